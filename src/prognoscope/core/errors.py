@@ -1,0 +1,66 @@
+"""What can go wrong, named by the part that noticed. Every message says what, where, and what to do."""
+
+from collections.abc import Iterable
+
+
+class PrognoscopeError(Exception):
+    """The parent of all errors that Prognoscope raises on purpose."""
+
+
+class InputError(PrognoscopeError, ValueError):
+    """A value or a file's content that cannot be used; the command line ends with exit code 2."""
+
+
+class StudyError(InputError):
+    """A study file that does not say what it must."""
+
+
+class CohortError(InputError):
+    """Patients, outcomes, splits or tables that do not fit together."""
+
+
+class OmicsError(InputError):
+    """A gene table or a list of gene groups that cannot be used."""
+
+
+class SlideError(InputError):
+    """A slide that cannot be opened, read or measured."""
+
+
+class FeatureError(InputError):
+    """Embeddings that cannot be made, read or combined."""
+
+
+class ModelError(InputError):
+    """A method, an option or a checkpoint that does not exist or does not fit."""
+
+
+class MetricError(InputError):
+    """A number that is not defined on these patients."""
+
+
+class TrainingError(PrognoscopeError, RuntimeError):
+    """A training that cannot go on, for example because its loss is not finite."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file that the user named and that is not there."""
+
+    def __str__(self) -> str:  # FileNotFoundError would print an errno
+        return str(self.args[0])
+
+
+def some(items: Iterable[object], most: int = 5) -> str:
+    """At most `most` of the items as text, and how many more there are."""
+    items = [str(item) for item in items]
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A half sentence that names the known name closest to `name`, or all known names."""
+    from difflib import get_close_matches
+
+    known = sorted(known)
+    close = get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."

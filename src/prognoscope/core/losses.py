@@ -1,0 +1,75 @@
+"""What models minimise: the likelihood in discrete time, Cox's partial likelihood, ranking.
+
+In `core`, because a method with several survival heads needs the same likelihood as the training loop.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from prognoscope.core.batch import Target
+
+SMALLEST = 1e-7  # of a probability before its logarithm, in the released codes
+
+
+def discrete_nll(
+    logits: Float[Tensor, "P K"], target: Target, *, alpha: float = 0.0, clamp: bool = False
+) -> Float[Tensor, " P"]:
+    """Negative log-likelihood of right-censored survival in discrete time, per patient, in nats.
+
+    With h = sigmoid(logits), a patient in bin k contributes the sum of log(1 - h_j) over j <= k when
+    censored there; over j < k, plus log h_k, when the event was observed there.
+
+    Args:
+        alpha: How much less censored patients weigh, in [0, 1]; 0 is the plain likelihood.
+        clamp: Work on probabilities no smaller than 1e-7, as the released codes do; the gradient is zero where
+            the clamp bites. By default the logits are used, so that nothing needs a clamp.
+
+    Raises:
+        ValueError: If a bin lies outside [0, K).
+
+    Source: Gensheimer, Narasimhan: A scalable discrete-time survival model for neural networks. PeerJ 2019.
+    """
+    n_bins = logits.shape[1]
+    if len(target) and logits.device.type == "cpu" and (target.bin.min() < 0 or target.bin.max() >= n_bins):
+        raise ValueError(f"Time bins must lie in 0 to {n_bins - 1}, not {target.bin.min()} to {target.bin.max()}.")
+    logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    k = target.bin[:, None]
+    if clamp:
+        hazard = logits.sigmoid()
+        survival = F.pad((1 - hazard).cumprod(dim=1), (1, 0), value=1.0)
+        log_before = survival.gather(1, k)[:, 0].clamp(min=SMALLEST).log()
+        log_after = survival.gather(1, k + 1)[:, 0].clamp(min=SMALLEST).log()
+        log_hazard = hazard.gather(1, k)[:, 0].clamp(min=SMALLEST).log()
+    else:
+        log_survival = F.pad(F.logsigmoid(-logits).cumsum(dim=1), (1, 0))
+        log_before = log_survival.gather(1, k)[:, 0]
+        log_after = log_survival.gather(1, k + 1)[:, 0]
+        log_hazard = F.logsigmoid(logits.gather(1, k)[:, 0])
+    return torch.where(target.event, -(log_before + log_hazard), -(1 - alpha) * log_after)
+
+
+def cox_partial_nll(log_hazard_ratio: Float[Tensor, " P"], target: Target) -> Float[Tensor, " P"]:
+    """Negative log partial likelihood, per patient, in nats; zero for censored patients. Ties as Breslow.
+
+    The risk set of a patient is everybody in the batch who was followed at least as long.
+
+    Source: Cox: Regression models and life tables. J R Stat Soc B 1972.
+    """
+    order = target.time.argsort(descending=True, stable=True)
+    ranked, time = log_hazard_ratio[order].float(), target.time[order]
+    at_risk = torch.logcumsumexp(ranked, dim=0)
+    last_of_tie = torch.searchsorted(-time, -time, side="right") - 1  # ties share the largest risk set
+    loss = torch.where(target.event[order], at_risk[last_of_tie] - ranked, 0.0)
+    return torch.zeros_like(loss).index_copy(0, order, loss)
+
+
+def ranking_loss(risk: Float[Tensor, " P"], target: Target, *, margin: float = 0.0) -> Float[Tensor, " P"]:
+    """How far each patient's event is from being ranked above those who outlived it: a mean hinge, per patient.
+
+    Source: Steck et al.: On ranking in survival analysis, bounds on the concordance index. NeurIPS 2007.
+    """
+    later = (target.time[:, None] < target.time[None, :]) & target.event[:, None]
+    hinge = (margin - (risk[:, None] - risk[None, :])).clamp(min=0) * later
+    return hinge.sum(dim=1) / later.sum(dim=1).clamp(min=1)

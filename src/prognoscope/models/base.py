@@ -1,0 +1,61 @@
+"""What every model owes its callers."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from prognoscope.core.batch import Inputs, Output, Target
+from prognoscope.core.losses import discrete_nll
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The lengths that the data decide, by the names under which constructors ask for them."""
+
+    n_bins: int = 4  # K
+    embedding_dim: int = 0  # D; 0 without slides
+    group_sizes: tuple[int, ...] = ()  # genes in each gene group; () without omics
+    n_clinical: int = 0  # clinical covariates after encoding
+    n_subtypes: int = 0  # classes; 0 without labels
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a method is trained unless the study says otherwise."""
+
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = 2e-4
+    weight_decay: float = 1e-5
+    epochs: int = 20
+    patients_per_step: int = 32
+    schedule: Literal["constant", "cosine"] = "constant"
+    sampler: Literal["balanced", "shuffled"] = "balanced"  # balanced: by (bin, event), drawn with replacement
+    nll_alpha: float = 0.0  # how much less censored patients weigh in the likelihood
+    published_epoch: Literal["last", "best_on_test", "best_on_validation"] = "last"  # what the authors reported
+
+
+class SurvivalModel(nn.Module):
+    """A network that predicts survival of P patients at once and lets none of them see another.
+
+    A subclass takes its sizes first, by the names of `Sizes`, then keyword options whose defaults are the paper's.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()  # what it predicts from: "bag", "omics", "clinical"
+    learns_from: ClassVar[frozenset[str]] = frozenset()  # what it trains on besides: also "subtype"
+    recipe: ClassVar[Recipe] = Recipe()
+    paper: ClassVar[str] = ""  # authors, title, venue, year
+    learning_rate_factors: ClassVar[dict[str, float]] = {}  # parameter name prefix -> factor on the learning rate
+
+    def forward(self, inputs: Inputs) -> Output:
+        """Predict P patients."""
+        raise TypeError(f"{type(self).__name__} does not say how to predict.")
+
+    def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
+        """The loss of the survival prediction, per patient."""
+        return discrete_nll(output.logits, target, alpha=alpha)
+
+    def extra_losses(self, output: Output, target: Target) -> dict[str, Float[Tensor, " P"]]:
+        """The method's own further losses, per patient and weighted, by name: the only other place of outcomes."""
+        return {}
