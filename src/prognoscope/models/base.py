@@ -1,5 +1,6 @@
 """What every model owes its callers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -47,10 +48,15 @@ class SurvivalModel(nn.Module):
     recipe: ClassVar[Recipe] = Recipe()
     paper: ClassVar[str] = ""  # authors, title, venue, year
     learning_rate_factors: ClassVar[dict[str, float]] = {}  # parameter name prefix -> factor on the learning rate
+    fits_at_once: ClassVar[bool] = False  # True: `fit` takes the place of epochs
 
     def forward(self, inputs: Inputs) -> Output:
         """Predict P patients."""
         raise TypeError(f"{type(self).__name__} does not say how to predict.")
+
+    def fit(self, inputs: Inputs, target: Target, edges: Sequence[float]) -> None:
+        """Learn from all training patients at once; only where `fits_at_once`."""
+        raise TypeError(f"{type(self).__name__} is trained by gradient steps.")
 
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
         """The loss of the survival prediction, per patient."""

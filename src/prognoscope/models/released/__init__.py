@@ -1,0 +1,1 @@
+"""Published checkpoints: one table of names a method, and what reads them."""

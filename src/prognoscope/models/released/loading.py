@@ -1,0 +1,73 @@
+"""A published checkpoint -> our model: names translated, sizes read from the shapes, leftovers named."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor
+
+from prognoscope.core.errors import ModelError, some
+from prognoscope.core.files import need_file
+from prognoscope.models.base import SurvivalModel
+from prognoscope.models.registry import model_class
+
+
+def load_released(name: str, state: dict[str, Tensor], **options) -> SurvivalModel:
+    """A model of the method `name` with published weights, in evaluation mode.
+
+    Args:
+        state: Published parameter names with their values.
+        options: Of the method, where the shapes do not tell them.
+
+    Raises:
+        ModelError: The method has no table of published names, or parameters are missing or left over.
+    """
+    if find_spec(f"prognoscope.models.released.{name}") is None:
+        raise ModelError(f"No published checkpoints are known for {name}; load one of your own runs instead.")
+    table = import_module(f"prognoscope.models.released.{name}")
+    ours = {rename(each, table.NAMES): value for each, value in state.items()}
+    try:
+        model = model_class(name)(**{**table.arguments(ours), **options})
+    except KeyError as cause:
+        raise ModelError(f"The checkpoint is not one of {name}: it lacks {cause}.") from cause
+    missing, left_over = model.load_state_dict(ours, strict=False)
+    if missing or left_over:
+        raise ModelError(
+            f"The checkpoint does not fit {name}: missing {some(missing) or 'nothing'}; "
+            f"left over {some(left_over) or 'nothing'}."
+        )
+    return model.eval()
+
+
+def rename(name: str, names: dict[str, str]) -> str:
+    """Our name of a published parameter: the longest matching prefix is replaced, until none matches."""
+    for _ in names:
+        matches = [prefix for prefix in names if name == prefix or name.startswith(f"{prefix}.")]
+        if not matches:
+            break
+        longest = max(matches, key=len)
+        name = names[longest] + name.removeprefix(longest)
+    return name
+
+
+def read_weights(path: Path | str) -> dict[str, Tensor]:
+    """The tensors of a `.safetensors` or `.pt` file by name. Nothing in the file can run code.
+
+    Raises:
+        ModelError: The file holds something else than tensors.
+    """
+    path = need_file(path, "The checkpoint")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, ValueError, EOFError, UnpicklingError) as cause:
+        raise ModelError(f"{path} is not a checkpoint of tensors alone: {cause}") from cause
+    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if not (isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())):
+        raise ModelError(f"{path} does not hold named tensors. Save the model's state_dict.")
+    return state

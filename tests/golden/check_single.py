@@ -1,0 +1,37 @@
+"""Goldens of the methods that see one modality."""
+
+from functools import partial
+
+from prognoscope.core.losses import discrete_nll
+from prognoscope.models.released import abmil
+from prognoscope.models.released.loading import load_released, rename
+
+from .case import Case, genes_only, one_bag, same_survival, target
+
+
+def check_abmil(case: Case) -> None:
+    model = load_released("abmil", case.weights)
+    output = model(one_bag(case["in:x"]))
+    same_survival(case, output)
+    case.same(output.details["attention_logits"], "attention_raw")
+    case.same(output.attention["patches"], "attention")
+    case.same(output.details["patches"], "h")
+    case.same(output.details["embedding"], "pooled")
+    loss = discrete_nll(output.logits, target(case["in:label"], case["in:censorship"])).mean()
+    case.same(loss, "loss_nll")
+    loss.backward()
+    case.same_gradients(model, partial(rename, names=abmil.NAMES))
+
+
+def check_snn(case: Case) -> None:
+    output = load_released("snn", case.weights)(genes_only(case["in:x_omic"]))
+    case.same(output.details["features"], "features")
+    same_survival(case, output)
+
+
+def check_meanmil(case: Case) -> None:
+    output = load_released("meanmil", case.weights)(one_bag(case["in:x_path"]))
+    if "out:slide" in case.arrays:
+        case.same(output.details["slide"], "slide")
+        case.same(output.details["patches"], "patch_embed")
+    same_survival(case, output)
