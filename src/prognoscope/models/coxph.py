@@ -130,7 +130,7 @@ class CoxPH(SurvivalModel):
         order = table.sort_values(
             ["event", "time"], kind="stable"
         ).index  # every part gets early and late, events first
-        part = pd.Series(np.arange(len(table)) % n_parts, index=order)
+        part = pd.Series(np.arange(len(table)) % n_parts, index=order).reindex(table.index)
         scores = {}
         for penalizer in self.penalizers:
             fits = [(_fit_cox(table[part != i], penalizer), table[part == i]) for i in range(n_parts)]
