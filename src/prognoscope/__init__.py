@@ -1,0 +1,38 @@
+"""Prognoscope: how long cancer patients live, predicted from slides, genes and follow-up, under one honest protocol.
+
+The dozen names most people need, each loaded on first use.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+
+__version__ = version("prognoscope")
+
+_HOME = {
+    "Cohort": "prognoscope.cohort.cohort",
+    "Outcome": "prognoscope.core.outcome",
+    "PrognoscopeError": "prognoscope.core.errors",
+    "Study": "prognoscope.study.study",
+    "SurvivalModel": "prognoscope.models.base",
+    "compare": "prognoscope.evaluation.compare",
+    "concordance": "prognoscope.evaluation.concordance",
+    "create_model": "prognoscope.models.registry",
+    "evaluate": "prognoscope.evaluation.summary",
+    "fit": "prognoscope.training.loop",
+    "list_models": "prognoscope.models.registry",
+    "open_slide": "prognoscope.slides.readers",
+    "predict": "prognoscope.training.predict",
+    "simulate_cohort": "prognoscope.simulation.cohort",
+    "write_report": "prognoscope.report.page",
+}
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'prognoscope' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

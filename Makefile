@@ -1,0 +1,29 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each makes .venv first if it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+# One thread a process: several torch threads on a few busy cores are many times slower on small steps.
+export OMP_NUM_THREADS := 1
+
+.PHONY: demo test lint clean
+demo: $(READY)
+	$(BIN)/prognoscope demo demo --jobs $(WORKERS)
+
+test: $(READY) lint
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt "torch"
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev,anndata,encoders]"
+	touch $(READY)
+
+clean:
+	rm -rf demo .pytest_cache .ruff_cache .hypothesis
