@@ -50,6 +50,10 @@ class MissingFileError(InputError, FileNotFoundError):
         return str(self.args[0])
 
 
+class DiskFullError(PrognoscopeError, OSError):
+    """A file that could not be written for want of space; nothing of it is left."""
+
+
 def some(items: Iterable[object], most: int = 5) -> str:
     """At most `most` of the items as text, and how many more there are."""
     items = [str(item) for item in items]

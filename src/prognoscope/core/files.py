@@ -1,5 +1,6 @@
 """Files that are there as a whole or not at all: written beside their place, then renamed."""
 
+import errno
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from prognoscope.core.errors import InputError, MissingFileError
+from prognoscope.core.errors import DiskFullError, InputError, MissingFileError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,9 @@ def written_whole(path: Path | str) -> Iterator[Path]:
     """A path beside `path` to write to, renamed to `path` when the block ends well and removed when it does not.
 
     A process killed inside the block leaves `path` as it was.
+
+    Raises:
+        DiskFullError: There was no room for it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,6 +35,12 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         with beside.open("rb") as written:
             os.fsync(written.fileno())
         beside.replace(path)
+    except OSError as cause:
+        if cause.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFullError(
+            f"The disk is full: {path} was not written, and nothing half written is left. Make room and start again."
+        ) from cause
     finally:
         with suppress(FileNotFoundError):
             beside.unlink()

@@ -1,0 +1,159 @@
+"""Embeddings on disk: one HDF5 file a slide in TRIDENT's layout, with the spec and the weights that made them.
+
+`features` (N, D); `coords` (N, 2) int64, the top left corners in pixels of level 0. Attributes of `coords` say the
+geometry, those of `features` say who encoded. Equal embeddings give equal bytes.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from prognoscope.core.errors import FeatureError, MissingFileError, some
+from prognoscope.core.files import written_whole
+from prognoscope.features.embeddings import Embeddings, need_finite
+from prognoscope.features.layouts import Layout, read_layout
+from prognoscope.features.packing import Loader, PackedEmbeddings, pack_embeddings
+
+__all__ = [
+    "Embeddings",
+    "Layout",
+    "Loader",
+    "PackedEmbeddings",
+    "find_embeddings",
+    "pack_embeddings",
+    "read_embedding_table",
+    "read_embeddings",
+    "write_embeddings",
+]
+
+CHUNK_BYTES = 2**20  # of the features; one row a chunk, as TRIDENT has it, reads a hundred times slower
+SUFFIXES = {"clam": (".h5", ".pt"), "auto": (".h5", ".pt")}
+
+
+def read_embeddings(path: Path | str, layout: str = "auto", *, mpp: float | None = None) -> Embeddings:
+    """The embeddings in one file, of the slide that the file is named after.
+
+    Args:
+        layout: One of `Layout`; "auto" tells them apart by what only that tool writes.
+        mpp: um per pixel of level 0, for files that do not say it; wins over what the file says.
+
+    Raises:
+        MissingFileError: There is no such file.
+        FeatureError: The file is broken, is of another layout, or holds NaN or infinite values.
+    """
+    return read_layout(Path(path), layout, mpp=mpp)
+
+
+def write_embeddings(path: Path | str, embeddings: Embeddings, *, slide_size_px: tuple[int, int] | None = None) -> None:
+    """Write one slide's embeddings, whole or not at all.
+
+    Args:
+        slide_size_px: Width and height of level 0, which TRIDENT keeps too.
+
+    Raises:
+        FeatureError: Values are not finite, or coordinates in um come without their pixels.
+        DiskFullError: There was no room.
+    """
+    need_finite(embeddings.features, embeddings.slide)
+    if embeddings.coords_um is not None and embeddings.coords_px is None:
+        raise FeatureError(f"{embeddings.slide} has coordinates in um only. Give coords_px and mpp to write them.")
+    image = _image(embeddings, slide_size_px or (None, None))
+    with written_whole(path) as beside:
+        beside.write_bytes(image)
+
+
+def find_embeddings(folder: Path | str, layout: str = "auto") -> dict[str, Path]:
+    """Slide id -> file, for the embedding files of a folder and the folders in it, in the order of the ids.
+
+    Raises:
+        MissingFileError: There is no such folder, or no embedding file in it.
+        FeatureError: Two files are named after one slide.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise MissingFileError(f"The folder of embeddings {folder} does not exist. Correct the path in the study file.")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        if path.suffix not in SUFFIXES.get(layout, (".h5",)) or any(part.startswith(".") for part in inside):
+            continue
+        other = found.get(path.stem)
+        if other is not None and {other.suffix, path.suffix} == {
+            ".h5",
+            ".pt",
+        }:  # CLAM's; only the first has coordinates
+            path = other if other.suffix == ".h5" else path
+        elif other is not None:
+            raise FeatureError(
+                f"Two files are named after slide {path.stem}, {other} and {path}. Name the folder that is meant."
+            )
+        found[path.stem] = path
+    if not found:
+        raise MissingFileError(
+            f"There are no embeddings ({layout}) in {folder}. Extract slides there, or correct the path."
+        )
+    return dict(sorted(found.items()))
+
+
+def read_embedding_table(path: Path | str, patient_column: str) -> dict[str, Embeddings]:
+    """Patient -> a bag of one, from a table with a row a patient; all other columns are the embedding, float32.
+
+    Raises:
+        FeatureError: No such column, a patient twice, or a column with text or gaps.
+    """
+    from prognoscope.core.tables import read_table
+
+    path = Path(path)
+    table = read_table(path, "The table of embeddings")
+    if patient_column not in table:
+        raise FeatureError(f"{path} has no column {patient_column!r}; it has {some(table.columns)}. Name one of these.")
+    patients = table[patient_column].astype(str)
+    if twice := sorted(set(patients[patients.duplicated()])):
+        raise FeatureError(f"{path} has more than one row for {some(twice)}. Leave one row a patient.")
+    values = table.drop(columns=patient_column)
+    if text := [name for name in values if values[name].dtype.kind not in "fiub"]:
+        raise FeatureError(f"{path} has columns that are not numbers: {some(text)}. Remove them.")
+    features = values.to_numpy(np.float32)
+    if bad := [p for p, row in zip(patients, features, strict=True) if not np.isfinite(row).all()]:
+        raise FeatureError(f"{path} has missing or infinite embeddings for {some(bad)}. Remove or mend these rows.")
+    return {p: Embeddings(p, row[None]) for p, row in zip(patients, features, strict=True)}
+
+
+def _image(embeddings: Embeddings, size_px: tuple[int | None, int | None]) -> bytes:
+    """The bytes of the HDF5 file. Built in memory, because HDF5 does not recover from a disk that fills up."""
+    features = embeddings.features
+    about = {
+        "name": embeddings.slide,
+        "encoder": embeddings.encoder,
+        "weights_hash": embeddings.weights_hash,
+        "spec_hash": embeddings.spec_hash,
+    }
+    patch_mpp = None
+    if embeddings.patch_um is not None and embeddings.patch_px:
+        patch_mpp = embeddings.patch_um / embeddings.patch_px
+    geometry = {
+        "name": embeddings.slide,
+        "patch_size": embeddings.patch_px,
+        "patch_size_level0": embeddings.patch_px_level0,
+        "level0_magnification": embeddings.magnification,
+        "target_magnification": None if patch_mpp is None else 10 / patch_mpp,
+        "overlap": embeddings.overlap_px,
+        "mpp": embeddings.mpp,
+        "level0_width": size_px[0],
+        "level0_height": size_px[1],
+    }
+    with h5py.File(f"{embeddings.slide}.h5", "w", driver="core", backing_store=False) as file:
+        rows = max(1, CHUNK_BYTES // max(1, features.shape[1] * features.itemsize))
+        chunks = (min(rows, len(features)), features.shape[1]) if features.size else None
+        _tell(file.create_dataset("features", data=features, chunks=chunks, track_times=False), about)
+        if embeddings.coords_px is not None:
+            _tell(file.create_dataset("coords", data=embeddings.coords_px, track_times=False), geometry)
+        file.flush()
+        return file.id.get_file_image()
+
+
+def _tell(dataset: h5py.Dataset, attributes: Mapping[str, object]) -> None:
+    for name, value in attributes.items():
+        dataset.attrs[name] = "None" if value is None else value
