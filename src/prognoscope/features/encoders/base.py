@@ -1,11 +1,12 @@
 """What every encoder owes extraction."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Turns patches into embeddings. Each patch is encoded as if it were alone."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-Images = Float32[np.ndarray, "B H W"]
+Images = Float32[np.ndarray, "B _ _"]
 
 
 def pooled(images: Images, factor: int) -> Images:
@@ -55,12 +55,12 @@ def opened(images: Images, height: int, width: int) -> Images:
     return images
 
 
-def peaks(images: Images) -> Bool[np.ndarray, "B H W"]:
+def peaks(images: Images) -> Bool[np.ndarray, "B _ _"]:
     """Where a pixel is the largest of its 3 x 3 neighbourhood; on a plateau everywhere."""
     return images >= _running(np.maximum, _running(np.maximum, images, 3, 1), 3, 2)
 
 
-def binary_patterns(images: Images, contrast: float) -> Int[np.ndarray, "B H W"]:
+def binary_patterns(images: Images, contrast: float) -> Int[np.ndarray, "B _ _"]:
     """The uniform local binary pattern, 0 to 9, of every pixel against neighbours brighter by `contrast`.
 
     Source: Ojala, Pietikainen, Maenpaa: Multiresolution gray-scale and rotation invariant texture classification.

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from prognoscope.features.encoders.filters import enlarged, opened, peaks, pooled, smoothed
 
-Images = Float32[np.ndarray, "B H W"]
+Images = Float32[np.ndarray, "B _ _"]
 Values = dict[str, np.ndarray]  # name -> one value a patch
 
 SPOT_STEPS = (1, 2, 4)  # um a pixel; spots of about 5, 10 and 20 um across
@@ -72,7 +72,7 @@ def _size_spectrum(positive: Images) -> Values:
     return values
 
 
-def _objects(name: str, mask: Bool[np.ndarray, "B H W"], positive: Images, um: float) -> Values:
+def _objects(name: str, mask: Bool[np.ndarray, "B _ _"], positive: Images, um: float) -> Values:
     """The connected pieces of a mask by area, darkness and elongation."""
     count, height, width = mask.shape
     flat = np.zeros((3, 3, 3), bool)
@@ -133,5 +133,5 @@ def _each(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(images).reshape(len(images), -1)
 
 
-def _mean_where(images: Images, mask: Bool[np.ndarray, "B H W"]) -> np.ndarray:
+def _mean_where(images: Images, mask: Bool[np.ndarray, "B _ _"]) -> np.ndarray:
     return _each(images * mask).sum(axis=1) / np.maximum(_each(mask).sum(axis=1), 1)

@@ -30,7 +30,7 @@ OCTAVES_UM = (1, 2, 4, 8, 16)
 JOINT_EDGES = (0.05, 0.15, 0.3, 0.5, 0.8)  # optical density
 HOLES_UM = (5, 9, 17, 33, 57)
 
-Images = Float32[np.ndarray, "B H W"]
+Images = Float32[np.ndarray, "B _ _"]
 Values = dict[str, np.ndarray]
 
 
