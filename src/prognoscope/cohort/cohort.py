@@ -1,0 +1,180 @@
+"""A cohort: patients with their follow-up, slides, genes, covariates and subtype, and the account of who lacks what."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from prognoscope.cohort.account import Account, Step
+from prognoscope.cohort.clinical import ClinicalTable
+from prognoscope.cohort.slides import SlideAssignment
+from prognoscope.cohort.subtypes import Subtypes, check_follow_up
+from prognoscope.core.errors import CohortError, nearest, some
+from prognoscope.core.outcome import Outcome
+from prognoscope.omics.tables import OmicsTable
+
+WORDS = {"bag": "slides", "omics": "genes", "clinical": "covariates"}  # what `needing` is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Patients and all that is known of them; a patient may lack anything but the outcome."""
+
+    name: str
+    outcome: Outcome
+    slides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of patients who have some
+    omics: OmicsTable | None = None
+    groups: Mapping[str, tuple[str, ...]] | None = None  # gene group -> genes; None: one group of all
+    covariates: pd.DataFrame | None = None  # index patient
+    subtype: Mapping[str, str] = field(default_factory=dict)  # of patients whose subtype is known
+    site: Mapping[str, str] = field(default_factory=dict)  # of patients whose hospital is known
+    account: Account = field(default_factory=Account)
+
+    def __post_init__(self):
+        if twice := sorted({p for p in self.patients if self.patients.count(p) > 1} if self._has_twins() else ()):
+            raise CohortError(f"{len(twice)} patients are in the cohort twice: {some(twice)}. Leave one of each.")
+
+    def _has_twins(self) -> bool:
+        return len(set(self.patients)) < len(self.patients)
+
+    def __len__(self) -> int:
+        return len(self.outcome)
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Who is in it."""
+        return self.outcome.patients
+
+    def take(self, patients: Sequence[str]) -> "Cohort":
+        """These patients in this order, with the same account.
+
+        Raises:
+            CohortError: Some are not in the cohort.
+        """
+        place = {patient: i for i, patient in enumerate(self.patients)}
+        if strange := [patient for patient in patients if patient not in place]:
+            raise CohortError(f"{len(strange)} patients are not in the cohort {self.name}: {some(strange)}.")
+        kept = set(patients)
+        return replace(
+            self,
+            outcome=self.outcome.take(np.array([place[patient] for patient in patients], dtype=np.int64)),
+            slides={p: s for p, s in self.slides.items() if p in kept},
+            subtype={p: s for p, s in self.subtype.items() if p in kept},
+            site={p: s for p, s in self.site.items() if p in kept},
+        )
+
+    def without(self, dropped: Mapping[str, str], step: str) -> "Cohort":
+        """The cohort without these patients, the account extended by this step and their reasons.
+
+        Raises:
+            CohortError: Nobody is left, or nobody with an event.
+        """
+        left = self.take([p for p in self.patients if p not in dropped])
+        here = {p: why for p, why in dropped.items() if p in set(self.patients)}
+        if not left.outcome.event.any():
+            raise CohortError(
+                f"After the step {step!r}, {len(left)} of {len(self)} patients of {self.name} are left, none with an "
+                f"event; left out: {some(here)}. Give the missing data."
+            )
+        return replace(left, account=self.account.then(step, left.outcome, here))
+
+    def having(self, what: str) -> set[str]:
+        """The patients who have "bag", "omics" or "clinical": a slide, a row of genes, a covariate that is known.
+
+        Raises:
+            CohortError: There is no such word.
+        """
+        if what == "bag":
+            return {patient for patient in self.patients if self.slides.get(patient)}
+        if what == "omics":
+            return set() if self.omics is None else set(self.patients) & _with_values(self.omics.values)
+        if what == "clinical":
+            return set() if self.covariates is None else set(self.patients) & _with_values(self.covariates)
+        raise CohortError(f"A patient cannot have {what!r}; {nearest(what, WORDS)}")
+
+    def needing(self, needs: Iterable[str]) -> "Cohort":
+        """The patients who have all of `needs` (of "bag", "omics", "clinical"), the account extended by a step each.
+
+        Raises:
+            CohortError: Nobody has it all; the message shows ids of both sides, which often differ in form only.
+        """
+        left = self
+        for what in sorted(set(needs)):
+            has = left.having(what)
+            if not has:
+                raise CohortError(
+                    f"None of the {len(left)} patients of {self.name} has {WORDS[what]}. {self._hint(what)}"
+                )
+            lacking = {patient: "" for patient in left.patients if patient not in has}
+            left = left.without(lacking, f"with {WORDS[what]}")
+        return left
+
+    def _hint(self, what: str) -> str:
+        others = {
+            "bag": list(self.slides),
+            "omics": [] if self.omics is None else list(self.omics.values.index),
+            "clinical": [] if self.covariates is None else list(self.covariates.index),
+        }[what]
+        if not others:
+            section = {"bag": "slides or features", "omics": "omics", "clinical": "clinical.covariates"}[what]
+            return f"Give cohort.{section} in the study file."
+        return f"Ids must be equal: the outcomes have {some(self.patients, 2)}, the {WORDS[what]} {some(others, 2)}."
+
+
+def make_cohort(
+    name: str,
+    clinical: ClinicalTable,
+    *,
+    slides: SlideAssignment | Mapping[str, tuple[str, ...]] | None = None,
+    omics: OmicsTable | None = None,
+    groups: Mapping[str, tuple[str, ...]] | None = None,
+    subtypes: Subtypes | None = None,
+) -> Cohort:
+    """The patients of the clinical tables, sorted by id, with whatever else there is of them; nobody is left out but
+    for unusable follow-up. `Cohort.needing` then asks for what a study needs.
+
+    Args:
+        slides: As `assign_slides` gives them, or patient -> bags, such as a table of embeddings has them.
+
+    Raises:
+        CohortError: A patient is there twice, or the subtypes' table tells other times.
+    """
+    outcome = clinical.outcome.take(np.argsort(np.array(clinical.outcome.patients, dtype=object), kind="stable"))
+    patients = set(outcome.patients)
+    everybody = len(outcome) + len(clinical.dropped)
+    events = int(outcome.event.sum()) + clinical.dropped_events
+    account = Account((Step(f"in {some(clinical.sources)}", everybody, events),), clinical.notes)
+    account = account.then("with usable follow-up", outcome, clinical.dropped)
+    assignment = slides if isinstance(slides, SlideAssignment) else SlideAssignment(dict(slides or {}))
+    bags = {p: tuple(assignment.slides[p]) for p in outcome.patients if assignment.slides.get(p)}
+    if slides is not None:
+        total = sum(len(bag) for bag in bags.values())
+        account = account.then(f"{total} slides of {len(bags)} patients", outcome, notes=assignment.notes)
+    if omics is not None:
+        account = account.then(_joined("genes", patients, set(omics.values.index)), outcome, notes=omics.notes)
+    if subtypes is not None:
+        check_follow_up(outcome, subtypes, some(clinical.sources))
+        account = account.then(_joined("subtypes", patients, set(subtypes.labels)), outcome, notes=subtypes.notes)
+    return Cohort(
+        name=name,
+        outcome=outcome,
+        slides=bags,
+        omics=omics,
+        groups=groups,
+        covariates=clinical.covariates if len(clinical.covariates.columns) else None,
+        subtype={p: subtypes.labels[p] for p in outcome.patients if p in subtypes.labels} if subtypes else {},
+        site={p: clinical.site[p] for p in outcome.patients if p in clinical.site},
+        account=account,
+    )
+
+
+def _joined(what: str, here: set[str], there: set[str]) -> str:
+    return (
+        f"{what}: {len(here & there)} patients have them, {len(here - there)} do not (kept so far), "
+        f"{len(there - here)} are not in the clinical tables"
+    )
+
+
+def _with_values(table: pd.DataFrame) -> set[str]:
+    return set(table.index[table.notna().any(axis=1)])

@@ -1,0 +1,163 @@
+"""What is learned from training patients before any model is: time bins, scalers, fillings, classes.
+
+It is kept with a checkpoint, so that new patients are prepared alike.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.covariates import CovariateEncoder
+from prognoscope.core.errors import CohortError, some
+from prognoscope.core.outcome import TimeBins
+from prognoscope.omics.groups import assign_columns
+from prognoscope.omics.scaling import OmicsScaler
+
+BinsFrom = Literal["train", "cohort"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """P patients as arrays."""
+
+    patients: tuple[str, ...]
+    bin: Int[np.ndarray, " P"]
+    omics: tuple[np.ndarray, ...]  # (P, G) float32 a gene group, NaN for a patient without genes; () without omics
+    clinical: Float[np.ndarray, "P V"] | None  # float32; None without covariates
+    subtype: Int[np.ndarray, " P"] | None  # class, -1 where unknown; None if the study has none
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """All that was learned from training patients; `prepare` applies it to any."""
+
+    bins: TimeBins
+    omics: OmicsScaler | None = None
+    covariates: CovariateEncoder | None = None
+    subtypes: tuple[str, ...] = ()  # labels of the classes, in order; () without labels
+
+    @classmethod
+    def fit(
+        cls,
+        cohort: Cohort,
+        train_patients: Sequence[str],
+        *,
+        n_bins: int = 4,
+        bins_from: BinsFrom = "train",
+        clip: float | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> "Preparation":
+        """Learn from these patients of the cohort.
+
+        Args:
+            bins_from: "train": inner edges from training patients, outer ones infinite. "cohort": the published rule,
+                with edges from everybody's times, test patients included, closed at the first and the last.
+            clip: Bounds of scaled gene values.
+            groups: Gene group -> genes; by default the cohort's, and without any one group of all columns.
+
+        Raises:
+            CohortError: A training patient is not in the cohort, or the events do not give the bins.
+            OmicsError: No gene of the groups is in the table.
+        """
+        train = cohort.take(train_patients)
+        if bins_from not in ("train", "cohort"):
+            raise CohortError(f"bins_from must be train or cohort, not {bins_from!r}.")
+        whole = bins_from == "cohort"
+        outcome = cohort.outcome if whole else train.outcome
+        bins = TimeBins.fit(outcome.time.astype(np.float64), outcome.event, n_bins=n_bins, closed_ends=whole)
+        scaler = None
+        if cohort.omics is not None:
+            values = cohort.omics.values
+            known = set(values.index)
+            training = values.loc[[patient for patient in train.patients if patient in known]]
+            columns = assign_columns(list(values.columns), groups if groups is not None else cohort.groups)
+            scaler = OmicsScaler.fit(training, columns, clip=clip)
+        encoder = None
+        if cohort.covariates is not None:
+            encoder = CovariateEncoder.fit(cohort.covariates.reindex(list(train.patients)))
+        labels = {train.subtype[patient] for patient in train.patients if patient in train.subtype}
+        return cls(bins, scaler, encoder, tuple(sorted(labels, key=_numbers_first)))
+
+    @property
+    def group_sizes(self) -> tuple[int, ...]:
+        """Columns in each gene group, after constant ones were left out."""
+        return () if self.omics is None else self.omics.group_sizes
+
+    @property
+    def n_clinical(self) -> int:
+        """V, the number of encoded covariates."""
+        return 0 if self.covariates is None else len(self.covariates.names)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was filled and left out, in sentences."""
+        parts = (self.omics, self.covariates)
+        return tuple(note for part in parts if part is not None for note in part.notes)
+
+    def prepare(self, cohort: Cohort, patients: Sequence[str] | None = None) -> Prepared:
+        """These patients (by default all) of any cohort as arrays, in their order.
+
+        Raises:
+            CohortError: A patient is not in the cohort, or covariates of training are missing.
+            OmicsError: Genes of training are missing.
+        """
+        chosen = cohort if patients is None else cohort.take(patients)
+        index = list(chosen.patients)
+        omics: tuple[np.ndarray, ...] = ()
+        if self.omics is not None:
+            if chosen.omics is None:  # nobody has genes, which a model that needs none at inference can live with
+                omics = tuple(np.full((len(index), size), np.nan, np.float32) for size in self.group_sizes)
+            else:
+                omics = self.omics.transform(chosen.omics.values.reindex(index))
+        clinical = None
+        if self.covariates is not None:
+            if chosen.covariates is None:
+                raise CohortError(
+                    f"The cohort {chosen.name} has no covariates, but training had {some(self.covariates.names)}. "
+                    "Name them in cohort.clinical.covariates."
+                )
+            clinical = self.covariates.transform(chosen.covariates.reindex(index))
+        subtype = None
+        if self.subtypes:
+            number = {label: i for i, label in enumerate(self.subtypes)}
+            subtype = np.array([number.get(chosen.subtype.get(p, ""), -1) for p in index], dtype=np.int64)
+        return Prepared(chosen.patients, self.bins.label(chosen.outcome.time), omics, clinical, subtype)
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-able, with floats in full; infinite edges as None."""
+        return {
+            "bins": [float(edge) if np.isfinite(edge) else None for edge in self.bins.edges],
+            "omics": None if self.omics is None else self.omics.to_dict(),
+            "covariates": None if self.covariates is None else self.covariates.to_dict(),
+            "subtypes": list(self.subtypes),
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, object]) -> "Preparation":
+        """What `to_dict` gave.
+
+        Raises:
+            CohortError: Something is missing in it.
+        """
+        try:
+            edges = [float(edge) if edge is not None else np.inf for edge in stored["bins"]]
+            omics, covariates, subtypes = stored["omics"], stored["covariates"], stored["subtypes"]
+        except (KeyError, TypeError) as cause:
+            raise CohortError(f"The stored preparation is incomplete ({cause}). Train again.") from cause
+        if stored["bins"][0] is None:
+            edges[0] = -np.inf
+        return cls(
+            TimeBins(np.array(edges, dtype=np.float64)),
+            None if omics is None else OmicsScaler.from_dict(omics),
+            None if covariates is None else CovariateEncoder.from_dict(covariates),
+            tuple(map(str, subtypes)),
+        )
+
+
+def _numbers_first(label: str) -> tuple[int, float, str]:
+    """Class 10 after class 2."""
+    return (0, float(label), label) if label.lstrip("-").isdigit() else (1, 0.0, label)

@@ -1,0 +1,137 @@
+"""Folds that somebody else drew: MCAT's split files, Patho-Bench's table, a table of patients and folds."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from prognoscope.cohort.columns import PATIENT_NAMES, as_text, guess_column, patient_ids, spreadsheet_row
+from prognoscope.core.errors import CohortError, MissingFileError, some
+from prognoscope.core.files import need_file
+from prognoscope.core.tables import read_table
+
+FOLD_COLUMN = re.compile(r"fold_(\d+)")
+PART_OF = {"train": 0, "training": 0, "val": 1, "validation": 1, "valid": 1, "test": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class FoldParts:
+    """Train, validation and test patients of one fold, in the order of the file."""
+
+    source: str
+    parts: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+
+def read_split_files(patterns: Sequence[str]) -> dict[int, FoldParts]:
+    """Fold -> parts, from files such as `splits_{fold}.csv` with the columns train, val and perhaps test.
+
+    Without a column test, val is what the fold is tested on, as MCAT has it. Shorter columns are filled with NaN.
+
+    Args:
+        patterns: Each with {fold} in it; several for a cohort of several tables, whose parts are put together.
+
+    Raises:
+        MissingFileError: A pattern fits no file, or a fold is missing.
+        CohortError: A file lacks a column, or the patterns have different folds.
+    """
+    every = {pattern: _files(pattern) for pattern in patterns}
+    first = patterns[0]
+    for pattern, files in every.items():
+        if set(files) != set(every[first]):
+            raise CohortError(
+                f"{first} has the folds {some(every[first])}, but {pattern} has {some(files)}. "
+                "Give the same folds of both."
+            )
+    folds = {}
+    for fold in every[first]:
+        read = [_read_split_file(every[pattern][fold]) for pattern in patterns]
+        parts = tuple(tuple(p for one in read for p in one.parts[i]) for i in range(3))
+        folds[fold] = FoldParts(some(one.source for one in read), parts)
+    return folds
+
+
+def read_fold_table(path: Path | str) -> dict[int, FoldParts]:
+    """Fold -> parts, from one table: a column `fold` says where a patient is tested, or the columns fold_0, fold_1 ...
+    say train, val or test (Patho-Bench's k=all.tsv, one row a slide).
+
+    Raises:
+        MissingFileError: The table is not there.
+        CohortError: A column is missing, or a patient is in two folds, or in two parts of one.
+    """
+    table, source = read_table(path, "The table of folds"), str(path)
+    patients = patient_ids(table, guess_column(table, PATIENT_NAMES, source, "patient"), source)
+    numbered = {int(m[1]): str(name) for name in table.columns if (m := FOLD_COLUMN.fullmatch(str(name).strip()))}
+    if numbered:
+        return {k: _read_fold_column(table, patients, numbered[k], source) for k in sorted(numbered)}
+    fold = as_text(table[guess_column(table, ("fold",), source, "fold")])
+    tested: dict[str, str | None] = {}
+    for patient, name in zip(patients, fold, strict=True):
+        if tested.setdefault(patient, name) != name:
+            raise CohortError(f"{source} has {patient} in the folds {tested[patient]} and {name}. Leave one.")
+    names = sorted({name for name in tested.values() if name is not None}, key=lambda n: (len(n), n))
+    if len(names) < 2:
+        raise CohortError(f"{source} has the folds {some(names)}; at least two are needed.")
+    number = {n: int(n) if all(n.isdigit() for n in names) else i for i, n in enumerate(names)}
+    return {
+        number[name]: FoldParts(
+            source,
+            (
+                tuple(p for p, n in tested.items() if n is not None and n != name),
+                (),
+                tuple(p for p, n in tested.items() if n == name),
+            ),
+        )
+        for name in names
+    }
+
+
+def _files(pattern: str) -> dict[int, Path]:
+    path = Path(pattern)
+    if "{fold}" not in path.name:
+        raise CohortError(f"The split files {pattern} need {{fold}} in their name, such as splits_{{fold}}.csv.")
+    before, after = path.name.split("{fold}", 1)
+    name = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    there = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    files = {int(match[1]): each for each in there if (match := name.fullmatch(each.name))}
+    if len(files) < 2:
+        raise MissingFileError(
+            f"There are {len(files)} split files {pattern}; at least two are needed. Correct the path."
+        )
+    if missing := sorted(set(range(min(files), max(files))) - set(files)):
+        raise MissingFileError(f"Of the split files {pattern}, fold {some(missing)} is missing. Add it.")
+    return dict(sorted(files.items()))
+
+
+def _read_split_file(path: Path) -> FoldParts:
+    table, source = read_table(need_file(path, "The split file"), "The split file"), str(path)
+    columns = {str(name).strip().lower(): name for name in table.columns}
+    if "train" not in columns or not {"val", "test"} & set(columns):
+        raise CohortError(f"{source} has the columns {some(table.columns)}; it needs train and val, or train and test.")
+    parts = {
+        name: tuple(as_text(table[columns[name]]).dropna()) for name in ("train", "val", "test") if name in columns
+    }
+    if not parts.get("test"):
+        parts = {"train": parts["train"], "val": (), "test": parts.get("val", ())}
+    for name, part in parts.items():
+        if len(set(part)) < len(part):
+            twice = sorted({p for p in part if part.count(p) > 1})
+            raise CohortError(f"{source} names patients twice in {name}: {some(twice)}. Leave one of each.")
+    return FoldParts(source, (parts["train"], parts.get("val", ()), parts["test"]))
+
+
+def _read_fold_column(table: pd.DataFrame, patients: pd.Series, column: str, source: str) -> FoldParts:
+    where: dict[str, int] = {}
+    for i, (patient, word) in enumerate(zip(patients, as_text(table[column]), strict=True)):
+        if word is None:
+            continue
+        if word.lower() not in PART_OF:
+            raise CohortError(
+                f"{source}: {column} in row {spreadsheet_row(i)} is {word!r}; it must be train, val or test."
+            )
+        part = PART_OF[word.lower()]
+        if where.setdefault(patient, part) != part:
+            raise CohortError(f"{source}: {column} has slides of {patient} in two parts. A patient may be in one only.")
+    parts = tuple(tuple(p for p, part in where.items() if part == i) for i in range(3))
+    return FoldParts(source, (parts[0], (), parts[1]) if not parts[2] else parts)

@@ -1,0 +1,136 @@
+"""Days and years to months, and signs that a unit is not what somebody says."""
+
+import re
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from prognoscope.cohort.columns import as_text, spreadsheet_row
+from prognoscope.core.errors import CohortError, some
+
+TimeUnit = Literal["months", "days", "years"]
+DAYS_A_MONTH = 30.4375
+MONTHS: dict[str, float] = {"days": 1 / DAYS_A_MONTH, "months": 1.0, "years": 12.0}  # in one unit
+WORDS = {"day": "days", "month": "months", "year": "years", "yr": "years", "yrs": "years"}
+WORDS |= {unit: unit for unit in MONTHS}
+UNIT_COLUMNS = {"time_unit", "time_units", "unit", "units"}
+LONGEST_MEDIAN, LONGEST = 400, 1200  # months: nobody's cohort was followed for longer
+FACTOR = 20, 46  # about 30.4: the ratio of two medians that are the same in other units
+
+
+def in_months(time: Float[np.ndarray, " P"], unit: TimeUnit) -> Float[np.ndarray, " P"]:
+    """The same times in months: days / 30.4375, years * 12."""
+    return time / DAYS_A_MONTH if unit == "days" else time * MONTHS[unit]
+
+
+def refuse_two_units(
+    table: pd.DataFrame, column: str, unit: TimeUnit, time: Float[np.ndarray, " P"], source: str
+) -> None:
+    """Compare the stated unit with the column's name, with its other names in the table, and with its values.
+
+    Raises:
+        CohortError: They speak of two units.
+    """
+    named = _units_in(column)
+    if len(named) == 1 and unit not in named:
+        raise CohortError(
+            f"{source}: the column {column!r} is named after {next(iter(named))}, but time_unit says {unit}. "
+            f"Set time_unit: {next(iter(named))}, or name a column in {unit}."
+        )
+    for name in table.columns:
+        if str(name).lower() not in UNIT_COLUMNS:
+            continue
+        for i, word in enumerate(as_text(table[name])):
+            if word is not None and WORDS.get(word.lower(), unit) != unit:
+                raise CohortError(
+                    f"{source}: {name} in row {spreadsheet_row(i)} says {word}, but time_unit says {unit}. "
+                    "Convert all times to one unit."
+                )
+    _compare_with_twin(table, column, unit, source)
+    usable = time[np.isfinite(time) & (time > 0)]
+    if not len(usable):
+        return
+    months = in_months(usable, unit)
+    if np.median(months) > LONGEST_MEDIAN or months.max() > LONGEST:
+        likely = next((u for u in ("months", "days") if _is_likely(in_months(usable, u)) and u != unit), "days")
+        raise CohortError(
+            f"{source}: {column!r} in {unit} means a median follow-up of {np.median(months):.0f} months and up to "
+            f"{months.max():.0f}, so it looks like {likely}. Set time_unit: {likely}, or correct the column."
+        )
+    fractions = np.mean(usable != np.round(usable))
+    if unit == "days" and fractions > 0.5 and usable.max() < LONGEST_MEDIAN:
+        raise CohortError(
+            f"{source}: {column!r} has fractions and ends at {usable.max():g}, so it looks like months, but time_unit "
+            "says days. Set time_unit: months, or correct the column."
+        )
+
+
+def refuse_units_between_tables(months: Mapping[str, Float[np.ndarray, " _"]]) -> None:
+    """Compare the tables of one cohort, whose medians should not differ by the days of a month.
+
+    Raises:
+        CohortError: Those of two tables do.
+    """
+    medians = {source: float(np.median(time)) for source, time in months.items() if len(time)}
+    for (one, a), (other, b) in combinations(medians.items(), 2):
+        if FACTOR[0] <= max(a, b) / min(a, b) <= FACTOR[1]:
+            raise CohortError(
+                f"{one} has a median follow-up of {a:.1f} months and {other} one of {b:.1f}, as if one were in days. "
+                "Give each table its own time_unit."
+            )
+
+
+def refuse_units_between_patients(months: pd.Series, others: pd.Series, source: str, other: str) -> None:
+    """Compare two tables that both tell the time of the same patients (two series indexed by patient).
+
+    Raises:
+        CohortError: The times of most of them differ by the days of a month, or of a year.
+    """
+    common = months.index.intersection(others.index)
+    ratio = (others[common] / months[common]).replace([np.inf, -np.inf], np.nan).dropna()
+    if len(ratio) and (FACTOR[0] <= (middle := float(max(ratio.median(), 1 / ratio.median()))) <= FACTOR[1]):
+        raise CohortError(
+            f"The times of {some(ratio.index, 3)} in {other} are {middle:.1f} times off those in {source}, "
+            "as if one were in days. Give each table its own time_unit."
+        )
+
+
+def _compare_with_twin(table: pd.DataFrame, column: str, unit: str, source: str) -> None:
+    """A table with os_days beside os_months: the two must agree."""
+    stem = _without_unit(column)
+    for twin in table.columns:
+        named = _units_in(str(twin))
+        if twin == column or len(named) != 1 or _without_unit(str(twin)) != stem:
+            continue
+        other = next(iter(named))
+        pair = pd.DataFrame({"a": pd.to_numeric(table[column], errors="coerce")})
+        pair["b"] = pd.to_numeric(table[twin], errors="coerce")
+        pair = pair[np.isfinite(pair).all(axis=1) & (pair > 0).all(axis=1)]
+        if not len(pair):
+            continue
+        ratio = float((pair["b"] * MONTHS[other] / (pair["a"] * MONTHS[unit])).median())
+        if not 0.8 <= ratio <= 1.25:
+            raise CohortError(
+                f"{source}: {column!r} in {unit} and {twin!r} in {other} differ by a factor of "
+                f"{max(ratio, 1 / ratio):.1f}. Correct time_unit or one of the two columns."
+            )
+
+
+def _is_likely(months: Float[np.ndarray, " P"]) -> bool:
+    return bool(np.median(months) <= LONGEST_MEDIAN and months.max() <= LONGEST)
+
+
+def _words(name: str) -> list[str]:
+    return [w.lower() for w in re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", name) if w]
+
+
+def _units_in(name: str) -> set[str]:
+    return {WORDS[word] for word in _words(name) if word in WORDS}
+
+
+def _without_unit(name: str) -> tuple[str, ...]:
+    return tuple(word for word in _words(name) if word not in WORDS)
