@@ -188,11 +188,16 @@ def _coords_px(
 
 
 def _number(value: object) -> float | None:
-    return None if value is None else float(value)
+    """A number, the first of a pair (CLAM's downsample has one each way), or None for text that is none."""
+    try:
+        return None if value is None else float(np.ravel(value)[0])
+    except ValueError:
+        return None
 
 
 def _whole(value: object) -> int | None:
-    return None if value is None else int(value)
+    number = _number(value)
+    return None if number is None else round(number)
 
 
 READERS = {"prognoscope": _read_trident, "trident": _read_trident, "clam": _read_clam, "stamp": _read_stamp}
