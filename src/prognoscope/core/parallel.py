@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -39,7 +40,10 @@ def run_many(
     while left:
         # "spawn", because a fork after torch has used threads hangs
         spawn = multiprocessing.get_context("spawn")
-        with _threads_of_children(threads), ProcessPoolExecutor(min(workers, len(left)), mp_context=spawn) as pool:
+        with (
+            _threads_of_children(threads),
+            ProcessPoolExecutor(min(workers, len(left)), mp_context=spawn, initializer=_end_with_parent) as pool,
+        ):
             futures = {pool.submit(function, item): i for i, item in left.items()}
             try:
                 for future in as_completed(futures):
@@ -64,3 +68,13 @@ def _threads_of_children(threads: int) -> Iterator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when the process that started it is killed; it would wait for items forever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
