@@ -1,0 +1,38 @@
+"""The golden files of evaluation, wherever the golden folder is; the golden harness runs the same check."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from .golden_metrics import check_common_survival_metrics
+
+FOLDER = Path(os.environ.get("PROGNOSCOPE_GOLDEN", Path(__file__).resolve().parents[3] / "shared" / "golden"))
+
+
+def metrics_goldens() -> list[Path]:
+    """Files whose `meta` names the check, whatever they are called."""
+    found = []
+    for path in sorted(FOLDER.glob("*.npz")):
+        with np.load(path, allow_pickle=False) as file:
+            if json.loads(str(file["meta"]))["check"] == "common_survival_metrics":
+                found.append(path)
+    return found
+
+
+@pytest.mark.parametrize("path", metrics_goldens(), ids=lambda path: path.stem)
+def test_every_entry_of_a_metrics_golden_is_ours(path):
+    with np.load(path, allow_pickle=False) as file:
+        check_common_survival_metrics({name: file[name] for name in file.files})
+
+
+def test_an_entry_without_a_comparison_fails():
+    files = metrics_goldens()
+    if not files:
+        pytest.skip(f"no golden files at {FOLDER}")
+    with np.load(files[0], allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    with pytest.raises(AssertionError, match="no comparison"):
+        check_common_survival_metrics({**arrays, "out:surprise": np.zeros(1)})
