@@ -5,6 +5,7 @@ Eng 2021. Needs the extra `[encoders]`.
 """
 
 import os
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError  # only the name of what torch raises
@@ -64,14 +65,13 @@ def weights_home() -> Path:
 def _network() -> nn.Module:
     if find_spec("timm") is None:
         raise FeatureError("The encoder 'resnet50_trunc' needs timm: install prognoscope[encoders] -c constraints.txt.")
-    declared = _make_torchvision_importable()
+    _make_torchvision_importable()
     import timm
 
-    network = timm.create_model("resnet50", features_only=True, out_indices=(3,), pretrained=False)
-    network.torchvision_operators = declared  # they last as long as this object
-    return network
+    return timm.create_model("resnet50", features_only=True, out_indices=(3,), pretrained=False)
 
 
+@cache  # operators can be declared once, and last as long as the library object that is kept here
 def _make_torchvision_importable() -> object:
     """Declare what torchvision looks up at import, where its own library was built for another torch."""
     torchvision = find_spec("torchvision")
