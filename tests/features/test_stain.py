@@ -114,7 +114,7 @@ def test_any_patch_is_finite_and_small(count, height, width, mpp, data):
 
 
 def test_feature_names_are_distinct():
-    assert len(set(encoder.feature_names)) == encoder.embedding_dim == 380
+    assert len(set(encoder.feature_names)) == encoder.embedding_dim == 370
 
 
 def test_weights_are_refused():

@@ -60,26 +60,31 @@ def peaks(images: Images) -> Bool[np.ndarray, "B _ _"]:
     return images >= _running(np.maximum, _running(np.maximum, images, 3, 1), 3, 2)
 
 
-def binary_patterns(images: Images, contrast: float) -> Int[np.ndarray, "B _ _"]:
-    """The uniform local binary pattern, 0 to 9, of every pixel against neighbours brighter by `contrast`.
+def binary_patterns(images: Images, contrast: float) -> Float32[np.ndarray, "B 10"]:
+    """The shares of pixels with each uniform local binary pattern, against neighbours brighter by `contrast`.
 
     Source: Ojala, Pietikainen, Maenpaa: Multiresolution gray-scale and rotation invariant texture classification.
     IEEE Trans Pattern Anal Mach Intell 2002.
     """
     framed = _framed(_framed(images, 1, 1, 1), 2, 1, 1)
     floor = images + np.float32(contrast)
-    _, height, width = images.shape
+    count, height, width = images.shape
     code = np.zeros(images.shape, np.uint8)
     ring = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0)]
     for bit, (y, x) in enumerate(ring):
-        code |= (framed[:, y : y + height, x : x + width] > floor).astype(np.uint8) << bit
-    return UNIFORM[code]
+        code |= (framed[:, y : y + height, x : x + width] > floor).view(np.uint8) << np.uint8(bit)
+    numbers = np.stack([np.bincount(one.reshape(-1), minlength=256) for one in code])
+    shares = np.zeros((count, 10), np.float32)
+    for i in range(10):
+        shares[:, i] = numbers[:, i == UNIFORM].sum(axis=1) / (height * width)
+    return shares
 
 
 def _uniform_table() -> Int[np.ndarray, " 256"]:
+    """0 to 8 for as many brighter neighbours in one run, 9 for several runs."""
     bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
     changes = (bits != np.roll(bits, 1, axis=1)).sum(axis=1)
-    return np.where(changes <= 2, bits.sum(axis=1), 9).astype(np.int64)
+    return np.where(changes <= 2, bits.sum(axis=1), 9)
 
 
 UNIFORM = _uniform_table()

@@ -13,7 +13,8 @@ SPOT_STEPS = (1, 2, 4)  # um a pixel; spots of about 5, 10 and 20 um across
 SPOT_CONTRASTS = (0.03, 0.08, 0.15)  # optical density
 SIZES_UM2 = (15.0, 30.0, 50.0, 80.0, 130.0, 250.0)  # edges between areas of nuclei; a lymphocyte has 30 to 50
 DARKNESS = (0.5, 0.8)  # edges between mean optical densities of nuclei
-OPENINGS_UM = ((1, (3, 5, 7, 9, 11, 13)), (2, (17, 21, 29, 41)))  # by um a pixel
+OPENINGS_UM = ((1, (3, 5, 7)), (2, (10, 12, 14, 18, 22, 30, 42)))  # by um a pixel
+LINE_PX = 9
 BACKGROUND_UM = 8  # what surrounds a nucleus is averaged over a few such squares
 
 
@@ -66,9 +67,8 @@ def _size_spectrum(positive: Images) -> Values:
             values[f"opened/{width}um"] = 5 * np.maximum(before - after, 0)
             values[f"opened/{width}um/left"] = after / (total + 0.05)
             before = after
-    for length in (9, 17):
-        drawn_out = np.maximum(opened(positive, 1, length), opened(positive, length, 1))
-        values[f"opened/line{length}um"] = _each(drawn_out).mean(axis=1) / (total + 0.05)
+        lines = np.maximum(opened(image, 1, LINE_PX), opened(image, LINE_PX, 1))
+        values[f"opened/line{LINE_PX * step}um"] = _each(lines).mean(axis=1) / (total + 0.05)
     return values
 
 

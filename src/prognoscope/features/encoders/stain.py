@@ -74,7 +74,7 @@ def _measure(patches: UInt8[np.ndarray, "B H W 3"], mpp: float) -> Values:
         **_octaves({"haematoxylin": h, "eosin": e, "density": total}),
         **_grain((fine[0] + fine[1] + fine[2]) * np.float32(1 / 3)),
         **_fibres({"eosin": e, "density": total}),
-        **_patterns({"haematoxylin": h, "density": total}),
+        **_patterns(h, total),
         **_holes(total),
         **_unevenness({"haematoxylin": h, "eosin": e, "density": total}),
         **nuclear_features(h, um),
@@ -134,12 +134,17 @@ def _octaves(maps: dict[str, Images]) -> Values:
 
 def _grain(fine: Images) -> Values:
     """Texture at the patch's own pixels, which the working maps have lost."""
-    across, down = gradients(fine)
+    across, down = fine[:, :, 1:] - fine[:, :, :-1], fine[:, 1:] - fine[:, :-1]
     return {
-        "grain/slope": 5 * _rows(np.abs(across) + np.abs(down)).mean(axis=1),
-        "grain/rough": 8 * _rows(np.abs(laplacian(fine))).mean(axis=1),
+        "grain/slope": 5 * (_mean_size(across) + _mean_size(down)),
+        "grain/rough": 5 * (_mean_size(across[:, :, 1:] - across[:, :, :-1]) + _mean_size(down[:, 1:] - down[:, :-1])),
         "grain/sd": 2 * _rows(fine).std(axis=1),
     }
+
+
+def _mean_size(images: Images) -> np.ndarray:
+    """The mean absolute value; 0 for images too narrow to have any."""
+    return _rows(np.abs(images)).mean(axis=1) if images.size else np.zeros(len(images), np.float32)
 
 
 def _fibres(maps: dict[str, Images]) -> Values:
@@ -159,13 +164,11 @@ def _fibres(maps: dict[str, Images]) -> Values:
     return values
 
 
-def _patterns(maps: dict[str, Images]) -> Values:
+def _patterns(h: Images, total: Images) -> Values:
     values = {}
-    for name, image in maps.items():
-        for step in (1, 2):
-            code = binary_patterns(pooled(image, step), 0.02)
-            for i in range(10):
-                values[f"patterns/{name}/{step}um/{i}"] = np.sqrt((_rows(code) == i).mean(axis=1))
+    for name, image, step in (("density", total, 1), ("density", total, 2), ("haematoxylin", h, 2)):
+        shares = binary_patterns(pooled(image, step), 0.02)
+        values |= {f"patterns/{name}/{step}um/{i}": np.sqrt(shares[:, i]) for i in range(10)}
     return values
 
 
@@ -190,10 +193,12 @@ def _unevenness(maps: dict[str, Images]) -> Values:
         values[f"{name}/areas/least"] = area.min(axis=1)
         values[f"{name}/areas/most"] = area.max(axis=1)
         image = pooled(smoothed(image), 2)
+        image = image - _rows(image).mean(axis=1)[:, None, None]
+        variance = _rows(image * image).mean(axis=1) + 1e-4
         for lag in (2, 4, 8, 16):
-            across = _resemblance(image[:, :, lag:], image[:, :, :-lag])
-            down = _resemblance(image[:, lag:], image[:, :-lag])
-            values[f"{name}/lag{2 * lag}um"] = (across + down) / 2
+            across = _rows(image[:, :, lag:] * image[:, :, :-lag]).mean(axis=1)
+            down = _rows(image[:, lag:] * image[:, :-lag]).mean(axis=1)
+            values[f"{name}/lag{2 * lag}um"] = (across + down) / 2 / variance
     for step in (1, 4, 16):
         pair = pooled(maps["haematoxylin"], step), pooled(maps["eosin"], step)
         values[f"together/{step}um"] = _resemblance(*pair)
