@@ -1,0 +1,237 @@
+"""The figures of a report: each takes its data, which is also its CSV file, and Axes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
+from matplotlib.transforms import offset_copy
+
+from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
+from prognoscope.report.words import interval, number, optimistic_name, p_text
+
+Colours = Mapping[str, str]  # method -> colour
+MONTH_STEPS = (1, 2, 3, 6, 12, 24, 36, 48, 60, 120, 240)
+
+
+def draw_c_index(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """Each method's C-index: a diamond with its interval, a ring for each fold, oracles hollow.
+
+    Args:
+        data: method, label, kind ("method" or "oracle"), optimistic, value, low, high, fold_0, fold_1, ...
+    """
+    rings = [name for name in data.columns if name.startswith("fold_")]
+    for y, row in enumerate(data.to_dict("records")):
+        oracle = row["kind"] == "oracle"
+        colour = ORACLE_COLOUR if oracle else colours.get(row["method"], INK)
+        if rings:
+            folds = [row[name] for name in rings]
+            axes.plot(folds, [y + 0.27] * len(folds), "o", ms=4, mfc="none", mec=colour, mew=0.9, alpha=0.75)
+        axes.plot([row["low"], row["high"]], [y, y], "-", color=colour, lw=2, solid_capstyle="butt")
+        axes.plot([row["value"]], [y], "D", ms=6.5, mec=colour, mfc="white" if oracle else colour, mew=1.4)
+        spread = interval(row["low"], row["high"])
+        text = number(row["value"]) + (f" ({spread})" if spread else "")
+        axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
+    labels = [optimistic_name(label, flag) for label, flag in zip(data["label"], data["optimistic"], strict=True)]
+    _rows(axes, labels)
+    axes.axvline(0.5, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
+    numbers = data[["value", "low", "high", *rings]].to_numpy(float)
+    axes.set_xlim(min(0.45, np.nanmin(numbers) - 0.02), min(1.0, max(0.7, np.nanmax(numbers) + 0.02)))
+    axes.set_title("C-index on held-out patients")
+    axes.set_xlabel(
+        "C-index; dashed line: chance\nDiamond: mean of the folds with its 95 % interval. Rings: single folds."
+    )
+
+
+def draw_differences(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """Paired differences of one metric with their intervals; filled where the interval leaves zero out.
+
+    Args:
+        data: method_a, method_b, difference, low, high, supported.
+    """
+    for y, row in enumerate(data.to_dict("records")):
+        colour = colours.get(row["method_b"], INK)
+        axes.plot([row["low"], row["high"]], [y, y], "-", color=colour, lw=2, solid_capstyle="butt")
+        filled = colour if row["supported"] else "white"
+        axes.plot([row["difference"]], [y], "s", ms=6.5, mec=colour, mfc=filled, mew=1.4)
+        spread = interval(row["low"], row["high"], sign=True)
+        text = number(row["difference"], sign=True) + (f" ({spread})" if spread else "")
+        axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
+    _rows(axes, [f"against {name}" for name in data["method_b"]])
+    axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
+    axes.set_title(f"C-index of {data['method_a'].iloc[0]} minus that of the others")
+    axes.set_xlabel(
+        "Paired difference with its 95 % interval; dashed line: no difference\nFilled: the interval leaves 0 out"
+    )
+
+
+def draw_survival(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """Kaplan-Meier curves by risk group with bands, censor marks, medians and numbers at risk.
+
+    Args:
+        data: method, optimistic, group, patients, median, median_low, median_high, log_rank_p, time, survival, low,
+            high, at_risk, events, censored; a row at each time of a group, the first one at time 0.
+    """
+    groups = list(dict.fromkeys(data["group"]))
+    for group in groups:
+        rows = data[data["group"] == group]
+        first, colour = rows.iloc[0], RISK_COLOURS.get(group, INK)
+        median = f"median {first['median']:.1f} months" if np.isfinite(first["median"]) else "median not reached"
+        label = f"{group}: {first['patients']:.0f} patients, {median}"
+        dashes = "-" if group == groups[0] else (0, (5, 1.5))
+        axes.step(rows["time"], rows["survival"], where="post", color=colour, ls=dashes, label=label)
+        axes.fill_between(rows["time"], rows["low"], rows["high"], step="post", color=colour, alpha=0.13, lw=0)
+        censored = rows[rows["censored"] > 0]
+        axes.plot(censored["time"], censored["survival"], "|", color=colour, ms=5, mew=0.8)
+    _months(axes, data["time"].max())
+    axes.set_ylim(0, 1.03)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    axes.set_ylabel("Surviving")
+    axes.grid(axis="y")
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, handlelength=2.2)
+    name = optimistic_name(data["method"].iloc[0], bool(data["optimistic"].iloc[0]))
+    axes.set_title(f"{name}: survival by predicted risk\nLog-rank {p_text(data['log_rank_p'].iloc[0])}", pad=34)
+    _numbers_at_risk(axes, data, groups)
+
+
+def draw_loss(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """Loss by epoch: a thin line for each fold, a thick one for their mean, a dot at the epoch that was chosen.
+
+    Args:
+        data: method, fold ("0", "1", ..., "mean"), epoch, train_loss, validation_loss, chosen.
+    """
+    colour = colours.get(data["method"].iloc[0], INK)
+    _epochs(axes, data, "train_loss", QUIET, "Training", dots=False)
+    _epochs(axes, data, "validation_loss", colour, "Validation", dots=True)
+    axes.set_title(f"{data['method'].iloc[0]}: loss by epoch")
+    axes.set_ylabel("Loss per patient")
+
+
+def draw_epoch_c_index(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """C-index by epoch on validation and held-out patients, drawn like the loss.
+
+    Args:
+        data: method, fold ("0", "1", ..., "mean"), epoch, validation_c_index, test_c_index, chosen.
+    """
+    colour = colours.get(data["method"].iloc[0], INK)
+    _epochs(axes, data, "validation_c_index", QUIET, "Validation", dots=False)
+    _epochs(axes, data, "test_c_index", colour, "Held-out fold", dots=True)
+    axes.axhline(0.5, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
+    axes.set_title(f"{data['method'].iloc[0]}: C-index by epoch")
+    axes.set_ylabel("C-index; dashed line: chance")
+
+
+def draw_calibration(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """Observed against predicted survival at one time, in groups of patients of similar prediction.
+
+    Args:
+        data: method, horizon (months), group, patients, events, predicted, observed, low, high.
+    """
+    name = data["method"].iloc[0]
+    colour = colours.get(name, INK)
+    axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
+    ends = data[["low", "observed", "high"]].to_numpy(float).T
+    reach = np.clip(np.diff(ends, axis=0), 0, None)
+    axes.errorbar(
+        data["predicted"], data["observed"], yerr=reach, fmt="o-", color=colour, ms=5.5, lw=1.2, elinewidth=1.4
+    )
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        axis.set_major_locator(MultipleLocator(0.25))
+    axes.grid()
+    axes.set_title(f"{name}: calibration at {data['horizon'].iloc[0]:.0f} months")
+    axes.set_xlabel("Predicted to survive")
+    axes.set_ylabel("Survived (Kaplan-Meier)")
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How a figure is drawn, and how large."""
+
+    draw: Callable[[pd.DataFrame, Axes, Colours], None]
+    width_in: float
+    height_in: float
+    row_in: float = 0.0  # more height for each row of the data
+
+
+FIGURES: dict[str, Drawing] = {
+    "c_index": Drawing(draw_c_index, 6.4, 1.15, 0.42),
+    "differences": Drawing(draw_differences, 6.4, 1.15, 0.34),
+    "survival": Drawing(draw_survival, 4.9, 4.5),
+    "calibration": Drawing(draw_calibration, 3.5, 3.6),
+    "loss": Drawing(draw_loss, 4.4, 3.0),
+    "epoch_c_index": Drawing(draw_epoch_c_index, 4.4, 3.0),
+}
+
+
+def render(name: str, data: pd.DataFrame, colours: Colours | None = None) -> str:
+    """A figure of `FIGURES` as an SVG file's text; equal data give equal bytes.
+
+    Args:
+        colours: Of the methods; without them, by their order in the data.
+    """
+    drawing = FIGURES[name]
+    if colours is None:
+        colours = method_colours(dict.fromkeys(data["method" if "method" in data else "method_b"]))
+    with figure_style():
+        height = drawing.height_in + drawing.row_in * len(data)
+        figure = Figure(figsize=(drawing.width_in, height), layout="constrained")
+        drawing.draw(data, figure.add_subplot(), colours)
+        return to_svg(figure)
+
+
+def _rows(axes: Axes, labels: list[str]) -> None:
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.35, -0.65)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+
+
+def _months(axes: Axes, longest: float) -> None:
+    step = next((step for step in MONTH_STEPS if longest / step <= 9), MONTH_STEPS[-1])
+    axes.set_xlim(0, max(longest, step) * 1.02)
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+    axes.set_xlabel("Months")
+
+
+def _numbers_at_risk(axes: Axes, data: pd.DataFrame, groups: list[str]) -> None:
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    for line, group in enumerate(["", *groups]):
+        place = offset_copy(axes.get_xaxis_transform(), axes.figure, y=-38 - 12.5 * line, units="points")
+        if not group:
+            axes.text(0, 0, "Patients at risk", transform=place, fontsize=8.5, va="top", color=QUIET)
+            continue
+        rows = data[(data["group"] == group) & (data["time"] > 0)]
+        rows = rows if len(rows) else data[data["group"] == group]
+        times, at_risk = rows["time"].to_numpy(float), np.append(rows["at_risk"].to_numpy(float), 0)
+        style = {"transform": place, "fontsize": 8.5, "va": "top", "color": RISK_COLOURS.get(group, INK)}
+        side = offset_copy(place, axes.figure, x=-14, units="points")
+        axes.text(0, 0, group.removesuffix(" risk"), ha="right", **{**style, "transform": side})
+        for tick in ticks:
+            count = at_risk[np.searchsorted(times, tick, "left")]
+            axes.text(tick, 0, f"{count:.0f}", ha="center", **style)
+
+
+def _epochs(axes: Axes, data: pd.DataFrame, column: str, colour: str, label: str, *, dots: bool) -> None:
+    for fold, rows in data.groupby("fold", sort=False):
+        if not rows[column].notna().any():
+            continue
+        if fold == "mean":
+            axes.plot(rows["epoch"], rows[column], color=colour, lw=2.2, label=f"{label}, mean")
+            continue
+        axes.plot(rows["epoch"], rows[column], color=colour, lw=0.8, alpha=0.55)
+        chosen = rows[rows["chosen"].astype(bool)]
+        if dots:
+            axes.plot(chosen["epoch"], chosen[column], "o", ms=5, mfc="white", mec=colour, mew=1.3, zorder=3)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
+    axes.set_xlabel("Epoch; thin lines: folds; rings: epochs chosen")
+    axes.grid(axis="y")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best")

@@ -1,0 +1,88 @@
+"""How all figures look, and how one becomes an SVG file whose bytes depend on its data alone."""
+
+import re
+from collections.abc import Iterable
+from contextlib import contextmanager
+from io import StringIO
+
+import matplotlib
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette without its yellow, then Tol's muted one: told apart with any colour vision, on white
+PALETTE = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"),
+    *("#332288", "#882255", "#117733", "#999933", "#aa4499", "#6699cc", "#661100"),
+)
+RISK_COLOURS = {"High risk": "#a50f15", "Low risk": "#3182bd"}
+ORACLE_COLOUR, QUIET, INK = "#6b6b6b", "#767676", "#1a1a1a"
+SETTINGS = {
+    "svg.fonttype": "none",  # text stays text: searched, read aloud and edited; a fallback font is narrower, so it fits
+    "svg.hashsalt": "prognoscope",
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Liberation Sans", "Arial", "Helvetica", "sans-serif"],
+    "font.size": 9.0,
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "axes.titlesize": 10.0,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.8,
+    "axes.unicode_minus": True,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": "#e3e3e3",
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.6,
+}
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+
+def method_colours(methods: Iterable[str]) -> dict[str, str]:
+    """A colour for each method, by its place, the same in every figure of a page."""
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(methods)}
+
+
+@contextmanager
+def figure_style():
+    """Our settings over matplotlib's own defaults, whatever the user's are; both come back afterwards."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        yield
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as an SVG file's text. Equal figures give equal bytes."""
+    stream = StringIO()
+    figure.savefig(stream, format="svg", metadata=NO_METADATA)
+    return stream.getvalue()
+
+
+def inline_svg(svg: str, prefix: str, description: str) -> str:
+    """An SVG file's text as an element of a page, its ids made the page's own by a prefix.
+
+    Args:
+        description: What a reader who cannot see it is told; must be escaped for use in an attribute.
+    """
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r'\bid="', f'id="{prefix}-', element)
+    element = re.sub(r"url\(#", f"url(#{prefix}-", element)
+    element = re.sub(r'href="#', f'href="#{prefix}-', element)
+    width = float(re.search(r'width="([\d.]+)pt"', element).group(1))
+    size = f'style="--natural: {width:g}pt"'
+    label = f'role="img" aria-label="{description}"'
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f"{size} {label}", element, count=1).rstrip()
+
+
+def file_stem(name: str) -> str:
+    """A name as part of a file's name or of an id: letters, digits, dots, dashes and underscores."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"

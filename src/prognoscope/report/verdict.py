@@ -1,0 +1,117 @@
+"""What the numbers of a run say, in plain words."""
+
+from prognoscope.report.run_folder import RunFolder
+from prognoscope.report.tables import MAIN, best_method, choice_table, is_better, paired, ranking
+from prognoscope.report.words import count, interval, is_number, listed, number
+
+PROTOCOLS = {
+    "honest": (
+        "Honest protocol: every patient is predicted once, by a model that never saw them. Time bins, scaling and "
+        "everything else that is fitted come from the training part of each fold, and the epoch is chosen on an inner "
+        "validation part."
+    ),
+    "paper": (
+        "Paper protocol: each method is trained and chosen as its authors did it, so that published numbers can be "
+        "repeated. Where that means looking at the held-out fold, the numbers are optimistic and say so."
+    ),
+}
+
+
+def protocol_sentence(run: RunFolder) -> str:
+    """What the run's protocol means."""
+    unknown = f"Protocol: {run.protocol}." if run.protocol else "The run does not say which protocol it followed."
+    return PROTOCOLS.get(run.protocol, unknown)
+
+
+def verdict(run: RunFolder) -> list[str]:
+    """The sentences of the paragraph that opens a report."""
+    ranked = ranking(run, MAIN)
+    if not ranked:
+        return ["No method has a C-index over all folds, so nothing can be said about which predicts survival."]
+    if len(ranked) == 1:
+        return [_alone(run, ranked[0]), *_chance(run, ranked), *_oracle(run, ranked[0]), *_optimism(run)]
+    return [*_leader(run, ranked), *_chance(run, ranked), *_oracle(run, ranked[0]), *_optimism(run)]
+
+
+def _alone(run: RunFolder, method: str) -> str:
+    reached = f"{method} reaches a C-index of {_value(run, method)} on {_patients(run)}"
+    return f"{reached}; there is no other method to set it against."
+
+
+def _leader(run: RunFolder, ranked: list[str]) -> list[str]:
+    leader, second, *rest = ranked
+    lead = run.summary(leader, MAIN)["value"] - run.summary(second, MAIN)["value"]
+    said = [f"Of {len(ranked)} methods on {_patients(run)}, {leader} has the highest C-index, {_value(run, leader)}."]
+    row = paired(run, MAIN, leader, second)
+    gap = f"It leads {second}, the next, by {number(lead)}"
+    if row is None or not is_number(row["low"]):
+        said.append(f"{gap}; no paired interval was computed, so this lead may be chance.")
+    elif is_better(row):
+        said.append(f"{gap}, and the paired 95 % interval, {_spread(row)}, leaves 0 out: the data support the lead.")
+    else:
+        said.append(
+            f"{gap}, but the paired 95 % interval, {_spread(row)}, includes 0: the data do not tell the two apart."
+        )
+    if rest and best_method(run, MAIN) is None:
+        beaten = [name for name in rest if is_better(paired(run, MAIN, leader, name))]
+        level = [name for name in rest if name not in beaten]
+        clauses = [f"is supported over {listed(beaten)}"] if beaten else []
+        clauses += [f"is not over {listed(level)}"] if level else []
+        said.append(f"Its lead {', and '.join(clauses)}.")
+    elif rest:
+        said.append(f"Its lead over each of the other {len(rest)} is supported too.")
+    return said
+
+
+def _chance(run: RunFolder, ranked: list[str]) -> list[str]:
+    lows = {name: run.summary(name, MAIN)["low"] for name in ranked}
+    by_chance = [name for name, low in lows.items() if is_number(low) and low <= 0.5]
+    if not by_chance:
+        return []
+    if len(by_chance) == len(ranked) > 1:
+        return ["No method is shown to be better than chance: every interval reaches 0.5."]
+    verb = "is" if len(by_chance) == 1 else "are"
+    reach = "its interval reaches" if len(by_chance) == 1 else "their intervals reach"
+    return [f"{listed(by_chance)} {verb} not shown to be better than chance: {reach} 0.5."]
+
+
+def _oracle(run: RunFolder, leader: str) -> list[str]:
+    ceiling = run.summary("oracle", MAIN)
+    if ceiling is None or ceiling["value"] <= 0.5:
+        return []
+    share = (run.summary(leader, MAIN)["value"] - 0.5) / (ceiling["value"] - 0.5)
+    return [
+        f"The cohort is simulated: the best possible C-index, that of the true risk, is {number(ceiling['value'])}, "
+        f"and {leader} goes {number(100 * share, 0)} % of the way there from 0.5."
+    ]
+
+
+def _optimism(run: RunFolder) -> list[str]:
+    flattered = [name for name in run.methods if name in run.optimistic]
+    said = []
+    if flattered:
+        reasons = "; ".join(f"{name}: {run.optimistic[name].rstrip('.')}" for name in flattered)
+        said.append(f"Optimistic numbers, not to be set beside honest ones ({reasons}).")
+    choices = choice_table(run)
+    if not flattered and len(choices):
+        top = choices.loc[choices["added"].idxmax()]
+        said.append(
+            f"Reporting the best epoch on the held-out folds instead would have added up to {number(top['added'])} "
+            f"({top['method']}), which is selection, not skill."
+        )
+    return said
+
+
+def _value(run: RunFolder, method: str) -> str:
+    row = run.summary(method, MAIN)
+    spread = interval(row["low"], row["high"])
+    return f"{number(row['value'])} (95 % interval {spread})" if spread else number(row["value"])
+
+
+def _patients(run: RunFolder) -> str:
+    outcome = run.outcome
+    return f"{count(len(outcome), 'patient')} with {count(int(outcome.event.sum()), 'event')}"
+
+
+def _spread(row) -> str:
+    return interval(row["low"], row["high"], sign=True)

@@ -1,0 +1,32 @@
+"""One run folder for all tests of the report, and its report."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from prognoscope.report.page import write_report
+from prognoscope.report.run_folder import RunFolder, read_run_folder
+from tests.report.fake_run import write_fake_run
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory) -> Path:
+    """A run folder with its report; not to be changed."""
+    folder = write_fake_run(tmp_path_factory.mktemp("finished") / "run")
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(finished_run) -> RunFolder:
+    """The same, read."""
+    return read_run_folder(finished_run)
+
+
+@pytest.fixture
+def run_copy(finished_run, tmp_path) -> Path:
+    """A run folder without a report, to be spoilt."""
+    folder = tmp_path / "run"
+    shutil.copytree(finished_run, folder, ignore=shutil.ignore_patterns("figures", "report.html"))
+    return folder

@@ -1,0 +1,150 @@
+"""A run folder as a finished study leaves it, with numbers that hang together: risks that know a part of the truth."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prognoscope.core.files import write_json, write_table, write_text
+from prognoscope.core.outcome import TimeBins
+from prognoscope.evaluation.concordance import concordance
+
+SKILL = {"coxph": 0.35, "snn": 0.5, "meanmil": 0.3, "abmil": 0.55, "mcti": 0.8}  # correlation with the true log hazard
+EPOCHS = 20
+DRAWS = 60
+
+
+def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: int = 200, folds: int = 5) -> Path:
+    """Write a run of an honest protocol on a simulated cohort; the same arguments give the same files."""
+    rng = np.random.default_rng(7)
+    log_hazard = rng.normal(size=patients)
+    death = 30 * rng.weibull(1.2, patients) * np.exp(-0.8 * log_hazard)
+    stop = np.minimum(rng.exponential(60, patients), 90)
+    time, event = np.round(np.minimum(death, stop), 2) + 0.1, death <= stop
+    names = np.array([f"P{i:03d}" for i in range(patients)])
+    part_of = rng.permutation(patients) % folds
+    shared = rng.normal(size=patients)
+
+    metrics, risks = [], {}
+    for method, rho in skill.items():
+        noise = 0.5 * shared + np.sqrt(0.75) * rng.normal(size=patients)
+        risks[method] = rho * log_hazard + np.sqrt(1 - rho**2) * noise
+        for fold in range(folds):
+            _write_fold(
+                folder / method / f"fold_{fold}", method, rho, rng, fold, part_of, names, time, event, risks[method]
+            )
+    oracles = {"oracle": log_hazard, "oracle_slides": log_hazard + rng.normal(size=patients) * 0.8}
+    oracles["oracle_genes"] = log_hazard + rng.normal(size=patients) * 1.1
+    draws = [
+        np.concatenate([rng.choice(np.flatnonzero(part_of == k), (part_of == k).sum()) for k in range(folds)])
+        for _ in range(DRAWS)
+    ]
+    spread = {}
+    for method, risk in {**risks, **oracles}.items():
+        values = [_c(risk, part_of == k, time, event) for k in range(folds)]
+        spread[method] = np.array(
+            [np.mean([_c(risk, d[part_of[d] == k], time, event) for k in range(folds)]) for d in draws]
+        )
+        metrics += _rows(method, "c_index", values, spread[method])
+        if method in risks:
+            c = np.array(values)
+            metrics += _rows(method, "c_index_ipcw", c - 0.01, spread[method] - 0.01)
+            metrics += _rows(method, "integrated_brier", 0.33 - 0.2 * c, 0.33 - 0.2 * spread[method])
+            metrics += _rows(method, "auc", c + 0.03, spread[method] + 0.03)
+            metrics += _rows(method, "d_calibration_p", rng.uniform(0.01, 1, folds), np.array([np.nan]))
+    if "mcti" in skill:
+        metrics += _rows("mcti", "subtype_accuracy", rng.uniform(0.8, 0.95, folds), rng.uniform(0.82, 0.92, DRAWS))
+        metrics += _rows("mcti", "subtype_auroc", rng.uniform(0.85, 0.99, folds), rng.uniform(0.88, 0.97, DRAWS))
+    write_table(
+        folder / "metrics.csv",
+        pd.DataFrame(metrics, columns=["method", "metric", "fold", "value", "low", "high", "sd"]),
+    )
+    write_table(folder / "comparison.csv", _comparison(list(skill), metrics, spread))
+    parts = [_parts(names, part_of, fold, rng) for fold in range(folds)]
+    write_table(folder / "splits.csv", pd.concat(parts, ignore_index=True))
+    write_table(folder / "account.csv", _account(patients, int(event.sum())))
+    write_text(
+        folder / "study.yaml", "name: simulated\nprotocol: honest\nmethods: [coxph, snn, meanmil, abmil, mcti]\n"
+    )
+    provenance = {"name": "simulated", "command": "prognoscope run study.yaml", "protocol": "honest", "optimistic": {}}
+    provenance |= {"versions": {"prognoscope": "0.1.0", "torch": "2.13.0", "python": "3.12.1"}, "seed": 0}
+    provenance |= {"inputs": {"clinical.csv": "ab" * 32, "genes.csv": "cd" * 32}}
+    provenance |= {"notes": ["3 constant genes were dropped.", "Missing values filled in with training medians: 12."]}
+    write_json(folder / "provenance.json", provenance)
+    return folder
+
+
+def _c(risk, chosen, time, event) -> float:
+    return concordance(risk[chosen], time=time[chosen], event=event[chosen]).value
+
+
+def _rows(method, metric, values, draws):
+    rows = [(method, metric, str(fold), value, np.nan, np.nan, np.nan) for fold, value in enumerate(values)]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return [*rows, (method, metric, "all", np.mean(values), low, high, np.std(values))]
+
+
+def _comparison(methods, metrics, spread) -> pd.DataFrame:
+    value = {row[0]: row[3] for row in metrics if row[1] == "c_index" and row[2] == "all"}
+    rows = []
+    for i, a in enumerate(methods):
+        for b in methods[i + 1 :]:
+            draws = spread[a] - spread[b]
+            low, high = np.quantile(draws, [0.025, 0.975])
+            p = min(1.0, 2 * min((draws <= 0).mean(), (draws >= 0).mean()))
+            rows.append(("c_index", a, b, value[a] - value[b], low, high, p, min(1.0, p * 1.5 + 0.01)))
+    return pd.DataFrame(
+        rows, columns=["metric", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t"]
+    )
+
+
+def _write_fold(folder, method, rho, rng, fold, part_of, names, time, event, risk):
+    train, test = part_of != fold, part_of == fold
+    bins = TimeBins.fit(time[train], event[train])
+    baseline = np.array([0.84, 0.66, 0.42, 0.15])
+    survival = baseline ** np.exp(0.9 * risk[test])[:, None]
+    table = {
+        "patient_id": names[test],
+        "fold": fold,
+        "risk": -survival.sum(1),
+        "time": time[test],
+        "event": event[test],
+    }
+    table = pd.DataFrame(table | {f"S_{k}": survival[:, k] for k in range(4)}).astype({"event": int})
+    write_table(folder / "predictions.csv", table)
+    edges = [None, *bins.edges[1:-1].tolist(), None]
+    epochs = np.arange(EPOCHS)
+    validation = (
+        1.45
+        - 0.35 * rho * (1 - np.exp(-epochs / 4))
+        + 0.012 * np.maximum(epochs - 9 - fold, 0)
+        + rng.normal(0, 0.01, EPOCHS)
+    )
+    chosen = int(validation.argmin())
+    card = {"name": method, "options": {}, "recipe": {}, "chosen_epoch": chosen, "bins": edges}
+    write_json(folder / "model.json", card)
+    if method == "coxph":
+        return
+    c = 0.5 + 0.3 * rho * (1 - np.exp(-epochs / 3)) - 0.003 * np.maximum(epochs - 11, 0)
+    history = {"epoch": epochs, "train_loss": 1.45 - 0.5 * (1 - np.exp(-epochs / 6)), "validation_loss": validation}
+    history |= {"validation_c_index": c + rng.normal(0, 0.03, EPOCHS), "test_c_index": c + rng.normal(0, 0.02, EPOCHS)}
+    write_table(
+        folder / "history.csv",
+        pd.DataFrame(history | {"learning_rate": 2e-4, "chosen": (epochs == chosen).astype(int)}),
+    )
+
+
+def _parts(names, part_of, fold, rng) -> pd.DataFrame:
+    validation = rng.random(len(names)) < 0.15
+    part = np.where(part_of == fold, "test", np.where(validation, "validation", "train"))
+    return pd.DataFrame({"patient_id": names, "fold": fold, "part": part})
+
+
+def _account(patients: int, events: int) -> pd.DataFrame:
+    rows = [
+        ("Clinical table", patients + 14, events + 6, 0, ""),
+        ("Time missing or negative", patients + 11, events + 5, 3, "X001; X002; X003"),
+        ("No slide", patients + 4, events + 2, 7, "X004; X005; X006; X007; X008; X009; X010"),
+        ("No genes", patients, events, 4, "X011; X012; X013; X014"),
+    ]
+    return pd.DataFrame(rows, columns=["step", "patients", "events", "dropped", "who"])

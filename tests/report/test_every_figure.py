@@ -1,0 +1,127 @@
+"""What every figure of a report owes: it draws from little data, draws its data and nothing else, always alike."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from prognoscope.report.figures import FIGURES, render
+from prognoscope.report.plates import plates_of
+from prognoscope.report.style import figure_style, inline_svg, method_colours
+
+NASTY = "<b>&$x_1$"
+MINIMAL = {
+    "c_index": {"method": "m", "label": NASTY, "kind": "method", "optimistic": True, "value": 0.6, "low": np.nan}
+    | {"high": np.nan, "fold_0": 0.6},
+    "differences": {"method_a": "m", "method_b": NASTY, "difference": -0.01, "low": -0.05, "high": 0.04}
+    | {"supported": False},
+    "survival": {"method": NASTY, "optimistic": False, "group": "High risk", "patients": 1, "median": np.inf}
+    | {"median_low": np.inf, "median_high": np.inf, "log_rank_p": np.nan, "time": 0.0, "survival": 1.0, "low": 1.0}
+    | {"high": 1.0, "at_risk": 1, "events": 0, "censored": 0},
+    "loss": {"method": NASTY, "fold": "0", "epoch": 0, "train_loss": 1.0, "validation_loss": np.nan, "chosen": True},
+    "epoch_c_index": {"method": NASTY, "fold": "0", "epoch": 0, "validation_c_index": 0.5, "test_c_index": 0.6}
+    | {"chosen": False},
+    "calibration": {"method": NASTY, "horizon": 24.0, "group": 0, "patients": 9, "events": 3, "predicted": 0.7}
+    | {"observed": 0.6, "low": 0.4, "high": 0.8},
+}
+
+
+def drawn(name: str, data: pd.DataFrame):
+    with figure_style():
+        axes = Figure().add_subplot()
+        FIGURES[name].draw(data, axes, method_colours(["m"]))
+        return axes
+
+
+def points(axes) -> list[tuple[float, float]]:
+    return [tuple(point) for line in axes.lines for point in np.column_stack(line.get_data()).astype(float)]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_draws_from_one_row_with_a_nasty_name(name):
+    svg = render(name, pd.DataFrame([MINIMAL[name]]))
+    root = ElementTree.fromstring(svg)
+    text = "".join(root.itertext())
+    assert NASTY in text
+    assert "<b>" not in svg
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_the_same_bytes_every_time_and_carries_no_date(name):
+    data = pd.DataFrame([MINIMAL[name]])
+    svg = render(name, data)
+    assert svg == render(name, data)
+    assert "<metadata" not in svg
+    assert "date" not in svg.lower()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_has_a_title_in_sentence_case_and_leaves_the_users_settings_alone(name):
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    title = drawn(name, pd.DataFrame([MINIMAL[name]])).get_title(loc="left")
+    assert title
+    assert not re.search(r"[a-z] [A-Z][a-z]", title)
+    assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_csv_files_hold_what_is_drawn(figure, run, finished_run):
+    plates = [plate for plate in plates_of(run)[0] if plate.figure == figure]
+    assert plates
+    for plate in plates:
+        kept = pd.read_csv(finished_run / "figures" / f"{plate.stem}.csv", dtype={"fold": str}, keep_default_na=True)
+        pd.testing.assert_frame_equal(kept, plate.data, check_dtype=False, check_exact=False, rtol=1e-12)
+        svg = (finished_run / "figures" / f"{plate.stem}.svg").read_text()
+        assert svg == render(figure, kept, method_colours(run.methods))
+
+
+def test_the_c_index_figure_shows_every_value_interval_and_fold(run):
+    plate = next(plate for plate in plates_of(run)[0] if plate.figure == "c_index")
+    seen = points(drawn("c_index", plate.data))
+    for y, row in enumerate(plate.data.to_dict("records")):
+        assert {(row[key], y) for key in ("value", "low", "high")} <= set(seen)
+        assert {(row[key], y + 0.27) for key in row if key.startswith("fold_")} <= set(seen)
+
+
+def test_survival_curves_go_through_their_data_and_mark_the_censored(run):
+    plate = next(plate for plate in plates_of(run)[0] if plate.figure == "survival")
+    axes = drawn("survival", plate.data)
+    seen = points(axes)
+    assert set(zip(plate.data["time"], plate.data["survival"], strict=True)) <= set(seen)
+    marks = [line for line in axes.lines if line.get_marker() == "|"]
+    assert sum(len(line.get_xdata()) for line in marks) == (plate.data["censored"] > 0).sum()
+
+
+def test_numbers_at_risk_are_those_followed_until_the_tick_or_longer(run):
+    plate = next(plate for plate in plates_of(run)[0] if plate.figure == "survival")
+    held_out = run.methods["coxph"].predictions
+    is_high = held_out["risk"] >= np.percentile(held_out["risk"], 50)
+    axes = drawn("survival", plate.data)
+    texts = [text.get_text() for text in axes.texts]
+    ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= axes.get_xlim()[1]]
+    high = texts[texts.index("High") + 1 : texts.index("Low")]
+    assert high == [str((held_out["time"][is_high] >= tick).sum()) for tick in ticks]
+
+
+def test_a_method_has_one_colour_in_all_figures(run, finished_run):
+    colours = method_colours(run.methods)
+    for name, colour in colours.items():
+        for stem in ("c_index", f"calibration_{name}"):
+            assert to_hex(colour) in (finished_run / "figures" / f"{stem}.svg").read_text()
+    assert len(set(colours.values())) == len(colours)
+
+
+def test_ids_of_figures_do_not_meet_on_a_page():
+    svg = render("loss", pd.DataFrame([MINIMAL["loss"]]))
+    one, other = (inline_svg(svg, prefix, "a &amp; b") for prefix in ("one", "other"))
+    ids = [set(re.findall(r'\bid="([^"]+)"', text)) for text in (one, other)]
+    assert ids[0] and not ids[0] & ids[1]
+    for text, own in zip((one, other), ids, strict=True):
+        assert set(re.findall(r"url\(#([^)]+)\)", text)) <= own
+        assert set(re.findall(r'href="#([^"]+)"', text)) <= own

@@ -1,0 +1,193 @@
+"""The page: whole in one file, the same every time, safe against names, and patient with what is missing."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+
+from prognoscope.core.errors import InputError, MissingFileError
+from prognoscope.report.page import write_report
+from tests.report.fake_run import write_fake_run
+
+LOADING = {"src", "href", "xlink:href", "data", "poster", "action", "srcset", "background"}
+
+
+class Loads(HTMLParser):
+    """What a page would fetch or run, its ids, and its tags that are not closed."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.links, self.tags, self.ids, self.handlers, self.images = [], [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in LOADING]
+        self.ids += [value for name, value in attributes if name == "id"]
+        self.handlers += [name for name, _ in attributes if name.startswith("on")]
+        if tag == "svg":
+            self.images.append(dict(attributes))
+
+
+def text_of(page) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page.read_text()))
+
+
+def change(path, **columns):
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.assign(**columns).to_csv(path, index=False)
+
+
+def test_the_page_needs_nothing_but_itself(finished_run):
+    html = (finished_run / "report.html").read_text()
+    page = Loads(html)
+    assert not {"script", "iframe", "object", "embed", "base", "img", "form"} & set(page.tags)
+    assert not page.handlers
+    for link in page.links:
+        assert link.startswith(("#", "figures/")) or link == "data:,"
+        assert not link.startswith("#") or link[1:] in page.ids
+        assert not link.startswith("figures/") or (finished_run / link).is_file()
+    assert page.tags.count("link") == 1
+    assert "@import" not in html and "@font-face" not in html
+    assert not re.findall(r"url\((?!#)", html)
+    assert set(re.findall(r"https?://[^\"<\s]+", html)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+
+
+def test_ids_are_unique_and_every_picture_says_what_it_shows(finished_run):
+    page = Loads((finished_run / "report.html").read_text())
+    assert len(set(page.ids)) == len(page.ids)
+    assert len(page.images) == len(list((finished_run / "figures").glob("*.svg")))
+    assert all(image["role"] == "img" and len(image["aria-label"]) > 20 for image in page.images)
+
+
+def test_the_same_run_gives_the_same_bytes(finished_run, run_copy):
+    write_report(run_copy)
+    for path in [finished_run / "report.html", *sorted((finished_run / "figures").iterdir())]:
+        assert (run_copy / path.relative_to(finished_run)).read_bytes() == path.read_bytes(), path.name
+
+
+def test_a_second_report_replaces_the_first(run_copy):
+    write_report(run_copy)
+    for path in (run_copy / "snn").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    write_report(run_copy)
+    assert not (run_copy / "figures" / "survival_snn.svg").exists()
+
+
+def test_names_cannot_break_out_of_the_page(run_copy):
+    nasty = '<script>alert("1")<&\'$\\frac$'
+    (run_copy / "mcti").rename(run_copy / nasty)
+    for name in ("metrics.csv", "comparison.csv"):
+        table = pd.read_csv(run_copy / name, dtype=str, keep_default_na=False).replace("mcti", nasty)
+        table.to_csv(run_copy / name, index=False)
+    change(run_copy / "account.csv", who=f"{nasty}; " * 7, step=nasty)
+    provenance = {"name": nasty, "command": nasty, "protocol": nasty, "optimistic": {nasty: nasty}, "notes": [nasty]}
+    provenance |= {"versions": {nasty: nasty}, "seed": nasty, "inputs": {nasty: nasty}}
+    (run_copy / "provenance.json").write_text(json.dumps(provenance))
+    (run_copy / "study.yaml").write_text(f"name: x\n# </pre>{nasty}\n")
+    page = write_report(run_copy)
+    html = page.read_text()
+    assert "<script" not in html
+    assert "&lt;script&gt;alert" in html
+    assert not Loads(html).handlers
+    assert not {"script", "frac"} & set(Loads(html).tags)
+    assert all(path.name.isascii() and "<" not in path.name for path in (run_copy / "figures").iterdir())
+
+
+def test_optimistic_numbers_are_called_so_beside_every_one_of_them(run_copy):
+    provenance = json.loads((run_copy / "provenance.json").read_text())
+    provenance |= {"protocol": "paper", "optimistic": {"mcti": "the best epoch was chosen on the held-out fold"}}
+    (run_copy / "provenance.json").write_text(json.dumps(provenance))
+    page = write_report(run_copy)
+    html = page.read_text()
+    row = next(part for part in html.split("<tr") if "mcti</th>" in part and 'class="sub"' in part)
+    cells = [cell for cell in row.split("<td")[1:] if re.search(r"\d", cell)]
+    assert cells and all("optimistic" in cell for cell in cells)
+    assert "mcti (optimistic)" in (run_copy / "figures" / "c_index.svg").read_text()
+    assert "mcti (optimistic)" in (run_copy / "figures" / "survival_mcti.svg").read_text()
+    assert "not to be set beside honest ones" in text_of(page)
+
+
+def test_a_run_of_one_method_is_not_compared(tmp_path):
+    page = write_report(write_fake_run(tmp_path, skill={"coxph": 0.8}, patients=60, folds=2))
+    text = text_of(page)
+    assert "no other method to set it against" in text
+    assert "One method has nothing to be compared with." in text
+    assert "coxph: no training curve, because no epochs were kept." in text
+    assert "No method kept the C-index" in text
+
+
+def test_a_constant_risk_is_said_and_not_drawn(run_copy):
+    for path in (run_copy / "meanmil").glob("fold_*/predictions.csv"):
+        change(path, risk="-2.5")
+    text = text_of(write_report(run_copy))
+    assert "meanmil: no curves. All 200 patients are at high risk" in text
+    assert not (run_copy / "figures" / "survival_meanmil.svg").exists()
+    assert (run_copy / "figures" / "survival_mcti.svg").exists()
+
+
+def test_a_missing_fold_is_named(run_copy):
+    (run_copy / "snn" / "fold_3" / "predictions.csv").unlink()
+    assert "snn has no predictions for fold 3; its numbers rest on the other folds." in text_of(write_report(run_copy))
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "account.csv", "splits.csv", "comparison.csv", "study.yaml"])
+def test_a_report_does_without(name, run_copy):
+    (run_copy / name).unlink()
+    text = text_of(write_report(run_copy))
+    assert "C-index" in text
+    assert name == "study.yaml" or name in text
+
+
+def test_a_report_does_without_everything_that_can_be_missing(run_copy):
+    for name in ["provenance.json", "account.csv", "splits.csv", "comparison.csv", "study.yaml"]:
+        (run_copy / name).unlink()
+    for pattern in ("*/fold_*/history.csv", "*/fold_*/model.json"):
+        for path in run_copy.glob(pattern):
+            path.unlink()
+    metrics = pd.read_csv(run_copy / "metrics.csv", dtype=str, keep_default_na=False)
+    metrics[(metrics["metric"] == "c_index") & (metrics["fold"] == "all")].to_csv(run_copy / "metrics.csv", index=False)
+    text = text_of(write_report(run_copy))
+    assert "no calibration" in text
+    assert "no paired interval was computed" in text
+
+
+def test_an_undefined_metric_is_a_dash(run_copy):
+    table = pd.read_csv(run_copy / "metrics.csv", dtype=str, keep_default_na=False)
+    table.loc[table["metric"] == "auc", ["value", "low", "high", "sd"]] = ""
+    table.loc[(table["metric"] == "c_index") & (table["method"] == "snn"), ["value", "low", "high", "sd"]] = ""
+    table.to_csv(run_copy / "metrics.csv", index=False)
+    text = text_of(write_report(run_copy))
+    assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+
+
+def test_a_folder_that_is_no_run_says_what_to_do(tmp_path):
+    with pytest.raises(InputError, match="There is no run folder"):
+        write_report(tmp_path / "nowhere")
+    with pytest.raises(MissingFileError, match="The table of results .*metrics.csv does not exist"):
+        write_report(tmp_path)
+    (tmp_path / "metrics.csv").write_text("method,metric,fold,value,low,high,sd\n")
+    with pytest.raises(InputError, match="No method in .* has predictions yet. Finish it with `prognoscope run`"):
+        write_report(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("patient_id,fold\n", "has no column risk, time, event"),
+        ("patient_id,fold,risk,time,event\nA,0,high,1,1\n", "column risk, holds something that is not a number"),
+        ("patient_id,fold,risk,time,event\nA,0,1,1,2\n", "is neither 0 nor 1: A"),
+        ("patient_id,fold,risk,time,event\nA,0,1,1,1\nA,0,2,1,1\n", "predicts 1 patients in two folds: A"),
+    ],
+)
+def test_predictions_that_cannot_be_used_are_named(content, message, run_copy):
+    (run_copy / "snn" / "fold_0" / "predictions.csv").write_text(content)
+    with pytest.raises(InputError, match=message):
+        write_report(run_copy)
+    assert not (run_copy / "report.html").exists()

@@ -1,0 +1,126 @@
+"""The tables and the verdict: numbers of the run, marked best only where the data say so."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prognoscope.report.run_folder import read_run_folder
+from prognoscope.report.tables import (
+    best_method,
+    choice_table,
+    difference_table,
+    fold_table,
+    follow_up,
+    is_better,
+    method_rows,
+    method_table,
+    paired,
+    ranking,
+)
+from prognoscope.report.verdict import verdict
+from prognoscope.report.words import interval, listed, number, p_text
+
+
+def with_comparison(folder, low, high):
+    table = pd.read_csv(folder / "comparison.csv")
+    sign = np.where(table["method_a"] == "mcti", 1, np.where(table["method_b"] == "mcti", -1, 0))
+    ends = np.sort(np.column_stack([sign * low, sign * high]), axis=1)
+    table.assign(low=ends[:, 0], high=ends[:, 1]).to_csv(folder / "comparison.csv", index=False)
+    return read_run_folder(folder)
+
+
+def test_the_table_holds_the_numbers_of_the_run(run):
+    table = method_table(run).set_index("method")
+    assert list(table.index) == ["coxph", "snn", "meanmil", "abmil", "mcti", "oracle", "oracle_slides", "oracle_genes"]
+    for name in table.index:
+        row = run.summary(name, "c_index")
+        assert table.loc[name, "c_index"] == row["value"]
+        folds = [table.loc[name, f"fold_{fold}"] for fold in range(5)]
+        assert np.mean(folds) == pytest.approx(row["value"])
+        assert np.std(folds) == pytest.approx(table.loc[name, "c_index_sd"])
+    way = (table.loc["mcti", "c_index"] - 0.5) / (table.loc["oracle", "c_index"] - 0.5)
+    assert table.loc["mcti", "of_the_way"] == pytest.approx(way)
+    assert table.loc["oracle_genes", "kind"] == "oracle"
+
+
+def test_the_printed_table_has_a_header_and_every_method_and_oracle(run):
+    header, *rows = method_rows(run)
+    assert header[:2] == ("Method", "C-index (95 % interval)")
+    assert len(rows) == 8
+    assert all(len(row) == len(header) for row in rows)
+
+
+def test_a_difference_is_the_same_whichever_way_round_it_was_kept(run):
+    one, other = paired(run, "c_index", "coxph", "mcti"), paired(run, "c_index", "mcti", "coxph")
+    assert one["difference"] == -other["difference"]
+    assert (one["low"], one["high"]) == (-other["high"], -other["low"])
+    assert paired(run, "c_index", "coxph", "oracle") is None
+
+
+def test_best_is_marked_only_where_every_paired_interval_supports_it(run_copy):
+    assert best_method(with_comparison(run_copy, 0.01, 0.1), "c_index") == "mcti"
+    run = with_comparison(run_copy, -0.01, 0.1)
+    assert best_method(run, "c_index") is None
+    assert not method_table(run)["best"].any()
+
+
+def test_lower_is_better_for_the_brier_score():
+    row = pd.Series({"metric": "integrated_brier", "low": -0.03, "high": -0.01})
+    assert is_better(row)
+    assert not is_better(row.replace("integrated_brier", "c_index"))
+
+
+def test_the_differences_begin_with_the_pairs_of_the_leader(run):
+    table = difference_table(run)
+    leader = ranking(run, "c_index")[0]
+    assert list(table["method_a"][:4]) == [leader] * 4
+    assert len(table) == 10
+    assert (table["difference"] >= 0).all()
+
+
+def test_the_verdict_says_whether_the_interval_supports_the_lead(run_copy):
+    supported = " ".join(verdict(with_comparison(run_copy, 0.01, 0.1)))
+    assert "mcti has the highest C-index" in supported
+    assert "the data support the lead" in supported
+    assert "Its lead over each of the other 3 is supported too." in supported
+    level = " ".join(verdict(with_comparison(run_copy, -0.01, 0.1)))
+    assert "the data do not tell the two apart" in level
+    assert "the best possible C-index, that of the true risk, is" in level
+
+
+def test_choosing_the_best_epoch_adds_what_the_histories_say(run):
+    table = choice_table(run).set_index("method")
+    assert "coxph" not in table.index
+    history = run.methods["snn"].history
+    gains = [
+        part["test_c_index"].max() - part.loc[part["chosen"], "test_c_index"].iloc[0]
+        for _, part in history.groupby("fold")
+    ]
+    assert table.loc["snn", "added"] == pytest.approx(np.mean(gains))
+    assert table.loc["snn", "most_added"] == pytest.approx(max(gains))
+    assert (table["added"] >= 0).all()
+
+
+def test_folds_and_follow_up_count_every_patient_once(run):
+    folds = fold_table(run)
+    assert sum(int(text.split()[0]) for text in folds["test"]) == 200
+    seen = follow_up(run)
+    events = sum(int(text.split("(")[1][:-1]) for text in folds["test"])
+    assert (seen["patients"], seen["events"]) == (200, events)
+
+
+def test_names_of_patients_are_text(run_copy):
+    path = run_copy / "snn" / "fold_0" / "predictions.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table.loc[[0, 1], "patient_id"] = ["NA", "007"]
+    table.to_csv(path, index=False)
+    assert {"NA", "007"} <= set(read_run_folder(run_copy).methods["snn"].outcome.patients)
+
+
+def test_numbers_as_readers_see_them():
+    assert number(-0.0123) == "\u22120.012"
+    assert number(np.nan) == "\u2013"
+    assert interval(-0.1, 0.2, 2, sign=True) == "\u22120.10 to +0.20"
+    assert (p_text(0.0004), p_text(0.0312), p_text(0.4)) == ("p < 0.001", "p = 0.031", "p = 0.40")
+    assert p_text(np.nan) == "p not computed"
+    assert (listed([]), listed(["a"]), listed(["a", "b", "c"])) == ("", "a", "a, b and c")
