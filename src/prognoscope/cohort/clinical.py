@@ -254,6 +254,7 @@ def _slides(table: pd.DataFrame, spec: ClinicalSpec, source: str) -> dict[str, t
 
 def _notes(spec: ClinicalSpec, source: str) -> list[str]:
     notes = []
+    source = Path(source).name  # an account must not depend on where the files are
     if spec.event_values is None and spec.censored_values is None and spec.censored is not None:
         notes.append(f"{source}: {spec.censored} 1 means censored; it was turned into event = 0.")
     if spec.time_unit != "months":

@@ -1,7 +1,9 @@
 """A cohort: patients with their follow-up, slides, genes, covariates and subtype, and the account of who lacks what."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -32,11 +34,8 @@ class Cohort:
     account: Account = field(default_factory=Account)
 
     def __post_init__(self):
-        if twice := sorted({p for p in self.patients if self.patients.count(p) > 1} if self._has_twins() else ()):
+        if twice := [patient for patient, n in Counter(self.patients).items() if n > 1]:
             raise CohortError(f"{len(twice)} patients are in the cohort twice: {some(twice)}. Leave one of each.")
-
-    def _has_twins(self) -> bool:
-        return len(set(self.patients)) < len(self.patients)
 
     def __len__(self) -> int:
         return len(self.outcome)
@@ -144,7 +143,8 @@ def make_cohort(
     patients = set(outcome.patients)
     everybody = len(outcome) + len(clinical.dropped)
     events = int(outcome.event.sum()) + clinical.dropped_events
-    account = Account((Step(f"in {some(clinical.sources)}", everybody, events),), clinical.notes)
+    names = some(Path(source).name for source in clinical.sources)
+    account = Account((Step(f"in {names}", everybody, events),), clinical.notes)
     account = account.then("with usable follow-up", outcome, clinical.dropped)
     assignment = slides if isinstance(slides, SlideAssignment) else SlideAssignment(dict(slides or {}))
     bags = {p: tuple(assignment.slides[p]) for p in outcome.patients if assignment.slides.get(p)}

@@ -17,6 +17,7 @@ from prognoscope.cohort.split_files import read_fold_table, read_split_files
 from prognoscope.core.errors import CohortError, nearest, some
 from prognoscope.core.outcome import Outcome, TimeBins
 
+DOES = {"train": "teach", "validation": "choose", "test": "be measured"}
 STRATA = ("event", "time", "subtype", "site")
 
 
@@ -139,9 +140,12 @@ def check_splits(splits: Sequence[Split], outcome: Outcome) -> None:
                 )
             seen.update(dict.fromkeys(part, name))
             if not any(event[p] for p in part) and (part or name != "validation"):
+                cure = (
+                    "a larger validation part" if name == "validation" else "fewer folds, or folds stratified by event"
+                )
                 raise CohortError(
                     f"The {name} part of fold {split.fold} has {len(part)} patients and no event, so it cannot "
-                    f"{'teach' if name == 'train' else 'be measured'}. Take fewer folds, or folds stratified by event."
+                    f"{DOES[name]}. Take {cure}."
                 )
         if again := [p for p in split.test if p in tested]:
             raise CohortError(

@@ -65,7 +65,8 @@ def parse_subtypes(
     rows = one_row_a_patient(table, patient, wanted, source, slide=slide)
     labels = as_text(rows[column])
     unknown = list(labels.index[labels.isna()])
-    notes = (f"{source} leaves the {column} of {len(unknown)} patients open: {some(unknown)}.",) if unknown else ()
+    gap = f"{Path(source).name} leaves the {column} of {len(unknown)} patients open: {some(unknown)}."
+    notes = (gap,) if unknown else ()
     months = None
     if time is not None:
         number = pd.to_numeric(rows[time], errors="coerce").to_numpy(np.float64)

@@ -1,0 +1,212 @@
+"""Clinical tables: columns, units, status words, and every way in which they can be wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prognoscope.cohort.clinical import ClinicalSpec, join_clinical, parse_clinical, read_clinical
+from prognoscope.core.errors import CohortError, MissingFileError
+from tests.cohort.tables import clinical_table
+
+SPEC = ClinicalSpec(table="clinical.csv", event="event")
+
+
+def parse(table: pd.DataFrame, **options):
+    settings = {"table": "clinical.csv", "event": "event", **options}
+    return parse_clinical(table, ClinicalSpec(**settings), "clinical.csv")
+
+
+def test_months_and_events_are_taken_as_they_are():
+    outcome = parse(clinical_table()).outcome
+    assert outcome.patients == ("P1", "P2", "P3", "P4")
+    assert outcome.time.tolist() == [12.5, 30.0, 7.25, 61.0]
+    assert outcome.event.tolist() == [True, False, True, False]
+
+
+@given(days=st.lists(st.integers(1, 9000), min_size=1, max_size=30))
+def test_days_are_months_times_30_4375_and_years_are_twelve_months(days):
+    n = len(days)
+    table = pd.DataFrame({"patient_id": [f"P{i}" for i in range(n)], "event": [1] * n, "t": days})
+    from_days = parse(table, time="t", time_unit="days").outcome.time
+    np.testing.assert_allclose(from_days, np.array(days) / 30.4375, rtol=1e-15)
+    table["t"] = [day / 365.25 for day in days]
+    np.testing.assert_allclose(parse(table, time="t", time_unit="years").outcome.time, from_days, rtol=1e-12)
+
+
+def test_a_censored_column_is_flipped_once_and_the_account_says_so():
+    table = clinical_table(censorship=[0.0, 1.0, 0.0, 1.0])
+    read = parse(table, event=None, censored="censorship")
+    assert read.outcome.event.tolist() == [True, False, True, False]
+    assert read.notes == ("clinical.csv: censorship 1 means censored; it was turned into event = 0.",)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[True, False, True, False], ["1", "0", "1", "0"], ["TRUE", "False", "true", "false"], [1.0, 0.0, 1.0, 0.0]],
+    ids=["booleans", "text", "words", "floats"],
+)
+def test_status_may_be_0_and_1_or_true_and_false(values):
+    assert parse(clinical_table(event=values)).outcome.event.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("column", ["event", "censored"])
+def test_words_for_observed_mean_it_in_either_column(column):
+    table = clinical_table(status=["Dead", "Alive", "dead", "Alive"])
+    options = {"event": None, column: "status", "event_values": ("Dead",)}
+    assert parse(table, **options).outcome.event.tolist() == [True, False, True, False]
+
+
+def test_a_third_word_is_refused_when_only_one_is_explained():
+    table = clinical_table(event=["Dead", "Alive", "Dead", "Lost"])
+    with pytest.raises(CohortError, match="event of P2 in row 3 is 'Alive', which is neither observed"):
+        parse(table, event_values=("Dead",))
+    read = parse(table, event_values=("Dead",), censored_values=("Alive", "Lost"))
+    assert read.outcome.event.sum() == 2
+
+
+@pytest.mark.parametrize("value", [2, "Dead", -1, 0.5])
+def test_another_status_is_refused_with_its_value_patient_and_row(value):
+    with pytest.raises(CohortError, match=rf"clinical.csv: event of P3 in row 4 is '?{value}'?, which is neither"):
+        parse(clinical_table(event=[1, 0, value, 0]))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (-0.23, "time_months -0.23 is negative"),
+        (0, "time_months 0 is zero"),
+        (np.nan, "time_months is missing"),
+        (np.inf, "time_months is infinite"),
+        ("[Not Available]", "time_months is missing"),
+        ("soon", "time_months 'soon' is not a number"),
+    ],
+)
+def test_an_impossible_time_is_refused_or_its_patient_dropped_with_the_reason(value, reason):
+    table = clinical_table(time_months=[12.5, 30.0, value, 61.0])
+    with pytest.raises(CohortError, match=r"clinical.csv: the follow-up of 1 patients.*P3 in row 4 \(.*bad_time: drop"):
+        parse(table)
+    read = parse(table, bad_time="drop")
+    assert read.dropped == {"P3": reason}
+    assert read.dropped_events == 1
+    assert read.outcome.patients == ("P1", "P2", "P4")
+
+
+def test_a_missing_status_is_refused_or_dropped():
+    table = clinical_table(event=[1, 0, None, 0])
+    with pytest.raises(CohortError, match=r"P3 in row 4 \(no event\)\. Correct the column 'event'"):
+        parse(table)
+    assert parse(table, bad_time="drop").dropped == {"P3": "no event"}
+
+
+def test_a_missing_column_names_the_nearest():
+    with pytest.raises(CohortError, match=r"clinical.csv has no column 'time_month'; did you mean 'time_months'"):
+        parse(clinical_table(), time="time_month")
+
+
+def test_a_patient_in_two_rows_is_refused():
+    with pytest.raises(
+        CohortError, match=r"1 patients in more than one row: P1 \(rows 2, 3\)\. Leave one row a patient"
+    ):
+        parse(clinical_table(patient_id=["P1", "P1", "P3", "P4"]))
+
+
+def test_a_row_without_a_patient_is_refused():
+    with pytest.raises(CohortError, match="has no patient_id in row 3"):
+        parse(clinical_table(patient_id=["P1", None, "P3", "P4"]))
+
+
+def test_a_table_without_rows_is_refused():
+    with pytest.raises(CohortError, match="clinical.csv has no rows"):
+        parse(clinical_table().iloc[:0])
+
+
+def test_rows_of_slides_are_one_patient_when_they_agree():
+    table = clinical_table(
+        patient_id=["P1", "P1", "P2", "P3"],
+        time_months=[12.5, 12.5, 30, 61],
+        event=[1, 1, 0, 0],
+        slide_id=["b.svs", "a.svs", "c.svs", "d.svs"],
+    )
+    read = parse(table)
+    assert read.outcome.patients == ("P1", "P2", "P3")
+    assert read.slides == {"P1": ("a", "b"), "P2": ("c",), "P3": ("d",)}
+    table.loc[1, "time_months"] = 13
+    with pytest.raises(CohortError, match="different values of 'time_months' in the rows of 1 patients: P1"):
+        parse(table)
+
+
+def test_a_slide_in_two_rows_is_refused():
+    table = clinical_table(slide_id=["a.svs", "b.svs", "b.svs", "c.svs"])
+    with pytest.raises(CohortError, match="names slides twice: b"):
+        parse(table)
+
+
+def test_numeric_ids_are_text_without_a_decimal_point():
+    assert parse(clinical_table(patient_id=[1.0, 2.0, 3.0, 4.0])).outcome.patients == ("1", "2", "3", "4")
+
+
+def test_covariates_are_numbers_or_text_and_gaps_stay_gaps():
+    table = clinical_table(age=[60, None, 70, 50], stage=["II", "I", None, "IV"], smoker=[True, False, True, True])
+    covariates = parse(table, covariates=("age", "stage", "smoker")).covariates
+    assert list(covariates.index) == ["P1", "P2", "P3", "P4"]
+    assert covariates["age"].tolist()[0] == 60 and np.isnan(covariates["age"].iloc[1])
+    assert covariates["stage"].tolist() == ["II", "I", None, "IV"]
+    assert covariates["smoker"].tolist() == [1, 0, 1, 1]
+
+
+def test_an_infinite_covariate_is_refused():
+    with pytest.raises(CohortError, match="age of P2 is infinite"):
+        parse(clinical_table(age=[60, np.inf, 70, 50]), covariates=("age",))
+
+
+@pytest.mark.parametrize("leak", ["time_months", "event"])
+def test_the_outcome_cannot_be_a_covariate(leak):
+    with pytest.raises(CohortError, match=f"'{leak}' tells the outcome"):
+        ClinicalSpec(table="t.csv", event="event", covariates=("age", leak))
+
+
+def test_a_site_that_lost_its_zero_gets_it_back_from_the_barcode():
+    barcodes = ["TCGA-05-4245", "TCGA-2F-A9KO", "TCGA-06-0129", "TCGA-02-0001"]
+    table = clinical_table(patient_id=barcodes, site=[5, "2F", "06", None])
+    read = parse(table, site="site")
+    assert read.site == dict(zip(barcodes, ["05", "2F", "06", "02"], strict=True))
+    assert read.notes == ("The site of 2 patients was restored from their barcode.",)
+    assert parse(table).site == read.site  # without a column: all patients have barcodes
+
+
+def test_a_site_of_ones_own_is_kept_and_may_be_unknown():
+    read = parse(clinical_table(hospital=["North", "South", None, "North"]), site="hospital")
+    assert read.site == {"P1": "North", "P2": "South", "P4": "North"}
+    assert parse(clinical_table()).site == {}
+
+
+def test_two_tables_are_one_cohort(tmp_path):
+    one, two = clinical_table(), clinical_table(patient_id=["Q1", "Q2", "Q3", "Q4"])
+    one.to_csv(tmp_path / "one.csv", index=False)
+    two.to_csv(tmp_path / "two.csv", index=False)
+    read = read_clinical(ClinicalSpec(table=(tmp_path / "one.csv", tmp_path / "two.csv"), event="event"))
+    assert read.outcome.patients == ("P1", "P2", "P3", "P4", "Q1", "Q2", "Q3", "Q4")
+
+
+def test_a_patient_in_two_tables_is_refused():
+    parts = [parse_clinical(clinical_table(), SPEC, name) for name in ("one.csv", "two.csv")]
+    with pytest.raises(CohortError, match=r"4 patients of one.csv are also in two.csv: P1, P2, P3, P4"):
+        join_clinical(parts)
+
+
+def test_a_cohort_without_events_is_refused():
+    with pytest.raises(CohortError, match=r"None of the 4 patients in clinical.csv has an event.*Check which of event"):
+        join_clinical([parse(clinical_table(event=[0, 0, 0, 0]))])
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(MissingFileError, match="no.csv does not exist"):
+        read_clinical(ClinicalSpec(table=tmp_path / "no.csv", event="event"))
+
+
+@pytest.mark.parametrize("options", [{}, {"event": "e", "censored": "c"}])
+def test_exactly_one_status_column_is_asked_for(options):
+    with pytest.raises(CohortError, match="either event"):
+        ClinicalSpec(table="t.csv", **options)
