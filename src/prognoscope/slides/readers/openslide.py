@@ -1,0 +1,121 @@
+"""Whole-slide images through OpenSlide: SVS, NDPI, MRXS, SCN, DICOM, tiled TIFF and what else it knows."""
+
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+import numpy as np
+import openslide
+from jaxtyping import UInt8
+
+from prognoscope.core.errors import SlideError
+from prognoscope.slides.readers.base import checked_mpp, plausible_mpp, shrink
+
+# One row of tiles of a wide slide: neighbouring rows of patches share tiles, which are then decoded once.
+CACHE_BYTES = 128 * 2**20
+
+
+class OpenSlideSlide:
+    """A slide that OpenSlide reads.
+
+    OpenSlide refuses every call after its first failure, even for the size: all that is known is taken at once, and
+    a failed slide says the same sentence at every further reading.
+
+    Args:
+        path: The slide; of a DICOM series any file, of MRXS the `.mrxs` file.
+        mpp: um per level-0 pixel; wins over what the slide says.
+
+    Raises:
+        SlideError: OpenSlide cannot open the file.
+    """
+
+    def __init__(self, path: Path, *, mpp: float | None = None):
+        self.path = path
+        self._failure: str | None = None
+        given = checked_mpp(mpp, path)
+        try:
+            self._handle = openslide.OpenSlide(path)
+        except openslide.OpenSlideError as cause:
+            raise SlideError(_sentence(path, "cannot be opened", cause)) from cause
+        try:
+            self._handle.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
+            self.properties = MappingProxyType(dict(self._handle.properties))
+            self.level_sizes_px = tuple(self._handle.level_dimensions)
+            self._reported_downsamples = tuple(self._handle.level_downsamples)
+        except openslide.OpenSlideError as cause:
+            self._handle.close()
+            raise SlideError(_sentence(path, "cannot be opened", cause)) from cause
+        self.size_px = self.level_sizes_px[0]
+        self.level_downsamples = tuple(_downsample(self.size_px, size) for size in self.level_sizes_px)
+        self.mpp = given or self._own_mpp()
+        self.magnification = self._number(openslide.PROPERTY_NAME_OBJECTIVE_POWER)
+
+    @staticmethod
+    def recognises(path: Path) -> bool:
+        """Whether OpenSlide knows the format, by content; the file may be damaged all the same."""
+        try:
+            return openslide.OpenSlide.detect_format(path) is not None
+        except openslide.OpenSlideError:
+            return True
+
+    def read(self, x_px: int, y_px: int, level: int, width_px: int, height_px: int) -> UInt8[np.ndarray, "H W 3"]:
+        if self._failure:
+            raise SlideError(self._failure)
+        # OpenSlide divides by the downsample it reports, which is off where a level lost its last row or column
+        true, reported = self.level_downsamples[level], self._reported_downsamples[level]
+        place = tuple(round(round(at / true) * reported) for at in (x_px, y_px))
+        try:
+            pixels = np.asarray(self._handle.read_region(place, level, (width_px, height_px)))
+        except openslide.OpenSlideError as cause:
+            # not closed here: another thread may be reading
+            self._failure = _sentence(self.path, "is damaged and cannot be read", cause)
+            raise SlideError(self._failure) from cause
+        return _on_white(pixels)
+
+    def thumbnail(self, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:
+        return shrink(self, longest_px)
+
+    def close(self) -> None:
+        self._failure = self._failure or f"The slide {self.path} was closed. Open it again to read it."
+        self._handle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _own_mpp(self) -> float | None:
+        each = [self._number(name) for name in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)]
+        known = [mpp for mpp in map(plausible_mpp, each) if mpp is not None]
+        return sum(known) / len(known) if known else None
+
+    def _number(self, name: str) -> float | None:
+        with suppress(KeyError, ValueError):
+            return float(self.properties[name])
+        return None
+
+
+def _downsample(full: tuple[int, int], level: tuple[int, int]) -> float:
+    """Level-0 pixels per pixel of a level: a whole number wherever the sizes allow one.
+
+    Scanners halve and drop the odd last row: 250 rows become 62, each of them 4 high and not 4.03.
+    """
+    mean = (full[0] / level[0] + full[1] / level[1]) / 2
+    whole = max(1, round(mean))
+    fits = all(abs(small * whole - large) < whole for large, small in zip(full, level, strict=True))
+    return float(whole) if fits else mean
+
+
+def _on_white(pixels: UInt8[np.ndarray, "H W 4"]) -> UInt8[np.ndarray, "H W 3"]:
+    alpha = pixels[..., 3:]
+    if alpha.min(initial=255) == 255:
+        return np.ascontiguousarray(pixels[..., :3])
+    opaque = alpha.astype(np.uint16)
+    return ((pixels[..., :3] * opaque + 255 * (255 - opaque) + 127) // 255).astype(np.uint8)
+
+
+def _sentence(path: Path, what: str, cause: Exception) -> str:
+    reason = str(cause).removeprefix(f"Reading {path}: ").rstrip(".")
+    return f"The slide {path} {what} (OpenSlide: {reason}). Get the file again, or leave it out of the cohort."

@@ -1,0 +1,150 @@
+"""Where a slide has tissue, found on a thumbnail: colour against glass, without pen marks, specks and small holes."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+from scipy import ndimage
+
+from prognoscope.core.errors import InputError
+from prognoscope.slides.readers.base import Slide, need_mpp
+
+LEAST_SATURATION, MOST_SATURATION = 0.05, 0.12  # glass is below the first, stained tissue above the second
+LEAST_CONTRAST = 0.03  # range of saturation without which there is nothing to tell from glass
+INKS = {  # name: from hue, to hue in degrees; saturation of a stroke's core and of its pale edge
+    "green": (70.0, 180.0, 0.25, 0.10),
+    "blue": (180.0, 238.0, 0.40, 0.15),
+    "red": (352.0, 30.0, 0.80, 0.50),
+}  # stained tissue lies between 240 and 350; red beyond it may be blood, so only the purest red is ink
+BLACK = (90, 160, 40)  # brightest channel of a stroke's core and of its edge; most difference between channels
+PEN_LEAST_MM2, PEN_MARGIN_UM = 0.02, 25.0  # a smaller spot is no stroke; ink bleeds this far beyond what shows
+
+
+@dataclass(frozen=True, slots=True)
+class TissueSpec:
+    """How tissue is told from glass."""
+
+    um_per_px: float = 4.0  # of the thumbnail; no finer than level 0
+    smooth_um: float = 8.0  # blur before the threshold, as a standard deviation
+    min_area_mm2: float = 0.01  # smaller pieces are specks
+    max_hole_mm2: float = 0.02  # smaller holes belong to the tissue
+    remove_pen: bool = True
+
+    def __post_init__(self):
+        if not (math.isfinite(self.um_per_px) and self.um_per_px > 0):
+            raise InputError(f"A tissue mask needs um per pixel above 0, not {self.um_per_px:g}.")
+        if min(self.smooth_um, self.min_area_mm2, self.max_hole_mm2) < 0:
+            raise InputError("`smooth_um`, `min_area_mm2` and `max_hole_mm2` must not be negative.")
+
+
+@dataclass(frozen=True, slots=True)
+class TissueMask:
+    """Where tissue is, in pixels of a thumbnail that covers the whole slide."""
+
+    mask: Bool[np.ndarray, "h w"]  # True on tissue
+    pen: Bool[np.ndarray, "h w"]  # True on pen marks, never on tissue
+    um_per_px: float
+    downsample: float  # level-0 pixels that one pixel of the mask spans
+    threshold: float  # of saturation, in [0, 1]
+
+    @property
+    def area_mm2(self) -> float:
+        """The area of tissue, in square millimetres."""
+        return float(self.mask.sum()) * (self.um_per_px / 1000) ** 2
+
+
+def segment_tissue(slide: Slide, spec: TissueSpec) -> TissueMask:
+    """The tissue of a slide; an empty mask where there is none.
+
+    Raises:
+        SlideError: The slide's um per pixel is not known, or it is damaged.
+    """
+    mpp = need_mpp(slide)
+    longest = max(slide.size_px)
+    thumbnail = slide.thumbnail(max(1, math.ceil(longest * mpp / max(spec.um_per_px, mpp))))
+    downsample = longest / max(thumbnail.shape[:2])
+    um_per_px = mpp * downsample
+    mask, pen, threshold = tissue_of(thumbnail, um_per_px, spec)
+    return TissueMask(mask, pen, um_per_px, downsample, threshold)
+
+
+def tissue_of(
+    thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: TissueSpec
+) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"], float]:
+    """Tissue, pen marks, and the threshold of saturation between tissue and glass.
+
+    The threshold is Otsu's, kept between what glass and what stained tissue have: a picture of tissue alone, or of
+    glass alone, has no two classes to tell apart.
+
+    Source: Otsu: A threshold selection method from gray-level histograms. IEEE Trans. SMC 9, 1979.
+    """
+    saturation = _saturation(ndimage.gaussian_filter(thumbnail, (*[spec.smooth_um / um_per_px] * 2, 0)))
+    pen = _pen(thumbnail, um_per_px) if spec.remove_pen else np.zeros(thumbnail.shape[:2], bool)
+    seen = saturation[~pen]
+    if not seen.size or seen.max() - seen.min() < LEAST_CONTRAST:
+        return np.zeros_like(pen), pen, MOST_SATURATION
+    threshold = float(np.clip(_otsu(seen), LEAST_SATURATION, MOST_SATURATION))
+    px_per_mm2 = (1000 / um_per_px) ** 2
+    tissue = (saturation > threshold) & ~pen
+    tissue |= ~_large(~tissue, spec.max_hole_mm2 * px_per_mm2)
+    tissue = _large(tissue & ~pen, spec.min_area_mm2 * px_per_mm2)
+    return tissue, pen, threshold
+
+
+def _saturation(rgb: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+    largest, smallest = rgb.max(axis=2), rgb.min(axis=2)
+    return (largest - smallest) / np.maximum(largest, 1).astype(np.float32)
+
+
+def _otsu(values: Float[np.ndarray, " n"]) -> float:
+    """The threshold in [0, 1] that leaves the least variance within its two classes."""
+    counts = np.histogram(values, bins=256, range=(0, 1))[0].astype(np.float64)
+    centres = (np.arange(256) + 0.5) / 256
+    below = counts.cumsum()[:-1]
+    above = counts.sum() - below
+    sums = (counts * centres).cumsum()
+    means_apart = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
+    between = below * above * means_apart**2
+    best = np.flatnonzero(between == between.max())
+    return float((best.mean() + 1) / 256)  # the middle of an empty stretch between the classes
+
+
+def _pen(rgb: UInt8[np.ndarray, "h w 3"], um_per_px: float) -> Bool[np.ndarray, "h w"]:
+    """Strokes of green, blue, red or black ink: a core of clear colour and the paler edge that hangs together with it."""
+    saturation = _saturation(rgb)
+    brightest = rgb.max(axis=2)
+    grey = brightest - rgb.min(axis=2) < BLACK[2]
+    pairs = [(grey & (brightest < BLACK[0]), grey & (brightest < BLACK[1]))]
+    hue = _hue_deg(rgb)
+    for low, high, core, edge in INKS.values():
+        coloured = (hue >= low) & (hue < high) if low < high else (hue >= low) | (hue < high)
+        pairs.append((coloured & (saturation > core), coloured & (saturation > edge)))
+    pen = np.zeros(saturation.shape, bool)
+    for core, edge in pairs:
+        if core.any():
+            pen |= ndimage.binary_propagation(core, mask=edge)
+    pen = _large(pen, PEN_LEAST_MM2 * (1000 / um_per_px) ** 2)
+    margin = math.ceil(PEN_MARGIN_UM / um_per_px)
+    return ndimage.binary_dilation(pen, iterations=margin) if pen.any() else pen
+
+
+def _hue_deg(rgb: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+    """Hue in [0, 360), 0 is red, 120 green, 240 blue; 0 for grey."""
+    red, green, blue = np.moveaxis(rgb.astype(np.float32), 2, 0)
+    largest = rgb.max(axis=2)
+    chroma = np.maximum(largest - rgb.min(axis=2), 1).astype(np.float32)
+    sixth = np.where(
+        largest == rgb[..., 0],
+        (green - blue) / chroma,
+        np.where(largest == rgb[..., 1], 2 + (blue - red) / chroma, 4 + (red - green) / chroma),
+    )
+    return (sixth * 60) % 360
+
+
+def _large(mask: Bool[np.ndarray, "h w"], least_px: float) -> Bool[np.ndarray, "h w"]:
+    """The pieces of a mask that have at least so many pixels."""
+    pieces, _ = ndimage.label(mask)
+    keep = np.bincount(pieces.ravel()) >= least_px
+    keep[0] = False
+    return keep[pieces]
