@@ -190,6 +190,12 @@ def test_two_tables_are_one_cohort(tmp_path):
     assert read.outcome.patients == ("P1", "P2", "P3", "P4", "Q1", "Q2", "Q3", "Q4")
 
 
+def test_a_covariate_that_is_text_in_one_table_is_text_in_all():
+    one = parse(clinical_table(grade=[1, 2, 1, 2]), covariates=("grade",))
+    two = parse(clinical_table(patient_id=["Q1", "Q2", "Q3", "Q4"], grade=["1", "X", None, "2"]), covariates=("grade",))
+    assert join_clinical([one, two]).covariates["grade"].tolist() == ["1", "2", "1", "2", "1", "X", None, "2"]
+
+
 def test_a_patient_in_two_tables_is_refused():
     parts = [parse_clinical(clinical_table(), SPEC, name) for name in ("one.csv", "two.csv")]
     with pytest.raises(CohortError, match=r"4 patients of one.csv are also in two.csv: P1, P2, P3, P4"):

@@ -92,6 +92,14 @@ def test_subtypes_are_joined_with_all_three_counts_and_may_be_unknown():
     assert cohort.account.notes[-1] == "subtypes.csv leaves the cls_label of 1 patients open: P5."
 
 
+def test_other_times_in_the_subtype_table_are_told():
+    labels = pd.DataFrame({"patient_id": ["P1", "P4", "P5"], "kind": list("aba"), "t": [61.0, 12.5, 9.0]})
+    cohort = make_cohort("c", CLINICAL, subtypes=parse_subtypes(labels, "/x/subtypes.csv", "kind", time="t"))
+    assert cohort.account.notes[-1] == (
+        "1 of 3 patients have another time in subtypes.csv: P5. The clinical table's is used."
+    )
+
+
 def test_subtype_tables_are_checked():
     labels = pd.DataFrame({"patient_id": ["P1", "P1"], "kind": ["a", "a"]})
     with pytest.raises(CohortError, match="1 patients in more than one row"):

@@ -159,6 +159,10 @@ class TestCovariates:
         new = pd.DataFrame({"stage": ["I", "II", "IV", None]})
         assert encoder.transform(new).tolist() == [[1, 0], [0, 1], [0, 0], [0, 0]]
 
+    def test_categories_that_look_like_numbers_are_found_again(self):
+        encoder = CovariateEncoder.fit(pd.DataFrame({"grade": ["1", "2", "X", "2"]}))
+        assert encoder.transform(pd.DataFrame({"grade": [1.0, 2.0]})).tolist() == [[1, 0, 0], [0, 1, 0]]
+
     def test_constant_and_empty_columns_are_left_out_and_named(self):
         table = pd.DataFrame({"is_female": [1.0, 1.0], "grade": [np.nan, np.nan], "age": [1.0, 2.0]})
         encoder = CovariateEncoder.fit(table)

@@ -124,7 +124,7 @@ def join_clinical(parts: Sequence[ClinicalTable]) -> ClinicalTable:
         )
     return ClinicalTable(
         outcome=outcome,
-        covariates=pd.concat([part.covariates for part in parts]),
+        covariates=_joined([part.covariates for part in parts]),
         site={p: s for part in parts for p, s in part.site.items()},
         slides={p: s for part in parts for p, s in part.slides.items()},
         sources=sources,
@@ -174,6 +174,13 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
         dropped_events=sum(bool(e) for e, keep in zip(event, kept, strict=True) if not keep),
         notes=(*_notes(spec, source), *notes),
     )
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all tables; a column that is text in one of them is text in all."""
+    words = {name for table in tables for name in table if table[name].dtype == object}
+    alike = [table.assign(**{name: as_text(table[name]) for name in words & set(table)}) for table in tables]
+    return pd.concat(alike)
 
 
 def _complaints(column: pd.Series, number: np.ndarray) -> list[str]:

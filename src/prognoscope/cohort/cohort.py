@@ -154,8 +154,8 @@ def make_cohort(
     if omics is not None:
         account = account.then(_joined("genes", patients, set(omics.values.index)), outcome, notes=omics.notes)
     if subtypes is not None:
-        check_follow_up(outcome, subtypes, some(clinical.sources))
-        account = account.then(_joined("subtypes", patients, set(subtypes.labels)), outcome, notes=subtypes.notes)
+        notes = (*subtypes.notes, *check_follow_up(outcome, subtypes, some(clinical.sources)))
+        account = account.then(_joined("subtypes", patients, set(subtypes.labels)), outcome, notes=notes)
     return Cohort(
         name=name,
         outcome=outcome,

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from prognoscope.cohort.columns import as_text
 from prognoscope.core.errors import CohortError, nearest, some
 
 
@@ -57,7 +58,7 @@ class Categories:
 
     def encode(self, column: pd.Series) -> Float[np.ndarray, "P C"]:
         """A one in the column of each patient's category."""
-        words = column.astype(object).to_numpy()
+        words = as_text(column).to_numpy()
         return np.stack([(words == value).astype(np.float64) for value in self.values], axis=1)
 
 
@@ -100,7 +101,7 @@ class CovariateEncoder:
                 filled = training[name].fillna(median).to_numpy(np.float64)
                 columns.append(NumericColumn(str(name), median, float(filled.mean()), float(filled.std()), missing))
             else:
-                columns.append(Categories(str(name), tuple(sorted(map(str, known.unique()))), missing))
+                columns.append(Categories(str(name), tuple(sorted(set(as_text(known).dropna()))), missing))
         return cls(tuple(columns), tuple(left_out))
 
     def transform(self, table: pd.DataFrame) -> Float[np.ndarray, "P V"]:

@@ -90,7 +90,10 @@ def read_fold_table(path: Path | str) -> dict[int, FoldParts]:
 def _files(pattern: str) -> dict[int, Path]:
     path = Path(pattern)
     if "{fold}" not in path.name:
-        raise CohortError(f"The split files {pattern} need {{fold}} in their name, such as splits_{{fold}}.csv.")
+        raise CohortError(
+            f"The split files {pattern} need {{fold}} in their name, such as "
+            "splits_{fold}.csv. Give one table of all folds as splits.table."
+        )
     before, after = path.name.split("{fold}", 1)
     name = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     there = sorted(path.parent.iterdir()) if path.parent.is_dir() else []

@@ -44,7 +44,7 @@ class SplitSpec:
             raise CohortError(f"Folds cannot be stratified by {strange[0]!r}; {nearest(strange[0], STRATA)}")
         if self.group not in (None, "site"):
             raise CohortError(f"Folds can be grouped by site, not by {self.group!r}.")
-        if self.files is not None and self.table is not None:
+        if self.files and self.table is not None:
             raise CohortError("Give split files or a table of folds, not both.")
 
     @classmethod
@@ -79,7 +79,7 @@ def make_splits(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:
         MissingFileError: A split file is not there.
         CohortError: Unknown patients in a file, overlapping parts, a part without events, too few sites or patients.
     """
-    is_given = spec.files is not None or spec.table is not None
+    is_given = bool(spec.files) or spec.table is not None
     splits = _read(cohort, spec) if is_given else _draw(cohort, spec)
     check_splits(splits, cohort.outcome)
     return splits
@@ -171,7 +171,7 @@ def account_of_splits(cohort: Cohort, splits: Sequence[Split]) -> Account:
 
 
 def _read(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:
-    if spec.files is not None:
+    if spec.files:
         patterns = (spec.files,) if isinstance(spec.files, str) else spec.files
         folds = read_split_files(patterns)
     else:

@@ -12,6 +12,8 @@ from prognoscope.core.errors import CohortError, some
 from prognoscope.core.outcome import Outcome
 from prognoscope.core.tables import read_table
 
+SAME_MONTHS = 0.05  # months; rounding of tables, days converted
+
 
 @dataclass(frozen=True, slots=True)
 class Subtypes:
@@ -77,12 +79,21 @@ def parse_subtypes(
     return Subtypes(dict(known.items()), source, months, notes)
 
 
-def check_follow_up(outcome: Outcome, subtypes: Subtypes, source: str) -> None:
-    """Compare the times of the subtypes' table with those of the cohort, where there are both.
+def check_follow_up(outcome: Outcome, subtypes: Subtypes, source: str) -> tuple[str, ...]:
+    """Compare the times of the subtypes' table with those of the cohort: a sentence on those that differ.
 
     Raises:
         CohortError: They differ by a unit.
     """
-    if subtypes.months is not None:
-        months = pd.Series(outcome.time, index=list(outcome.patients))
-        refuse_units_between_patients(months, subtypes.months, source, subtypes.source)
+    if subtypes.months is None:
+        return ()
+    months = pd.Series(outcome.time, index=list(outcome.patients))
+    refuse_units_between_patients(months, subtypes.months, source, subtypes.source)
+    common = months.index.intersection(subtypes.months.index)
+    differ = common[~np.isclose(months[common], subtypes.months[common], rtol=0, atol=SAME_MONTHS)]
+    if not len(differ):
+        return ()
+    return (
+        f"{len(differ)} of {len(common)} patients have another time in {Path(subtypes.source).name}: {some(differ)}. "
+        "The clinical table's is used.",
+    )
