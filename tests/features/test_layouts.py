@@ -29,7 +29,7 @@ def write_trident(path, features=FEATURES, dtype=np.float16, coords=COORDS, **ch
 def write_clam(folder, slide, with_patches=True):
     """`h5_files/<slide>.h5` and `pt_files/<slide>.pt`, and `patches/<slide>.h5` with the geometry, of CLAM 2025-04."""
     for name in ("h5_files", "pt_files", "patches"):
-        (folder / name).mkdir(exist_ok=True)
+        (folder / name).mkdir(exist_ok=True, parents=True)
     with h5py.File(folder / "h5_files" / f"{slide}.h5", "w") as file:
         file.create_dataset("features", data=FEATURES, maxshape=(None, 12), chunks=(32, 12))
         file.create_dataset("coords", data=COORDS.astype(np.int32), maxshape=(None, 2), chunks=(32, 2))
@@ -192,8 +192,20 @@ def test_integers_and_cubes_are_not_embeddings(tmp_path):
             read_embeddings(tmp_path / f"{name}.h5")
 
 
-def test_a_trident_job_is_found_in_its_folder_of_embeddings(tmp_path):
-    for folder in ("20x_256px_0px_overlap/patches", "20x_256px_0px_overlap/features_uni_v1"):
-        (tmp_path / folder).mkdir(parents=True)
-    write_trident(tmp_path / "20x_256px_0px_overlap/features_uni_v1/s.h5")
-    assert list(find_embeddings(tmp_path / "20x_256px_0px_overlap/features_uni_v1", "trident")) == ["s"]
+def test_coordinate_files_beside_embeddings_are_passed_over(tmp_path):
+    job = tmp_path / "20x_256px_0px_overlap"
+    for folder in ("patches", "features_uni_v1"):
+        (job / folder).mkdir(parents=True)
+    write_trident(job / "features_uni_v1" / "s.h5")
+    (job / "patches" / "s_patches.h5").write_bytes(b"")
+    assert find_embeddings(job, "trident") == {"s": job / "features_uni_v1" / "s.h5"}
+    write_clam(tmp_path / "clam", "s")
+    assert find_embeddings(tmp_path / "clam", "clam") == {"s": tmp_path / "clam" / "h5_files" / "s.h5"}
+
+
+def test_two_encoders_in_one_job_are_not_mixed(tmp_path):
+    for folder in ("features_uni_v1", "slide_features_titan"):
+        (tmp_path / folder).mkdir()
+        write_trident(tmp_path / folder / "s.h5")
+    with pytest.raises(FeatureError, match="Two files are named after slide s, .* Name the folder that is meant"):
+        find_embeddings(tmp_path)

@@ -67,6 +67,8 @@ def write_embeddings(path: Path | str, embeddings: Embeddings, *, slide_size_px:
 def find_embeddings(folder: Path | str, layout: str = "auto") -> dict[str, Path]:
     """Slide id -> file, for the embedding files of a folder and the folders in it, in the order of the ids.
 
+    Folders named `patches`, where TRIDENT and CLAM keep coordinates alone, and hidden ones are passed over.
+
     Raises:
         MissingFileError: There is no such folder, or no embedding file in it.
         FeatureError: Two files are named after one slide.
@@ -77,7 +79,7 @@ def find_embeddings(folder: Path | str, layout: str = "auto") -> dict[str, Path]
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder).parts
-        if path.suffix not in SUFFIXES.get(layout, (".h5",)) or any(part.startswith(".") for part in inside):
+        if path.suffix not in SUFFIXES.get(layout, (".h5",)) or _is_beside_the_point(inside):
             continue
         other = found.get(path.stem)
         if other is not None and {other.suffix, path.suffix} == {
@@ -119,6 +121,10 @@ def read_embedding_table(path: Path | str, patient_column: str) -> dict[str, Emb
     if bad := [p for p, row in zip(patients, features, strict=True) if not np.isfinite(row).all()]:
         raise FeatureError(f"{path} has missing or infinite embeddings for {some(bad)}. Remove or mend these rows.")
     return {p: Embeddings(p, row[None]) for p, row in zip(patients, features, strict=True)}
+
+
+def _is_beside_the_point(parts: tuple[str, ...]) -> bool:
+    return any(part.startswith(".") for part in parts) or "patches" in parts[:-1]
 
 
 def _image(embeddings: Embeddings, size_px: tuple[int | None, int | None]) -> bytes:
