@@ -28,7 +28,7 @@ class TissueSpec:
     um_per_px: float = 4.0  # of the thumbnail; no finer than level 0
     smooth_um: float = 8.0  # blur before the threshold, as a standard deviation
     min_area_mm2: float = 0.01  # smaller pieces are specks
-    max_hole_mm2: float = 0.02  # smaller holes belong to the tissue
+    max_hole_mm2: float = 0.005  # smaller holes belong to the tissue: vessels and clefts, not lumina
     remove_pen: bool = True
 
     def __post_init__(self):
@@ -111,7 +111,7 @@ def _otsu(values: Float[np.ndarray, " n"]) -> float:
 
 
 def _pen(rgb: UInt8[np.ndarray, "h w 3"], um_per_px: float) -> Bool[np.ndarray, "h w"]:
-    """Strokes of green, blue, red or black ink: a core of clear colour and the paler edge that hangs together with it."""
+    """Strokes of green, blue, red or black ink: a core of clear colour and the paler edge that touches it."""
     saturation = _saturation(rgb)
     brightest = rgb.max(axis=2)
     grey = brightest - rgb.min(axis=2) < BLACK[2]

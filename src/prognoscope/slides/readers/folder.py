@@ -34,7 +34,7 @@ def find_slides(folder: Path | str) -> dict[str, Path]:
             series.add(uid)
         if path.stem in slides:
             raise SlideError(
-                f"Two slides are called {path.stem}: {slides[path.stem]} and {path}. Rename one of them or move it away."
+                f"Two slides are called {path.stem}: {slides[path.stem]} and {path}. Rename one or move it away."
             )
         slides[path.stem] = path
     return dict(sorted(slides.items()))

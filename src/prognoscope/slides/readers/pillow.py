@@ -1,6 +1,5 @@
 """Plain pictures through Pillow: PNG, JPEG and TIFF, whole in memory, one level, resolution given by the user."""
 
-import warnings
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
@@ -13,7 +12,7 @@ from prognoscope.core.errors import SlideError
 from prognoscope.slides.readers.base import checked_mpp, shrink
 
 FORMATS = ("PNG", "JPEG", "TIFF")
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # more than 8 bits a channel
+DEEP_MODES = ("I", "F")  # 32 bits, whose white is anybody's guess
 
 
 class PillowSlide:
@@ -22,7 +21,7 @@ class PillowSlide:
     Its `mpp` is what the user gives, because the dots per inch in such files are seldom the microscope's.
 
     Raises:
-        SlideError: The picture is damaged, has more than 8 bits a channel, or is too large to be held in memory.
+        SlideError: The picture is damaged, has 32 bits a channel, or is too large to be held in memory.
     """
 
     def __init__(self, path: Path, *, mpp: float | None = None):
@@ -40,7 +39,7 @@ class PillowSlide:
     def recognises(path: Path) -> bool:
         """Whether the file is a PNG, JPEG or TIFF, by content."""
         try:
-            with _quiet(), Image.open(path, formats=FORMATS):
+            with Image.open(path, formats=FORMATS):
                 return True
         except UnidentifiedImageError:
             return False
@@ -74,10 +73,12 @@ class PillowSlide:
 
 def _load(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     try:
-        with _quiet(), Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.mode in DEEP_MODES:
-                raise SlideError(f"The picture {path} has more than 8 bits a channel. Save it with 8 bits.")
+                raise SlideError(f"The picture {path} has 32 bits a channel. Save it with 8 bits.")
             image.load()
+            if image.mode.startswith("I;16"):
+                image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
             return np.array(image.convert("RGB"))
@@ -93,7 +94,3 @@ def _load(path: Path) -> UInt8[np.ndarray, "H W 3"]:
             f"The picture {path} is damaged and cannot be read ({str(cause).rstrip('.')}). "
             "Get the file again, or leave it out of the cohort."
         ) from cause
-
-
-def _quiet() -> warnings.catch_warnings:
-    return warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning)
