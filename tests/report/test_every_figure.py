@@ -17,7 +17,14 @@ NASTY = "<b>&$x_1$"
 MINIMAL = {
     "c_index": {"method": "m", "label": NASTY, "kind": "method", "optimistic": True, "value": 0.6, "low": np.nan}
     | {"high": np.nan, "fold_0": 0.6},
-    "differences": {"method_a": "m", "method_b": NASTY, "difference": -0.01, "low": -0.05, "high": 0.04}
+    "differences": {
+        "method_a": "m",
+        "method_b": NASTY,
+        "optimistic": True,
+        "difference": -0.01,
+        "low": -0.05,
+        "high": 0.04,
+    }
     | {"supported": False},
     "survival": {"method": NASTY, "optimistic": False, "group": "High risk", "patients": 1, "median": np.inf}
     | {"median_low": np.inf, "median_high": np.inf, "log_rank_p": np.nan, "time": 0.0, "survival": 1.0, "low": 1.0}
@@ -25,7 +32,15 @@ MINIMAL = {
     "loss": {"method": NASTY, "fold": "0", "epoch": 0, "train_loss": 1.0, "validation_loss": np.nan, "chosen": True},
     "epoch_c_index": {"method": NASTY, "fold": "0", "epoch": 0, "validation_c_index": 0.5, "test_c_index": 0.6}
     | {"chosen": False},
-    "calibration": {"method": NASTY, "horizon": 24.0, "group": 0, "patients": 9, "events": 3, "predicted": 0.7}
+    "calibration": {
+        "method": NASTY,
+        "optimistic": False,
+        "horizon": 24.0,
+        "group": 0,
+        "patients": 9,
+        "events": 3,
+        "predicted": 0.7,
+    }
     | {"observed": 0.6, "low": 0.4, "high": 0.8},
 }
 

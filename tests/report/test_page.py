@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -65,10 +66,12 @@ def test_ids_are_unique_and_every_picture_says_what_it_shows(finished_run):
     assert all(image["role"] == "img" and len(image["aria-label"]) > 20 for image in page.images)
 
 
-def test_the_same_run_gives_the_same_bytes(finished_run, run_copy):
+def test_the_same_run_gives_the_same_bytes(small_run, run_copy, tmp_path):
+    again = shutil.copytree(small_run, tmp_path / "again" / "run")
     write_report(run_copy)
-    for path in [finished_run / "report.html", *sorted((finished_run / "figures").iterdir())]:
-        assert (run_copy / path.relative_to(finished_run)).read_bytes() == path.read_bytes(), path.name
+    write_report(again)
+    for path in [run_copy / "report.html", *sorted((run_copy / "figures").iterdir())]:
+        assert (again / path.relative_to(run_copy)).read_bytes() == path.read_bytes(), path.name
 
 
 def test_a_second_report_replaces_the_first(run_copy):
@@ -111,7 +114,8 @@ def test_optimistic_numbers_are_called_so_beside_every_one_of_them(run_copy):
     assert cells and all("optimistic" in cell for cell in cells)
     assert "mcti (optimistic)" in (run_copy / "figures" / "c_index.svg").read_text()
     assert "mcti (optimistic)" in (run_copy / "figures" / "survival_mcti.svg").read_text()
-    assert "not to be set beside honest ones" in text_of(page)
+    assert "The numbers of mcti are optimistic and are not to be set beside honest ones." in text_of(page)
+    assert "this is no fair lead" in text_of(page)
 
 
 def test_a_run_of_one_method_is_not_compared(tmp_path):
@@ -124,17 +128,27 @@ def test_a_run_of_one_method_is_not_compared(tmp_path):
 
 
 def test_a_constant_risk_is_said_and_not_drawn(run_copy):
-    for path in (run_copy / "meanmil").glob("fold_*/predictions.csv"):
+    for path in (run_copy / "snn").glob("fold_*/predictions.csv"):
         change(path, risk="-2.5")
     text = text_of(write_report(run_copy))
-    assert "meanmil: no curves. All 200 patients are at high risk" in text
-    assert not (run_copy / "figures" / "survival_meanmil.svg").exists()
+    assert "snn: no curves. All 90 patients are at high risk" in text
+    assert not (run_copy / "figures" / "survival_snn.svg").exists()
     assert (run_copy / "figures" / "survival_mcti.svg").exists()
 
 
+def test_patients_held_out_twice_are_not_pooled(run_copy):
+    for method in ("coxph", "snn", "mcti"):
+        folds = [run_copy / method / f"fold_{fold}" / "predictions.csv" for fold in (0, 1)]
+        table = pd.read_csv(folds[1], dtype=str)
+        pd.concat([table, pd.read_csv(folds[0], dtype=str).head(1).assign(fold="1")]).to_csv(folds[1], index=False)
+    text = text_of(write_report(run_copy))
+    assert "snn: no curves. 1 patients are held out in several folds" in text
+    assert "snn: no calibration. 1 patients are held out more than once" in text
+
+
 def test_a_missing_fold_is_named(run_copy):
-    (run_copy / "snn" / "fold_3" / "predictions.csv").unlink()
-    assert "snn has no predictions for fold 3; its numbers rest on the other folds." in text_of(write_report(run_copy))
+    (run_copy / "snn" / "fold_2" / "predictions.csv").unlink()
+    assert "snn has no predictions for fold 2; its numbers rest on the other folds." in text_of(write_report(run_copy))
 
 
 @pytest.mark.parametrize("name", ["provenance.json", "account.csv", "splits.csv", "comparison.csv", "study.yaml"])
@@ -183,7 +197,7 @@ def test_a_folder_that_is_no_run_says_what_to_do(tmp_path):
         ("patient_id,fold\n", "has no column risk, time, event"),
         ("patient_id,fold,risk,time,event\nA,0,high,1,1\n", "column risk, holds something that is not a number"),
         ("patient_id,fold,risk,time,event\nA,0,1,1,2\n", "is neither 0 nor 1: A"),
-        ("patient_id,fold,risk,time,event\nA,0,1,1,1\nA,0,2,1,1\n", "predicts 1 patients in two folds: A"),
+        ("patient_id,fold,risk,time,event\nA,0,1,1,1\nA,0,2,1,1\n", "predicts 1 patients twice in a fold: A"),
     ],
 )
 def test_predictions_that_cannot_be_used_are_named(content, message, run_copy):

@@ -25,6 +25,7 @@ from prognoscope.report.words import (
     count,
     interval,
     is_number,
+    listed,
     metric_words,
     number,
     optimistic_name,
@@ -50,7 +51,7 @@ def page_content(
         "lead": _lead(run),
         "verdict": verdict(run),
         "protocol": protocol_sentence(run),
-        "optimistic": {name: _sentence(why) for name, why in run.optimistic.items() if name in run.methods},
+        "optimistic": _warnings(run),
         "gaps": run.gaps,
         "follow_up": _follow_up(run),
         "account": _account(run),
@@ -152,7 +153,8 @@ def _methods(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
     if table["best"].any():
         note = "Best: the paired intervals put its C-index above that of every other method."
     elif len(run.methods) > 1:
-        note = "No method is marked best, because the paired intervals do not put one above all others."
+        note = "No method is marked best, because the paired intervals do not put one above all others"
+        note += " among numbers that are equally honest." if run.optimistic else "."
     else:
         note = ""
     return {
@@ -280,5 +282,14 @@ def _contents(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(anchor, title) for anchor, title in sections if anchor not in ("subtype", "other") or content[anchor]]
 
 
+def _warnings(run: RunFolder) -> list[tuple[str, str]]:
+    methods: dict[str, list[str]] = {}
+    for name in run.methods:
+        if name in run.optimistic:
+            methods.setdefault(run.optimistic[name], []).append(name)
+    return [(listed(names, most=100), _sentence(reason)) for reason, names in methods.items()]
+
+
 def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
-from prognoscope.core.errors import MetricError
+from prognoscope.core.errors import MetricError, some
+from prognoscope.core.outcome import Outcome
 from prognoscope.evaluation.calibration import calibration_table
 from prognoscope.evaluation.curves import kaplan_meier, median_survival
 from prognoscope.evaluation.fold import pool
@@ -29,7 +31,7 @@ def difference_data(run: RunFolder) -> pd.DataFrame:
     """The paired differences between the method with the highest C-index and each other one."""
     table = difference_table(run)
     leader = ranking(run, MAIN)[:1]
-    columns = ["method_a", "method_b", "difference", "low", "high", "supported"]
+    columns = ["method_a", "method_b", "optimistic", "difference", "low", "high", "supported"]
     return table.loc[table["method_a"].isin(leader), columns].reset_index(drop=True)
 
 
@@ -39,8 +41,7 @@ def survival_data(run: RunFolder, method: str) -> pd.DataFrame:
     Raises:
         MetricError: One of the halves is empty, or nothing can be tested.
     """
-    held_out = run.methods[method]
-    outcome, is_high = held_out.outcome, split_by_risk(held_out.predictions["risk"].to_numpy(float))
+    outcome, is_high = _halves(run.methods[method])
     p = log_rank(is_high, time=outcome.time, event=outcome.event).p
     parts = []
     for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
@@ -74,8 +75,7 @@ def risk_hazard_ratio(run: RunFolder, method: str) -> HazardRatio:
     Raises:
         MetricError: One half is empty, or one has all the events.
     """
-    outcome = run.methods[method].outcome
-    is_high = split_by_risk(run.methods[method].predictions["risk"].to_numpy(float))
+    outcome, is_high = _halves(run.methods[method])
     return hazard_ratio(is_high, time=outcome.time, event=outcome.event)
 
 
@@ -119,4 +119,12 @@ def calibration_data(run: RunFolder, method: str, horizon: float) -> pd.DataFram
     _, outcome = pool(folds)
     groups = min(GROUPS, max(1, len(outcome) // 10))
     table = calibration_table(predicted, time=outcome.time, event=outcome.event, horizon=horizon, groups=groups)
-    return pd.concat([pd.DataFrame({"method": method, "horizon": horizon}, index=table.index), table], axis=1)
+    constant = {"method": method, "optimistic": method in run.optimistic, "horizon": horizon}
+    return pd.concat([pd.DataFrame(constant, index=table.index), table], axis=1)
+
+
+def _halves(method: MethodRun) -> tuple[Outcome, Bool[np.ndarray, " P"]]:
+    """The held-out patients of all folds, and whether each is in the half at high risk."""
+    if twice := method.predictions.loc[method.predictions["patient_id"].duplicated(), "patient_id"].tolist():
+        raise MetricError(f"{len(twice)} patients are held out in several folds, {some(twice)}, and cannot be pooled.")
+    return method.outcome, split_by_risk(method.predictions["risk"].to_numpy(float))

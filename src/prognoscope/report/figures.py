@@ -1,5 +1,6 @@
 """The figures of a report: each takes its data, which is also its CSV file, and Axes."""
 
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, fi
 from prognoscope.report.words import interval, number, optimistic_name, p_text
 
 Colours = Mapping[str, str]  # method -> colour
+LABEL_WIDTH = 26  # letters
 MONTH_STEPS = (1, 2, 3, 6, 12, 24, 36, 48, 60, 120, 240)
 
 
@@ -50,7 +52,7 @@ def draw_differences(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     """Paired differences of one metric with their intervals; filled where the interval leaves zero out.
 
     Args:
-        data: method_a, method_b, difference, low, high, supported.
+        data: method_a, method_b, optimistic, difference, low, high, supported.
     """
     for y, row in enumerate(data.to_dict("records")):
         colour = colours.get(row["method_b"], INK)
@@ -60,8 +62,10 @@ def draw_differences(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         spread = interval(row["low"], row["high"], sign=True)
         text = number(row["difference"], sign=True) + (f" ({spread})" if spread else "")
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
-    _rows(axes, [f"against {name}" for name in data["method_b"]])
+    names = zip(data["method_b"], data["optimistic"], strict=True)
+    _rows(axes, [optimistic_name(f"against {name}", flag) for name, flag in names])
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.set_title(f"C-index of {data['method_a'].iloc[0]} minus that of the others")
     axes.set_xlabel(
         "Paired difference with its 95 % interval; dashed line: no difference\nFilled: the interval leaves 0 out"
@@ -128,7 +132,7 @@ def draw_calibration(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     """Observed against predicted survival at one time, in groups of patients of similar prediction.
 
     Args:
-        data: method, horizon (months), group, patients, events, predicted, observed, low, high.
+        data: method, optimistic, horizon (months), group, patients, events, predicted, observed, low, high.
     """
     name = data["method"].iloc[0]
     colour = colours.get(name, INK)
@@ -143,7 +147,8 @@ def draw_calibration(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         axis.set_major_locator(MultipleLocator(0.25))
     axes.grid()
-    axes.set_title(f"{name}: calibration at {data['horizon'].iloc[0]:.0f} months")
+    title = f"calibration at {data['horizon'].iloc[0]:.0f} months"
+    axes.set_title(f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: {title}")
     axes.set_xlabel("Predicted to survive")
     axes.set_ylabel("Survived (Kaplan-Meier)")
 
@@ -162,7 +167,7 @@ FIGURES: dict[str, Drawing] = {
     "c_index": Drawing(draw_c_index, 6.4, 1.15, 0.42),
     "differences": Drawing(draw_differences, 6.4, 1.15, 0.34),
     "survival": Drawing(draw_survival, 4.9, 4.5),
-    "calibration": Drawing(draw_calibration, 3.5, 3.6),
+    "calibration": Drawing(draw_calibration, 3.5, 3.4),
     "loss": Drawing(draw_loss, 4.4, 3.0),
     "epoch_c_index": Drawing(draw_epoch_c_index, 4.4, 3.0),
 }
@@ -185,7 +190,7 @@ def render(name: str, data: pd.DataFrame, colours: Colours | None = None) -> str
 
 
 def _rows(axes: Axes, labels: list[str]) -> None:
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), [textwrap.fill(label, LABEL_WIDTH) for label in labels])
     axes.set_ylim(len(labels) - 0.35, -0.65)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

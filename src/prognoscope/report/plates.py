@@ -54,7 +54,7 @@ def plates_of(run: RunFolder) -> tuple[list[Plate], dict[str, list[str]]]:
         plates += _training(run, name, stems[name])
     without = [name for name, method in run.methods.items() if method.history.empty]
     if without:
-        absent["training"].append(f"{listed(without)}: no training curve, because no epochs were kept.")
+        absent["training"].append(f"{listed(without, most=100)}: no training curve, because no epochs were kept.")
     return plates, absent
 
 

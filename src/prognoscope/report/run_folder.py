@@ -100,13 +100,23 @@ class RunFolder:
 
     def summary(self, method: str, metric: str) -> pd.Series | None:
         """The row of a metric over all folds; None where it was not measured."""
-        rows = self.metrics.query("method == @method and metric == @metric and fold == 'all'")
+        rows = self._measured(method, metric, over_folds=True)
         return None if rows.empty or not np.isfinite(rows.iloc[0]["value"]) else rows.iloc[0]
 
     def by_fold(self, method: str, metric: str) -> pd.Series:
         """The values of a metric by fold, an integer index; empty where it was not measured."""
-        rows = self.metrics.query("method == @method and metric == @metric and fold != 'all'")
+        rows = self._measured(method, metric, over_folds=False)
         return pd.Series(rows["value"].to_numpy(float), index=rows["fold"].astype(int)).sort_index()
+
+    def part(self, fold: int, part: str) -> list[str]:
+        """The patients of a part of a fold: train, validation or test."""
+        table = self.splits
+        return table.loc[(table["fold"] == fold) & (table["part"] == part), "patient_id"].tolist()
+
+    def _measured(self, method: str, metric: str, *, over_folds: bool) -> pd.DataFrame:
+        table = self.metrics
+        wanted = (table["method"] == method) & (table["metric"] == metric)
+        return table[wanted & ((table["fold"] == "all") == over_folds)]
 
     def evaluation_folds(self, method: str) -> tuple[Fold, ...]:
         """A method's folds as evaluation takes them; those without known time bins or training patients left out."""
@@ -121,8 +131,7 @@ class RunFolder:
             survival = table[survival_columns(table)].to_numpy(float)
             if survival.shape[1] != len(bins):
                 continue
-            trained = self.splits.query("fold == @number and part == 'train'")["patient_id"]
-            index = np.array([place[p] for p in trained if p in place], dtype=np.int64)
+            index = np.array([place[p] for p in self.part(number, "train") if p in place], dtype=np.int64)
             if not len(index):
                 continue
             outcome = Outcome(patients, table["time"].to_numpy(float), table["event"].to_numpy(bool))
@@ -191,11 +200,13 @@ def _read_method(folder: Path, gaps: list[str]) -> MethodRun | None:
             history = _read_csv(path.parent / "history.csv", ("epoch", "chosen")).assign(fold=int(number))
             histories.append(history)
     if not tables:
-        gaps.append(f"{folder.name} has no predictions, so it is left out of all figures.")
+        gaps.append(f"{folder.name} has no predictions, so it is left out.")
         return None
     predictions = pd.concat(tables, ignore_index=True).sort_values("fold", kind="stable", ignore_index=True)
-    if twice := predictions.loc[predictions["patient_id"].duplicated(), "patient_id"].tolist():
-        raise InputError(f"{folder} predicts {len(twice)} patients in two folds: {some(twice)}. Run the method again.")
+    if twice := predictions.loc[predictions.duplicated(["patient_id", "fold"]), "patient_id"].tolist():
+        raise InputError(
+            f"{folder} predicts {len(twice)} patients twice in a fold: {some(twice)}. Run the method again."
+        )
     if len(bad := predictions.loc[~predictions["event"].isin([0, 1]), "patient_id"]):
         raise InputError(f"The event of {len(bad)} patients in {folder} is neither 0 nor 1: {some(bad)}.")
     predictions["event"] = predictions["event"].astype(bool)

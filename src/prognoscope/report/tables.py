@@ -93,12 +93,22 @@ def ranking(run: RunFolder, metric: str) -> list[str]:
     return sorted(values, key=values.__getitem__, reverse=higher_is_better(metric))
 
 
+def is_flattered(run: RunFolder, a: str, b: str) -> bool:
+    """Whether a comparison favours the first method because its numbers alone are optimistic."""
+    return a in run.optimistic and b not in run.optimistic
+
+
 def best_method(run: RunFolder, metric: str) -> str | None:
-    """The method that the paired intervals put above every other one; None where they do not."""
+    """The method that the paired intervals put above every other one; None where they do not.
+
+    An optimistic number is not better than one that is not, whatever the interval.
+    """
     ranked = ranking(run, metric)
     if len(ranked) < 2 or len(ranked) < len(run.methods):
         return None
     leader, *others = ranked
+    if any(is_flattered(run, leader, other) for other in others):
+        return None
     return leader if all(is_better(paired(run, metric, leader, other)) for other in others) else None
 
 
@@ -166,7 +176,7 @@ def fold_table(run: RunFolder) -> pd.DataFrame:
     for fold in run.folds:
         row: dict[str, object] = {"fold": fold}
         for part in ("train", "validation", "test"):
-            patients = run.splits.query("fold == @fold and part == @part")["patient_id"]
+            patients = run.part(fold, part)
             row[part] = (
                 f"{len(patients)} ({sum(bool(events.get(p, False)) for p in patients)})" if len(patients) else DASH
             )

@@ -1,7 +1,7 @@
 """What the numbers of a run say, in plain words."""
 
 from prognoscope.report.run_folder import RunFolder
-from prognoscope.report.tables import MAIN, best_method, choice_table, is_better, paired, ranking
+from prognoscope.report.tables import MAIN, best_method, choice_table, is_better, is_flattered, paired, ranking
 from prognoscope.report.words import count, interval, is_number, listed, number
 
 PROTOCOLS = {
@@ -46,6 +46,11 @@ def _leader(run: RunFolder, ranked: list[str]) -> list[str]:
     gap = f"It leads {second}, the next, by {number(lead)}"
     if row is None or not is_number(row["low"]):
         said.append(f"{gap}; no paired interval was computed, so this lead may be chance.")
+    elif is_better(row) and is_flattered(run, leader, second):
+        said.append(
+            f"{gap} (paired 95 % interval {_spread(row)}), but its number is optimistic and that of {second} is not: "
+            "this is no fair lead."
+        )
     elif is_better(row):
         said.append(f"{gap}, and the paired 95 % interval, {_spread(row)}, leaves 0 out: the data support the lead.")
     else:
@@ -53,13 +58,16 @@ def _leader(run: RunFolder, ranked: list[str]) -> list[str]:
             f"{gap}, but the paired 95 % interval, {_spread(row)}, includes 0: the data do not tell the two apart."
         )
     if rest and best_method(run, MAIN) is None:
-        beaten = [name for name in rest if is_better(paired(run, MAIN, leader, name))]
+        beaten = [
+            name for name in rest if is_better(paired(run, MAIN, leader, name)) and not is_flattered(run, leader, name)
+        ]
         level = [name for name in rest if name not in beaten]
         clauses = [f"is supported over {listed(beaten)}"] if beaten else []
         clauses += [f"is not over {listed(level)}"] if level else []
         said.append(f"Its lead {', and '.join(clauses)}.")
     elif rest:
-        said.append(f"Its lead over each of the other {len(rest)} is supported too.")
+        others = rest[0] if len(rest) == 1 else f"each of the other {len(rest)}"
+        said.append(f"Its lead over {others} is supported too.")
     return said
 
 
@@ -90,8 +98,7 @@ def _optimism(run: RunFolder) -> list[str]:
     flattered = [name for name in run.methods if name in run.optimistic]
     said = []
     if flattered:
-        reasons = "; ".join(f"{name}: {run.optimistic[name].rstrip('.')}" for name in flattered)
-        said.append(f"Optimistic numbers, not to be set beside honest ones ({reasons}).")
+        said.append(f"The numbers of {listed(flattered)} are optimistic and are not to be set beside honest ones.")
     choices = choice_table(run)
     if not flattered and len(choices):
         top = choices.loc[choices["added"].idxmax()]

@@ -27,7 +27,7 @@ METRIC_WORDS = {
         "AUC over time", "how well risk tells who has the event by a time from who has not, averaged over times"
     ),
     "d_calibration_p": MetricWords(
-        "D-calibration p", "small where predicted survival does not fit what was observed", 2
+        "D-calibration p", "of all patients together; small where predicted survival does not fit what was seen", 2
     ),
     "subtype_accuracy": MetricWords("Subtype accuracy", "share of patients whose subtype was predicted"),
     "subtype_auroc": MetricWords("Subtype AUROC", "how well the subtype is told apart; 0.5 is chance"),
@@ -81,9 +81,11 @@ def count(n: int, singular: str, plural: str | None = None) -> str:
     return f"{n} {singular if n == 1 else plural or singular + 's'}"
 
 
-def listed(items: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+def listed(items: list[str], most: int = 5) -> str:
+    """`a`, `a and b`, `a, b and c`, and beyond the most `a, b, c, d and 7 more`."""
+    if len(items) > most:
+        items = [*items[: most - 1], f"{len(items) - most + 1} more"]
+    return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
 
 
 def pair_name(a: str, b: str) -> str:
