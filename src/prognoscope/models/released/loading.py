@@ -27,6 +27,8 @@ def load_released(name: str, state: dict[str, Tensor], **options) -> SurvivalMod
     if find_spec(f"prognoscope.models.released.{name}") is None:
         raise ModelError(f"No published checkpoints are known for {name}; load one of your own runs instead.")
     table = import_module(f"prognoscope.models.released.{name}")
+    if hasattr(table, "load"):  # where one parameter of ours holds several published ones
+        return table.load(state, **options)
     ours = {rename(each, table.NAMES): value for each, value in state.items()}
     try:
         model = model_class(name)(**{**table.arguments(ours), **options})

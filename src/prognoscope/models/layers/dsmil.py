@@ -1,0 +1,57 @@
+"""Dual-stream attention over packed bags: the best patch of each class, and all patches seen from it.
+
+Li, Li, Eliceiri: Dual-stream multiple instance learning network. CVPR 2021.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from prognoscope.core.bags import Bags
+
+
+class DualStreams(NamedTuple):
+    """What the two streams say of P patients with T patches and C classes."""
+
+    patch_logits: Float[Tensor, "T C"]
+    critical: Int[Tensor, "P C"]  # the row, among all T, of each class's best patch
+    max_logits: Float[Tensor, "P C"]  # of the critical patches
+    attention: Float[Tensor, "T C"]  # sums to 1 within each patient and class
+    pooled: Float[Tensor, "P C D"]
+    bag_logits: Float[Tensor, "P C"]
+
+
+class DSMIL(nn.Module):
+    """The two streams with a non-linear query and identity values.
+
+    The critical patch's query is a row of the patches' queries, so it costs nothing. Linear in T.
+
+    Args:
+        embedding_dim: D, the length of a patch embedding.
+        n_classes: C.
+        query_dim: The width of a query.
+    """
+
+    def __init__(self, embedding_dim: int, n_classes: int, *, query_dim: int = 128):
+        super().__init__()
+        self.patch_classifier = nn.Linear(embedding_dim, n_classes)
+        self.query = nn.Sequential(
+            nn.Linear(embedding_dim, query_dim), nn.ReLU(), nn.Linear(query_dim, query_dim), nn.Tanh()
+        )
+        bound = (n_classes * embedding_dim) ** -0.5  # torch's own start of a convolution of width D
+        self.bag_weight = nn.Parameter(torch.empty(n_classes, n_classes, embedding_dim).uniform_(-bound, bound))
+        self.bag_bias = nn.Parameter(torch.empty(n_classes).uniform_(-bound, bound))
+
+    def forward(self, bags: Bags) -> DualStreams:
+        """Every bag must have a patch."""
+        patch_logits = self.patch_classifier(bags.values)
+        critical = bags.argmax(patch_logits)
+        queries = self.query(bags.values)
+        of_critical = queries[critical]  # (P, C, Q)
+        similar = [q @ m.T for q, m in zip(bags.split(queries), of_critical, strict=True)]
+        attention = bags.softmax(torch.cat(similar) / queries.shape[1] ** 0.5)
+        pooled = bags.weighted_sum(attention.to(bags.values.dtype), bags.values)
+        bag_logits = torch.einsum("ocd,pcd->po", self.bag_weight, pooled) + self.bag_bias
+        return DualStreams(patch_logits, critical, patch_logits.gather(0, critical), attention, pooled, bag_logits)

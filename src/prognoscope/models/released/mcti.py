@@ -1,0 +1,112 @@
+"""Names of MCTI's parameters as its specification writes them, `variant="paper"`.
+
+No weights of this variant are published. Ours keep the streams of a block, and queries, keys and values, in one array,
+so a name stands for a place: one of our parameters and an index into it.
+"""
+
+import re
+
+from torch import Tensor
+
+from prognoscope.core.errors import ModelError, some
+from prognoscope.models.mcti import MCTI
+
+STREAMS = {"cls": 0, "surv": 1, "share": 2}
+NAMES = {
+    "dsmil.inst": "dsmil.patch_classifier",
+    "dsmil.q": "dsmil.query",
+    "dsmil.bag.weight": "dsmil.bag_weight",
+    "dsmil.bag.bias": "dsmil.bag_bias",
+    "in_proj": "project.0",
+    "gene.snn.0": "genes.blocks.0.0",
+    "gene.snn.1": "genes.blocks.1.0",
+    "gene.msa.o": "genes.mix",
+    "gene.out": "genes.project",
+    "head_cls.norm": "auxiliary_head.0",
+    "head_cls.fc": "auxiliary_head.1",
+    "head_surv.norm": "head.0",
+    "head_surv.fc": "head.1",
+}
+IN_BLOCK = {"norm1": "norm1", "norm2": "norm2", "proj": "proj", "ff.0": "widen", "ff.2": "narrow"}
+COVERS = {"enc": "encoder", "dec": "decoder"}
+
+
+def place(name: str, d: int) -> tuple[str, tuple[int | slice, ...]]:
+    """Our parameter and the index in it of a published name; d is the width of a token.
+
+    Raises:
+        ModelError: The name is none of MCTI's.
+    """
+    if found := re.fullmatch(r"tok_(cls|surv|share)", name):
+        return "tokens", (STREAMS[found[1]],)
+    if found := re.fullmatch(r"(enc|dec)\.(\d+)\.fuse\.weight", name):
+        return f"{COVERS[found[1]]}_mix", (int(found[2]),)
+    if found := re.fullmatch(r"gene\.msa\.([qkv])\.weight", name):
+        return "genes.to_qkv.weight", (_third(found[1], d),)
+    if found := re.fullmatch(r"(enc|dec)\.(\d+)\.(cls|surv)\.to_([qkv])\.weight", name):
+        return f"{COVERS[found[1]]}.{found[2]}.to_qkv.weight", (STREAMS[found[3]], _third(found[4], d))
+    if found := re.fullmatch(r"(enc|dec)\.(\d+)\.(cls|surv)\.(norm1|norm2|proj|ff\.0|ff\.2)\.(weight|bias)", name):
+        block = f"{COVERS[found[1]]}.{found[2]}.{IN_BLOCK[found[4]]}"
+        return f"{block}.{found[5]}", (STREAMS[found[3]],)
+    for theirs, ours in NAMES.items():
+        if name == theirs or name.startswith(f"{theirs}."):
+            return ours + name.removeprefix(theirs), ()
+    raise ModelError(f"{name} is none of mcti's parameters.")
+
+
+def load(state: dict[str, Tensor], **options) -> MCTI:
+    """A model with these weights, in evaluation mode.
+
+    Args:
+        options: What the shapes do not tell: heads, gene_heads, and how transport is computed.
+
+    Raises:
+        ModelError: Parameters are missing or left over.
+    """
+    model = MCTI(**{**arguments(state), **options})
+    ours = dict(model.named_parameters())
+    missing = {name: value.numel() for name, value in ours.items()}
+    left_over = []
+    for name, value in state.items():
+        target, index = place(name, model.tokens.shape[2])
+        if target not in ours or ours[target][index].shape != value.shape:
+            left_over.append(name)
+            continue
+        ours[target].data[index] = value
+        missing[target] -= value.numel()
+    lacking = [name for name, count in missing.items() if count]
+    if lacking or left_over:
+        raise ModelError(
+            f"The checkpoint does not fit mcti: missing {some(lacking) or 'nothing'}; "
+            f"left over {some(left_over) or 'nothing'}."
+        )
+    return model.eval()
+
+
+def arguments(state: dict[str, Tensor]) -> dict[str, object]:
+    """The constructor's arguments, read from the shapes."""
+    try:
+        k, d = state["tok_cls"].shape
+        n_subtypes, embedding_dim = state["dsmil.inst.weight"].shape
+        gene_hidden, n_genes = state["gene.snn.0.weight"].shape
+        return {
+            "embedding_dim": embedding_dim,
+            "group_sizes": (n_genes,),
+            "n_bins": len(state["head_surv.fc.bias"]),
+            "n_subtypes": n_subtypes,
+            "k": k,
+            "d": d,
+            "gene_hidden": gene_hidden,
+            "gene_groups": len(state["gene.snn.1.bias"]) // d,
+            "gene_grouping": "gene.msa.q.weight" in state,
+            "query_dim": len(state["dsmil.q.0.bias"]),
+            "ff_ratio": len(state["enc.0.cls.ff.0.bias"]) // d,
+            "layers": len({name.split(".")[1] for name in state if name.startswith("enc.")}),
+        }
+    except KeyError as cause:
+        raise ModelError(f"The checkpoint is not one of mcti: it lacks {cause}.") from cause
+
+
+def _third(letter: str, d: int) -> slice:
+    i = "qkv".index(letter)
+    return slice(i * d, (i + 1) * d)
