@@ -1,0 +1,291 @@
+"""The commands: each a thin function over the Python API. Nothing else in the package prints."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from prognoscope.core.errors import InputError, PrognoscopeError
+
+app = typer.Typer(
+    help="How long cancer patients live, predicted from slides, genes and follow-up, under one honest protocol.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+StudyFile = Annotated[Path, typer.Argument(help="The study's YAML file; `prognoscope init` writes one.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder, as `prognoscope run` makes it.")]
+Overrides = Annotated[list[str], typer.Option("--set", help="Replace a setting: section.key=value. Repeatable.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes at once; the numbers do not depend on it.")]
+
+
+def main() -> None:
+    """Run a command; errors are one sentence on stderr, exit code 2 for bad input and 1 for a failure."""
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except PrognoscopeError as error:
+        if debug:
+            raise
+        err.print(f"[bold red]error:[/] {_escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except KeyboardInterrupt:
+        err.print("Stopped. What was finished is kept; the same command continues.")
+        sys.exit(130)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose, as a traceback.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where to put the cohort and the run.")] = Path("demo"),
+    patients: Annotated[int, typer.Option(min=20, help="How many patients to simulate.")] = 120,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of every network.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the simulation and of the training.")] = 0,
+    jobs: Jobs = 2,
+) -> None:
+    """Simulate a cohort with real slide files, run everything on it, and print the comparison.
+
+    Example: `prognoscope demo` or `prognoscope demo /tmp/demo --patients 60`.
+    """
+    from prognoscope.simulation.cohort import simulate_cohort
+    from prognoscope.study.study import Study
+
+    study_file = folder / "study.yaml"
+    if study_file.exists():
+        out.print(f"[dim]Continuing in {folder}, which holds a simulated cohort already.[/]")
+    else:
+        with _bar("Painting slides") as advance:
+            simulate_cohort(folder, patients=patients, seed=seed, workers=jobs, progress=advance)
+    study = Study.load(study_file, [f"training.epochs={epochs}", f"training.seed={seed}"])
+    _extract(study, jobs)
+    _run(study, folder / "run", jobs)
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="An empty folder, or one to be made.")],
+    patients: Annotated[int, typer.Option(min=20, help="How many.")] = 120,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+    features_only: Annotated[bool, typer.Option("--features-only", help="Draw embeddings, paint no slides.")] = False,
+    bags: Annotated[tuple[int, int], typer.Option(help="Fewest and most patches of a patient.")] = (500, 2000),
+    jobs: Jobs = 1,
+) -> None:
+    """Simulate a cohort whose truth is known: slides or embeddings, genes, outcomes, and the best possible answer.
+
+    Example: `prognoscope simulate cohort --features-only --patients 300 --bags 500 2000`.
+    """
+    from prognoscope.simulation.cohort import simulate_cohort
+
+    with _bar("Simulating patients") as advance:
+        study_file = simulate_cohort(
+            folder,
+            patients=patients,
+            seed=seed,
+            features_only=features_only,
+            bag_sizes=bags,
+            workers=jobs,
+            progress=advance,
+        )
+    out.print(f"Wrote {folder}. Next: [bold]prognoscope run {study_file}[/]", soft_wrap=True)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.")] = Path()) -> None:
+    """Write a commented study.yaml to fill in.
+
+    Example: `prognoscope init blca`.
+    """
+    from prognoscope.study.template import write_template
+
+    path = write_template(folder)
+    out.print(f"Wrote {path}. Fill in where your files are, then: [bold]prognoscope check {path}[/]", soft_wrap=True)
+
+
+@app.command()
+def check(study: StudyFile, overrides: Overrides = []) -> None:  # noqa: B006 (Typer wants a list)
+    """Audit the inputs before hours are spent: who is in, who is not and why, and what looks wrong.
+
+    Example: `prognoscope check study.yaml`.
+    """
+    from prognoscope.study.study import Study
+
+    audit = Study.load(study, overrides).check()
+    _print_table("Patients", audit.account)
+    for title, table in audit.tables.items():
+        _print_table(title, table)
+    for note in audit.notes:
+        out.print(f"  {_escape(note)}", soft_wrap=True, highlight=False)
+    for warning in audit.warnings:
+        out.print(f"[yellow]warning:[/] {_escape(warning)}", soft_wrap=True, highlight=False)
+    out.print("[green]Ready to run.[/]" if not audit.warnings else "Ready to run, with the warnings above.")
+
+
+@app.command()
+def doctor() -> None:
+    """Describe the machine: torch and GPU, OpenSlide, memory, disk, extras.
+
+    Example: `prognoscope doctor`.
+    """
+    from prognoscope.study.doctor import examine_machine
+
+    _print_table("This machine", examine_machine())
+
+
+@app.command()
+def extract(study: StudyFile, overrides: Overrides = [], jobs: Jobs = 1) -> None:  # noqa: B006
+    """Turn slides into embeddings, one file a slide. Started again, it continues.
+
+    Example: `prognoscope extract study.yaml --jobs 4`.
+    """
+    from prognoscope.study.study import Study
+
+    failed = _extract(Study.load(study, overrides), jobs)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    folder: Annotated[Path | None, typer.Option("--out", help="The run folder; `run` beside the study file.")] = None,
+    overrides: Overrides = [],  # noqa: B006
+    jobs: Jobs = 1,
+) -> None:
+    """Cross-validate every method of the study, evaluate, and write the report. Started again, it continues.
+
+    Example: `prognoscope run study.yaml --jobs 2 --set protocol=paper --out paper`.
+    """
+    from prognoscope.study.study import Study
+
+    loaded = Study.load(study, overrides)
+    if loaded.spec.cohort.slides is not None:
+        _extract(loaded, jobs)
+    _run(loaded, folder or study.parent / "run", jobs)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="One or more run folders.")],
+    metric: Annotated[str, typer.Option(help="What to compare; `methods` of a run are compared in pairs.")] = "c_index",
+) -> None:
+    """Tables and paired tests between the methods of a run, or between runs on the same folds.
+
+    Example: `prognoscope compare run paper --metric integrated_brier`.
+    """
+    from prognoscope.study.results import compare_runs
+
+    summary, pairs = compare_runs(runs, metric=metric)
+    _print_table(f"{metric}, mean over folds", summary)
+    if len(pairs):
+        _print_table("Paired differences", pairs)
+
+
+@app.command()
+def predict(
+    run: RunFolder,
+    study: Annotated[Path, typer.Option("--study", help="The study file of the new patients; needs no follow-up.")],
+    to: Annotated[Path, typer.Option("--out", help="The CSV file to write.")] = Path("predictions.csv"),
+    method: Annotated[str | None, typer.Option(help="Which method; needed if the run has several.")] = None,
+    overrides: Overrides = [],  # noqa: B006
+) -> None:
+    """Apply the trained models of a run, all folds together, to new patients.
+
+    Example: `prognoscope predict run --method abmil --study new.yaml --out new.csv`.
+    """
+    from prognoscope.study.apply import predict_patients
+
+    table = predict_patients(run, study, method=method, overrides=overrides, to=to)
+    out.print(f"Wrote {to}: {len(table)} patients.")
+
+
+@app.command()
+def report(run: RunFolder) -> None:
+    """Draw the figures and write report.html again from a finished run.
+
+    Example: `prognoscope report run`.
+    """
+    from prognoscope.report.page import write_report
+
+    out.print(f"Wrote {write_report(run)}", soft_wrap=True)
+
+
+@app.command()
+def methods() -> None:
+    """The table of methods: what each needs, its size, its paper.
+
+    Example: `prognoscope methods`.
+    """
+    from prognoscope.study.methods import methods_table
+
+    _print_table("Methods", methods_table())
+
+
+def _extract(study, jobs: int) -> dict[str, str]:
+    if study.spec.cohort.slides is None:
+        raise InputError("This study has no cohort.slides, so there is nothing to extract.")
+    with _bar("Slides") as advance:
+        result = study.extract(workers=jobs, progress=advance)
+    if result.done or result.failed:
+        done, already = len(result.done), len(result.already)
+        out.print(f"Embeddings: {done} slides now, {already} before, {len(result.failed)} failed.")
+    for slide, reason in result.failed.items():
+        err.print(f"[yellow]left out:[/] {_escape(slide)}: {_escape(reason)}", soft_wrap=True, highlight=False)
+    return result.failed
+
+
+def _run(study, folder: Path, jobs: int) -> None:
+    with _bar("Folds") as advance:
+        finished = study.run(folder, jobs=jobs, progress=advance)
+    title, table = finished.table()
+    _print_table(title, table)
+    for note in finished.notes:
+        out.print(_escape(note), soft_wrap=True, highlight=False)
+    out.print(f"Report: {finished.report}", soft_wrap=True)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator:
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _print_table(title: str, table) -> None:
+    shown = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
+    numeric = [table[column].map(lambda value: isinstance(value, int | float)).all() for column in table]
+    for column, is_number in zip(table, numeric, strict=True):
+        shown.add_column(str(column), justify="right" if is_number else "left", overflow="fold")
+    for row in table.itertuples(index=False):
+        shown.add_row(*(_escape("" if value is None or value != value else str(value)) for value in row))
+    out.print()
+    out.print(shown)
+    out.print()
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Standardised genes, group by group, by what training patients are like."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from prognoscope.core.errors import OmicsError, some
+
+CONSTANT = 1e-6  # an SD below it is rounding
+
+
+@dataclass(frozen=True, slots=True)
+class OmicsScaler:
+    """Fills and scales each column by the median, mean and SD of training patients. JSON-able."""
+
+    columns: tuple[str, ...]  # that are used, each once
+    median: tuple[float, ...]
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
+    groups: Mapping[str, tuple[int, ...]]  # gene group -> positions in `columns`
+    clip: float | None = None
+    constant: tuple[str, ...] = ()  # left out: the same in all training patients, or never measured
+    filled: int = 0  # missing values of training patients
+
+    @classmethod
+    def fit(
+        cls, training: pd.DataFrame, groups: Mapping[str, Sequence[str]], *, clip: float | None = None
+    ) -> "OmicsScaler":
+        """Learn from the rows of training patients.
+
+        Args:
+            training: Patients x columns, raw.
+            groups: Gene group -> columns, as `assign_columns` gives them.
+            clip: Raw values are cut at plus and minus this before anything else, which tames outliers of z-scores.
+
+        Raises:
+            OmicsError: No training patient has genes, or no column varies.
+        """
+        wanted = list(dict.fromkeys(column for columns in groups.values() for column in columns))
+        values = training[wanted].to_numpy(dtype=np.float64)
+        measured = ~np.isnan(values).all(axis=1)
+        if not measured.any():
+            raise OmicsError(
+                "No training patient has genes. Check that patient ids in cohort.omics are the clinical's."
+            )
+        values = values[measured] if clip is None else np.clip(values[measured], -clip, clip)
+        known = ~np.isnan(values)
+        never = ~known.any(axis=0)
+        median = np.nanmedian(np.where(never, 0.0, values), axis=0)
+        filled = np.where(known, values, median)
+        sd = filled.std(axis=0)
+        used = sd > CONSTANT
+        if not used.any():
+            raise OmicsError(f"All {len(wanted)} gene columns are constant over the training patients.")
+        place = {wanted[i]: n for n, i in enumerate(np.flatnonzero(used))}
+        positions = {name: tuple(place[c] for c in columns if c in place) for name, columns in groups.items()}
+        return cls(
+            columns=tuple(place),
+            median=tuple(median[used].tolist()),
+            mean=tuple(filled.mean(axis=0)[used].tolist()),
+            sd=tuple(sd[used].tolist()),
+            groups={name: where for name, where in positions.items() if where},
+            clip=clip,
+            constant=tuple(column for column, use in zip(wanted, used, strict=True) if not use),
+            filled=int((~known[:, used]).sum()),
+        )
+
+    @property
+    def group_sizes(self) -> tuple[int, ...]:
+        """Columns in each gene group, in order."""
+        return tuple(len(where) for where in self.groups.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out and filled, in sentences."""
+        notes = []
+        if self.constant:
+            notes.append(f"{len(self.constant)} constant gene columns were left out: {some(self.constant)}.")
+        if self.filled:
+            notes.append(f"{self.filled} missing gene values of training patients were filled with the gene's median.")
+        return tuple(notes)
+
+    def transform(self, table: pd.DataFrame) -> tuple[Float[np.ndarray, "P _"], ...]:
+        """Scaled genes of any patients, float32, one array a gene group; a patient without any gene has NaN.
+
+        Raises:
+            OmicsError: Columns of training are missing.
+        """
+        if missing := [column for column in self.columns if column not in table]:
+            raise OmicsError(
+                f"The gene table lacks {len(missing)} of the {len(self.columns)} columns of training: {some(missing)}."
+            )
+        values = table[list(self.columns)].to_numpy(dtype=np.float64)
+        absent = np.isnan(values).all(axis=1)
+        values = values if self.clip is None else np.clip(values, -self.clip, self.clip)
+        values = np.where(np.isnan(values), np.array(self.median), values)
+        scaled = ((values - np.array(self.mean)) / np.array(self.sd)).astype(np.float32)
+        scaled[absent] = np.nan
+        return tuple(scaled[:, list(where)] for where in self.groups.values())
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON-able, floats in full."""
+        plain = {name: list(getattr(self, name)) for name in ("columns", "median", "mean", "sd", "constant")}
+        return plain | {
+            "groups": [[name, list(where)] for name, where in self.groups.items()],  # a list keeps its order in JSON
+            "clip": self.clip,
+            "filled": self.filled,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, object]) -> "OmicsScaler":
+        """What `to_dict` gave.
+
+        Raises:
+            OmicsError: Something is missing in it.
+        """
+        try:
+            lists = {name: tuple(stored[name]) for name in ("columns", "median", "mean", "sd", "constant")}
+            groups = {name: tuple(where) for name, where in stored["groups"]}
+            return cls(**lists, groups=groups, clip=stored["clip"], filled=stored["filled"])
+        except (KeyError, TypeError, ValueError) as cause:
+            raise OmicsError(f"The stored scaler of genes is incomplete ({cause}). Train again.") from cause

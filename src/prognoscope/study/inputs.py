@@ -1,0 +1,198 @@
+"""The tables, slides and embeddings that a study names -> Cohort, and the loaders of its bags."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from prognoscope.cohort.clinical import ClinicalSpec, read_clinical
+from prognoscope.cohort.cohort import Cohort, make_cohort
+from prognoscope.cohort.slides import SlideAssignment, assign_slides, read_slide_table
+from prognoscope.cohort.splits import SplitSpec
+from prognoscope.cohort.subtypes import read_subtypes
+from prognoscope.core.errors import CohortError, StudyError, some
+from prognoscope.core.files import digest
+from prognoscope.core.tables import read_table
+from prognoscope.features.extract import FeatureSpec
+from prognoscope.features.store import (
+    Loader,
+    PackedEmbeddings,
+    find_embeddings,
+    pack_embeddings,
+    read_embedding_table,
+    read_embeddings,
+)
+from prognoscope.omics.groups import read_groups
+from prognoscope.omics.tables import read_omics
+from prognoscope.slides.readers import find_slides
+from prognoscope.slides.tiling import TilingSpec
+from prognoscope.study.spec import StudySpec
+
+Bags = Mapping[str, Sequence[tuple[str, Loader]]]
+
+
+def read_cohort(spec: StudySpec, folder: Path) -> Cohort:
+    """The cohort of a study whose paths are relative to `folder`; nobody is left out but for unusable follow-up.
+
+    Raises:
+        InputError: Any of the tables cannot be used; the message names it, and what to do.
+    """
+    section = spec.cohort
+    clinical = section.clinical
+    status = {"event": clinical.event, "censored": clinical.censored, "event_values": clinical.event_values}
+    table = read_clinical(
+        ClinicalSpec(
+            table=tuple(folder / name for name in clinical.table),
+            patient=clinical.patient,
+            time=clinical.time,
+            time_unit=clinical.time_unit,
+            covariates=tuple(clinical.covariates),
+            site=clinical.site,
+            bad_time=clinical.bad_time,
+            **status,
+        )
+    )
+    patients = (*table.outcome.patients, *table.dropped)
+    omics = groups = subtypes = None
+    if section.omics is not None:
+        omics = read_omics(
+            [folder / name for name in section.omics.table],
+            section.omics.layout,
+            patient=section.omics.patient,
+            unsuffixed=section.omics.unsuffixed,
+            kinds=section.omics.kinds,
+        )
+        groups = None if section.omics.groups is None else read_groups(folder / section.omics.groups)
+    if section.subtype is not None:
+        subtypes = read_subtypes(
+            folder / section.subtype.table, column=section.subtype.column, patient=section.subtype.patient
+        )
+    return make_cohort(
+        spec.name, table, slides=_bags_of(spec, folder, patients), omics=omics, groups=groups, subtypes=subtypes
+    )
+
+
+def _bags_of(
+    spec: StudySpec, folder: Path, patients: Sequence[str]
+) -> SlideAssignment | Mapping[str, tuple[str, ...]] | None:
+    slides, features = spec.cohort.slides, spec.cohort.features
+    if slides is not None:
+        table = None if slides.table is None else read_slide_table(folder / slides.table)
+        return assign_slides(
+            find_slides(folder / slides.folder), patients, table=table, sample_types=slides.sample_types
+        )
+    if features is None:
+        return None
+    if features.folder is None:
+        return {patient: (patient,) for patient in read_embedding_table(folder / features.table, features.patient)}
+    table = None if features.table is None else read_slide_table(folder / features.table)
+    found = find_embeddings(folder / features.folder, features.layout)
+    return assign_slides(found, patients, table=table, sample_types=features.sample_types)
+
+
+def split_spec(spec: StudySpec, folder: Path) -> SplitSpec:
+    """How the study's patients are divided, with paths made whole."""
+    section = spec.splits
+    return SplitSpec(
+        folds=section.folds,
+        stratify=tuple(section.stratify),
+        group=section.group,
+        seed=section.seed,
+        files=None if not section.files else tuple(str(folder / each) for each in section.files),
+        table=None if section.table is None else str(folder / section.table),
+        validation=section.validation,
+    )
+
+
+def feature_spec(spec: StudySpec, folder: Path) -> FeatureSpec:
+    """How the study's slides become embeddings."""
+    section = spec.features
+    tiling = TilingSpec(
+        patch_px=section.patch_px, mpp=section.mpp, overlap_px=section.overlap_px, min_tissue=section.min_tissue
+    )
+    weights = section.weights if section.weights in (None, "hub") else str(folder / section.weights)
+    return FeatureSpec(encoder=section.encoder, tiling=tiling, weights=weights)
+
+
+def slide_mpp(spec: StudySpec, folder: Path) -> float | dict[str, float] | None:
+    """um per pixel of level 0 as the study gives it: per slide in the slide table's column `mpp`, or for all.
+
+    Raises:
+        CohortError: A value in the table is not a positive number.
+    """
+    slides = spec.cohort.slides
+    if slides is None or slides.table is None:
+        return None if slides is None else slides.mpp
+    table = read_table(folder / slides.table, "The slide table")
+    if "mpp" not in table:
+        return slides.mpp
+    owners = read_slide_table(folder / slides.table)
+    given = {}
+    for slide, value in zip(owners, table["mpp"], strict=False):
+        if value == value and value is not None:
+            given[slide] = _positive(value, slide, folder / slides.table)
+    return {slide: slides.mpp for slide in owners if slides.mpp is not None} | given
+
+
+def _positive(value: object, slide: str, path: Path) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 10:
+        raise CohortError(f"{path}: the mpp of slide {slide} is {value!r}. Give um per pixel, such as 0.5.")
+    return number
+
+
+def embedding_files(spec: StudySpec, folder: Path, extracted: Path | None) -> dict[str, Path]:
+    """Slide -> embedding file, extracted or brought along; empty if the study has neither."""
+    features = spec.cohort.features
+    if extracted is not None:
+        return find_embeddings(extracted, "prognoscope") if extracted.is_dir() else {}
+    if features is None or features.folder is None:
+        return {}
+    return find_embeddings(folder / features.folder, features.layout)
+
+
+def bag_loaders(spec: StudySpec, folder: Path, cohort: Cohort, files: Mapping[str, Path]) -> Bags:
+    """Patient -> slides with functions that read them, for the patients of the cohort who have bags.
+
+    Raises:
+        StudyError: Slides without embeddings.
+    """
+    features = spec.cohort.features
+    if features is not None and features.folder is None:
+        table = read_embedding_table(folder / features.table, features.patient)
+        return {p: [(p, partial(table.__getitem__, p))] for p in cohort.patients if p in table}
+    layout, mpp = ("prognoscope", None) if features is None else (features.layout, features.mpp)
+    lacking = [s for slides in cohort.slides.values() for s in slides if s not in files]
+    if lacking:
+        raise StudyError(f"{len(lacking)} slides have no embeddings: {some(lacking)}. Run `prognoscope extract` first.")
+    return {
+        patient: [(slide, partial(read_embeddings, files[slide], layout, mpp=mpp)) for slide in slides]
+        for patient, slides in cohort.slides.items()
+    }
+
+
+def packed(bags: Bags, files: Mapping[str, Path], cache: Path, about: object) -> Path:
+    """The packed file of these bags, made unless it is there already; named after all that went in.
+
+    Args:
+        about: Whatever else decides the content, JSON-able.
+    """
+    stats = {slide: (str(path), path.stat().st_size, path.stat().st_mtime_ns) for slide, path in files.items()}
+    key = digest({"bags": {p: [slide for slide, _ in s] for p, s in bags.items()}, "files": stats, "about": about})
+    path = cache / f"{key}.bags"
+    if not path.is_file():
+        pack_embeddings(bags, path, key)
+    return path
+
+
+def without_empty_bags(cohort: Cohort, pack: PackedEmbeddings) -> Cohort:
+    """The cohort without patients whose slides gave no patch, the account extended."""
+    empty = {p: "no tissue in any slide" for p in cohort.patients if p in set(pack.patients) and not _n(pack, p)}
+    return cohort.without(empty, "with at least one patch") if empty else cohort
+
+
+def _n(pack: PackedEmbeddings, patient: str) -> int:
+    slides = pack.slides(patient)
+    return slides[-1][2] if slides else 0

@@ -1,0 +1,69 @@
+"""What a study's methods need, and whether the cohort has it."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from prognoscope.cohort.cohort import Cohort
+from prognoscope.core.errors import ModelError
+from prognoscope.models.base import Sizes, SurvivalModel
+from prognoscope.models.registry import create_model, list_models, model_class
+from prognoscope.study.spec import StudySpec
+
+CURES = {
+    "bag": "Give cohort.slides or cohort.features in the study file",
+    "omics": "Give cohort.omics in the study file",
+    "clinical": "Name columns in cohort.clinical.covariates",
+}
+EXAMPLE = Sizes(n_bins=4, embedding_dim=1024, group_sizes=(80, 320, 500, 450, 1500, 450), n_clinical=2, n_subtypes=2)
+
+
+def needs_of(spec: StudySpec, cohort: Cohort, sizes: Sizes) -> frozenset[str]:
+    """All that any of the study's methods needs, after each was made once: a wrong option costs no time.
+
+    Raises:
+        ModelError: A method needs what the cohort lacks, or has no such option; says what to do.
+    """
+    needs: set[str] = set()
+    has = {what for what in CURES if cohort.having(what)}
+    for method in spec.methods:
+        asked = model_class(method.name).needs
+        if missing := sorted(asked - has):
+            raise ModelError(
+                f"{method.title} needs {' and '.join(missing)}, and no patient has it. {CURES[missing[0]]}, "
+                f"or take {method.title} off the list of methods."
+            )
+        try:
+            model = create_model(method.name, sizes=sizes, **method.options)
+        except (TypeError, ValueError) as cause:
+            raise ModelError(f"{method.title}: {cause}") from cause
+        needs |= model.needs | (model.learns_from & set(CURES))
+    return frozenset(needs)
+
+
+def count_parameters(model: SurvivalModel) -> int:
+    """Numbers that are learned."""
+    return sum(value.numel() for value in model.parameters())
+
+
+def methods_table(names: Iterable[str] = ()) -> pd.DataFrame:
+    """A row a method: what it needs, what it learns from besides, its size, its paper.
+
+    The size is for 1024-d embeddings and six gene groups of 3300 genes together.
+    """
+    rows = []
+    for name in names or list_models():
+        kind = model_class(name)
+        model = create_model(name, sizes=EXAMPLE)
+        learns = sorted(kind.learns_from - kind.needs)
+        needs = "clinical or omics" if kind.fits_at_once else " + ".join(sorted(kind.needs))
+        rows.append(
+            {
+                "method": name,
+                "needs": needs,
+                "learns from besides": " + ".join(learns),
+                "parameters": f"{count_parameters(model):,}" if not kind.fits_at_once else "one a covariate",
+                "paper": kind.paper,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,183 @@
+"""A run's predictions -> its tables of metrics and of paired differences."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prognoscope.core.errors import InputError, MetricError, some
+from prognoscope.core.files import need_file, read_json
+from prognoscope.core.outcome import Outcome, Prediction, TimeBins
+from prognoscope.core.tables import read_table
+from prognoscope.evaluation.classification import accuracy, auroc
+from prognoscope.evaluation.compare import compare
+from prognoscope.evaluation.fold import Fold
+from prognoscope.evaluation.summary import evaluate
+from prognoscope.training.checkpoint import CARD
+from prognoscope.training.crossval import PREDICTIONS
+
+ORACLES = {"oracle": "risk_oracle", "oracle_slides": "risk_slides", "oracle_genes": "risk_genes"}
+COMPARED = ("c_index", "integrated_brier")
+METRIC_COLUMNS = ["method", "metric", "fold", "value", "low", "high", "sd"]
+PAIR_COLUMNS = ["metric", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t"]
+
+
+def read_outcomes(folder: Path) -> Outcome:
+    """The follow-up of all patients of a run.
+
+    Raises:
+        MissingFileError: The folder is not a run.
+    """
+    path = need_file(folder / "outcomes.csv", "The outcomes of the run,")
+    table = pd.read_csv(path, dtype={"patient_id": str}, float_precision="round_trip", keep_default_na=False)
+    return Outcome(tuple(table["patient_id"]), table["time"].to_numpy(float), table["event"].to_numpy(bool))
+
+
+def read_folds(folder: Path, method: str) -> tuple[Fold, ...]:
+    """What a method predicted, fold by fold, with whom it had been trained on.
+
+    Raises:
+        MissingFileError: A fold has no predictions.
+    """
+    everybody = read_outcomes(folder)
+    place = {patient: i for i, patient in enumerate(everybody.patients)}
+    splits = pd.read_csv(folder / "splits.csv", dtype={"patient_id": str}, keep_default_na=False)
+    folds = []
+    for number, parts in splits.groupby("fold"):
+        at = folder / method / f"fold_{number}"
+        table = read_predictions(at)
+        bins = card_bins(read_json(at / CARD, "The model card"))
+        trained = parts.loc[parts["part"] != "test", "patient_id"]
+        survival = table[[c for c in table if c.startswith("S_")]].to_numpy(float)
+        prediction = Prediction(tuple(table["patient_id"]), table["risk"].to_numpy(float), survival)
+        outcome = everybody.take(np.array([place[p] for p in prediction.patients]))
+        train = everybody.take(np.array([place[p] for p in trained]))
+        folds.append(Fold(int(number), prediction, outcome, train, bins))
+    return tuple(folds)
+
+
+def read_predictions(at: Path) -> pd.DataFrame:
+    """The predictions of one fold of one method."""
+    path = need_file(at / PREDICTIONS, "The predictions")
+    return pd.read_csv(path, dtype={"patient_id": str}, float_precision="round_trip", keep_default_na=False)
+
+
+def card_bins(card: Mapping[str, object]) -> TimeBins:
+    """The time bins in a model card."""
+    edges = [np.nan if edge is None else edge for edge in card["bins"]]
+    edges[0] = -np.inf if np.isnan(edges[0]) else edges[0]
+    edges[-1] = np.inf if np.isnan(edges[-1]) else edges[-1]
+    return TimeBins(np.array(edges, dtype=np.float64))
+
+
+def metrics_table(
+    folder: Path, methods: Sequence[str], *, draws: int, seed: int, truth: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Every metric of every method and fold, oracles of a simulated cohort below; and notes on what is not defined.
+
+    Args:
+        truth: Index patient, with the oracle risks.
+    """
+    parts, notes = [], []
+    for method in methods:
+        folds = read_folds(folder, method)
+        table = evaluate(folds, draws=draws, seed=seed)
+        notes += [f"{method}: {note}" for note in table.attrs.get("notes", ())]
+        parts.append(pd.concat([table, _subtype_metrics(folder, method, folds)]).assign(method=method))
+    if truth is not None:
+        first = read_folds(folder, methods[0])
+        for name, column in ORACLES.items():
+            if column in truth:
+                table = evaluate(
+                    [_oracle_fold(fold, truth[column]) for fold in first], metrics=["c_index"], draws=draws, seed=seed
+                )
+                parts.append(table.assign(method=name))
+    return pd.concat(parts, ignore_index=True)[METRIC_COLUMNS], tuple(notes)
+
+
+def pairs_table(folds: Mapping[str, Sequence[Fold]], *, metrics: Iterable[str], draws: int, seed: int) -> pd.DataFrame:
+    """The paired difference of every two methods, method by method -> folds, for each metric."""
+    rows = []
+    for metric in metrics:
+        for a, b in combinations(folds, 2):
+            try:
+                found = compare(folds[a], folds[b], metric=metric, draws=draws, seed=seed)
+            except MetricError:
+                if metric == COMPARED[0]:
+                    raise
+                continue  # the metric's own row says that and why it is not defined
+            row = (found.difference, found.low, found.high, found.p_bootstrap, found.p_t)
+            rows.append((metric, a, b, *row))
+    return pd.DataFrame(rows, columns=PAIR_COLUMNS)
+
+
+def compare_runs(
+    runs: Sequence[Path], *, metric: str = "c_index", draws: int = 1000
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mean over folds of every method of the runs, and the paired differences between them.
+
+    Raises:
+        MetricError: The runs do not have the same folds and patients.
+        InputError: A folder is not a finished run, or runs of two protocols are mixed.
+    """
+    protocols, folds = {}, {}
+    for run in runs:
+        about = read_json(Path(run) / "provenance.json", "The provenance")
+        protocols[str(run)] = about["protocol"]
+        for method in about["methods"]:
+            title = method if len(runs) == 1 else f"{Path(run).name}/{method}"
+            folds[title] = read_folds(Path(run), method)
+    tables = {title: evaluate(each, metrics=[metric], draws=draws) for title, each in folds.items()}
+    rows = []
+    for title, table in tables.items():
+        last = table[table["fold"] == "all"].iloc[0]
+        values = {"mean": last["value"], "low": last["low"], "high": last["high"], "sd (ddof 0)": last["sd"]}
+        rows.append({"method": title, **{name: f"{value:.3f}" for name, value in values.items()}})
+        if len(protocols) > 1:
+            rows[-1]["protocol"] = protocols[str(next(r for r in runs if title.startswith(f"{Path(r).name}/")))]
+    pairs = pairs_table(folds, metrics=[metric], draws=draws, seed=0)
+    shown = pairs.drop(columns="metric").round({"difference": 3, "low": 3, "high": 3, "p_bootstrap": 4, "p_t": 4})
+    return pd.DataFrame(rows), shown
+
+
+def read_truth(path: Path, patients: Sequence[str]) -> pd.DataFrame:
+    """The oracle risks of a simulated cohort, by patient.
+
+    Raises:
+        InputError: Patients or all risks are missing.
+    """
+    table = read_table(path, "The table of the truth")
+    if "patient_id" not in table or not set(ORACLES.values()) & set(table):
+        raise InputError(f"{path} needs a column patient_id and any of {', '.join(ORACLES.values())}.")
+    table = table.set_index("patient_id")
+    if missing := [patient for patient in patients if patient not in table.index]:
+        raise InputError(f"{path} lacks {len(missing)} patients: {some(missing)}.")
+    return table
+
+
+def _oracle_fold(fold: Fold, risk: pd.Series) -> Fold:
+    values = risk.loc[list(fold.outcome.patients)].to_numpy(float)
+    prediction = Prediction(fold.outcome.patients, values, fold.prediction.survival)
+    return Fold(fold.fold, prediction, fold.outcome, fold.train, fold.bins)
+
+
+def _subtype_metrics(folder: Path, method: str, folds: Sequence[Fold]) -> pd.DataFrame:
+    rows = []
+    for name, measure in {"subtype_accuracy": accuracy, "subtype_auroc": auroc}.items():
+        values = {}
+        for fold in folds:
+            table = read_predictions(folder / method / f"fold_{fold.fold}")
+            if "subtype" not in table:
+                continue
+            probability = table[[c for c in table if c.startswith("subtype_")]].to_numpy(float)
+            try:
+                values[str(fold.fold)] = measure(probability, label=table["subtype"].to_numpy(np.int64))
+            except MetricError:  # a fold with one class has no AUROC
+                values[str(fold.fold)] = np.nan
+        rows += [(name, number, value, np.nan, np.nan, np.nan) for number, value in values.items()]
+        known = [value for value in values.values() if np.isfinite(value)]
+        if known:
+            rows.append((name, "all", float(np.mean(known)), np.nan, np.nan, float(np.std(known))))
+    return pd.DataFrame(rows, columns=METRIC_COLUMNS[1:])

@@ -1,0 +1,291 @@
+"""Extract, cross-validate, evaluate, report: the run folder, and going on after a stop."""
+
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.splits import Split, account_of_splits, make_splits
+from prognoscope.core.errors import MetricError, StudyError, some
+from prognoscope.core.files import remove_leftovers, sha256, write_json, write_table, write_text
+from prognoscope.evaluation.concordance import concordance
+from prognoscope.features.store import PackedEmbeddings
+from prognoscope.models.base import Sizes
+from prognoscope.models.registry import model_class
+from prognoscope.omics.groups import assign_columns
+from prognoscope.report.page import write_report
+from prognoscope.report.run_folder import read_run_folder
+from prognoscope.report.tables import method_rows
+from prognoscope.study.inputs import bag_loaders, embedding_files, packed, split_spec, without_empty_bags
+from prognoscope.study.methods import needs_of
+from prognoscope.study.results import COMPARED, metrics_table, pairs_table, read_folds, read_truth
+from prognoscope.study.study import Study, device_of
+from prognoscope.training.crossval import FoldJob, Method, cross_validate
+from prognoscope.training.spec import TrainingSpec
+
+PUBLISHED_CHOICE = {
+    "last": "last",
+    "best_on_test": "test_c_index",
+    "best_on_validation": "validation_c_index",
+}
+SAME_RUN = ("cohort", "features", "splits", "protocol", "training")  # sections that a run folder is bound to
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    folder: Path
+    report: Path
+    notes: tuple[str, ...]
+
+    def table(self) -> tuple[str, pd.DataFrame]:
+        """Title and rows of the comparison, as text."""
+        run = read_run_folder(self.folder)
+        header, *rows = method_rows(run)
+        return f"{run.name}, protocol {run.protocol}, {len(run.folds)} folds", pd.DataFrame(rows, columns=header)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What all jobs of a run share: patients who have everything that any method needs, their folds and bags."""
+
+    cohort: Cohort
+    splits: tuple[Split, ...]
+    pack: Path | None
+    notes: tuple[str, ...]
+
+
+def run_study(study: Study, folder: Path, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> Run:
+    """Run a study into a folder; what is finished there is not done again.
+
+    Raises:
+        PrognoscopeError: An input cannot be used, or a training cannot go on.
+    """
+    folder = folder.absolute()
+    check_folder(study, folder)
+    inputs = gather(study, workers=jobs)
+    begin(study, folder, inputs)
+    methods = [method.title for method in study.spec.methods]
+    _train(fold_jobs(study, folder, inputs), jobs, progress)
+    draws, seed = study.spec.evaluation.draws, study.spec.training.seed
+    truth = None
+    if study.spec.cohort.truth is not None:
+        truth = read_truth(study.folder / study.spec.cohort.truth, inputs.cohort.patients)
+    metrics, notes = metrics_table(folder, methods, draws=draws, seed=seed, truth=truth)
+    write_table(folder / "metrics.csv", metrics)
+    folds = {method: read_folds(folder, method) for method in methods}
+    write_table(folder / "comparison.csv", pairs_table(folds, metrics=COMPARED, draws=draws, seed=seed))
+    write_json(folder / "provenance.json", provenance(study, inputs, notes))
+    return Run(folder, write_report(folder), (*inputs.notes, *notes))
+
+
+def check_folder(study: Study, folder: Path) -> None:
+    """Refuse a folder that holds another study's run; methods may be added to one.
+
+    Raises:
+        StudyError: It does; names the section that differs.
+    """
+    path = folder / "study.yaml"
+    if not path.is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise StudyError(f"{folder} is neither empty nor a run. Choose another folder with --out.")
+        return
+    before, now = yaml.safe_load(path.read_text(encoding="utf-8")), resolved(study)
+    if differing := [section for section in SAME_RUN if before.get(section) != now[section]]:
+        raise StudyError(
+            f"{folder} holds a run with other settings of {some(differing)}. Choose another folder with --out, "
+            "or remove it."
+        )
+    known = {m.get("label") or m["name"]: m for m in before.get("methods", ())}
+    for method in now["methods"]:
+        title = method.get("label") or method["name"]
+        if known.get(title, method) != method:
+            raise StudyError(f"{folder} holds a run of {title} with other options. Give this one a label of its own.")
+
+
+def resolved(study: Study) -> dict[str, object]:
+    """The study with every default written out."""
+    return study.spec.model_dump(mode="json")
+
+
+def gather(study: Study, workers: int = 1) -> Inputs:
+    """Embeddings made, patients chosen, folds drawn, bags packed.
+
+    Raises:
+        PrognoscopeError: A method needs what the cohort lacks, or an input cannot be used.
+    """
+    spec, cohort = study.spec, study.cohort
+    needs = needs_of(spec, cohort, sizes_to_come(cohort))
+    device_of(spec.training.device)
+    notes: list[str] = []
+    pack = None
+    if "bag" in needs:
+        if spec.cohort.slides is not None:
+            failed = study.extract(workers=workers).failed
+            notes += [f"Slide {slide} was left out: {reason}" for slide, reason in failed.items()]
+            cohort = without_slides(cohort, failed)
+        files = embedding_files(spec, study.folder, study.extracted)
+        bags = bag_loaders(spec, study.folder, cohort, files)
+        about = spec.cohort.features.model_dump() if spec.cohort.features else None
+        if spec.cohort.features is not None and spec.cohort.features.folder is None:
+            about = {"table": sha256(study.folder / spec.cohort.features.table)}
+        pack = packed(bags, files, study.cache, about)
+        cohort = without_empty_bags(cohort, PackedEmbeddings.open(pack))
+    cohort = cohort.needing(needs)
+    splits = make_splits(cohort, split_spec(spec, study.folder))
+    return Inputs(cohort, splits, pack, tuple(notes))
+
+
+def without_slides(cohort: Cohort, failed: dict[str, str]) -> Cohort:
+    """The cohort without slides that gave no embeddings, which its account tells."""
+    if not failed:
+        return cohort
+    slides = {p: tuple(s for s in each if s not in failed) for p, each in cohort.slides.items()}
+    lost = sum(map(len, cohort.slides.values())) - sum(map(len, slides.values()))
+    named = some(f"{slide} ({reason})" for slide, reason in failed.items())
+    account = cohort.account.then(
+        f"{lost} slides left out: {named}", cohort.outcome, notes=(f"{lost} slides gave no embeddings: {named}.",)
+    )
+    return replace(cohort, slides={p: s for p, s in slides.items() if s}, account=account)
+
+
+def sizes_to_come(cohort: Cohort) -> Sizes:
+    """Lengths as the tables announce them, to try every method's options before any work."""
+    groups: dict[str, Sequence[str]] = {}
+    if cohort.omics is not None:
+        groups = assign_columns(list(cohort.omics.values.columns), cohort.groups)
+    return Sizes(
+        n_bins=4,
+        embedding_dim=16 if cohort.slides else 0,
+        group_sizes=tuple(len(columns) for columns in groups.values()),
+        n_clinical=0 if cohort.covariates is None else len(cohort.covariates.columns),
+        n_subtypes=len(set(cohort.subtype.values())),
+    )
+
+
+def begin(study: Study, folder: Path, inputs: Inputs) -> None:
+    """Write what is known before training."""
+    folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(folder)
+    write_text(folder / "study.yaml", yaml.safe_dump(resolved(study), sort_keys=False, allow_unicode=True))
+    write_table(folder / "account.csv", account_of_splits(inputs.cohort, inputs.splits).to_table())
+    parts = [
+        {"patient_id": patient, "fold": split.fold, "part": part}
+        for split in inputs.splits
+        for part in ("train", "validation", "test")
+        for patient in getattr(split, part)
+    ]
+    write_table(folder / "splits.csv", pd.DataFrame(parts))
+    outcome = inputs.cohort.outcome
+    table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event.astype(int)}
+    write_table(folder / "outcomes.csv", pd.DataFrame(table))
+
+
+def fold_jobs(study: Study, folder: Path, inputs: Inputs) -> list[FoldJob]:
+    """A job for every method and fold, methods in turn."""
+    spec, training = study.spec, study.spec.training
+    is_paper = spec.protocol == "paper"
+    clip = spec.cohort.omics.clip if spec.cohort.omics else None
+    bins = {"n_bins": training.n_bins, "bins_from": "cohort" if is_paper else training.bins_from, "clip": clip}
+    jobs = []
+    for section in spec.methods:
+        choose = training.choose
+        if is_paper:
+            choose = PUBLISHED_CHOICE[model_class(section.name).recipe.published_epoch]
+        training_spec = TrainingSpec(
+            seed=training.seed,
+            choose=choose,
+            patience=training.patience,
+            device=device_of(training.device),
+            precision=training.precision,
+            threads=training.threads,
+            patches_per_pass=training.patches_per_pass,
+            save_every_s=training.save_every_s,
+        )
+        method = Method(section.name, section.title, section.options, {**training.recipe, **section.training})
+        jobs += [
+            FoldJob(
+                folder=folder / section.title / f"fold_{split.fold}",
+                method=method,
+                cohort=inputs.cohort,
+                split=split,
+                spec=training_spec,
+                pack=inputs.pack,
+                bins=bins,
+                metric=c_index,
+                notes={"protocol": spec.protocol, "features": spec.features.model_dump(mode="json")},
+            )
+            for split in inputs.splits
+        ]
+    return jobs
+
+
+def c_index(risk, *, time, event) -> float:
+    """Harrell's C-index, which trainings are handed to rank epochs by."""
+    return concordance(risk, time=time, event=event).value
+
+
+def optimism(study: Study) -> dict[str, str]:
+    """Method -> why its numbers flatter it; empty under the honest protocol with bins from training patients."""
+    reasons = {}
+    for method in study.spec.methods:
+        why = []
+        if study.spec.protocol == "paper" and model_class(method.name).recipe.published_epoch == "best_on_test":
+            why.append("the epoch was chosen on the fold that is reported, as its authors did")
+        if study.spec.protocol == "paper" or study.spec.training.bins_from == "cohort":
+            why.append("time bins were fitted on all patients, test patients included")
+        if why:
+            reasons[method.title] = "; ".join(why)
+    return reasons
+
+
+def provenance(study: Study, inputs: Inputs, notes: Sequence[str]) -> dict[str, object]:
+    """Where the numbers come from. No times of day, so that equal runs have equal files."""
+    packages = ("prognoscope", "torch", "numpy", "pandas", "scipy", "lifelines")
+    command = f"prognoscope run {study.spec.name}.yaml" if not sys.argv else " ".join(["prognoscope", *sys.argv[1:]])
+    return {
+        "name": study.spec.name,
+        "command": command,
+        "protocol": study.spec.protocol,
+        "methods": [method.title for method in study.spec.methods],
+        "optimistic": optimism(study),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "seed": study.spec.training.seed,
+        "inputs": {name: sha256(study.folder / name) for name in input_files(study)},
+        "notes": [*inputs.cohort.account.notes, *inputs.notes, *notes],
+    }
+
+
+def input_files(study: Study) -> list[str]:
+    """The tables that the study names, relative to its file."""
+    section = study.spec.cohort
+    named = [*section.clinical.table, section.truth]
+    named += [] if section.omics is None else [*section.omics.table, section.omics.groups]
+    named += [each.table for each in (section.slides, section.features, section.subtype) if each is not None]
+    return list(dict.fromkeys(name for name in named if name))
+
+
+def _train(jobs: list[FoldJob], workers: int, progress: Callable[[int, int], None] | None) -> None:
+    total = 100 * len(jobs)
+    done = {job.folder: 100 for job in jobs if job.is_done}
+
+    def tell(job: FoldJob, part: int) -> None:
+        done[job.folder] = part
+        if progress is not None:
+            progress(sum(done.values()), total)
+
+    finished = cross_validate(
+        jobs, workers=workers, on_epoch=lambda job, epoch, of: tell(job, min(99, 100 * epoch // of))
+    )
+    try:
+        for job in finished:
+            tell(job, 100)
+    except MetricError as cause:
+        raise StudyError(f"A C-index is not defined: {cause}") from cause

@@ -1,0 +1,302 @@
+"""A study's YAML file -> checked settings. An unknown key is an error that names the nearest known one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from prognoscope.core.errors import StudyError, nearest
+from prognoscope.core.files import need_file
+from prognoscope.features.encoders import ENCODERS
+from prognoscope.models.base import Recipe
+from prognoscope.models.registry import MODELS
+
+Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
+RECIPE_KEYS = tuple(field.name for field in fields(Recipe) if field.name != "published_epoch")
+
+
+class Section(BaseModel):
+    """A part of the study file; takes no key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClinicalSection(Section):
+    """Follow-up and covariates, one row a patient, or MCAT's table with one row a slide."""
+
+    table: Names
+    patient: str = "patient_id"
+    time: str
+    time_unit: Literal["months", "days", "years"]
+    event: str | None = None
+    censored: str | None = None
+    event_values: tuple[str, ...] | None = None  # what means "observed", where it is not 1 or true
+    covariates: Names = ()
+    site: str | None = None
+    bad_time: Literal["refuse", "drop"] = "refuse"
+
+    @model_validator(mode="after")
+    def _one_status(self):
+        if (self.event is None) == (self.censored is None):
+            raise ValueError("give either event (1 = observed) or censored (1 = censored), one of the two")
+        return self
+
+
+class SlidesSection(Section):
+    """Whole-slide images, and the table that says whose they are."""
+
+    folder: str
+    table: str | None = None
+    mpp: float | None = Field(default=None, gt=0, le=10)
+    sample_types: Names | None = None  # of TCGA barcodes, such as 01Z; None keeps all
+
+
+class EmbeddingsSection(Section):
+    """Embeddings that were made elsewhere."""
+
+    folder: str | None = None
+    layout: Literal["auto", "prognoscope", "trident", "clam", "stamp"] = "auto"
+    table: str | None = None  # slide -> patient; without a folder: one row of values a patient
+    patient: str = "patient_id"
+    mpp: float | None = Field(default=None, gt=0, le=10)
+    sample_types: Names | None = None
+
+    @model_validator(mode="after")
+    def _somewhere(self):
+        if self.folder is None and self.table is None:
+            raise ValueError("give the folder of the embeddings, or a table with one row of values a patient")
+        return self
+
+
+class OmicsSection(Section):
+    """Gene tables and groups of genes."""
+
+    table: Names
+    layout: Literal["auto", "mcat", "wide", "anndata"] = "auto"
+    patient: str | None = None
+    groups: str | None = None
+    kinds: Names | None = None  # of rnaseq, cnv, mut; None keeps all
+    unsuffixed: Literal["refuse", "mutation", "ignore"] = "ignore"
+    clip: float | None = Field(default=None, gt=0)
+
+
+class SubtypeSection(Section):
+    """A class for every patient, for methods that learn it beside survival."""
+
+    table: str
+    patient: str = "patient_id"
+    column: str
+
+
+class CohortSection(Section):
+    """Where everything is."""
+
+    clinical: ClinicalSection
+    slides: SlidesSection | None = None
+    features: EmbeddingsSection | None = None
+    omics: OmicsSection | None = None
+    subtype: SubtypeSection | None = None
+    truth: str | None = None  # of a simulated cohort: the oracle risks
+
+    @model_validator(mode="after")
+    def _one_kind_of_bags(self):
+        if self.slides is not None and self.features is not None:
+            raise ValueError("give slides, or features that were made of them, not both")
+        return self
+
+
+class FeaturesSection(Section):
+    """How slides become embeddings."""
+
+    encoder: str = "stain"
+    patch_px: int = Field(default=256, ge=16, le=4096)
+    mpp: float = Field(default=0.5, gt=0, le=10)
+    overlap_px: int = Field(default=0, ge=0)
+    min_tissue: float = Field(default=0.5, ge=0, le=1)
+    weights: str | None = None
+
+    @model_validator(mode="after")
+    def _known_encoder(self):
+        if self.encoder not in ENCODERS:
+            raise ValueError(f"there is no encoder {self.encoder!r}; {nearest(self.encoder, ENCODERS)}")
+        if self.overlap_px >= self.patch_px:
+            raise ValueError(f"overlap_px is {self.overlap_px}, but must be less than patch_px, {self.patch_px}")
+        return self
+
+
+class SplitsSection(Section):
+    """Folds: drawn, or read from files."""
+
+    folds: int = Field(default=5, ge=2, le=50)
+    stratify: Names = ("event", "time")
+    group: Literal["site"] | None = None
+    seed: int = 0
+    files: str | None = None  # splits/splits_{fold}.csv
+    table: str | None = None  # patient_id, fold
+    validation: float = Field(default=0.15, gt=0, lt=0.5)
+
+
+class TrainingSection(Section):
+    """How methods are trained; what is absent is the method's own recipe."""
+
+    epochs: int | None = Field(default=None, ge=1)
+    patients_per_step: int | None = Field(default=None, ge=1)
+    learning_rate: float | None = Field(default=None, gt=0)
+    weight_decay: float | None = Field(default=None, ge=0)
+    optimizer: Literal["adam", "sgd"] | None = None
+    schedule: Literal["constant", "cosine"] | None = None
+    sampler: Literal["balanced", "shuffled"] | None = None
+    nll_alpha: float | None = Field(default=None, ge=0, le=1)
+    n_bins: int = Field(default=4, ge=2, le=50)
+    bins_from: Literal["train", "cohort"] = "train"
+    choose: Literal["validation_loss", "last"] = "validation_loss"
+    patience: int | None = Field(default=None, ge=1)
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    device: str = "auto"
+    threads: int = Field(default=1, ge=1)
+    patches_per_pass: int = Field(default=131_072, ge=1)
+    save_every_s: float = Field(default=30.0, ge=0)
+    seed: int = 0
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What replaces parts of every method's recipe."""
+        return {key: value for key in RECIPE_KEYS if (value := getattr(self, key)) is not None}
+
+
+class MethodSection(BaseModel):
+    """A method with options of its own; `label` tells two variants of one method apart."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+    label: str = ""
+    training: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _known(self):
+        if self.name not in MODELS:
+            raise ValueError(f"there is no method {self.name!r}; {nearest(self.name, MODELS)}")
+        if strange := sorted(set(self.training) - set(RECIPE_KEYS)):
+            raise ValueError(f"a recipe has no {strange[0]!r}; {nearest(strange[0], RECIPE_KEYS)}")
+        return self
+
+    @property
+    def title(self) -> str:
+        """The method's name in tables and folders."""
+        return self.label or self.name
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of the method's constructor."""
+        return dict(self.model_extra or {})
+
+
+class EvaluationSection(Section):
+    """How results are measured."""
+
+    draws: int = Field(default=1000, ge=10)  # of the bootstrap
+
+
+class StudySpec(Section):
+    """The whole file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    cohort: CohortSection
+    features: FeaturesSection = FeaturesSection()
+    splits: SplitsSection = SplitsSection()
+    protocol: Literal["honest", "paper"] = "honest"
+    methods: tuple[MethodSection, ...] = Field(min_length=1)
+    training: TrainingSection = TrainingSection()
+    evaluation: EvaluationSection = EvaluationSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_methods(cls, values):
+        if isinstance(values, Mapping) and isinstance(values.get("methods"), Sequence):
+            methods = values["methods"]
+            methods = [methods] if isinstance(methods, str) else methods
+            values = {**values, "methods": [{"name": m} if isinstance(m, str) else m for m in methods]}
+        return values
+
+    @model_validator(mode="after")
+    def _titles_differ(self):
+        titles = [method.title for method in self.methods]
+        if twice := sorted({title for title in titles if titles.count(title) > 1}):
+            raise ValueError(f"the method {twice[0]!r} is listed twice; give each a label of its own")
+        return self
+
+
+def read_study(path: Path | str, overrides: Sequence[str] = ()) -> StudySpec:
+    """The settings in a study file.
+
+    Args:
+        overrides: `section.key=value`, the value in YAML.
+
+    Raises:
+        StudyError: The file is not YAML, or a key or value is wrong; says which, and the nearest known key.
+    """
+    path = need_file(path, "The study file")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as cause:
+        where = getattr(cause, "problem_mark", None)
+        raise StudyError(f"{path} is not YAML{f', line {where.line + 1}' if where else ''}: {cause}") from cause
+    if not isinstance(values, dict):
+        raise StudyError(f"{path} does not hold a study. Begin with `prognoscope init`.")
+    for override in overrides:
+        _set(values, override)
+    return parse_study(values, str(path))
+
+
+def parse_study(values: Mapping[str, Any], source: str = "the study") -> StudySpec:
+    """The settings in a mapping, such as a YAML file gives.
+
+    Raises:
+        StudyError: A key or value is wrong.
+    """
+    try:
+        return StudySpec.model_validate(values)
+    except ValidationError as cause:
+        raise StudyError(f"In {source}: {'; '.join(_sentence(e) for e in cause.errors()[:5])}.") from cause
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        section = StudySpec
+        for part in error["loc"][:-1]:
+            section = _section_of(section, part) or section
+        return f"there is no key {place!r}; {nearest(str(error['loc'][-1]), section.model_fields)}".rstrip(".")
+    if error["type"] == "missing":
+        return f"{place} is missing"
+    shown = "" if isinstance(error["input"], dict | list | BaseModel) else f", not {error['input']!r}"
+    message = error["msg"].removeprefix("Value error, ")
+    message = message if shown == "" or error["type"] == "value_error" else message[0].lower() + message[1:] + shown
+    return f"{place}: {message}" if place else message
+
+
+def _section_of(section: type[BaseModel], part: object) -> type[BaseModel] | None:
+    field = section.model_fields.get(str(part))
+    if field is None:
+        return None
+    candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+    return next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    name, separator, text = override.partition("=")
+    if not separator:
+        raise StudyError(f"--set wants section.key=value, not {override!r}.")
+    *sections, key = name.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise StudyError(f"--set {override}: {section} is not a section.")
+    try:
+        values[key] = yaml.safe_load(text)
+    except yaml.YAMLError as cause:
+        raise StudyError(f"--set {override}: the value is not YAML.") from cause

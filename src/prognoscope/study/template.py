@@ -1,0 +1,59 @@
+"""The study file that `prognoscope init` writes."""
+
+from pathlib import Path
+
+from prognoscope.core.errors import StudyError
+from prognoscope.core.files import write_text
+
+TEMPLATE = """\
+# A study. All paths are relative to this file. `prognoscope check study.yaml` says what is missing or wrong.
+name: my-study
+
+cohort:
+  # One row a patient (or MCAT's table, one row a slide). Give event (1 = observed) or censored (1 = censored).
+  clinical:
+    table: clinical.csv
+    patient: patient_id
+    time: survival_months
+    time_unit: months            # months | days | years
+    event: event                 # or   censored: censorship
+    # event_values: [Dead]       # what means "observed", if it is not 1 or true
+    # covariates: [age, is_female]   # for coxph
+    # site: site                 # the hospital; for splits.group: site
+    # bad_time: drop             # leave out patients without usable follow-up, instead of stopping
+
+  # Whole-slide images. The table has patient_id and slide_id (and, where slides do not say it, mpp).
+  slides: {folder: slides, table: slides.csv}
+  # ... or embeddings that you have already: TRIDENT, CLAM or STAMP files, found out by themselves.
+  # features: {folder: features, layout: auto}
+
+  # Genes: patients x genes, or MCAT's wide table; several tables in [brackets] become one.
+  # omics: {table: genes.csv, groups: groups.csv}
+  # A class that mcti learns beside survival.
+  # subtype: {table: subtypes.csv, column: subtype}
+
+features: {encoder: stain, patch_px: 256, mpp: 0.5}     # stain needs no weights; resnet50_trunc does
+
+splits:
+  folds: 5
+  seed: 0
+  # group: site                  # no hospital in two folds
+  # files: splits/splits_{fold}.csv    # MCAT's folds instead of drawn ones
+
+protocol: honest                 # paper: mirrors what each method's authors did, and says where that flatters
+methods: [meanmil, abmil]        # `prognoscope methods` lists them all
+training: {device: auto}         # epochs, learning_rate ... replace the methods' own recipes
+"""
+
+
+def write_template(folder: Path | str) -> Path:
+    """Write study.yaml into the folder.
+
+    Raises:
+        StudyError: There is one already.
+    """
+    path = Path(folder) / "study.yaml"
+    if path.exists():
+        raise StudyError(f"{path} is there already. Move it away first.")
+    write_text(path, TEMPLATE)
+    return path

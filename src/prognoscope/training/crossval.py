@@ -1,0 +1,192 @@
+"""All folds of all methods: each a job of its own, done when its predictions are written."""
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.dataset import PatientDataset, prepared_dataset
+from prognoscope.cohort.preparation import Preparation
+from prognoscope.cohort.splits import Split
+from prognoscope.core.errors import TrainingError
+from prognoscope.core.files import write_table
+from prognoscope.core.parallel import run_many
+from prognoscope.features.store import PackedEmbeddings
+from prognoscope.models.base import Sizes, SurvivalModel
+from prognoscope.models.registry import create_model, model_class
+from prognoscope.training.checkpoint import STATE, save_model, sizes_card
+from prognoscope.training.loop import Metric, Progress, fit
+from prognoscope.training.predict import Predicted, predict
+from prognoscope.training.spec import TrainingSpec
+
+PREDICTIONS, HISTORY = "predictions.csv", "history.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row of the comparison: a method with its options and what it changes of its recipe."""
+
+    name: str
+    title: str
+    options: dict[str, object] = field(default_factory=dict)
+    recipe: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldJob:
+    """All that a process needs to train and test one method on one fold."""
+
+    folder: Path
+    method: Method
+    cohort: Cohort
+    split: Split
+    spec: TrainingSpec
+    pack: Path | None = None  # of the embeddings
+    bins: Mapping[str, object] = field(default_factory=dict)  # n_bins, bins_from, clip: see Preparation.fit
+    metric: Metric | None = None
+    notes: Mapping[str, object] = field(default_factory=dict)  # go into the model card
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the fold has its predictions."""
+        return (self.folder / PREDICTIONS).is_file()
+
+
+def cross_validate(
+    jobs: Sequence[FoldJob], *, workers: int = 1, on_epoch: Callable[[FoldJob, int, int], None] | None = None
+) -> Iterator[FoldJob]:
+    """Train and test what is not done yet; each job as it ends.
+
+    Raises:
+        TrainingError: A training cannot go on; the message names the method and the fold.
+    """
+    left = [job for job in jobs if not job.is_done]
+    if workers == 1 and on_epoch is not None:
+        for job in left:
+            run_fold(job, lambda done, of, job=job: on_epoch(job, done, of))
+            yield job
+        return
+    for job, _ in run_many(run_fold, left, workers=workers, threads=left[0].spec.threads if left else 1):
+        yield job
+
+
+def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -> Path:
+    """Train on the fold's training part, choose on its validation part, test once; writes the fold's files.
+
+    Raises:
+        TrainingError: The training cannot go on; the message names the method and the fold.
+    """
+    if job.is_done:
+        return job.folder
+    split = job.split
+    patients = split.train if _needs_validation(job) else (*split.train, *split.validation)
+    outer_train = (*split.train, *split.validation)
+    preparation = Preparation.fit(job.cohort, outer_train, **job.bins)
+    embeddings = None if job.pack is None else PackedEmbeddings.open(job.pack)
+    model = make_model(job, preparation, embeddings)
+    uses_bags = "bag" in model.needs | model.learns_from
+
+    def dataset(names: Sequence[str]) -> PatientDataset:
+        return prepared_dataset(job.cohort, names, preparation, embeddings if uses_bags else None)
+
+    recipe = replace(model.recipe, **job.method.recipe)
+    test = dataset(split.test)
+    try:
+        if model.fits_at_once:
+            everybody = dataset(outer_train)
+            batch = everybody.batch(range(len(everybody)))
+            model.fit(batch.inputs, batch.target, preparation.bins.edges.tolist())
+            progress = Progress()
+        else:
+            progress = fit(
+                model,
+                dataset(patients),
+                validation=dataset(split.validation) if _needs_validation(job) else None,
+                test=test,
+                recipe=recipe,
+                spec=replace(job.spec, seed=fold_seed(job)),
+                metric=job.metric,
+                state_file=job.folder / STATE,
+                on_epoch=on_epoch,
+            )
+    except TrainingError as cause:
+        raise TrainingError(f"{job.method.title}, fold {split.fold}: {cause}") from cause
+    predicted = predict(model, test, recipe=recipe, spec=job.spec)
+    card = {
+        "name": job.method.name,
+        "title": job.method.title,
+        "options": job.method.options,
+        "sizes": sizes_card(sizes_of(preparation, embeddings)),
+        "recipe": {} if model.fits_at_once else asdict(recipe),
+        "chosen_epoch": None if model.fits_at_once else progress.best_epoch,
+        "choose": None if model.fits_at_once else job.spec.choose,
+        "fold": split.fold,
+        "bins": [float(edge) if np.isfinite(edge) else None for edge in preparation.bins.edges],
+        "preparation": preparation.to_dict(),
+        **job.notes,
+    }
+    save_model(job.folder, model, card)
+    if progress.history:
+        write_table(job.folder / HISTORY, history_table(progress))
+    write_table(job.folder / PREDICTIONS, prediction_table(predicted, test, split.fold))
+    with suppress(FileNotFoundError):
+        (job.folder / STATE).unlink()
+    return job.folder
+
+
+def make_model(job: FoldJob, preparation: Preparation, embeddings: PackedEmbeddings | None) -> SurvivalModel:
+    """A new model of the job's method, its weights drawn from the study's seed, the fold and the method's title."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(fold_seed(job))
+        return create_model(job.method.name, sizes=sizes_of(preparation, embeddings), **job.method.options)
+
+
+def fold_seed(job: FoldJob) -> int:
+    """A seed for this fold of this method, whatever else runs."""
+    words = [job.spec.seed, job.split.fold, zlib.crc32(job.method.title.encode())]
+    return int(np.random.SeedSequence(words).generate_state(1)[0])
+
+
+def sizes_of(preparation: Preparation, embeddings: PackedEmbeddings | None) -> Sizes:
+    """The lengths that the data decide."""
+    return Sizes(
+        n_bins=len(preparation.bins),
+        embedding_dim=0 if embeddings is None else embeddings.embedding_dim,
+        group_sizes=preparation.group_sizes,
+        n_clinical=preparation.n_clinical,
+        n_subtypes=len(preparation.subtypes),
+    )
+
+
+def history_table(progress: Progress) -> pd.DataFrame:
+    """One row an epoch; `chosen` marks the epoch whose weights were kept."""
+    table = pd.DataFrame(progress.history)
+    for column in ("validation_loss", "validation_c_index", "test_c_index"):
+        if column not in table:
+            table[column] = np.nan
+    table["chosen"] = (table["epoch"] == progress.best_epoch).astype(int)
+    return table
+
+
+def prediction_table(predicted: Predicted, dataset: PatientDataset, fold: int) -> pd.DataFrame:
+    """One row a patient: risk, outcome, survival at the end of each bin, and subtype probabilities if there are any."""
+    outcome, prediction = dataset.outcome, predicted.prediction
+    table = pd.DataFrame({"patient_id": prediction.patients, "fold": fold, "risk": prediction.risk})
+    table["time"], table["event"] = outcome.time, outcome.event.astype(int)
+    for k in range(prediction.survival.shape[1]):
+        table[f"S_{k}"] = prediction.survival[:, k]
+    if predicted.subtype is not None and dataset.target.subtype is not None:
+        table["subtype"] = dataset.target.subtype.numpy()  # -1 where unknown
+        for c in range(predicted.subtype.shape[1]):
+            table[f"subtype_{c}"] = predicted.subtype[:, c]
+    return table
+
+
+def _needs_validation(job: FoldJob) -> bool:
+    return job.spec.choose.startswith("validation") and not model_class(job.method.name).fits_at_once

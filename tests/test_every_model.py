@@ -1,0 +1,133 @@
+"""What all of MODELS owe: shapes, batches, gradients, patch order, save and load."""
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from prognoscope.core.bags import Bags
+from prognoscope.core.batch import Inputs, Target
+from prognoscope.core.errors import ModelError
+from prognoscope.models.base import Sizes
+from prognoscope.models.registry import MODELS, create_model, list_models, model_class
+from prognoscope.training.checkpoint import load_model, save_model, sizes_card
+
+SIZES = Sizes(n_bins=4, embedding_dim=12, group_sizes=(5, 7), n_clinical=2, n_subtypes=2)
+SMALL = {"mcti": {"k": 4, "d": 16, "gene_hidden": 8, "layers": 2, "gene_groups": 2, "gene_heads": 2}}
+NAMES = list_models()
+
+
+def tiny_model(name):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = create_model(name, sizes=SIZES, **SMALL.get(name, {}))
+        if model.fits_at_once:
+            model.fit(*batch_of([1] * 40), [0, 1, 2, 3, 9])
+    return model.eval()
+
+
+def batch_of(lengths, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    n = len(lengths)
+    values = torch.randn(sum(lengths), SIZES.embedding_dim, generator=generator)
+    omics = tuple(torch.randn(n, size, generator=generator) for size in SIZES.group_sizes)
+    clinical = torch.randn(n, SIZES.n_clinical, generator=generator)
+    target = Target(
+        torch.randint(0, 4, (n,), generator=generator),
+        torch.rand(n, generator=generator) < 0.6,
+        torch.rand(n, generator=generator) * 50 + 1,
+        torch.randint(-1, 2, (n,), generator=generator),
+    )
+    return Inputs(Bags(values, torch.tensor(lengths)), omics, clinical), target
+
+
+def total_loss(model, output, target):
+    return sum([model.survival_loss(output, target), *model.extra_losses(output, target).values()])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+def test_patients_predicted_together_equal_patients_predicted_alone(name, lengths):
+    model = tiny_model(name)
+    inputs, _ = batch_of(lengths, seed=sum(lengths))
+    alone = torch.cat([model(one).logits for one in inputs.split()])
+    assert_close(model(inputs).logits, alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not model_class(name).fits_at_once])
+def test_the_gradient_of_a_step_is_that_of_patients_accumulated_one_by_one(name):
+    inputs, target = batch_of([3, 1, 17, 6])
+    together, apart = tiny_model(name), tiny_model(name)
+    total_loss(together, together(inputs), target).mean().backward()
+    for one, its_target in zip(inputs.split(), target.split(), strict=True):
+        (total_loss(apart, apart(one), its_target).sum() / 4).backward()
+    largest = max(p.grad.abs().max() for p in together.parameters())
+    for (label, ours), theirs in zip(together.named_parameters(), apart.parameters(), strict=True):
+        assert_close(ours.grad, theirs.grad, atol=1e-5 * largest.item(), rtol=1e-3, msg=lambda m, w=label: f"{w}: {m}")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not model_class(name).fits_at_once])
+def test_every_parameter_learns(name):
+    model = tiny_model(name)
+    inputs, target = batch_of([9, 12, 20, 5])
+    total_loss(model, model(inputs), target).mean().backward()
+    idle = [label for label, value in model.named_parameters() if value.grad is None or not value.grad.any()]
+    assert not idle
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hazard_survival_and_risk_are_what_their_names_say(name):
+    output = tiny_model(name)(batch_of([4, 9, 2])[0])
+    assert output.logits.shape == (3, 4)
+    assert ((output.hazard >= 0) & (output.hazard <= 1)).all()
+    assert (output.survival.diff(dim=1) <= 0).all()
+    assert output.risk.shape == (3,)
+    assert_close(output.log_survival.exp(), output.survival)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_attention_over_patches_sums_to_one_within_each_patient(name):
+    inputs, _ = batch_of([4, 9, 1])
+    attention = tiny_model(name)(inputs).attention
+    if "bag" in model_class(name).needs:
+        assert_close(inputs.bags.sum(attention["patches"]), torch.ones(3))
+    else:
+        assert "patches" not in attention
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "bag" in model_class(name).needs])
+def test_the_order_of_patches_does_not_matter(name):
+    inputs, _ = batch_of([25])
+    model = tiny_model(name)
+    order = torch.randperm(25, generator=torch.Generator().manual_seed(1))
+    shuffled = Inputs(inputs.bags.replace(inputs.bags.values[order]), inputs.omics, inputs.clinical)
+    assert_close(model(shuffled).logits, model(inputs).logits, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_saved_model_predicts_the_same(name, tmp_path):
+    model = tiny_model(name)
+    save_model(tmp_path, model, {"name": name, "sizes": sizes_card(SIZES), "options": SMALL.get(name, {})})
+    again, card = load_model(tmp_path)
+    inputs, _ = batch_of([4, 9, 2])
+    assert torch.equal(again(inputs).logits, model(inputs).logits)
+    assert card["name"] == name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_names_its_paper_and_states_its_needs(name):
+    kind = model_class(name)
+    assert kind.paper and kind.__doc__
+    assert tiny_model(name).needs <= {"bag", "omics", "clinical"}
+
+
+def test_unknown_methods_and_options_suggest_the_nearest():
+    with pytest.raises(ModelError, match="There is no method 'abmill'; did you mean 'abmil'"):
+        create_model("abmill", embedding_dim=3, n_bins=4)
+    with pytest.raises(ModelError, match="abmil has no option 'hiden_dim'; did you mean 'hidden_dim'"):
+        create_model("abmil", embedding_dim=3, n_bins=4, hiden_dim=8)
+    with pytest.raises(ModelError, match="abmil also needs to be told embedding_dim"):
+        create_model("abmil", n_bins=4)
+    assert set(NAMES) == set(MODELS)
