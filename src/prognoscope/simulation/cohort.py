@@ -1,0 +1,219 @@
+"""A whole simulated cohort as a folder: tables, slides or embeddings, the truth, and a study file to run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from prognoscope.core.errors import InputError
+from prognoscope.core.files import write_table, write_text
+from prognoscope.core.parallel import run_many
+from prognoscope.features.store import Embeddings, write_embeddings
+from prognoscope.simulation.embeddings import MPP, PATCH_PX, draw_embeddings
+from prognoscope.simulation.genes import express, groups_table
+from prognoscope.simulation.patients import SLIDES, add_risks, draw_patients, follow_up, generator, site_number
+from prognoscope.simulation.slide_files import paint_slide_file
+from prognoscope.simulation.tissue_classes import CLASSES, Factors
+
+FEWEST_PATIENTS = 20
+MOST_CENSORED = 0.9
+SMALLEST_SLIDE_PX = 1024
+_COUNT, _SIZES = 1_000, 1_001  # streams of a patient beside those of the slides, which are numbered from 0
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationSpec:
+    """What kind of cohort is simulated; see `simulate_cohort`."""
+
+    patients: int
+    seed: int
+    features_only: bool
+    bag_sizes: tuple[int, int]
+    sites: int
+    censoring: float
+    multi_slide: float
+    embedding_dim: int
+    slide_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlideTask:
+    """All that a worker needs to make one slide."""
+
+    folder: Path
+    slide: str
+    factors: Factors
+    patient: int
+    number: int  # of the slide within the patient
+    site: int
+    patches: int  # 0: painted
+    spec: SimulationSpec
+
+
+def simulate_cohort(
+    folder: Path | str,
+    *,
+    patients: int = 60,
+    seed: int = 0,
+    features_only: bool = False,
+    bag_sizes: tuple[int, int] = (500, 2000),
+    sites: int = 4,
+    censoring: float = 0.35,
+    multi_slide: float = 0.2,
+    embedding_dim: int = 128,
+    slide_px: int = 2048,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a cohort whose truth is known; returns the path of its `study.yaml`, which is written last.
+
+    The folder then holds `clinical.csv`, `slides.csv`, `genes.csv`, `groups.csv`, `subtypes.csv`, `slides/*.tiff` or
+    `features/*.h5`, `truth/patients.csv` (factors, log hazard and the oracle risks of `patients.add_risks`) and
+    `truth/patches/*.csv` (the tissue class of every patch). The same arguments give the same bytes, however many
+    workers there are.
+
+    Args:
+        features_only: Draw embeddings directly instead of painting slides.
+        bag_sizes: Least and most patches of a patient, with features_only.
+        sites: Hospitals, each with a stain of its own.
+        censoring: Share of patients whose event is not observed.
+        multi_slide: Share of patients with two or three slides.
+        embedding_dim: D, with features_only.
+        slide_px: Side of a painted slide at 0.5 um per pixel.
+        workers: Processes that make slides.
+        progress: Told how many slides are done, and of how many.
+
+    Raises:
+        InputError: An argument that cannot be met, or the folder is not empty. Nothing is written then.
+    """
+    folder = Path(folder)
+    spec = SimulationSpec(
+        patients, seed, features_only, bag_sizes, sites, censoring, multi_slide, embedding_dim, slide_px
+    )
+    _check(folder, spec)
+    table = add_risks(draw_patients(patients, seed, sites=sites))
+    time, event = follow_up(table["log_hazard"].to_numpy(), seed, censoring=censoring)
+    tasks = [task for k in range(patients) for task in _tasks(folder, table.iloc[k], k, spec)]
+    clinical = table.assign(time_months=time, event=event.astype(int)).reset_index()
+    write_table(folder / "clinical.csv", clinical[["patient_id", "time_months", "event", "age", "is_female", "site"]])
+    write_table(folder / "subtypes.csv", clinical[["patient_id", "subtype"]])
+    write_table(folder / "genes.csv", express(table, seed).reset_index())
+    write_table(folder / "groups.csv", groups_table())
+    owners = [(table.index[task.patient], task.slide) for task in tasks]
+    write_table(folder / "slides.csv", pd.DataFrame(owners, columns=["patient_id", "slide_id"]))
+    truth = [*("subtype", "proliferation", "immune", "necrosis", "programme"), "log_hazard"]
+    truth += ["risk_oracle", "risk_slides", "risk_genes"]
+    write_table(folder / "truth" / "patients.csv", clinical[["patient_id", *truth]])
+    for done, _ in enumerate(run_many(make_slide, tasks, workers=workers), start=1):
+        if progress is not None:
+            progress(done, len(tasks))
+    study = folder / "study.yaml"
+    write_text(study, yaml.safe_dump(_study(features_only), sort_keys=False, default_flow_style=None, width=120))
+    return study
+
+
+def make_slide(task: SlideTask) -> None:
+    """Write one slide, or its embeddings, and the truth about its patches."""
+    truth = task.folder / "truth" / "patches" / f"{task.slide}.csv"
+    who = {"patient": task.patient, "slide": task.number, "site": task.site}
+    if not task.spec.features_only:
+        path = task.folder / "slides" / f"{task.slide}.tiff"
+        write_table(truth, paint_slide_file(path, task.factors, task.spec.slide_px, task.spec.seed, **who))
+        return
+    drawn = draw_embeddings(task.factors, task.patches, task.spec.embedding_dim, task.spec.seed, **who)
+    embeddings = Embeddings(
+        task.slide,
+        drawn.features,
+        coords_px=drawn.coords_px,
+        patch_px=PATCH_PX,
+        patch_px_level0=float(PATCH_PX),
+        overlap_px=0,
+        mpp=MPP,
+        magnification=20.0,
+        encoder="simulated",
+    )
+    write_embeddings(task.folder / "features" / f"{task.slide}.h5", embeddings)
+    names = np.array(CLASSES)[drawn.classes]
+    write_table(truth, pd.DataFrame({"x": drawn.coords_px[:, 0], "y": drawn.coords_px[:, 1], "class": names}))
+
+
+def _tasks(folder: Path, row: pd.Series, patient: int, spec: SimulationSpec) -> list[SlideTask]:
+    rng = generator(spec.seed, patient, SLIDES, _COUNT)
+    sizes = np.zeros(rng.integers(2, 4) if rng.random() < spec.multi_slide else 1, np.int64)
+    if spec.features_only:
+        least, most = spec.bag_sizes
+        total = int(generator(spec.seed, patient, SLIDES, _SIZES).integers(least, most + 1))
+        sizes = (total + np.arange(len(sizes))) // len(sizes)  # as equal as can be
+        sizes = sizes[sizes > 0]
+    factors = Factors(row["subtype"], *(float(row[name]) for name in ("proliferation", "immune", "necrosis")))
+    site = site_number(row["site"])
+    return [
+        SlideTask(folder, f"{row.name}-{'ABC'[number]}", factors, patient, number, site, int(size), spec)
+        for number, size in enumerate(sizes)
+    ]
+
+
+def _check(folder: Path, spec: SimulationSpec) -> None:
+    if spec.patients < FEWEST_PATIENTS:
+        raise InputError(f"A simulated cohort needs at least {FEWEST_PATIENTS} patients, not {spec.patients}.")
+    if spec.seed < 0:
+        raise InputError(f"The seed of a simulated cohort must be 0 or greater, not {spec.seed}.")
+    if not 0 <= spec.censoring <= MOST_CENSORED:
+        raise InputError(
+            f"The share of censored patients must lie in 0 to {MOST_CENSORED}, not {spec.censoring:g}, "
+            "so that events are left to learn from."
+        )
+    if not 1 <= spec.sites <= spec.patients // 2:
+        raise InputError(
+            f"{spec.patients} patients can come from 1 to {spec.patients // 2} sites, not from {spec.sites}."
+        )
+    if not 0 <= spec.multi_slide <= 1:
+        raise InputError(f"The share of patients with several slides must lie in 0 to 1, not {spec.multi_slide:g}.")
+    if spec.features_only:
+        least, most = spec.bag_sizes
+        if not 1 <= least <= most:
+            raise InputError(f"Bag sizes are the least and the most patches of a patient, not {least} and {most}.")
+        if spec.embedding_dim < len(CLASSES):
+            raise InputError(f"Simulated embeddings need at least {len(CLASSES)} dimensions, not {spec.embedding_dim}.")
+    elif spec.slide_px < SMALLEST_SLIDE_PX or spec.slide_px % PATCH_PX:
+        raise InputError(
+            f"The side of a simulated slide must be a multiple of {PATCH_PX} pixels from {SMALLEST_SLIDE_PX} on, "
+            f"not {spec.slide_px}."
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not an empty folder. Remove it, or name another one.")
+
+
+def _study(features_only: bool) -> dict:
+    clinical = {
+        "table": "clinical.csv",
+        "patient": "patient_id",
+        "time": "time_months",
+        "time_unit": "months",
+        "event": "event",
+        "covariates": ["age", "is_female"],
+        "site": "site",
+    }
+    bags = (
+        {"features": {"folder": "features", "layout": "prognoscope", "table": "slides.csv"}}
+        if features_only
+        else {"slides": {"folder": "slides", "table": "slides.csv"}}
+    )
+    omics = {"table": "genes.csv", "layout": "wide", "patient": "patient_id", "groups": "groups.csv"}
+    return {
+        "name": "simulated",
+        "cohort": {
+            "clinical": clinical,
+            **bags,
+            "omics": omics,
+            "subtype": {"table": "subtypes.csv", "patient": "patient_id", "column": "subtype"},
+            "truth": "truth/patients.csv",
+        },
+        "features": {"encoder": "stain", "patch_px": PATCH_PX, "mpp": MPP},
+        "splits": {"folds": 5, "stratify": ["event", "time"], "seed": 0},
+        "protocol": "honest",
+        "methods": ["coxph", "snn", "meanmil", "abmil", "mcti"],
+    }
