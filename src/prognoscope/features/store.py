@@ -12,6 +12,7 @@ import numpy as np
 
 from prognoscope.core.errors import FeatureError, MissingFileError, some
 from prognoscope.core.files import written_whole
+from prognoscope.core.tables import read_table
 from prognoscope.features.embeddings import Embeddings, need_finite
 from prognoscope.features.layouts import Layout, read_layout
 from prognoscope.features.packing import Loader, PackedEmbeddings, pack_embeddings
@@ -103,14 +104,14 @@ def read_embedding_table(path: Path | str, patient_column: str) -> dict[str, Emb
     """Patient -> a bag of one, from a table with a row a patient; all other columns are the embedding, float32.
 
     Raises:
-        FeatureError: No such column, a patient twice, or a column with text or gaps.
+        FeatureError: No such column, a patient twice or unnamed, or a column with text or gaps.
     """
-    from prognoscope.core.tables import read_table
-
     path = Path(path)
-    table = read_table(path, "The table of embeddings")
+    table = read_table(path, "The table of embeddings", text=[patient_column])
     if patient_column not in table:
         raise FeatureError(f"{path} has no column {patient_column!r}; it has {some(table.columns)}. Name one of these.")
+    if table[patient_column].isna().any():
+        raise FeatureError(f"{path} has rows without {patient_column}. Fill them in or remove them.")
     patients = table[patient_column].astype(str)
     if twice := sorted(set(patients[patients.duplicated()])):
         raise FeatureError(f"{path} has more than one row for {some(twice)}. Leave one row a patient.")

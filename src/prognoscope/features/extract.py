@@ -1,0 +1,230 @@
+"""Slides to embeddings: one file a slide, written whole; what is there is not done again, what fails is listed."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from glob import escape
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float16, UInt8
+
+from prognoscope.core.errors import DiskFullError, FeatureError, PrognoscopeError, some
+from prognoscope.core.files import PART, digest
+from prognoscope.core.parallel import run_many
+from prognoscope.features.encoders import Encoder, create_encoder
+from prognoscope.features.layouts import attributes, opened
+from prognoscope.features.store import Embeddings, write_embeddings
+from prognoscope.slides.readers import Slide, open_slide
+from prognoscope.slides.tiling import PatchGrid, TilingSpec, read_patches, tile
+from prognoscope.slides.tissue import TissueSpec, segment_tissue
+
+ON_CPU, ON_GPU = (64, 1), (256, 4)  # patches encoded at once, threads that read meanwhile
+AHEAD = 2  # batches that wait, read, besides those being read
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """Everything that decides the embeddings of a slide, besides the slide."""
+
+    encoder: str = "stain"
+    tiling: TilingSpec = field(default_factory=TilingSpec)
+    tissue: TissueSpec = field(default_factory=TissueSpec)
+    weights: str | None = None  # a file, or "hub"; None for what lies on disk
+
+    def hash(self, weights_hash: str) -> str:
+        """Stands for all of it; for the content of the weights, not for the name of their file."""
+        return digest({**asdict(self), "weights": weights_hash})
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionReport:
+    """What became of each slide."""
+
+    done: tuple[str, ...]
+    already: tuple[str, ...]  # were there, made by the same spec
+    failed: dict[str, str]  # slide -> reason
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One slide to extract, as it travels to a worker."""
+
+    slide: str
+    path: Path
+    target: Path
+    spec: FeatureSpec
+    spec_hash: str
+    mpp: float | None
+    device: str
+
+
+def extract_slides(
+    slides: Mapping[str, Path],
+    folder: Path | str,
+    spec: FeatureSpec,
+    *,
+    mpp: float | Mapping[str, float] | None = None,
+    workers: int = 1,
+    device: str = "cpu",
+    on_progress: Callable[[str, str], None] | None = None,
+) -> ExtractionReport:
+    """Write `<slide>.h5` into `folder` for every slide; started again after a stop, it goes on.
+
+    Several runs may fill one folder at the same time, as long as no slide is in two of them.
+
+    Args:
+        slides: Slide id -> file.
+        mpp: um per pixel of level 0, for all slides or for some by id, where the files do not say it; wins over them.
+        workers: Processes, each with its own encoder.
+        device: Where the encoder computes.
+        on_progress: Called with the slide and "already", "done" or "failed" as each is known.
+
+    Raises:
+        FeatureError: No such encoder, or the folder holds a slide's embeddings made by another spec.
+        MissingFileError: The encoder's weights are not on disk.
+        DiskFullError: There is no room; slides written so far are kept.
+    """
+    tell = on_progress or (lambda slide, state: None)
+    encoder = _encoder(spec.encoder, spec.weights, device)
+    spec_hash = spec.hash(encoder.weights_hash)
+    jobs = []
+    for slide, path in slides.items():
+        given = mpp.get(slide) if isinstance(mpp, Mapping) else mpp
+        jobs.append(_Job(slide, Path(path), Path(folder) / f"{slide}.h5", spec, spec_hash, given, device))
+    already = _already(jobs)
+    for slide in already:
+        tell(slide, "already")
+    done, failed = [], {}
+    for job, reason in _run([job for job in jobs if job.slide not in already], workers, _extract):
+        if reason is None:
+            done.append(job.slide)
+        else:
+            failed[job.slide] = reason
+        tell(job.slide, "done" if reason is None else "failed")
+    order = list(slides)
+    return ExtractionReport(
+        done=tuple(sorted(done, key=order.index)),
+        already=tuple(already),
+        failed={slide: failed[slide] for slide in order if slide in failed},
+    )
+
+
+def _already(jobs: list[_Job]) -> list[str]:
+    """The slides whose files are there and whole; files made otherwise are an error before any work is done."""
+    already, others = [], []
+    for job in jobs:
+        if not job.target.exists():
+            continue
+        try:
+            with opened(job.target) as file:
+                told = attributes(file["features"]) if "features" in file else {}
+                resolution = attributes(file["coords"]).get("mpp") if "coords" in file else None
+        except FeatureError:  # truncated, for example by a copy that was broken off: it is made again
+            continue
+        if told.get("spec_hash") != job.spec_hash:
+            by = told.get("spec_hash") or "none, so it was made elsewhere"
+            others.append(f"{job.target} (spec {by})")
+        elif job.mpp is not None and resolution != job.mpp:
+            others.append(f"{job.target} (mpp {resolution}, now {job.mpp:g})")
+        else:
+            already.append(job.slide)
+    if others:
+        raise FeatureError(
+            f"{len(others)} embedding files were not made by spec {jobs[0].spec_hash}, which is asked for: "
+            f"{some(others)}. Extract into another folder, or remove these files."
+        )
+    return already
+
+
+def _run(jobs: list[_Job], workers: int, extract: Callable[[_Job], str | None]) -> Iterator[tuple[_Job, str | None]]:
+    left = {job.slide: job for job in jobs}
+    while left:
+        try:
+            for job, reason in run_many(extract, list(left.values()), workers=workers, retries=0):
+                del left[job.slide]
+                yield job, reason
+        except BrokenExecutor:
+            # A slide took its process down, by a fault in a reader's C code or for want of memory, and the others
+            # with it. Slides are begun in order, so it is among the first that are left: those go alone.
+            for job in list(left.values())[:workers]:
+                del left[job.slide]
+                yield job, _extract_alone(job, extract)
+
+
+def _extract_alone(job: _Job, extract: Callable[[_Job], str | None]) -> str | None:
+    try:
+        ((_, reason),) = run_many(extract, [job], workers=2, retries=0)  # 2, so that it is in another process
+    except BrokenExecutor:
+        return f"the process that read {job.path} died, perhaps for want of memory"
+    return reason
+
+
+@lru_cache(maxsize=1)
+def _encoder(name: str, weights: str | None, device: str) -> Encoder:
+    """Loaded once a process, not once a slide."""
+    return create_encoder(name, weights=weights, device=device)
+
+
+def _extract(job: _Job) -> str | None:
+    """Extract one slide. Returns why that failed, None if it did not."""
+    for leftover in job.target.parent.glob(f".{escape(job.target.name)}.*{PART}"):
+        leftover.unlink(missing_ok=True)  # of a process that was killed
+    encoder = _encoder(job.spec.encoder, job.spec.weights, job.device)
+    try:
+        with open_slide(job.path, mpp=job.mpp) as slide:
+            mask = segment_tissue(slide, job.spec.tissue)
+            if not mask.mask.any():
+                return "no tissue"
+            grid = tile(slide, mask, job.spec.tiling)
+            if not len(grid.coords):
+                return "no patches: no square of the grid holds enough tissue"
+            embeddings = Embeddings(
+                slide=job.slide,
+                features=_encode(slide, grid, encoder, job.device),
+                coords_px=grid.coords,
+                patch_px=grid.patch_px,
+                patch_px_level0=grid.patch_px_level0,
+                overlap_px=job.spec.tiling.overlap_px,
+                mpp=slide.mpp,
+                magnification=slide.magnification,
+                encoder=encoder.name,
+                weights_hash=encoder.weights_hash,
+                spec_hash=job.spec_hash,
+            )
+            size_px = slide.size_px
+        write_embeddings(job.target, embeddings, slide_size_px=size_px)
+    except DiskFullError:
+        raise  # the next slide would not fit either
+    except PrognoscopeError as reason:
+        return str(reason)
+    except Exception as reason:  # noqa: BLE001 - files break readers in ways no list foresees; the other slides go on
+        return f"{type(reason).__name__} while {job.path} was extracted: {reason}"
+    return None
+
+
+def _encode(slide: Slide, grid: PatchGrid, encoder: Encoder, device: str) -> Float16[np.ndarray, "N D"]:
+    """The embeddings of all patches of a grid; while one batch is encoded, the next ones are read."""
+    features = np.empty((len(grid.coords), encoder.embedding_dim), np.float16)
+    size, threads = ON_CPU if device == "cpu" else ON_GPU
+
+    def read(start: int) -> tuple[int, UInt8[np.ndarray, "B H W 3"]]:
+        return start, read_patches(slide, grid, slice(start, start + size))
+
+    with ThreadPoolExecutor(threads, "reader") as pool:
+        waiting = deque()
+        for start in range(0, len(features), size):
+            waiting.append(pool.submit(read, start))
+            if len(waiting) >= threads + AHEAD:
+                _encode_next(waiting, encoder, grid.mpp, features)
+        while waiting:
+            _encode_next(waiting, encoder, grid.mpp, features)
+    return features
+
+
+def _encode_next(waiting: deque, encoder: Encoder, mpp: float, features: Float16[np.ndarray, "N D"]) -> None:
+    start, patches = waiting.popleft().result()
+    with np.errstate(over="ignore"):  # what does not fit half precision becomes infinite, and is refused by the store
+        features[start : start + len(patches)] = encoder.encode(patches, mpp)

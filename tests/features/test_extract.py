@@ -1,0 +1,265 @@
+"""Extraction: whatever happens to slides, processes and disks, every file is whole and equals an unbroken run's."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+
+from prognoscope.core.errors import DiskFullError, FeatureError
+from prognoscope.features import extract
+from prognoscope.features.extract import FeatureSpec, extract_slides
+from prognoscope.features.store import read_embeddings
+from prognoscope.slides.tiling import TilingSpec
+from tests.features.painting import TISSUES, paint
+
+SPEC = FeatureSpec(tiling=TilingSpec(patch_px=128))
+SIDE = 768  # pixels of a slide; a white frame of 128 leaves 4 x 4 patches of tissue at most
+
+
+def write_slide(path: Path, seed: int, *, mpp: float | None = 0.5, empty: bool = False) -> Path:
+    rng = np.random.default_rng(seed)
+    level = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    if not empty:
+        for y in (128, 384):
+            for x in (128, 384):
+                level[y : y + 256, x : x + 256] = paint(TISSUES[rng.integers(3)], rng)
+    with tifffile.TiffWriter(path) as file:
+        for i, image in enumerate([level, level[::2, ::2]]):
+            resolution = {} if mpp is None else {"resolution": (1e4 / mpp / 2**i,) * 2, "resolutionunit": "CENTIMETER"}
+            file.write(
+                np.ascontiguousarray(image),
+                tile=(128, 128),
+                photometric="rgb",
+                compression="deflate",
+                metadata=None,
+                subfiletype=int(i > 0),
+                **resolution,
+            )
+    return path
+
+
+@pytest.fixture(scope="module")
+def slides(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slides")
+    return {f"s{i}": write_slide(folder / f"s{i}.tiff", i) for i in range(8)}
+
+
+@pytest.fixture(scope="module")
+def unbroken(slides, tmp_path_factory):
+    """Slide -> the bytes of its file."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    report = extract_slides(slides, folder, SPEC)
+    assert (report.done, report.already, report.failed) == (tuple(slides), (), {})
+    return contents(folder)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def some_of(slides, *names):
+    return {name: slides[name] for name in names}
+
+
+def test_a_file_holds_the_patches_of_its_slide(slides, unbroken, tmp_path):
+    extract_slides(some_of(slides, "s0"), tmp_path, SPEC)
+    read = read_embeddings(tmp_path / "s0.h5", "prognoscope")
+    assert (read.slide, read.encoder, read.mpp, read.patch_um) == ("s0", "stain", 0.5, 64.0)
+    assert read.features.dtype == np.float16
+    assert 9 <= len(read) <= 25
+    assert len(np.unique(read.coords_px, axis=0)) == len(read)
+    assert read.coords_px.min() >= 0
+    assert read.coords_px.max() <= SIDE - 128
+    encoder = extract.create_encoder("stain")
+    image = tifffile.imread(slides["s0"], key=0)
+    alone = [encoder.encode(image[None, y : y + 128, x : x + 128], 0.5)[0] for x, y in read.coords_px]
+    assert np.array_equal(read.features, np.stack(alone).astype(np.float16))
+
+
+def test_attributes_are_tridents_and_ours(slides, tmp_path):
+    extract_slides(some_of(slides, "s0"), tmp_path, SPEC)
+    with h5py.File(tmp_path / "s0.h5") as file:
+        coords, features = dict(file["coords"].attrs), dict(file["features"].attrs)
+    assert {"patch_size", "patch_size_level0", "level0_magnification", "target_magnification", "overlap"} < set(coords)
+    assert (coords["patch_size"], coords["patch_size_level0"], coords["mpp"], coords["overlap"]) == (128, 128, 0.5, 0)
+    encoder = extract.create_encoder("stain")
+    assert features["encoder"] == "stain"
+    assert features["weights_hash"] == encoder.weights_hash
+    assert features["spec_hash"] == SPEC.hash(encoder.weights_hash)
+
+
+def test_extracting_twice_gives_equal_bytes_and_does_nothing_the_second_time(slides, unbroken, tmp_path):
+    states = []
+    for _ in range(2):
+        report = extract_slides(slides, tmp_path, SPEC, on_progress=lambda *told: states.append(told))
+    assert (report.done, report.already, report.failed) == ((), tuple(slides), {})
+    assert states == [(s, "done") for s in slides] + [(s, "already") for s in slides]
+    assert contents(tmp_path) == unbroken
+
+
+def test_several_processes_give_the_same_bytes(slides, unbroken, tmp_path):
+    report = extract_slides(slides, tmp_path, SPEC, workers=2)
+    assert report.done == tuple(slides)
+    assert contents(tmp_path) == unbroken
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bad_slides_are_listed_and_stop_nobody(slides, unbroken, tmp_path, workers):
+    bad = {
+        "empty": write_slide(tmp_path / "empty.tiff", 0, empty=True),
+        "without": write_slide(tmp_path / "without.tiff", 0, mpp=None),
+        "text": tmp_path / "text.svs",
+        "gone": tmp_path / "gone.svs",
+    }
+    bad["text"].write_text("not a slide")
+    asked = {**some_of(slides, "s0"), **bad, **some_of(slides, "s1")}
+    report = extract_slides(asked, tmp_path / "out", SPEC, workers=workers)
+    assert report.done == ("s0", "s1")
+    assert list(report.failed) == list(bad)
+    assert report.failed["empty"] == "no tissue"
+    assert "mpp" in report.failed["without"]
+    assert "text.svs" in report.failed["text"]
+    assert "gone.svs" in report.failed["gone"]
+    assert contents(tmp_path / "out") == {name: unbroken[name] for name in ("s0.h5", "s1.h5")}
+    mended = extract_slides(some_of(bad, "without"), tmp_path / "out", SPEC, mpp={"without": 0.5})
+    assert mended.done == ("without",)
+
+
+def test_a_slide_too_small_for_any_patch_says_so(slides, tmp_path):
+    report = extract_slides(some_of(slides, "s0"), tmp_path, FeatureSpec(tiling=TilingSpec(patch_px=2000)))
+    assert report.failed["s0"].startswith("no patches")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_spec_is_an_error_before_any_work(slides, tmp_path):
+    extract_slides(some_of(slides, "s0"), tmp_path, SPEC)
+    other = FeatureSpec(tiling=TilingSpec(patch_px=96))
+    hashes = [spec.hash(extract.create_encoder("stain").weights_hash) for spec in (SPEC, other)]
+    with pytest.raises(FeatureError, match="Extract into another folder, or remove these files") as error:
+        extract_slides(some_of(slides, "s0", "s1"), tmp_path, other)
+    assert all(each in str(error.value) for each in hashes)
+    assert not (tmp_path / "s1.h5").exists()
+    with pytest.raises(FeatureError, match=r"s0\.h5 \(mpp 0\.5, now 0\.25\)"):
+        extract_slides(some_of(slides, "s0"), tmp_path, SPEC, mpp=0.25)
+
+
+def test_files_made_elsewhere_are_not_overwritten(slides, tmp_path):
+    with h5py.File(tmp_path / "s0.h5", "w") as file:
+        file["features"] = np.zeros((1, 2), np.float32)
+    before = (tmp_path / "s0.h5").read_bytes()
+    with pytest.raises(FeatureError, match="made elsewhere"):
+        extract_slides(some_of(slides, "s0"), tmp_path, SPEC)
+    assert (tmp_path / "s0.h5").read_bytes() == before
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_truncated_file_is_made_again(slides, unbroken, tmp_path, share):
+    whole = unbroken["s0.h5"]
+    (tmp_path / "s0.h5").write_bytes(whole[: int(len(whole) * share)])
+    assert extract_slides(some_of(slides, "s0"), tmp_path, SPEC).done == ("s0",)
+    assert (tmp_path / "s0.h5").read_bytes() == whole
+
+
+def test_a_full_disk_stops_with_one_sentence_and_keeps_what_is_whole(slides, unbroken, tmp_path, monkeypatch):
+    room = [len(unbroken["s0.h5"])]
+    write = Path.write_bytes
+
+    def limited(self, data):
+        room[0] -= len(data)
+        if room[0] < 0:
+            write(self, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", limited)
+    with pytest.raises(DiskFullError, match=r"The disk is full: .*s1\.h5 was not written"):
+        extract_slides(slides, tmp_path, SPEC)
+    assert contents(tmp_path) == {"s0.h5": unbroken["s0.h5"]}
+    monkeypatch.undo()
+    assert extract_slides(slides, tmp_path, SPEC).already == ("s0",)
+    assert contents(tmp_path) == unbroken
+
+
+def test_embeddings_that_do_not_fit_half_precision_fail_their_slide(slides, tmp_path, monkeypatch):
+    class Loud:
+        name, embedding_dim, weights_hash = "loud", 3, "w"
+
+        def encode(self, patches, mpp):
+            return np.full((len(patches), 3), 1e6, np.float32)
+
+    monkeypatch.setattr(extract, "_encoder", lambda *asked: Loud())
+    report = extract_slides(some_of(slides, "s0"), tmp_path, SPEC)
+    assert "embeddings in s0 are NaN or infinite" in report.failed["s0"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_encoder_stops_before_any_slide(slides, tmp_path):
+    with pytest.raises(FeatureError, match="did you mean 'stain'"):
+        extract_slides(slides, tmp_path, FeatureSpec(encoder="stian"))
+
+
+def die_on_s1(job):
+    """Stands for a reader whose C code takes the process down."""
+    if job.slide == "s1":
+        os._exit(1)
+    return extract._extract(job)
+
+
+def test_a_slide_that_kills_its_process_is_found_and_listed(slides, unbroken, tmp_path):
+    jobs = [
+        extract._Job(s, slides[s], tmp_path / f"{s}.h5", SPEC, hash_of_spec(), None, "cpu") for s in ("s0", "s1", "s2")
+    ]
+    results = {job.slide: reason for job, reason in extract._run(jobs, 2, die_on_s1)}
+    assert results["s0"] is results["s2"] is None
+    assert "s1.tiff" in results["s1"]
+    assert contents(tmp_path) == {name: unbroken[name] for name in ("s0.h5", "s2.h5")}
+
+
+def hash_of_spec() -> str:
+    return SPEC.hash(extract.create_encoder("stain").weights_hash)
+
+
+RUN = """
+import sys
+from pathlib import Path
+from prognoscope.features.extract import FeatureSpec, extract_slides
+from prognoscope.slides.tiling import TilingSpec
+
+if __name__ == "__main__":
+    print("ready", flush=True)
+    slides = {path.stem: path for path in sorted(Path(sys.argv[1]).glob("*.tiff"))}
+    spec = FeatureSpec(tiling=TilingSpec(patch_px=128))
+    report = extract_slides(slides, Path(sys.argv[2]), spec, workers=int(sys.argv[3]))
+    print(len(report.done), len(report.already), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("workers", "kills", "longest_s"), [(1, 5, 0.5), (2, 2, 2.5)])
+def test_killed_at_random_moments_and_started_again_gives_the_same_bytes(
+    slides, unbroken, tmp_path, workers, kills, longest_s
+):
+    (tmp_path / "run.py").write_text(RUN)
+    out = tmp_path / "out"
+    command = [sys.executable, tmp_path / "run.py", slides["s0"].parent, out, str(workers)]
+    rng = np.random.default_rng(workers)
+    finished = {}  # file -> its inode, to see that none is written twice
+    for wait_s in rng.uniform(0, longest_s, kills):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+            assert run.stdout.readline() == "ready\n"
+            time.sleep(wait_s)
+            run.send_signal(signal.SIGKILL)
+        now = {path.name: path.stat().st_ino for path in out.glob("[!.]*")} if out.exists() else {}
+        assert finished.items() <= now.items()
+        assert all((out / name).read_bytes() == unbroken[name] for name in now)
+        finished = now
+    done, already = map(int, subprocess.run(command, capture_output=True, text=True).stdout.split()[1:])
+    assert (already, done + already) == (len(finished), len(slides))
+    assert contents(out) == unbroken
