@@ -90,7 +90,9 @@ def test_csv_files_hold_what_is_drawn(figure, run, finished_run):
     plates = [plate for plate in plates_of(run)[0] if plate.figure == figure]
     assert plates
     for plate in plates:
-        kept = pd.read_csv(finished_run / "figures" / f"{plate.stem}.csv", dtype={"fold": str}, keep_default_na=True)
+        kept = pd.read_csv(
+            finished_run / "figures" / f"{plate.stem}.csv", dtype={"fold": str}, float_precision="round_trip"
+        )
         pd.testing.assert_frame_equal(kept, plate.data, check_dtype=False, check_exact=False, rtol=1e-12)
         svg = (finished_run / "figures" / f"{plate.stem}.svg").read_text()
         assert svg == render(figure, kept, method_colours(run.methods))

@@ -135,6 +135,15 @@ def test_names_of_patients_are_text(run_copy):
     assert {"NA", "007"} <= set(read_run_folder(run_copy).methods["snn"].outcome.patients)
 
 
+def test_risks_are_read_to_the_last_digit(run_copy):
+    path = run_copy / "snn" / "fold_0" / "predictions.csv"
+    table = pd.read_csv(path, dtype=str)
+    risks = np.random.default_rng(0).normal(size=len(table))
+    table.assign(risk=[repr(float(risk)) for risk in risks]).to_csv(path, index=False)
+    read = read_run_folder(run_copy).methods["snn"].predictions
+    assert (read.loc[read["fold"] == 0, "risk"] == risks).all()
+
+
 def test_numbers_as_readers_see_them():
     assert number(-0.0123) == "\u22120.012"
     assert number(np.nan) == "\u2013"

@@ -131,7 +131,8 @@ class RunFolder:
             survival = table[survival_columns(table)].to_numpy(float)
             if survival.shape[1] != len(bins):
                 continue
-            index = np.array([place[p] for p in self.part(number, "train") if p in place], dtype=np.int64)
+            learned_from = [*self.part(number, "train"), *self.part(number, "validation")]
+            index = np.array([place[p] for p in learned_from if p in place], dtype=np.int64)
             if not len(index):
                 continue
             outcome = Outcome(patients, table["time"].to_numpy(float), table["event"].to_numpy(bool))
@@ -257,7 +258,9 @@ def _read_csv(path: Path, columns: Sequence[str], text: Sequence[str] = ()) -> p
         if name in TEXT or name in text:
             continue
         try:
-            table[name] = pd.to_numeric(table[name].replace("", np.nan))
-        except (ValueError, TypeError) as cause:
+            # exact, which pandas's own parser is not: rounding would make or break ties of risks
+            is_whole = table[name].str.fullmatch(r"-?\d+").all()
+            table[name] = table[name].astype(int) if is_whole else table[name].replace("", "nan").astype(float)
+        except (ValueError, OverflowError) as cause:
             raise InputError(f"{path}, column {name}, holds something that is not a number: {cause}.") from cause
     return table
