@@ -67,7 +67,7 @@ def test_ids_are_unique_and_every_picture_says_what_it_shows(finished_run):
 
 
 def test_the_same_run_gives_the_same_bytes(small_run, run_copy, tmp_path):
-    again = shutil.copytree(small_run, tmp_path / "again" / "run")
+    again = shutil.copytree(small_run, tmp_path / "another name")
     write_report(run_copy)
     write_report(again)
     for path in [run_copy / "report.html", *sorted((run_copy / "figures").iterdir())]:

@@ -247,8 +247,7 @@ def _metric_rows(run: RunFolder, table) -> list[tuple[str, ...]]:
 
 def _provenance(run: RunFolder) -> list[tuple[str, str]]:
     known = run.provenance
-    rows = [("Run folder", run.folder.resolve().name)]
-    rows += [(title, str(known[key])) for title, key in (("Command", "command"), ("Seed", "seed")) if key in known]
+    rows = [(title, str(known[key])) for title, key in (("Command", "command"), ("Seed", "seed")) if key in known]
     rows += [("Protocol", run.protocol)] if run.protocol else []
     versions = known.get("versions") or {}
     if versions:
