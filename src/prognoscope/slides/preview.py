@@ -15,7 +15,7 @@ from prognoscope.slides.tissue import TissueMask
 PATCH, TISSUE, PEN, INK = (25, 80, 190), (0, 140, 70), (240, 120, 0), (50, 50, 50)
 PALE = 0.5  # how much white lies over what is not used
 FINE = 2  # lines are drawn this much larger, then averaged, so that they are smooth
-OUTLINE_PX, TEXT_PX, PAD_PX = 2, 15, 10
+OUTLINE_PX, TEXT_PX, PAD_PX = 3, 15, 10
 BARS_UM = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
@@ -39,7 +39,7 @@ def draw_preview(
     image.paste(PEN, mask=_outline(tissue.pen, size))
     image.paste(TISSUE, mask=_outline(tissue.mask, size))
     um_per_px = grid.level0_mpp / scale
-    said = [f"{len(grid)} patches of {grid.patch_um:g} µm", f"tissue {tissue.area_mm2:.3g} mm²"]
+    said = [f"{len(grid)} patches of {grid.patch_um:g} um", f"tissue {tissue.area_mm2:.3g} sq mm"]
     said += ["pen left out"] if tissue.pen.any() else []
     return np.asarray(_captioned(image, said, um_per_px))
 
@@ -66,7 +66,8 @@ def _patches(grid: PatchGrid, size: tuple[int, int], *, lines: bool = False) -> 
 
 
 def _enlarged(mask: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Image.Image:
-    return Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BICUBIC)
+    soft = ndimage.gaussian_filter(mask * np.float32(255), 0.8)  # so that its rim shows no stairs
+    return Image.fromarray(np.rint(soft).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
 
 
 def _outline(mask: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Image.Image:
@@ -83,7 +84,7 @@ def _captioned(image: Image.Image, said: list[str], um_per_px: float) -> Image.I
     font = ImageFont.load_default(TEXT_PX)
     bar_um = max((um for um in BARS_UM if um <= image.width * um_per_px / 6), default=BARS_UM[0])
     bar = bar_um / um_per_px
-    bar_said = f"{bar_um:g} µm" if bar_um < 1000 else f"{bar_um / 1000:g} mm"
+    bar_said = f"{bar_um:g} um" if bar_um < 1000 else f"{bar_um / 1000:g} mm"
     text = "   ".join([bar_said, *said])
     width = max(image.width, round(bar + font.getlength(text)) + 3 * PAD_PX)
     whole = Image.new("RGB", (width, image.height + TEXT_PX + 2 * PAD_PX), "white")

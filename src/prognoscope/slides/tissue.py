@@ -18,7 +18,7 @@ INKS = {  # name: from hue, to hue in degrees; saturation of a stroke's core and
     "red": (352.0, 30.0, 0.80, 0.50),
 }  # stained tissue lies between 240 and 350; red beyond it may be blood, so only the purest red is ink
 BLACK = (90, 160, 40)  # brightest channel of a stroke's core and of its edge; most difference between channels
-PEN_LEAST_MM2, PEN_MARGIN_UM = 0.02, 25.0  # a smaller spot is no stroke; ink bleeds this far beyond what shows
+PEN_LEAST_MM2, PEN_MARGIN_UM = 0.01, 25.0  # a smaller spot is no stroke; ink bleeds this far beyond what shows
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -50,7 +50,7 @@ class Slide(Protocol):
         """Let go of the file; a closed slide cannot be read."""
         ...
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> "Slide": ...
 
     def __exit__(self, *error: object) -> None: ...
 
@@ -114,10 +114,11 @@ def _shrunk_rows(slide: Slide, level: int, small: tuple[int, int]) -> Iterator[U
     across, down = (side / slide.level_downsamples[level] for side in slide.size_px)
     scale_x, scale_y = min(across, width) / small[0], min(down, height) / small[1]
     rows = max(1, int(PIXELS_AT_ONCE / width / scale_y))
+    margin = math.ceil(max(1.0, scale_y))  # how far bilinear interpolation looks beyond a strip
     for start in range(0, small[1], rows):
         stop = min(start + rows, small[1])
         top, bottom = start * scale_y, stop * scale_y
-        first, last = math.floor(top), min(math.ceil(bottom), height)
+        first, last = max(0, math.floor(top) - margin), min(math.ceil(bottom) + margin, height)
         pixels = slide.read(0, round(first * slide.level_downsamples[level]), level, width, last - first)
         box = (0, top - first, small[0] * scale_x, min(bottom - first, last - first))
-        yield np.asarray(Image.fromarray(pixels).resize((small[0], stop - start), Image.Resampling.BOX, box=box))
+        yield np.asarray(Image.fromarray(pixels).resize((small[0], stop - start), Image.Resampling.BILINEAR, box=box))

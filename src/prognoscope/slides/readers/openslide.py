@@ -3,7 +3,6 @@
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
 
 import numpy as np
 import openslide
@@ -33,6 +32,7 @@ class OpenSlideSlide:
     def __init__(self, path: Path, *, mpp: float | None = None):
         self.path = path
         self._failure: str | None = None
+        self._closed = False
         given = checked_mpp(mpp, path)
         try:
             self._handle = openslide.OpenSlide(path)
@@ -77,10 +77,12 @@ class OpenSlideSlide:
         return shrink(self, longest_px)
 
     def close(self) -> None:
-        self._failure = self._failure or f"The slide {self.path} was closed. Open it again to read it."
-        self._handle.close()
+        if not self._closed:
+            self._closed = True
+            self._failure = self._failure or f"The slide {self.path} was closed. Open it again to read it."
+            self._handle.close()  # a second close would be an error
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "OpenSlideSlide":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -109,11 +111,12 @@ def _downsample(full: tuple[int, int], level: tuple[int, int]) -> float:
 
 
 def _on_white(pixels: UInt8[np.ndarray, "H W 4"]) -> UInt8[np.ndarray, "H W 3"]:
-    alpha = pixels[..., 3:]
-    if alpha.min(initial=255) == 255:
-        return np.ascontiguousarray(pixels[..., :3])
-    opaque = alpha.astype(np.uint16)
-    return ((pixels[..., :3] * opaque + 255 * (255 - opaque) + 127) // 255).astype(np.uint8)
+    alpha = pixels[..., 3]
+    rgb = np.ascontiguousarray(pixels[..., :3])
+    if alpha.min(initial=255) < 255:
+        # half-clear pixels are no thin tissue: OpenSlide shifts a level by parts of a pixel, which frays its border
+        rgb[alpha < 128] = 255
+    return rgb
 
 
 def _sentence(path: Path, what: str, cause: Exception) -> str:

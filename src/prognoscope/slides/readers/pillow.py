@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
 
 import numpy as np
 from jaxtyping import UInt8
@@ -64,7 +63,7 @@ class PillowSlide:
     def close(self) -> None:
         self._pixels = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "PillowSlide":
         return self
 
     def __exit__(self, *error: object) -> None:
