@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -60,6 +61,11 @@ class PatientDataset:
         if self.embeddings is None:
             return Bags(torch.zeros(0, 1), torch.zeros(len(patients), dtype=torch.int64))
         return Bags.pack([Bag(*map(_float_tensor, self.embeddings.bag(patient))) for patient in patients])
+
+
+def open_bags(path: Path | None) -> PackedEmbeddings | None:
+    """The packed embeddings of a cohort; None without a file."""
+    return None if path is None else PackedEmbeddings.open(path)
 
 
 def prepared_dataset(

@@ -85,7 +85,7 @@ def metrics_table(
         folds = read_folds(folder, method)
         table = evaluate(folds, draws=draws, seed=seed)
         notes += [f"{method}: {note}" for note in table.attrs.get("notes", ())]
-        parts.append(pd.concat([table, _subtype_metrics(folder, method, folds)]).assign(method=method))
+        parts += [each.assign(method=method) for each in (table, _subtype_metrics(folder, method, folds)) if len(each)]
     if truth is not None:
         first = read_folds(folder, methods[0])
         for name, column in ORACLES.items():

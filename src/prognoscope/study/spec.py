@@ -134,7 +134,7 @@ class SplitsSection(Section):
     stratify: Names = ("event", "time")
     group: Literal["site"] | None = None
     seed: int = 0
-    files: str | None = None  # splits/splits_{fold}.csv
+    files: Names = ()  # splits/splits_{fold}.csv; several patterns for a cohort of several tables
     table: str | None = None  # patient_id, fold
     validation: float = Field(default=0.15, gt=0, lt=0.5)
 

@@ -11,13 +11,12 @@ import pandas as pd
 import torch
 
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.cohort.dataset import PatientDataset, prepared_dataset
+from prognoscope.cohort.dataset import PackedEmbeddings, PatientDataset, open_bags, prepared_dataset
 from prognoscope.cohort.preparation import Preparation
 from prognoscope.cohort.splits import Split
 from prognoscope.core.errors import TrainingError
 from prognoscope.core.files import write_table
 from prognoscope.core.parallel import run_many
-from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import Sizes, SurvivalModel
 from prognoscope.models.registry import create_model, model_class
 from prognoscope.training.checkpoint import STATE, save_model, sizes_card
@@ -88,7 +87,7 @@ def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -
     patients = split.train if _needs_validation(job) else (*split.train, *split.validation)
     outer_train = (*split.train, *split.validation)
     preparation = Preparation.fit(job.cohort, outer_train, **job.bins)
-    embeddings = None if job.pack is None else PackedEmbeddings.open(job.pack)
+    embeddings = open_bags(job.pack)
     model = make_model(job, preparation, embeddings)
     uses_bags = "bag" in model.needs | model.learns_from
 
