@@ -45,7 +45,7 @@ def test_shape_and_type_are_as_promised(encoder):
 
 
 def test_patches_encoded_together_equal_patches_encoded_alone(encoder):
-    batch = patches(11)
+    batch = patches(11 if encoder.name == "stain" else 3)
     alone = np.concatenate([encoder.encode(batch[i : i + 1], 0.5) for i in range(len(batch))])
     np.testing.assert_allclose(encoder.encode(batch, 0.5), alone, rtol=0, atol=0 if encoder.name == "stain" else 1e-4)
 

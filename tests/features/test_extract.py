@@ -17,6 +17,7 @@ from prognoscope.core.errors import DiskFullError, FeatureError
 from prognoscope.features import extract
 from prognoscope.features.extract import FeatureSpec, extract_slides
 from prognoscope.features.store import read_embeddings
+from prognoscope.slides.readers import find_slides
 from prognoscope.slides.tiling import TilingSpec
 from tests.features.painting import TISSUES, paint
 
@@ -133,6 +134,19 @@ def test_bad_slides_are_listed_and_stop_nobody(slides, unbroken, tmp_path, worke
     assert mended.done == ("without",)
 
 
+def test_real_slides_and_the_damaged_ones_beside_them(data_pack, tmp_path):
+    found = find_slides(data_pack / "slides")
+    report = extract_slides(found, tmp_path, FeatureSpec())
+    assert report.done == ("CMU-1-Small-Region",)
+    assert set(report.failed) == set(found) - set(report.done) >= {"unopenable", "unreadable", "small"}
+    assert report.failed["small"] == "no tissue"
+    read = read_embeddings(tmp_path / "CMU-1-Small-Region.h5")
+    assert 25 <= len(read) <= 45  # 33 of its 88 squares are more than half tissue by another rule
+    assert (read.mpp, read.magnification) == (0.499, 20.0)
+    assert read.patch_um == pytest.approx(128)
+    assert [path.name for path in tmp_path.iterdir()] == ["CMU-1-Small-Region.h5"]
+
+
 def test_a_slide_too_small_for_any_patch_says_so(slides, tmp_path):
     report = extract_slides(some_of(slides, "s0"), tmp_path, FeatureSpec(tiling=TilingSpec(patch_px=2000)))
     assert report.failed["s0"].startswith("no patches")
@@ -231,6 +245,7 @@ RUN = """
 import sys
 from pathlib import Path
 from prognoscope.features.extract import FeatureSpec, extract_slides
+from prognoscope.slides.readers import find_slides
 from prognoscope.slides.tiling import TilingSpec
 
 if __name__ == "__main__":

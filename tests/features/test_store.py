@@ -64,6 +64,7 @@ def test_the_file_is_what_trident_users_expect(tmp_path):
         assert (coords.shape, coords.dtype) == ((3000, 2), np.int64)
         told = dict(coords.attrs)
     assert told.pop("name") == "s1"
+    assert all(told[name].dtype == np.int64 for name in told if name != "mpp")
     assert told == {
         "patch_size": 256,
         "patch_size_level0": 512,

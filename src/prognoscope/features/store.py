@@ -143,9 +143,9 @@ def _image(embeddings: Embeddings, size_px: tuple[int | None, int | None]) -> by
     geometry = {
         "name": embeddings.slide,
         "patch_size": embeddings.patch_px,
-        "patch_size_level0": embeddings.patch_px_level0,
-        "level0_magnification": embeddings.magnification,
-        "target_magnification": None if patch_mpp is None else 10 / patch_mpp,
+        "patch_size_level0": _as_whole(embeddings.patch_px_level0),
+        "level0_magnification": _as_whole(embeddings.magnification),
+        "target_magnification": None if patch_mpp is None else _as_whole(round(10 / patch_mpp, 6)),
         "overlap": embeddings.overlap_px,
         "mpp": embeddings.mpp,
         "level0_width": size_px[0],
@@ -159,6 +159,11 @@ def _image(embeddings: Embeddings, size_px: tuple[int | None, int | None]) -> by
             _tell(file.create_dataset("coords", data=embeddings.coords_px, track_times=False), geometry)
         file.flush()
         return file.id.get_file_image()
+
+
+def _as_whole(number: float | None) -> float | int | None:
+    """An integer where it is one, which is all that TRIDENT ever writes."""
+    return int(number) if number is not None and float(number).is_integer() else number
 
 
 def _tell(dataset: h5py.Dataset, attributes: Mapping[str, object]) -> None:
