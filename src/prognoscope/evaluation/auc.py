@@ -64,7 +64,16 @@ class AUCParts:
     group_end: Int[np.ndarray, "T P"]  # and the position after its last
 
     @classmethod
-    def of(cls, risk, times, *, time, event, train: Outcome, tied_tol: float = TIED_TOL) -> "AUCParts":
+    def of(
+        cls,
+        risk: Float[np.ndarray, "P *T"],
+        times: Float[np.ndarray, " T"],
+        *,
+        time: Float[np.ndarray, " P"],
+        event: Bool[np.ndarray, " P"],
+        train: Outcome,
+        tied_tol: float = TIED_TOL,
+    ) -> "AUCParts":
         """Sort once; check everything."""
         time, event = checked_outcome(time, event)
         times = checked_horizons(times)
@@ -75,7 +84,7 @@ class AUCParts:
         counts = event & (time <= times[-1])
         weight = np.zeros(len(time))
         weight[counts] = censoring_curve(train).weights(time[counts])
-        columns = [risk] * 1 if risk.ndim == 1 else list(risk.T)
+        columns = [risk] if risk.ndim == 1 else list(risk.T)
         sorted_ = [_ties(column, tied_tol) for column in columns]
         if risk.ndim == 1:
             sorted_ = sorted_ * len(times)

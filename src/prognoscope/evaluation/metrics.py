@@ -7,7 +7,7 @@ Censoring weights and tau come from the fold's training patients; times to evalu
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome
@@ -159,7 +159,13 @@ def _concordance_of_draws(
     return _divided(agreed, comparable)
 
 
-def _concordance_one_by_one(risk, time, event, weight, counts) -> Float[np.ndarray, " R"]:
+def _concordance_one_by_one(
+    risk: Float[np.ndarray, " P"],
+    time: Float[np.ndarray, " P"],
+    event: Bool[np.ndarray, " P"],
+    weight: Float[np.ndarray, " P"],
+    counts: Int[np.ndarray, "R P"],
+) -> Float[np.ndarray, " R"]:
     values = np.full(len(counts), np.nan)
     for i, count in enumerate(counts):
         drawn = np.repeat(np.arange(len(time)), count)
