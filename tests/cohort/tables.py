@@ -1,6 +1,7 @@
 """Small clinical tables, and the cohorts of the data pack."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ def tcga_spec(path: Path, **options) -> ClinicalSpec:
     return ClinicalSpec(table=path, covariates=("age", "is_female"), **columns, **options)
 
 
+@cache
 def tcga_cohort(data_pack: Path, name: str) -> Cohort:
     """One of `TCGA`, with the slides of its table."""
     folder, cancer = name.split("/")

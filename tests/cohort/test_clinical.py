@@ -205,6 +205,7 @@ def test_a_patient_in_two_tables_is_refused():
 def test_a_cohort_without_events_is_refused():
     with pytest.raises(CohortError, match=r"None of the 4 patients in clinical.csv has an event.*Check which of event"):
         join_clinical([parse(clinical_table(event=[0, 0, 0, 0]))])
+    assert len(join_clinical([parse(clinical_table(event=[0, 0, 0, 0]))], needs_event=False).outcome) == 4
 
 
 def test_a_missing_table_is_named(tmp_path):

@@ -3,15 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
-from prognoscope.omics.tables import OmicsTable
 
 from prognoscope.cohort.account import Account
 from prognoscope.cohort.clinical import ClinicalSpec, parse_clinical
 from prognoscope.cohort.cohort import Cohort, make_cohort
 from prognoscope.cohort.slides import assign_slides
+from prognoscope.cohort.splits import SplitSpec, make_splits
 from prognoscope.cohort.subtypes import parse_subtypes
 from prognoscope.core.errors import CohortError
 from prognoscope.core.outcome import Outcome
+from prognoscope.omics.tables import OmicsTable
 from tests.cohort.tables import clinical_table, tiny_cohort
 
 SPEC = ClinicalSpec(table="clinical.csv", event="event", covariates=("age",), bad_time="drop")
@@ -120,9 +121,13 @@ def test_needing_what_nobody_has_shows_the_ids_of_both_sides():
         cohort.needing({"bags"})
 
 
-def test_leaving_out_all_events_is_refused():
-    with pytest.raises(CohortError, match=r"After the step 'with patches', 2 of 4 patients of c are left"):
-        make_cohort("c", CLINICAL).without({"P4": "", "P5": "no tissue"}, "with patches")
+def test_leaving_out_everybody_is_refused_and_all_events_when_folds_are_made():
+    cohort = make_cohort("c", CLINICAL)
+    with pytest.raises(CohortError, match=r"After the step 'with patches', none of the 4 patients of c is left"):
+        cohort.without(dict.fromkeys(cohort.patients, "empty"), "with patches")
+    left = cohort.without({"P4": "", "P5": "no tissue"}, "with patches")
+    with pytest.raises(CohortError, match="None of the 2 patients of c with patches has an event"):
+        make_splits(left, SplitSpec(folds=2))
 
 
 def test_taking_keeps_the_order_asked_for_and_refuses_strangers():

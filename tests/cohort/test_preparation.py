@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prognoscope.omics.tables import OmicsTable
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.covariates import CovariateEncoder
 from prognoscope.cohort.preparation import Preparation
 from prognoscope.core.errors import CohortError
+from prognoscope.core.files import read_json, write_json
 from prognoscope.core.outcome import Outcome, TimeBins
+from prognoscope.omics.tables import OmicsTable
 from tests.cohort.tables import tcga_cohort, tiny_cohort
 from tests.conftest import SHARED
 
@@ -95,6 +96,15 @@ def test_a_preparation_comes_back_from_json_exactly(bins_from):
     np.testing.assert_array_equal(again.bins.edges, preparation.bins.edges)
     same(again.prepare(cohort), preparation.prepare(cohort))
     assert again.to_dict() == preparation.to_dict()
+
+
+def test_the_order_of_gene_groups_survives_a_file_with_sorted_keys(tmp_path):
+    cohort = full_cohort()
+    preparation = Preparation.fit(cohort, cohort.patients, groups={"Z": ("A", "B"), "M": ("C",), "A": ("B",)})
+    assert preparation.group_sizes == (2, 1, 1)
+    write_json(tmp_path / "preparation.json", preparation.to_dict())
+    again = Preparation.from_dict(read_json(tmp_path / "preparation.json", "The preparation"))
+    same(again.prepare(cohort), preparation.prepare(cohort))
 
 
 def test_patients_prepared_alone_are_prepared_alike():

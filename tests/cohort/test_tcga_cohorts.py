@@ -1,7 +1,6 @@
 """The real tables: patients, events, sites, slides, folds and joins as they have been counted elsewhere."""
 
 import json
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +14,6 @@ from prognoscope.core.errors import CohortError
 from prognoscope.core.outcome import TimeBins
 from tests.cohort.tables import TCGA, events_in, tcga_cohort, tcga_spec
 
-cohort_of = cache(tcga_cohort)
 NONE_CHOOSE = {"validation": 0.0}
 
 
@@ -30,7 +28,7 @@ def counts(data_pack: Path) -> dict:
 
 @pytest.mark.parametrize("name", [*TCGA, "full/ucec"])
 def test_patients_events_sites_and_slides_are_those_counted(data_pack, counts, name):
-    cohort, expected = cohort_of(data_pack, name), counts[name]
+    cohort, expected = tcga_cohort(data_pack, name), counts[name]
     assert len(cohort) == expected["patients"]
     assert cohort.outcome.event.sum() == expected["events"]
     assert len(set(cohort.site.values())) == expected["n_sites_by_barcode"]
@@ -46,7 +44,7 @@ def test_patients_events_sites_and_slides_are_those_counted(data_pack, counts, n
 
 @pytest.mark.parametrize("name", TCGA)
 def test_published_folds_have_the_patients_and_events_counted(data_pack, counts, name):
-    cohort = cohort_of(data_pack, name)
+    cohort = tcga_cohort(data_pack, name)
     spec = SplitSpec(files=pattern(data_pack, name.split("/")[1]), **NONE_CHOOSE)
     splits = make_splits(cohort, spec)
     for split, expected in zip(splits, counts[name]["splits"], strict=True):
@@ -58,7 +56,7 @@ def test_published_folds_have_the_patients_and_events_counted(data_pack, counts,
 
 @pytest.mark.parametrize("name", TCGA)
 def test_bins_of_the_whole_table_are_those_counted(data_pack, counts, name):
-    outcome, expected = cohort_of(data_pack, name).outcome, counts[name]
+    outcome, expected = tcga_cohort(data_pack, name).outcome, counts[name]
     bins = TimeBins.fit(outcome.time, outcome.event, closed_ends=True)
     assert bins.edges[1:-1].tolist() == pytest.approx(expected["event_time_quartiles"], abs=1e-9)
     label = pd.Series(bins.label(outcome.time))
@@ -68,7 +66,7 @@ def test_bins_of_the_whole_table_are_those_counted(data_pack, counts, name):
 
 @pytest.mark.parametrize("name", TCGA)
 def test_drawn_folds_are_balanced_and_sites_stay_together_when_asked(data_pack, name):
-    cohort = cohort_of(data_pack, name)
+    cohort = tcga_cohort(data_pack, name)
     drawn = make_splits(cohort, SplitSpec())
     events = [events_in(cohort, split.test) for split in drawn]
     assert max(events) - min(events) <= 1

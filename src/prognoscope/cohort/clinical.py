@@ -78,8 +78,11 @@ class ClinicalTable:
     notes: tuple[str, ...] = ()  # what was converted, in sentences
 
 
-def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec]) -> ClinicalTable:
+def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec], *, needs_event: bool = True) -> ClinicalTable:
     """The follow-up of all patients in the tables of one cohort.
+
+    Args:
+        needs_event: Refuse a cohort in which nobody has an event; False for patients who are only predicted.
 
     Raises:
         MissingFileError: A table is not there.
@@ -92,10 +95,10 @@ def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec]) -> ClinicalTable:
         for each in specs
         for path in each.tables
     ]
-    return join_clinical(parts)
+    return join_clinical(parts, needs_event=needs_event)
 
 
-def join_clinical(parts: Sequence[ClinicalTable]) -> ClinicalTable:
+def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -> ClinicalTable:
     """Several tables as one; covariates that only some of them have are missing in the others.
 
     Raises:
@@ -117,7 +120,7 @@ def join_clinical(parts: Sequence[ClinicalTable]) -> ClinicalTable:
         np.concatenate([part.outcome.event for part in parts]),
     )
     sources = tuple(source for part in parts for source in part.sources)
-    if not outcome.event.any():
+    if needs_event and not outcome.event.any():
         raise CohortError(
             f"None of the {len(outcome)} patients in {some(sources)} has an event, so nothing can be learned. "
             "Check which of event (1 = observed) and censored (1 = censored) the column is."

@@ -67,14 +67,14 @@ class Cohort:
         """The cohort without these patients, the account extended by this step and their reasons.
 
         Raises:
-            CohortError: Nobody is left, or nobody with an event.
+            CohortError: Nobody is left.
         """
         left = self.take([p for p in self.patients if p not in dropped])
         here = {p: why for p, why in dropped.items() if p in set(self.patients)}
-        if not left.outcome.event.any():
+        if not len(left):
             raise CohortError(
-                f"After the step {step!r}, {len(left)} of {len(self)} patients of {self.name} are left, none with an "
-                f"event; left out: {some(here)}. Give the missing data."
+                f"After the step {step!r}, none of the {len(self)} patients of {self.name} is left: "
+                f"{some(f'{p} {why}'.strip() for p, why in here.items())}. Give the missing data."
             )
         return replace(left, account=self.account.then(step, left.outcome, here))
 

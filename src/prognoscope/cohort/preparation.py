@@ -49,7 +49,7 @@ class Preparation:
         n_bins: int = 4,
         bins_from: BinsFrom = "train",
         clip: float | None = None,
-        groups: Mapping[str, Sequence[str]] | None = None,
+        groups: Mapping[str, tuple[str, ...]] | None = None,
     ) -> "Preparation":
         """Learn from these patients of the cohort.
 

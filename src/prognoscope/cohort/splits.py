@@ -77,8 +77,15 @@ def make_splits(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:
 
     Raises:
         MissingFileError: A split file is not there.
-        CohortError: Unknown patients in a file, overlapping parts, a part without events, too few sites or patients.
+        CohortError: Nobody has an event; unknown patients in a file, overlapping parts; a part without
+            events; too few sites or patients.
     """
+    if not cohort.outcome.event.any():
+        last = cohort.account.steps[-1].name if cohort.account.steps else "in the clinical tables"
+        raise CohortError(
+            f"None of the {len(cohort)} patients of {cohort.name} {last} has an event, so nothing can be learned. "
+            "Give the data of patients with events."
+        )
     is_given = bool(spec.files) or spec.table is not None
     splits = _read(cohort, spec) if is_given else _draw(cohort, spec)
     check_splits(splits, cohort.outcome)
