@@ -1,6 +1,7 @@
 import hashlib
 from pathlib import Path
 
+import openslide
 import pandas as pd
 import pytest
 import yaml
@@ -69,6 +70,22 @@ def test_outcome_and_truth_belong_to_the_clinical_table(cohort):
     assert {"log_hazard", "risk_oracle", "risk_slides", "risk_genes", "necrosis", "programme"} <= set(truth.columns)
 
 
+def test_painted_slides_open_and_their_bytes_do_not_depend_on_workers(tmp_path):
+    settings = {"patients": 20, "seed": 1, "slide_px": 1024, "multi_slide": 0.1}
+    one, two = (simulate_cohort(tmp_path / str(workers), workers=workers, **settings) for workers in (1, 2))
+    assert contents(one.parent) == contents(two.parent)
+    slides = pd.read_csv(one.parent / "slides.csv")["slide_id"]
+    vendors = set()
+    for name in slides:
+        with openslide.OpenSlide(one.parent / "slides" / f"{name}.tiff") as slide:
+            vendors.add(slide.properties["openslide.vendor"])
+            assert slide.dimensions == (1024, 1024)
+            assert float(slide.properties["openslide.mpp-x"]) == pytest.approx(0.5, rel=1e-3)
+        assert len(pd.read_csv(one.parent / "truth" / "patches" / f"{name}.csv")) == 16
+    assert vendors == {"aperio", "generic-tiff"}
+    assert yaml.safe_load(one.read_text())["cohort"]["slides"] == {"folder": "slides", "table": "slides.csv"}
+
+
 def test_progress_counts_to_the_number_of_slides(cohort):
     study, calls = cohort
     total = len(pd.read_csv(study.parent / "slides.csv"))
@@ -97,7 +114,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(cohort, tm
         ({"bag_sizes": (0, 10)}, "least and the most patches of a patient, not 0 and 10"),
         ({"bag_sizes": (20, 10)}, "least and the most patches of a patient, not 20 and 10"),
         ({"embedding_dim": 6}, "at least 7 dimensions, not 6"),
-        ({"features_only": False, "slide_px": 1000}, "multiple of 256 pixels from 1024 on, not 1000"),
+        ({"features_only": False, "slide_px": 1000}, "multiple of 256 pixels from 1024 to 16384, not 1000"),
     ],
 )
 def test_what_cannot_be_met_is_refused_in_a_sentence_and_nothing_is_written(tmp_path, change, message):

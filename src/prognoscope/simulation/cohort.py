@@ -20,7 +20,7 @@ from prognoscope.simulation.tissue_classes import CLASSES, Factors
 
 FEWEST_PATIENTS = 20
 MOST_CENSORED = 0.9
-SMALLEST_SLIDE_PX = 1024
+SMALLEST_SLIDE_PX, LARGEST_SLIDE_PX = 1024, 16_384  # painting takes about 40 bytes a pixel
 _COUNT, _SIZES = 1_000, 1_001  # streams of a patient beside those of the slides, which are numbered from 0
 
 
@@ -178,10 +178,10 @@ def _check(folder: Path, spec: SimulationSpec) -> None:
             raise InputError(f"Bag sizes are the least and the most patches of a patient, not {least} and {most}.")
         if spec.embedding_dim < len(CLASSES):
             raise InputError(f"Simulated embeddings need at least {len(CLASSES)} dimensions, not {spec.embedding_dim}.")
-    elif spec.slide_px < SMALLEST_SLIDE_PX or spec.slide_px % PATCH_PX:
+    elif not SMALLEST_SLIDE_PX <= spec.slide_px <= LARGEST_SLIDE_PX or spec.slide_px % PATCH_PX:
         raise InputError(
-            f"The side of a simulated slide must be a multiple of {PATCH_PX} pixels from {SMALLEST_SLIDE_PX} on, "
-            f"not {spec.slide_px}."
+            f"The side of a simulated slide must be a multiple of {PATCH_PX} pixels from {SMALLEST_SLIDE_PX} to "
+            f"{LARGEST_SLIDE_PX}, not {spec.slide_px}."
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not an empty folder. Remove it, or name another one.")

@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.ndimage import zoom
+from PIL import Image
 
 from prognoscope.simulation.tissue_classes import BACKGROUND, FAT, LYMPHOCYTES, NECROSIS, STROMA
 
@@ -13,12 +13,11 @@ def smooth_field(
     """Cloudy noise with mean 0 and deviation 1: `cells` clouds along the longer side, each octave half as large."""
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
-        knots = [max(int(np.ceil(cells * 2**octave * side / max(shape))), 1) + 3 for side in shape]
-        coarse = rng.standard_normal(knots).astype(np.float32)
-        factors = [side / (knot - 3) for side, knot in zip(shape, knots, strict=True)]
-        fine = zoom(coarse, factors, order=3, mode="nearest", prefilter=False)
-        margins = [(f - s) // 2 for f, s in zip(fine.shape, shape, strict=True)]
-        total += fine[margins[0] :, margins[1] :][: shape[0], : shape[1]] / 2**octave
+        knots = [max(cells * 2**octave * side / max(shape), 1.0) for side in shape]
+        coarse = rng.standard_normal([int(np.ceil(knot)) + 3 for knot in knots]).astype(np.float32)
+        inner = (1.5, 1.5, 1.5 + knots[1], 1.5 + knots[0])  # away from the edge, where splines flatten
+        fine = Image.fromarray(coarse).resize((shape[1], shape[0]), Image.Resampling.BICUBIC, box=inner)
+        total += np.asarray(fine) / 2**octave
     return (total - total.mean()) / max(float(total.std()), 1e-6)
 
 
@@ -44,7 +43,7 @@ def place_classes(
     tissue = np.flatnonzero(inside.ravel() > 0)
     ragged = [roughness * rng.standard_normal(len(tissue)).astype(np.float32) for _ in range(3)]
     depth = smooth_field(shape, 4, rng).ravel()[tissue]
-    fatty = smooth_field(shape, 5, rng).ravel()[tissue] + ragged[0] - 0.8 * depth
+    fatty = smooth_field(shape, 5, rng).ravel()[tissue] + 0.3 * ragged[0] - 0.8 * depth
     patchy = smooth_field(shape, 9, rng).ravel()[tissue]
     kinds = np.full(len(tissue), STROMA, np.int64)
 
