@@ -11,7 +11,7 @@ from prognoscope.core.errors import InputError
 from prognoscope.slides.readers.base import Slide, need_mpp
 
 LEAST_SATURATION, MOST_SATURATION = 0.05, 0.12  # glass is below the first, stained tissue above the second
-LEAST_CONTRAST = 0.03  # range of saturation without which there is nothing to tell from glass
+LEAST_CONTRAST = 0.03  # of saturation; less is glass beside glass
 INKS = {  # name: from hue, to hue in degrees; saturation of a stroke's core and of its pale edge
     "green": (70.0, 180.0, 0.25, 0.10),
     "blue": (180.0, 238.0, 0.40, 0.15),
@@ -74,8 +74,8 @@ def tissue_of(
 ) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"], float]:
     """Tissue, pen marks, and the threshold of saturation between tissue and glass.
 
-    The threshold is Otsu's, kept between what glass and what stained tissue have: a picture of tissue alone, or of
-    glass alone, has no two classes to tell apart.
+    The threshold of saturation is Otsu's, kept between what glass and what stained tissue have: a picture of tissue
+    alone, or of glass alone, has no two classes to tell apart.
 
     Source: Otsu: A threshold selection method from gray-level histograms. IEEE Trans. SMC 9, 1979.
     """
@@ -84,7 +84,11 @@ def tissue_of(
     seen = saturation[~pen]
     if not seen.size or seen.max() - seen.min() < LEAST_CONTRAST:
         return np.zeros_like(pen), pen, MOST_SATURATION
-    threshold = float(np.clip(_otsu(seen), LEAST_SATURATION, MOST_SATURATION))
+    threshold, apart = _otsu(seen)
+    # a split between shades of glass says nothing of tissue, of which there may still be a little
+    threshold = (
+        float(np.clip(threshold, LEAST_SATURATION, MOST_SATURATION)) if apart > LEAST_CONTRAST else MOST_SATURATION
+    )
     px_per_mm2 = (1000 / um_per_px) ** 2
     tissue = (saturation > threshold) & ~pen
     tissue |= ~_large(~tissue, spec.max_hole_mm2 * px_per_mm2)
@@ -92,34 +96,43 @@ def tissue_of(
     return tissue, pen, threshold
 
 
+def _extremes(rgb: UInt8[np.ndarray, "*s 3"]) -> tuple[UInt8[np.ndarray, "*s"], UInt8[np.ndarray, "*s"]]:
+    """The largest and the smallest channel; reductions over so short an axis are many times slower."""
+    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
+    return np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+
+
 def _saturation(rgb: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
-    largest, smallest = rgb.max(axis=2), rgb.min(axis=2)
+    largest, smallest = _extremes(rgb)
     return (largest - smallest) / np.maximum(largest, 1).astype(np.float32)
 
 
-def _otsu(values: Float[np.ndarray, " n"]) -> float:
-    """The threshold in [0, 1] that leaves the least variance within its two classes."""
+def _otsu(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """The threshold in [0, 1] with the least variance within its two classes, and how far apart their means are."""
     counts = np.histogram(values, bins=256, range=(0, 1))[0].astype(np.float64)
     centres = (np.arange(256) + 0.5) / 256
     below = counts.cumsum()[:-1]
     above = counts.sum() - below
     sums = (counts * centres).cumsum()
-    means_apart = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
-    between = below * above * means_apart**2
+    apart = (sums[-1] - sums[:-1]) / np.maximum(above, 1) - sums[:-1] / np.maximum(below, 1)
+    between = below * above * apart**2
     best = np.flatnonzero(between == between.max())
-    return float((best.mean() + 1) / 256)  # the middle of an empty stretch between the classes
+    # the middle of an empty stretch between the classes
+    return float((best.mean() + 1) / 256), float(apart[best[0]])
 
 
 def _pen(rgb: UInt8[np.ndarray, "h w 3"], um_per_px: float) -> Bool[np.ndarray, "h w"]:
     """Strokes of green, blue, red or black ink: a core of clear colour and the paler edge that touches it."""
     saturation = _saturation(rgb)
-    brightest = rgb.max(axis=2)
-    grey = brightest - rgb.min(axis=2) < BLACK[2]
+    brightest, darkest = _extremes(rgb)
+    grey = brightest - darkest < BLACK[2]
     pairs = [(grey & (brightest < BLACK[0]), grey & (brightest < BLACK[1]))]
-    hue = _hue_deg(rgb)
+    coloured = saturation > min(edge for *_, edge in INKS.values())
+    hue = np.full(saturation.shape, np.nan, np.float32)  # no ink has it
+    hue[coloured] = _hue_deg(rgb[coloured])
     for low, high, core, edge in INKS.values():
-        coloured = (hue >= low) & (hue < high) if low < high else (hue >= low) | (hue < high)
-        pairs.append((coloured & (saturation > core), coloured & (saturation > edge)))
+        inked = (hue >= low) & (hue < high) if low < high else (hue >= low) | (hue < high)
+        pairs.append((inked & (saturation > core), inked & (saturation > edge)))
     pen = np.zeros(saturation.shape, bool)
     for core, edge in pairs:
         if core.any():
@@ -129,15 +142,15 @@ def _pen(rgb: UInt8[np.ndarray, "h w 3"], um_per_px: float) -> Bool[np.ndarray, 
     return ndimage.binary_dilation(pen, iterations=margin) if pen.any() else pen
 
 
-def _hue_deg(rgb: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+def _hue_deg(rgb: UInt8[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
     """Hue in [0, 360), 0 is red, 120 green, 240 blue; 0 for grey."""
-    red, green, blue = np.moveaxis(rgb.astype(np.float32), 2, 0)
-    largest = rgb.max(axis=2)
-    chroma = np.maximum(largest - rgb.min(axis=2), 1).astype(np.float32)
+    red, green, blue = rgb.T.astype(np.float32)
+    largest, smallest = _extremes(rgb)
+    chroma = np.maximum(largest - smallest, 1).astype(np.float32)
     sixth = np.where(
-        largest == rgb[..., 0],
+        largest == rgb[:, 0],
         (green - blue) / chroma,
-        np.where(largest == rgb[..., 1], 2 + (blue - red) / chroma, 4 + (red - green) / chroma),
+        np.where(largest == rgb[:, 1], 2 + (blue - red) / chroma, 4 + (red - green) / chroma),
     )
     return (sixth * 60) % 360
 

@@ -1,0 +1,198 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+from scipy import ndimage
+from skimage.filters import threshold_otsu
+
+from prognoscope.core.errors import InputError, SlideError
+from prognoscope.slides.readers import open_slide
+from prognoscope.slides.tissue import TissueSpec, _otsu, segment_tissue, tissue_of
+
+UM_PER_PX = 4.0
+GLASS, PINK, VIOLET = (243, 241, 242), (222, 150, 190), (120, 70, 150)
+INKS = {"green": (20, 110, 60), "pale green": (90, 190, 130), "blue": (30, 60, 170), "cyan": (40, 150, 190)}
+INKS |= {"black": (25, 25, 28), "red": (225, 25, 35)}
+
+
+def picture(draw=lambda pen: None, *, size=(500, 400), noise=3.0, seed=0):
+    """Glass with sensor noise, and what is drawn on it."""
+    image = Image.new("RGB", size, GLASS)
+    draw(ImageDraw.Draw(image))
+    noisy = ndimage.gaussian_filter(np.asarray(image, np.float64), (1, 1, 0))
+    noisy += np.random.default_rng(seed).normal(0, noise, noisy.shape)
+    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+
+
+def overlap(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+def painted(*shapes, size=(500, 400)):
+    image = Image.new("1", size)
+    for shape in shapes:
+        ImageDraw.Draw(image).ellipse(shape, fill=1)
+    return np.asarray(image)
+
+
+def tissue(rgb, **options):
+    return tissue_of(rgb, UM_PER_PX, TissueSpec(**options))
+
+
+@pytest.mark.parametrize("colour", [PINK, VIOLET, (245, 215, 232)])
+def test_stained_tissue_is_found_and_glass_is_not(colour):
+    mask, pen, threshold = tissue(picture(lambda draw: draw.ellipse((100, 80, 300, 320), fill=colour)))
+    assert overlap(mask, painted((100, 80, 300, 320))) > 0.96
+    assert not pen.any()
+    assert 0.05 <= threshold <= 0.12
+
+
+def test_pale_tissue_beside_dark_tissue_is_kept():
+    def draw(on):
+        on.ellipse((50, 80, 200, 320), fill=VIOLET)
+        on.ellipse((250, 80, 400, 320), fill=(240, 200, 222))
+
+    mask, _, _ = tissue(picture(draw))
+    assert overlap(mask, painted((50, 80, 200, 320), (250, 80, 400, 320))) > 0.95
+
+
+@pytest.mark.parametrize(
+    "colour", [(255, 255, 255), (0, 0, 0), (200, 200, 200), PINK, VIOLET, (243, 238, 220)], ids=str
+)
+def test_a_thumbnail_of_one_colour_has_no_tissue(colour):
+    mask, _, threshold = tissue(np.full((60, 80, 3), colour, np.uint8))
+    assert not mask.any()
+    assert np.isfinite(threshold)
+
+
+@pytest.mark.parametrize("glass", [(255, 255, 255), GLASS, (240, 232, 220), (215, 214, 212)], ids=str)
+@pytest.mark.parametrize("noise", [1.0, 3.0, 5.0])
+def test_glass_alone_has_no_tissue(glass, noise):
+    rgb = np.array(glass) + np.random.default_rng(0).normal(0, noise, (300, 400, 3))
+    mask, pen, _ = tissue(np.clip(rgb, 0, 255).astype(np.uint8))
+    assert not mask.any()
+    assert not pen.any()
+
+
+@pytest.mark.parametrize("glass", [GLASS, (240, 232, 220)], ids=str)
+def test_a_little_tissue_on_much_glass_is_found_without_the_glass(glass):
+    rgb = np.full((900, 1200, 3), glass, np.float64)
+    rgb[300:340, 300:340] = PINK  # 0.15 % of the slide
+    rgb = ndimage.gaussian_filter(rgb, (1, 1, 0)) + np.random.default_rng(0).normal(0, 4, rgb.shape)
+    mask, _, _ = tissue(np.clip(rgb, 0, 255).astype(np.uint8))
+    assert mask[305:335, 305:335].all()
+    assert mask.sum() < 48 * 48
+
+
+@pytest.mark.parametrize("ink", INKS)
+def test_pen_on_glass_is_no_tissue_and_is_shown(ink):
+    def draw(on):
+        on.ellipse((50, 80, 200, 320), fill=PINK)
+        on.line((300, 40, 450, 360), fill=INKS[ink], width=30)
+
+    mask, pen, _ = tissue(picture(draw))
+    assert overlap(mask, painted((50, 80, 200, 320))) > 0.95
+    assert pen[100:300, 330:440].any()
+    assert not (mask & pen).any()
+    assert not pen[:, :250].any()
+
+
+@pytest.mark.parametrize("ink", ["green", "blue", "black"])
+def test_pen_across_tissue_is_cut_out_of_it(ink):
+    def draw(on):
+        on.ellipse((100, 80, 400, 320), fill=PINK)
+        on.line((0, 200, 500, 200), fill=INKS[ink], width=30)
+
+    mask, pen, _ = tissue(picture(draw))
+    assert pen[190:210, 5:495].all()
+    assert not mask[190:210].any()
+    assert mask[120:170, 200:300].all()
+    kept, none, _ = tissue(picture(draw), remove_pen=False)
+    assert not none.any()
+    assert kept.sum() > mask.sum()
+
+
+def test_a_slide_of_pen_alone_has_no_tissue():
+    mask, pen, _ = tissue(np.full((100, 100, 3), INKS["green"], np.uint8))
+    assert pen.all()
+    assert not mask.any()
+
+
+def test_specks_and_small_holes_go_and_large_ones_stay():
+    def draw(on):
+        on.ellipse((100, 80, 300, 320), fill=PINK)
+        on.ellipse((190, 120, 200, 130), fill=GLASS)  # 0.0013 mm2
+        on.ellipse((170, 180, 230, 240), fill=GLASS)  # 0.045 mm2
+        on.ellipse((400, 100, 412, 112), fill=PINK)  # 0.0018 mm2
+        on.ellipse((400, 200, 450, 250), fill=PINK)  # 0.031 mm2
+
+    mask, _, _ = tissue(picture(draw))
+    assert mask[125, 195]
+    assert not mask[210, 200]
+    assert not mask[106, 406]
+    assert mask[225, 425]
+    everything, _, _ = tissue(picture(draw), min_area_mm2=0.0, max_hole_mm2=0.0)
+    assert everything[106, 406]
+    assert not everything[125, 195]
+
+
+@given(st.lists(st.integers(0, 255), min_size=2, max_size=300).filter(lambda v: len(set(v)) > 1))
+def test_the_threshold_splits_as_scikit_images_otsu_does(levels):
+    values = (np.array(levels, np.float32) + 0.5) / 256
+    theirs = threshold_otsu(np.array(levels, np.uint8))
+
+    def spread(at):
+        low, high = values[values <= at], values[values > at]
+        return len(low) * low.var() + len(high) * high.var()
+
+    assert spread(_otsu(values)[0]) == pytest.approx(spread((theirs + 0.75) / 256), rel=1e-4, abs=1e-5)
+
+
+def test_a_slide_without_tissue_gives_an_empty_mask(tmp_path):
+    Image.fromarray(picture(size=(2000, 1500))).save(tmp_path / "glass.png")
+    with open_slide(tmp_path / "glass.png", mpp=0.5) as slide:
+        mask = segment_tissue(slide, TissueSpec())
+    assert not mask.mask.any()
+    assert mask.area_mm2 == 0
+
+
+@pytest.mark.parametrize("mpp", [0.25, 0.5, 5.0])
+def test_area_is_in_square_millimetres_whatever_the_resolution(tmp_path, mpp):
+    side = round(800 / mpp)
+    image = np.full((side, side, 3), GLASS, np.uint8)
+    image[: side // 2] = PINK
+    Image.fromarray(image).save(tmp_path / "half.png")
+    with open_slide(tmp_path / "half.png", mpp=mpp) as slide:
+        mask = segment_tissue(slide, TissueSpec())
+    assert mask.area_mm2 == pytest.approx(0.32, rel=0.03)
+    assert mask.um_per_px == pytest.approx(max(4, mpp), rel=0.01)
+    assert mask.downsample * mpp == pytest.approx(mask.um_per_px)
+
+
+def test_without_an_mpp_there_is_no_mask(tmp_path):
+    Image.fromarray(picture()).save(tmp_path / "plain.png")
+    with open_slide(tmp_path / "plain.png") as slide, pytest.raises(SlideError, match=r"plain\.png does not say"):
+        segment_tissue(slide, TissueSpec())
+
+
+@pytest.mark.parametrize("options", [{"um_per_px": 0.0}, {"smooth_um": -1.0}, {"max_hole_mm2": -0.1}])
+def test_settings_that_mean_nothing_are_refused(options):
+    with pytest.raises(InputError, match=next(iter(options)).split("_")[0]):
+        TissueSpec(**options)
+
+
+def test_real_tissue_covers_what_the_eye_sees(data_pack):
+    with open_slide(data_pack / "slides" / "CMU-1-Small-Region.svs") as slide:
+        mask = segment_tissue(slide, TissueSpec())
+    assert 0.33 < mask.mask.mean() < 0.39  # 34.6 % of the pixels are clearly coloured
+    assert mask.area_mm2 == pytest.approx(0.586, abs=0.03)
+    assert not mask.pen.any()
+
+
+def test_real_pictures_of_tissue_alone_are_tissue(data_pack):
+    for path in sorted((data_pack / "images").glob("*.png")):
+        with open_slide(path, mpp=0.5) as slide:
+            mask = segment_tissue(slide, TissueSpec())
+        assert mask.mask.mean() > 0.95
+        assert not mask.pen.any()
