@@ -129,7 +129,7 @@ class MCTI(SurvivalModel):
         if aux_task == "subtype" and n_subtypes < 2:
             raise ModelError(
                 f"mcti learns to tell subtypes apart, but the cohort has {n_subtypes or 'no'} subtype"
-                f"{'' if n_subtypes else 's'}. Give the labels as cohort.subtype, or set aux_task: survival or none."
+                f"{'s' * (n_subtypes != 1)}. Give the labels as cohort.subtype, or set aux_task: survival or none."
             )
         preset_d, preset_hidden, learning_rate = PRESETS[preset]
         d, gene_hidden = d or preset_d, gene_hidden or preset_hidden
@@ -205,7 +205,8 @@ class MCTI(SurvivalModel):
     def _predict(self, inputs: Inputs, record: dict[str, Tensor] | None) -> Output:
         bags = inputs.bags
         if (bags.lengths == 0).any():
-            raise InputError(f"{int((bags.lengths == 0).sum())} patients have no patches, and mcti needs slides.")
+            lacking = int((bags.lengths == 0).sum())
+            raise InputError(f"{lacking} of {len(bags)} patients have no patches. Leave them out: mcti needs slides.")
         streams = self.dsmil(bags)
         rows = self._select(bags, streams)
         selected = rows >= 0
