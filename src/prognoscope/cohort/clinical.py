@@ -186,6 +186,28 @@ def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(alike)
 
 
+def without_follow_up(
+    tables: Sequence[Path], *, patient: str = "patient_id", covariates: Sequence[str] = ()
+) -> ClinicalTable:
+    """Patients who are only to be predicted: their times are zero and censored, which no prediction looks at.
+
+    Raises:
+        MissingFileError: A table is not there.
+        CohortError: A column is missing, or a patient is in two rows.
+    """
+    parts = []
+    for path in tables:
+        table = read_table(path, "The table of patients")
+        rows = one_row_a_patient(table, patient, covariates, str(path), slide="slide_id")
+        parts.append(pd.DataFrame({name: _covariate(rows[name], str(path)) for name in covariates}, index=rows.index))
+    everybody = pd.concat(parts)
+    if twice := sorted(set(everybody.index[everybody.index.duplicated()])):
+        raise CohortError(f"{len(twice)} patients are in two tables: {some(twice)}. Leave each in one.")
+    n = len(everybody)
+    outcome = Outcome(tuple(everybody.index), np.zeros(n), np.zeros(n, dtype=bool))
+    return ClinicalTable(outcome, everybody, {}, {}, tuple(map(str, tables)))
+
+
 def _complaints(column: pd.Series, number: np.ndarray) -> list[str]:
     complaints = []
     for text, value in zip(as_text(column), number, strict=True):

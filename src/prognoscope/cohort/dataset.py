@@ -120,4 +120,4 @@ def cut_into_passes(step: Sequence[int], lengths: Sequence[int], most: int) -> I
 
 
 def _float_tensor(values: np.ndarray | None) -> Tensor | None:
-    return None if values is None else torch.from_numpy(np.asarray(values, dtype=np.float32))
+    return None if values is None else torch.from_numpy(np.array(values, dtype=np.float32))

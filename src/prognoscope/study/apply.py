@@ -31,8 +31,7 @@ def predict_patients(
         to: A CSV file to write.
 
     Returns:
-        patient_id, risk (mean over the folds' models, each minus its mean over these patients where it is a log hazard
-        ratio's), risk_sd over models, S_0 to S_{K-1} (mean), and the months at which the bins of the first fold end.
+        patient_id, risk (mean over the models), risk_sd (over the models), S_0 to S_{K-1} (mean).
 
     Raises:
         ModelError: The run has no such method, or the embeddings are of another encoder.
@@ -77,13 +76,13 @@ def load_models(run: Path, method: str | None = None) -> list[tuple[SurvivalMode
 
 
 def _patients_of(study: Study, needs: frozenset[str], card: dict) -> tuple[Cohort, PackedEmbeddings | None]:
-    cohort, embeddings = study.cohort, None
+    cohort, embeddings = study.new_patients, None
     if "bag" in needs:
         trained_on = card["features"]
         if study.spec.cohort.slides is not None:
             if study.spec.features.model_dump(mode="json") != trained_on:
                 raise StudyError(f"The model was trained on embeddings made with {trained_on}. Give the same features.")
-            study.extract()
+            study.extract(cohort=cohort)
         files = embedding_files(study.spec, study.folder, study.extracted)
         cohort = replace(
             cohort, slides={p: tuple(s for s in slides if s in files) for p, slides in cohort.slides.items()}

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from prognoscope.cohort.clinical import ClinicalSpec, read_clinical
+from prognoscope.cohort.clinical import ClinicalSpec, ClinicalTable, read_clinical, without_follow_up
 from prognoscope.cohort.cohort import Cohort, make_cohort
-from prognoscope.cohort.slides import SlideAssignment, assign_slides, read_slide_table
+from prognoscope.cohort.columns import SLIDE_NAMES, guess_column
+from prognoscope.cohort.slides import SlideAssignment, assign_slides, read_slide_table, slide_name
 from prognoscope.cohort.splits import SplitSpec
 from prognoscope.cohort.subtypes import read_subtypes
 from prognoscope.core.errors import CohortError, StudyError, some
@@ -25,32 +26,23 @@ from prognoscope.omics.groups import read_groups
 from prognoscope.omics.tables import read_omics
 from prognoscope.slides.readers import find_slides
 from prognoscope.slides.tiling import TilingSpec
-from prognoscope.study.spec import StudySpec
+from prognoscope.study.spec import ClinicalSection, StudySpec
 
 Bags = Mapping[str, Sequence[tuple[str, Loader]]]
 
 
-def read_cohort(spec: StudySpec, folder: Path) -> Cohort:
+def read_cohort(spec: StudySpec, folder: Path, *, needs_follow_up: bool = True) -> Cohort:
     """The cohort of a study whose paths are relative to `folder`; nobody is left out but for unusable follow-up.
+
+    Args:
+        needs_follow_up: False for patients who are only to be predicted. Their times, where the study names none, are
+            all zero and censored, which no prediction looks at.
 
     Raises:
         InputError: Any of the tables cannot be used; the message names it, and what to do.
     """
     section = spec.cohort
-    clinical = section.clinical
-    status = {"event": clinical.event, "censored": clinical.censored, "event_values": clinical.event_values}
-    table = read_clinical(
-        ClinicalSpec(
-            table=tuple(folder / name for name in clinical.table),
-            patient=clinical.patient,
-            time=clinical.time,
-            time_unit=clinical.time_unit,
-            covariates=tuple(clinical.covariates),
-            site=clinical.site,
-            bad_time=clinical.bad_time,
-            **status,
-        )
-    )
+    table = _read_follow_up(section.clinical, folder, needs_follow_up)
     patients = (*table.outcome.patients, *table.dropped)
     omics = groups = subtypes = None
     if section.omics is not None:
@@ -69,6 +61,30 @@ def read_cohort(spec: StudySpec, folder: Path) -> Cohort:
     return make_cohort(
         spec.name, table, slides=_bags_of(spec, folder, patients), omics=omics, groups=groups, subtypes=subtypes
     )
+
+
+def _read_follow_up(section: ClinicalSection, folder: Path, is_needed: bool) -> ClinicalTable:
+    tables = tuple(folder / name for name in section.table)
+    if section.time is None and not is_needed:
+        return without_follow_up(tables, patient=section.patient, covariates=section.covariates)
+    if section.time is None or section.time_unit is None or (section.event is None and section.censored is None):
+        raise StudyError(
+            "cohort.clinical needs time, time_unit, and event or censored. Only `prognoscope predict` does without."
+        )
+    spec = ClinicalSpec(
+        table=tables,
+        patient=section.patient,
+        time=section.time,
+        time_unit=section.time_unit,
+        event=section.event,
+        censored=section.censored,
+        event_values=section.event_values,
+        censored_values=section.censored_values,
+        covariates=tuple(section.covariates),
+        site=section.site,
+        bad_time=section.bad_time,
+    )
+    return read_clinical(spec, needs_event=is_needed)
 
 
 def _bags_of(
@@ -122,15 +138,15 @@ def slide_mpp(spec: StudySpec, folder: Path) -> float | dict[str, float] | None:
     slides = spec.cohort.slides
     if slides is None or slides.table is None:
         return None if slides is None else slides.mpp
-    table = read_table(folder / slides.table, "The slide table")
+    path = folder / slides.table
+    table = read_table(path, "The slide table")
     if "mpp" not in table:
         return slides.mpp
-    owners = read_slide_table(folder / slides.table)
-    given = {}
-    for slide, value in zip(owners, table["mpp"], strict=False):
-        if value == value and value is not None:
-            given[slide] = _positive(value, slide, folder / slides.table)
-    return {slide: slides.mpp for slide in owners if slides.mpp is not None} | given
+    names = table[guess_column(table, SLIDE_NAMES, str(path), "slides")].map(slide_name)
+    given = {
+        slide: _positive(value, slide, path) for slide, value in zip(names, table["mpp"], strict=True) if value == value
+    }
+    return {slide: slides.mpp for slide in names if slides.mpp is not None} | given
 
 
 def _positive(value: object, slide: str, path: Path) -> float:

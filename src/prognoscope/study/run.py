@@ -171,18 +171,29 @@ def sizes_to_come(cohort: Cohort) -> Sizes:
 
 
 def begin(study: Study, folder: Path, inputs: Inputs) -> None:
-    """Write what is known before training."""
+    """Write what is known before training.
+
+    Raises:
+        StudyError: The folder holds a run on other patients or folds, as when a method is added that needs more.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
-    write_text(folder / "study.yaml", yaml.safe_dump(resolved(study), sort_keys=False, allow_unicode=True))
-    write_table(folder / "account.csv", account_of_splits(inputs.cohort, inputs.splits).to_table())
     parts = [
         {"patient_id": patient, "fold": split.fold, "part": part}
         for split in inputs.splits
         for part in ("train", "validation", "test")
         for patient in getattr(split, part)
     ]
-    write_table(folder / "splits.csv", pd.DataFrame(parts))
+    splits = pd.DataFrame(parts)
+    path = folder / "splits.csv"
+    if path.is_file() and path.read_text(encoding="utf-8") != splits.to_csv(index=False, lineterminator="\n"):
+        raise StudyError(
+            f"{folder} holds a run on other patients or folds: its methods needed less than those now listed, or the "
+            "cohort has changed. Choose another folder with --out, so that all methods see the same patients."
+        )
+    write_table(path, splits)
+    write_text(folder / "study.yaml", yaml.safe_dump(resolved(study), sort_keys=False, allow_unicode=True))
+    write_table(folder / "account.csv", account_of_splits(inputs.cohort, inputs.splits).to_table())
     outcome = inputs.cohort.outcome
     table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event.astype(int)}
     write_table(folder / "outcomes.csv", pd.DataFrame(table))

@@ -29,19 +29,20 @@ class ClinicalSection(Section):
 
     table: Names
     patient: str = "patient_id"
-    time: str
-    time_unit: Literal["months", "days", "years"]
+    time: str | None = None
+    time_unit: Literal["months", "days", "years"] | None = None
     event: str | None = None
     censored: str | None = None
-    event_values: tuple[str, ...] | None = None  # what means "observed", where it is not 1 or true
+    event_values: Names | None = None  # words that mean "observed", where it is not 1 or true
+    censored_values: Names | None = None  # words that mean "censored"; by default the only other word
     covariates: Names = ()
     site: str | None = None
     bad_time: Literal["refuse", "drop"] = "refuse"
 
     @model_validator(mode="after")
     def _one_status(self):
-        if (self.event is None) == (self.censored is None):
-            raise ValueError("give either event (1 = observed) or censored (1 = censored), one of the two")
+        if self.event is not None and self.censored is not None:
+            raise ValueError("give either event (1 = observed) or censored (1 = censored), not both")
         return self
 
 

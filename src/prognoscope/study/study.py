@@ -49,6 +49,11 @@ class Study:
         """All patients, with the account of unusable follow-up."""
         return read_cohort(self.spec, self.folder)
 
+    @cached_property
+    def new_patients(self) -> Cohort:
+        """The patients of a study whose follow-up is not needed, or not known, because they are to be predicted."""
+        return read_cohort(self.spec, self.folder, needs_follow_up=False)
+
     @property
     def cache(self) -> Path:
         """Where embeddings and packed files are kept, beside the study file; safe to delete."""
@@ -68,11 +73,18 @@ class Study:
 
         return audit_study(self)
 
-    def extract(self, *, workers: int = 1, progress: Callable[[int, int], None] | None = None) -> ExtractionReport:
+    def extract(
+        self,
+        *,
+        workers: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+        cohort: Cohort | None = None,
+    ) -> ExtractionReport:
         """Slides of the cohort's patients -> embeddings, one file a slide; continues where it was stopped.
 
         Args:
             progress: Called with the number of finished and of all slides.
+            cohort: Whose slides; the study's by default.
 
         Raises:
             StudyError: The study has no slides.
@@ -80,7 +92,7 @@ class Study:
         if self.spec.cohort.slides is None:
             raise StudyError("This study has no cohort.slides, so there is nothing to extract.")
         found = find_slides(self.folder / self.spec.cohort.slides.folder)
-        wanted = {slide for slides in self.cohort.slides.values() for slide in slides}
+        wanted = {slide for slides in (cohort or self.cohort).slides.values() for slide in slides}
         slides = {slide: path for slide, path in found.items() if slide in wanted}
         finished: list[str] = []
 

@@ -1,0 +1,48 @@
+"""A small simulated cohort with embeddings, made once."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from prognoscope.simulation.cohort import simulate_cohort
+
+SMALL = {"epochs": 3, "patients_per_step": 16, "save_every_s": 0.0}
+TINY_MCTI = {"name": "mcti", "k": 4, "d": 16, "gene_hidden": 16, "layers": 1, "gene_groups": 2, "gene_heads": 2}
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cohort") / "simulated"
+    simulate_cohort(folder, patients=60, seed=1, features_only=True, bag_sizes=(5, 20))
+    settings = yaml.safe_load((folder / "study.yaml").read_text())
+    settings |= {"training": SMALL, "methods": ["coxph", "snn", "abmil", TINY_MCTI], "evaluation": {"draws": 50}}
+    settings["splits"]["folds"] = 3
+    (folder / "study.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    return folder
+
+
+@pytest.fixture
+def study_folder(simulated, tmp_path) -> Path:
+    """A copy that a test may spoil."""
+    return shutil.copytree(simulated, tmp_path / "study")
+
+
+@pytest.fixture
+def change(study_folder):
+    """Replace settings: `change(**{"splits.folds": 4})` returns the study file."""
+
+    def replace(**values) -> Path:
+        path = study_folder / "study.yaml"
+        settings = yaml.safe_load(path.read_text())
+        for key, value in values.items():
+            *sections, last = key.split(".")
+            at = settings
+            for section in sections:
+                at = at.setdefault(section, {})
+            at[last] = value
+        path.write_text(yaml.safe_dump(settings, sort_keys=False))
+        return path
+
+    return replace

@@ -1,0 +1,165 @@
+"""From tables and embeddings to metrics and report; the same numbers however it is run."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prognoscope.core.errors import ModelError, StudyError
+from prognoscope.evaluation.concordance import concordance
+from prognoscope.study.apply import predict_patients
+from prognoscope.study.results import compare_runs, read_folds
+from prognoscope.study.study import Study
+
+METHODS = ["coxph", "snn", "abmil", "mcti"]
+
+
+@pytest.fixture(scope="module")
+def finished(simulated):
+    return Study.load(simulated / "study.yaml").run(simulated / "run")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "provenance.json")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_run_leaves_every_file_that_it_promises(finished):
+    names = set(contents(finished.folder))
+    assert {"study.yaml", "splits.csv", "account.csv", "outcomes.csv", "metrics.csv", "report.html"} <= names
+    for method in METHODS:
+        for fold in range(3):
+            at = f"{method}/fold_{fold}/"
+            assert {at + "model.safetensors", at + "model.json", at + "predictions.csv"} <= names
+            assert (at + "history.csv" in names) == (method != "coxph")
+    assert not [name for name in names if "state" in name or name.endswith(".part")]
+
+
+def test_every_patient_is_tested_once_by_a_model_that_never_saw_them(finished):
+    splits = pd.read_csv(finished.folder / "splits.csv")
+    tested = splits[splits["part"] == "test"]
+    assert tested["patient_id"].is_unique and len(tested) == 60
+    for _, parts in splits.groupby("fold"):
+        assert parts["patient_id"].is_unique
+
+
+def test_the_table_holds_what_the_predictions_say(finished):
+    metrics = pd.read_csv(finished.folder / "metrics.csv", dtype={"fold": str})
+    for fold in read_folds(finished.folder, "abmil"):
+        ours = concordance(fold.prediction.risk, time=fold.outcome.time, event=fold.outcome.event).value
+        row = metrics.query("method == 'abmil' and metric == 'c_index' and fold == @fold.fold.__str__()")
+        assert row["value"].item() == pytest.approx(ours, abs=1e-12)
+    assert {"oracle", "oracle_slides", "oracle_genes"} <= set(metrics["method"])
+    assert {"subtype_accuracy", "subtype_auroc"} <= set(metrics.loc[metrics["method"] == "mcti", "metric"])
+
+
+def test_the_chosen_epoch_is_the_one_with_the_least_validation_loss(finished):
+    history = pd.read_csv(finished.folder / "abmil" / "fold_0" / "history.csv")
+    assert len(history) == 3
+    assert history.loc[history["chosen"] == 1, "epoch"].item() == history["validation_loss"].idxmin()
+    assert history["test_c_index"].notna().all()
+
+
+def test_two_processes_give_the_numbers_of_one(simulated, finished):
+    again = Study.load(simulated / "study.yaml").run(simulated / "run_two", jobs=2)
+    assert contents(again.folder) == contents(finished.folder)
+
+
+def test_a_method_added_later_leaves_the_others_as_they_were(simulated, tmp_path, finished):
+    first = Study.load(simulated / "study.yaml", ["methods=[coxph, snn]"]).run(tmp_path / "run")
+    stamp = (first.folder / "snn" / "fold_0" / "predictions.csv").stat().st_mtime_ns
+    Study.load(simulated / "study.yaml", ["methods=[coxph, snn, meanmil]"]).run(tmp_path / "run")
+    assert (first.folder / "snn" / "fold_0" / "predictions.csv").stat().st_mtime_ns == stamp
+    same = [n for n in contents(first.folder) if n.startswith("snn/") and "model" not in n]
+    assert all(contents(first.folder)[n] == contents(finished.folder)[n] for n in same)
+
+
+def test_another_study_may_not_write_into_a_run(simulated, finished):
+    with pytest.raises(StudyError, match="holds a run with other settings of training"):
+        Study.load(simulated / "study.yaml", ["training.epochs=9"]).run(finished.folder)
+    with pytest.raises(StudyError, match="holds a run of mcti with other options"):
+        Study.load(simulated / "study.yaml", ["methods=[mcti]"]).run(finished.folder)
+    with pytest.raises(StudyError, match="neither empty nor a run"):
+        Study.load(simulated / "study.yaml").run(simulated / "features")
+
+
+@pytest.mark.parametrize("methods", ["[abmil, snn]"])
+def test_a_run_killed_at_random_moments_continues_to_the_same_bytes(simulated, tmp_path, methods):
+    settings = [f"methods={methods}", "training.epochs=6", "splits.folds=2"]
+    whole = Study.load(simulated / "study.yaml", settings).run(tmp_path / "whole").folder
+    command = [sys.executable, "-m", "prognoscope.cli", "run", str(simulated / "study.yaml")]
+    command += ["--out", str(tmp_path / "killed"), *(each for s in settings for each in ("--set", s))]
+    moments, kills = random.Random(0), 0
+    while kills < 10:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "killed" / "study.yaml").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(moments.uniform(0, 4.0 if kills else 1.0))
+        if process.poll() is not None:  # it was faster: it is done, so begin anew to be killed elsewhere
+            assert process.returncode == 0, process.stderr.read().decode()
+            for path in (tmp_path / "killed").rglob("fold_1/predictions.csv"):
+                path.unlink()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+        kills += 1
+    subprocess.run(command, check=True, capture_output=True)
+    assert contents(tmp_path / "killed") == contents(whole)
+
+
+def test_the_paper_protocol_says_where_it_flatters(simulated, tmp_path):
+    run = Study.load(simulated / "study.yaml", ["protocol=paper", "methods=[snn, coxph]"]).run(tmp_path / "paper")
+    about = json.loads((run.folder / "provenance.json").read_text())
+    assert "time bins were fitted on all patients" in about["optimistic"]["snn"]
+    history = pd.read_csv(run.folder / "snn" / "fold_0" / "history.csv")
+    assert history["chosen"].tolist() == [0, 0, 1]  # MCAT's authors report the last epoch
+    assert "optimistic" in run.report.read_text()
+
+
+def test_new_patients_without_follow_up_are_predicted_by_all_folds(simulated, finished, study_folder, change):
+    clinical = pd.read_csv(study_folder / "clinical.csv", dtype=str)
+    clinical.head(10).drop(columns=["time_months", "event"]).to_csv(study_folder / "clinical.csv", index=False)
+    path = change(
+        **{"cohort.clinical": {"table": "clinical.csv", "covariates": ["age", "is_female"]}, "cohort.truth": None}
+    )
+    for method in METHODS:
+        table = predict_patients(finished.folder, path, method=method, to=study_folder / f"{method}.csv")
+        assert table["patient_id"].tolist() == sorted(clinical["patient_id"].head(10))
+        assert np.isfinite(table["risk"]).all() and (table["risk_sd"] >= 0).all()
+    with pytest.raises(ModelError, match="has 4 methods: coxph, snn, abmil, mcti. Name one"):
+        predict_patients(finished.folder, path)
+    with pytest.raises(StudyError, match="cohort.clinical needs time"):
+        Study.load(path).check()
+
+
+def test_predicting_the_test_patients_again_gives_the_fold_models_risks(simulated, finished):
+    table = predict_patients(finished.folder, simulated / "study.yaml", method="abmil").set_index("patient_id")
+    splits = pd.read_csv(finished.folder / "splits.csv")
+    assert set(table.index) == set(splits["patient_id"])
+    assert (table["risk_sd"] > 0).all()
+
+
+def test_runs_on_the_same_folds_are_compared_in_pairs(simulated, finished, tmp_path):
+    other = Study.load(simulated / "study.yaml", ["methods=[snn]", "training.seed=1"]).run(tmp_path / "other")
+    summary, pairs = compare_runs([finished.folder, other.folder])
+    assert summary["method"].tolist() == ["run/coxph", "run/snn", "run/abmil", "run/mcti", "other/snn"]
+    assert len(pairs) == 10
+
+
+def test_check_accounts_for_everybody_and_writes_nothing(simulated, finished):
+    before = contents(simulated)
+    audit = Study.load(simulated / "study.yaml").check()
+    assert audit.account["patients"].iloc[0] == 60
+    assert set(audit.tables) == {"Outcome", "Gene groups"}
+    assert any("constant" in warning for warning in audit.warnings)
+    assert contents(simulated) == before
