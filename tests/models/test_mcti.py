@@ -98,6 +98,14 @@ def test_one_gene_token_that_counts_k_times_equals_k_equal_gene_tokens(options):
         assert_close(each, gradients(many)[name], atol=1e-5 * largest, rtol=1e-4)
 
 
+def test_inference_mode_predicts_what_training_code_sees():
+    inputs, _ = batch_of([12, 2])
+    model = model_with(ot_grad="unroll")
+    with torch.inference_mode():
+        logits = model(inputs).logits
+    assert_close(logits, model(inputs).logits, atol=1e-5, rtol=1e-5)
+
+
 def test_the_order_of_the_patches_does_not_matter():
     inputs, _ = batch_of([30])
     order = torch.randperm(30, generator=torch.Generator().manual_seed(0))
@@ -282,8 +290,33 @@ def test_wrong_options_are_errors_that_say_what_to_do():
         create_model("mcti", **sizes, n_subtypes=2, preset="papre")
     with pytest.raises(ModelError, match="width d=16 into gene_heads=3 equal parts"):
         create_model("mcti", **sizes, n_subtypes=2, **{**SMALL, "gene_heads": 3})
+    with pytest.raises(ModelError, match="not k=0 and layers=4"):
+        create_model("mcti", **sizes, n_subtypes=2, k=0)
     with pytest.raises(InputError, match="1 of 2 patients have no patches"):
         model_with()(batch_of([3, 0])[0])
+
+
+def test_a_model_written_by_published_names_is_read_back():
+    model = model_with(gene_init="rand")
+    ours, d = dict(model.named_parameters()), 16
+    names = ["tok_cls", "tok_surv", "tok_share", "gene_bias", "dsmil.bag.weight", "dsmil.bag.bias"]
+    layers = ["in_proj", "gene.snn.0", "gene.snn.1", "gene.msa.o", "gene.out", "dsmil.inst", "dsmil.q.0", "dsmil.q.2"]
+    layers += [f"head_{task}.{part}" for task in ("cls", "surv") for part in ("norm", "fc")]
+    names += [f"gene.msa.{letter}.weight" for letter in "qkv"] + [
+        "enc.0.fuse.weight",
+        "enc.1.fuse.weight",
+        "dec.0.fuse.weight",
+    ]
+    for block in [f"{part}.{i}.{task}" for part in ("enc", "dec") for i in (0, 1) for task in ("cls", "surv")]:
+        names += [f"{block}.to_{letter}.weight" for letter in "qkv"]
+        layers += [f"{block}.{layer}" for layer in ("norm1", "norm2", "proj", "ff.0", "ff.2")]
+    names += [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
+    state = {name: ours[place(name, d)[0]][place(name, d)[1]].detach().clone() for name in names}
+    inputs, _ = batch_of([9, 3])
+    assert torch.equal(load_released("mcti", state, gene_heads=2)(inputs).logits, model(inputs).logits)
+    del state["enc.1.surv.to_k.weight"]
+    with pytest.raises(ModelError, match=r"missing encoder\.1\.to_qkv\.weight; left over nothing"):
+        load_released("mcti", state, gene_heads=2)
 
 
 def test_a_checkpoint_that_lacks_or_has_too_much_is_named():

@@ -131,6 +131,8 @@ class MCTI(SurvivalModel):
                 f"mcti learns to tell subtypes apart, but the cohort has {n_subtypes or 'no'} subtype"
                 f"{'s' * (n_subtypes != 1)}. Give the labels as cohort.subtype, or set aux_task: survival or none."
             )
+        if min(k, layers) < 1:
+            raise ModelError(f"mcti needs at least one patch and one layer, not k={k} and layers={layers}.")
         preset_d, preset_hidden, learning_rate = PRESETS[preset]
         d, gene_hidden = d or preset_d, gene_hidden or preset_hidden
         for name, width, parts in (("heads", d, heads), ("gene_heads", d, gene_heads)):
@@ -150,9 +152,8 @@ class MCTI(SurvivalModel):
         )
         if gene_init != "none":
             self.gene_bias = nn.Parameter(torch.zeros(k, d) if gene_init == "zero" else torch.randn(k, d))
-        copies = (
-            [1] * k + ([k] if gene_init == "none" else [1] * k) + [1] * k
-        )  # equal tokens are one that counts k times
+        # equal gene tokens are one that counts k times
+        copies = [1] * k + ([k] if gene_init == "none" else [1] * k) + [1] * k
         self.register_buffer("copies", torch.tensor(copies), persistent=False)
         self.tokens = nn.Parameter(torch.randn(3, k, d))  # of the subtype, survival and shared streams
 
