@@ -1,26 +1,14 @@
 """Groups of genes, and the table columns that belong to them."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prognoscope.core.errors import OmicsError, some
 from prognoscope.core.files import need_file
-from prognoscope.core.tables import read_table
+from prognoscope.core.tables import as_text, read_table
+from prognoscope.omics.columns import gene_of
 
-KIND = re.compile(r"_(rnaseq|cnv|mut)$")
 Groups = Mapping[str, tuple[str, ...]]
-
-
-def gene_of(column: str) -> str:
-    """The gene of a column: its name without the ending of a kind (`_rnaseq`, `_cnv`, `_mut`)."""
-    return KIND.sub("", column)
-
-
-def kind_of(column: str) -> str:
-    """The kind that a column's ending says, "" where it has none."""
-    found = KIND.search(column)
-    return found.group(1) if found else ""
 
 
 def read_groups(path: Path | str) -> dict[str, tuple[str, ...]]:
@@ -28,48 +16,78 @@ def read_groups(path: Path | str) -> dict[str, tuple[str, ...]]:
 
     Raises:
         MissingFileError: There is no such file.
-        OmicsError: It holds no group with a gene.
+        OmicsError: It holds no group with a gene, or one name twice.
     """
     path = need_file(path, "The file of gene groups")
     if path.suffix.lower() == ".gmt":
-        rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        if short := [row[0] for row in rows if len(row) < 3]:
-            raise OmicsError(
-                f"{path} has groups without genes: {some(short)}. GMT is: name, description, gene, gene ..."
-            )
-        groups = {row[0]: row[2:] for row in rows}
+        groups = _read_gmt(path)
     else:
         table = read_table(path, "The file of gene groups")
-        groups = {column: table[column].dropna().astype(str).tolist() for column in table}
-    groups = {name: tuple(dict.fromkeys(g.strip() for g in genes if g.strip())) for name, genes in groups.items()}
-    groups = {name: genes for name, genes in groups.items() if genes}
+        groups = {column: as_text(table[column]).dropna().tolist() for column in table}
+    groups = {name: tuple(dict.fromkeys(genes)) for name, genes in groups.items() if genes}
     if not groups:
         raise OmicsError(f"{path} holds no gene group. Give a CSV with a column a group, or a GMT file.")
     return groups
 
 
-def assign_columns(columns: Sequence[str], groups: Groups | None) -> dict[str, tuple[str, ...]]:
+def assign_columns(
+    columns: Sequence[str], groups: Groups | None, *, source: str = "the gene table"
+) -> dict[str, tuple[str, ...]]:
     """Gene group -> columns of its genes, of all kinds, in the order of the table; a column may be in several groups.
 
-    Groups of which the table has no gene are left out. Without groups there is one, "all".
+    Groups of which the table has no gene are left out; `unused` tells which. Without groups there is one, "all".
+
+    Args:
+        source: What the error calls the table: its file.
 
     Raises:
-        OmicsError: The table has no gene of any group.
+        OmicsError: The table has no gene of any group, or no column.
     """
-    if groups is None:
-        return {"all": tuple(columns)}
+    found = {"all": tuple(columns)} if groups is None else _members(columns, groups)
+    if not any(found.values()):
+        genes = [gene for group in (groups or {}).values() for gene in group[:2]]
+        raise OmicsError(
+            f"None of the {len(columns)} gene columns of {source} ({some(columns, 3) or 'none'}) is in the gene groups "
+            f"({some(genes, 3) or 'none'}). Give groups with the table's gene names, turn the table if its rows are "
+            "genes, or leave cohort.omics.groups out."
+        )
+    return {name: columns_of for name, columns_of in found.items() if columns_of}
+
+
+def unused(columns: Sequence[str], groups: Groups) -> tuple[str, ...]:
+    """What table and groups do not have in common, in sentences."""
+    found = _members(columns, groups)
+    empty = [name for name, columns_of in found.items() if not columns_of]
+    used = {column for columns_of in found.values() for column in columns_of}
+    left = [column for column in columns if column not in used]
+    notes = []
+    if empty:
+        notes.append(f"{len(empty)} of {len(groups)} gene groups have no column and were left out: {some(empty)}.")
+    if left:
+        notes.append(f"{len(left)} of {len(columns)} gene columns are in no group and were not used: {some(left)}.")
+    return tuple(notes)
+
+
+def _members(columns: Sequence[str], groups: Groups) -> dict[str, tuple[str, ...]]:
     of_gene: dict[str, list[str]] = {}
     for column in columns:
         of_gene.setdefault(gene_of(column), []).append(column)
     place = {column: i for i, column in enumerate(columns)}
-    found = {
+    return {
         name: tuple(sorted({c for gene in genes for c in of_gene.get(gene, ())}, key=place.__getitem__))
         for name, genes in groups.items()
     }
-    if not any(found.values()):
-        genes = [gene for group in groups.values() for gene in group[:2]]
-        raise OmicsError(
-            f"None of the {len(columns)} gene columns ({some(columns, 3)}) is in the gene groups ({some(genes, 3)}). "
-            "Give groups with the table's gene names, or leave cohort.omics.groups out."
-        )
-    return {name: columns_of for name, columns_of in found.items() if columns_of}
+
+
+def _read_gmt(path: Path) -> dict[str, list[str]]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as cause:
+        raise OmicsError(f"{path} is not UTF-8 text ({cause.reason}). Save it again as a GMT file.") from cause
+    rows = [[cell.strip() for cell in line.split("\t")] for line in lines if line.strip()]
+    if short := [row[0] for row in rows if not any(row[2:])]:
+        raise OmicsError(f"{path} has groups without genes: {some(short)}. GMT is: name, description, gene, gene ...")
+    names = [row[0] for row in rows]
+    if twice := sorted({name for name in names if names.count(name) > 1 or not name}):
+        raise OmicsError(f"{path} has groups of one name, or without: {some(map(repr, twice))}. Name each once.")
+    return {row[0]: [gene for gene in row[2:] if gene] for row in rows}

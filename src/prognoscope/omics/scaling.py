@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from prognoscope.core.errors import OmicsError, some
 
-CONSTANT = 1e-6  # an SD below it is rounding
+LISTS = ("columns", "median", "mean", "sd", "constant", "emptied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class OmicsScaler:
     clip: float | None = None
     constant: tuple[str, ...] = ()  # left out: the same in all training patients, or never measured
     filled: int = 0  # missing values of training patients
+    clipped: int = 0  # values of training patients beyond `clip`
+    emptied: tuple[str, ...] = ()  # gene groups left out, because none of their columns varies
 
     @classmethod
     def fit(
@@ -34,25 +36,29 @@ class OmicsScaler:
         Args:
             training: Patients x columns, raw.
             groups: Gene group -> columns, as `assign_columns` gives them.
-            clip: Raw values are cut at plus and minus this before anything else, which tames outliers of z-scores.
+            clip: Raw values are cut at plus and minus this before anything else, which tames outliers of z-scores;
+                of no use in a table that does not hold z-scores.
 
         Raises:
-            OmicsError: No training patient has genes, or no column varies.
+            OmicsError: No training patient has genes, no column varies, or a value is infinite.
         """
+        if clip is not None and not clip > 0:
+            raise OmicsError(f"Genes cannot be clipped at plus and minus {clip:g}. Give a positive number, such as 5.")
         wanted = list(dict.fromkeys(column for columns in groups.values() for column in columns))
-        values = training[wanted].to_numpy(dtype=np.float64)
-        measured = ~np.isnan(values).all(axis=1)
-        if not measured.any():
+        raw = _finite(training, wanted)
+        raw = raw[~np.isnan(raw).all(axis=1)]
+        if not len(raw):
             raise OmicsError(
                 "No training patient has genes. Check that patient ids in cohort.omics are the clinical's."
             )
-        values = values[measured] if clip is None else np.clip(values[measured], -clip, clip)
+        values = raw if clip is None else np.clip(raw, -clip, clip)
         known = ~np.isnan(values)
         never = ~known.any(axis=0)
         median = np.nanmedian(np.where(never, 0.0, values), axis=0)
-        filled = np.where(known, values, median)
-        sd = filled.std(axis=0)
-        used = sd > CONSTANT
+        # sorted, so that sums do not depend on the order of patients, not even in their last digit
+        filled = np.sort(np.where(known, values, median), axis=0)
+        mean, sd = filled.mean(axis=0), filled.std(axis=0)
+        used = (filled[0] < filled[-1]) & (sd > 0)
         if not used.any():
             raise OmicsError(f"All {len(wanted)} gene columns are constant over the training patients.")
         place = {wanted[i]: n for n, i in enumerate(np.flatnonzero(used))}
@@ -60,12 +66,14 @@ class OmicsScaler:
         return cls(
             columns=tuple(place),
             median=tuple(median[used].tolist()),
-            mean=tuple(filled.mean(axis=0)[used].tolist()),
+            mean=tuple(mean[used].tolist()),
             sd=tuple(sd[used].tolist()),
             groups={name: where for name, where in positions.items() if where},
             clip=clip,
             constant=tuple(column for column, use in zip(wanted, used, strict=True) if not use),
             filled=int((~known[:, used]).sum()),
+            clipped=int((values != raw)[known].sum()),
+            emptied=tuple(name for name, where in positions.items() if not where),
         )
 
     @property
@@ -79,35 +87,51 @@ class OmicsScaler:
         notes = []
         if self.constant:
             notes.append(f"{len(self.constant)} constant gene columns were left out: {some(self.constant)}.")
+        if self.emptied:
+            notes.append(
+                f"{len(self.emptied)} gene groups without a varying column were left out: {some(self.emptied)}."
+            )
+        if self.clipped:
+            notes.append(
+                f"{self.clipped} gene values of training patients were clipped at plus and minus {self.clip:g}."
+            )
         if self.filled:
             notes.append(f"{self.filled} missing gene values of training patients were filled with the gene's median.")
         return tuple(notes)
+
+    def count_missing(self, table: pd.DataFrame) -> int:
+        """How many values `transform` would fill: those missing of patients who have some genes.
+
+        Raises:
+            OmicsError: As `transform`.
+        """
+        missing = np.isnan(_finite(table, self.columns))
+        return int(missing[~missing.all(axis=1)].sum())
 
     def transform(self, table: pd.DataFrame) -> tuple[Float[np.ndarray, "P _"], ...]:
         """Scaled genes of any patients, float32, one array a gene group; a patient without any gene has NaN.
 
         Raises:
-            OmicsError: Columns of training are missing.
+            OmicsError: Columns of training are missing, or a value is infinite. Further columns are passed over.
         """
-        if missing := [column for column in self.columns if column not in table]:
-            raise OmicsError(
-                f"The gene table lacks {len(missing)} of the {len(self.columns)} columns of training: {some(missing)}."
-            )
-        values = table[list(self.columns)].to_numpy(dtype=np.float64)
+        values = _finite(table, self.columns)
         absent = np.isnan(values).all(axis=1)
         values = values if self.clip is None else np.clip(values, -self.clip, self.clip)
         values = np.where(np.isnan(values), np.array(self.median), values)
-        scaled = ((values - np.array(self.mean)) / np.array(self.sd)).astype(np.float32)
+        scaled = (values - np.array(self.mean)) / np.array(self.sd)
+        largest = np.finfo(np.float32).max
+        scaled = np.clip(scaled, -largest, largest).astype(np.float32)
         scaled[absent] = np.nan
         return tuple(scaled[:, list(where)] for where in self.groups.values())
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able, floats in full."""
-        plain = {name: list(getattr(self, name)) for name in ("columns", "median", "mean", "sd", "constant")}
+        plain = {name: list(getattr(self, name)) for name in LISTS}
         return plain | {
             "groups": [[name, list(where)] for name, where in self.groups.items()],  # a list keeps its order in JSON
             "clip": self.clip,
             "filled": self.filled,
+            "clipped": self.clipped,
         }
 
     @classmethod
@@ -118,8 +142,25 @@ class OmicsScaler:
             OmicsError: Something is missing in it.
         """
         try:
-            lists = {name: tuple(stored[name]) for name in ("columns", "median", "mean", "sd", "constant")}
+            lists = {name: tuple(stored[name]) for name in LISTS}
             groups = {name: tuple(where) for name, where in stored["groups"]}
-            return cls(**lists, groups=groups, clip=stored["clip"], filled=stored["filled"])
+            return cls(**lists, groups=groups, **{name: stored[name] for name in ("clip", "filled", "clipped")})
         except (KeyError, TypeError, ValueError) as cause:
             raise OmicsError(f"The stored scaler of genes is incomplete ({cause}). Train again.") from cause
+
+
+def _finite(table: pd.DataFrame, columns: Sequence[str]) -> Float[np.ndarray, "P G"]:
+    """The values of these columns; NaN is allowed, infinity is not."""
+    if missing := [column for column in columns if column not in table]:
+        raise OmicsError(
+            f"The gene table lacks {len(missing)} of the {len(columns)} columns of training: {some(missing)}. "
+            "Give a table with the same genes, measured and named alike."
+        )
+    values = table[list(columns)].to_numpy(dtype=np.float64)
+    rows, places = np.nonzero(np.isinf(values))
+    if len(rows):
+        raise OmicsError(
+            f"The gene table has {len(rows)} infinite values, the first of patient {table.index[rows[0]]} in column "
+            f"{columns[places[0]]!r}. Correct them, or leave them empty."
+        )
+    return values

@@ -1,7 +1,6 @@
 """Gene tables -> one row a patient: MCAT's wide tables, plain tables, AnnData; several of them as one."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,27 +9,19 @@ import pandas as pd
 
 from prognoscope.core.errors import OmicsError, nearest, some
 from prognoscope.core.files import need_file
-from prognoscope.core.tables import read_table
-from prognoscope.omics.groups import KIND, kind_of
+from prognoscope.core.tables import as_text, is_unnamed, plain_name, read_table
+from prognoscope.omics.columns import KIND, KINDS, is_metadata, kind_of
+from prognoscope.omics.joining import OmicsTable, join_tables
+
+__all__ = ["OmicsTable", "read_omics"]
 
 Layout = Literal["auto", "mcat", "wide", "anndata"]
-METADATA = frozenset(  # of MCAT's tables and its relatives; never a gene, wherever it stands
-    {
-        *("case_id", "slide_id", "site", "is_female", "oncotree_code", "age", "train", "patient_id", "disc_label"),
-        *("survival_months", "censorship", "survival_months_dss", "survival_months_pfi", "censorship_dss"),
-        *("censorship_pfi", "label", "survival_days", "vital_status", "event", "status", "Patient ID"),
-    }
+Unsuffixed = Literal["refuse", "mutation", "ignore"]
+PATIENT_COLUMNS = (  # as `plain_name` spells them, best first
+    *("patient_id", "case_id", "patient", "patient_barcode", "bcr_patient_barcode", "submitter_id"),
+    *("case_submitter_id", "case", "barcode", "sample", "sample_id"),
 )
-PATIENT_COLUMNS = ("patient_id", "case_id", "Patient ID", "patient", "PATIENT", "sample", "Unnamed: 0")
-KINDS = ("rnaseq", "cnv", "mut")
-
-
-@dataclass(frozen=True, slots=True)
-class OmicsTable:
-    """One row a patient, one column a measured gene, as in the files and not yet scaled."""
-
-    values: pd.DataFrame  # index patient; float32; NaN where missing
-    notes: tuple[str, ...] = ()  # what was left out or merged, in sentences
+SLIDE_COLUMNS = {"slide_id", "slide"}
 
 
 def read_omics(
@@ -38,109 +29,190 @@ def read_omics(
     layout: Layout = "auto",
     *,
     patient: str | None = None,
-    unsuffixed: Literal["refuse", "mutation", "ignore"] = "ignore",
+    unsuffixed: Unsuffixed = "ignore",
     kinds: Sequence[str] | None = None,
+    exclude: Collection[str] = (),
 ) -> OmicsTable:
     """The gene tables of a cohort as one.
 
     Tables of other patients are put below each other, and keep the columns that all have; tables of the same patients
-    are put side by side.
+    are put side by side (`joining.join_tables` has the rule).
 
     Args:
         layout: "mcat": rows are slides, genes end in `_rnaseq`, `_cnv`, `_mut`. "wide": patients x genes. "anndata".
-        patient: The column of patients; by default a known name, or the first column.
-        unsuffixed: What columns of an MCAT table are that are neither metadata nor end in a kind.
+            "auto": by the file's ending and whether it has the columns case_id and slide_id.
+        patient: The column of patients, in AnnData of `obs`; by default a known name, or the first column.
+        unsuffixed: What columns of an MCAT table are that are neither metadata nor end in a kind: an error,
+            mutations (0 or 1; their names get the ending `_mut`), or nothing, which is noted.
         kinds: Keep these kinds only, of rnaseq, cnv and mut.
+        exclude: Columns that are no genes whatever they are called, such as the study's outcome and covariates.
 
     Raises:
         MissingFileError: A table is not there.
         OmicsError: A column is not numeric, a patient's rows differ, or the tables do not fit together.
     """
+    if not paths:
+        raise OmicsError("There is no gene table to read. Name one in cohort.omics.table.")
     if strange := [kind for kind in kinds or () if kind not in KINDS]:
         raise OmicsError(f"There is no kind of genes {strange[0]!r}; {nearest(strange[0], KINDS)}")
-    tables = [_read(Path(path), layout, patient, unsuffixed) for path in paths]
+    tables = [_read(Path(path), layout, patient, unsuffixed, exclude) for path in paths]
     if kinds is not None:
-        tables = [OmicsTable(t.values[[c for c in t.values if kind_of(c) in kinds]], t.notes) for t in tables]
-        if empty := [str(path) for path, t in zip(paths, tables, strict=True) if not len(t.values.columns)]:
-            raise OmicsError(f"{some(empty)} has no column of the kinds {', '.join(kinds)}. Change cohort.omics.kinds.")
-    joined = tables[0]
-    for path, table in zip(paths[1:], tables[1:], strict=True):
-        joined = _join(joined, table, Path(path).name)
-    return joined
+        tables = _of_kinds(tables, kinds)
+    return join_tables(tables)
 
 
-def _read(path: Path, layout: Layout, patient: str | None, unsuffixed: str) -> OmicsTable:
-    if layout == "anndata" or (layout == "auto" and path.suffix == ".h5ad"):
-        return _read_anndata(path)
-    table = read_table(path, "The gene table")
-    if layout == "auto":
-        layout = "mcat" if {"case_id", "slide_id"} <= set(table.columns) else "wide"
-    key = patient or next((name for name in PATIENT_COLUMNS if name in table), table.columns[0])
-    if key not in table:
-        raise OmicsError(f"{path} has no column {key!r}; {nearest(key, list(map(str, table.columns[:12])))}")
-    ids = table[key].astype(str)
-    notes: list[str] = []
-    if layout == "mcat":
-        genes = [c for c in table if KIND.search(c)]
-        bare = [c for c in table if c not in METADATA and not KIND.search(c) and c != key]
-        if bare and unsuffixed == "refuse":
+def _of_kinds(tables: list[OmicsTable], kinds: Sequence[str]) -> list[OmicsTable]:
+    kept = []
+    for table in tables:
+        chosen = [column for column in table.values if kind_of(column) in kinds]
+        if not chosen:
             raise OmicsError(
-                f"{path} has {len(bare)} columns that are neither metadata nor end in _rnaseq, _cnv or _mut: "
-                f"{some(bare)}. Say what they are with cohort.omics.unsuffixed: mutation or ignore."
+                f"{table.source} has no column of the kinds {', '.join(kinds)}. Change cohort.omics.kinds, or leave "
+                "this table out."
             )
-        if bare and unsuffixed == "mutation":
-            table = table.rename(columns={c: f"{c}_mut" for c in bare})
-            genes = [c for c in table if KIND.search(c)]
-        elif bare:
-            notes.append(f"{path.name}: {len(bare)} columns without the ending of a kind were left out: {some(bare)}.")
-    else:
-        genes = [c for c in table if c != key and c not in METADATA]
-        if left := [c for c in table if c != key and c in METADATA]:
-            notes.append(f"{path.name}: columns that are not genes were left out: {some(left)}.")
-    if not genes:
-        raise OmicsError(f"{path} has no gene column; it has {some(table.columns)}. Correct cohort.omics.layout.")
-    values = _numbers(table[genes], path)
-    values.index = pd.Index(ids, name="patient")
+        left = len(table.values.columns) - len(chosen)
+        note = f"{table.source}: {left} columns of other kinds than {', '.join(kinds)} were left out."
+        kept.append(OmicsTable(table.values[chosen], (*table.notes, *([note] if left else [])), table.source))
+    return kept
+
+
+def _read(path: Path, layout: Layout, patient: str | None, unsuffixed: str, exclude: Collection[str]) -> OmicsTable:
+    if layout == "anndata" or (layout == "auto" and path.suffix == ".h5ad"):
+        table, ids = _read_anndata(path, patient)
+        return _finish(table, ids, path, [], exclude, rows_are_slides=patient is not None)
+    table = read_table(path, "The gene table", text=[] if patient is None else [patient], keep_unnamed=True)
+    key = _patient_column(table, patient, path)
+    if pd.api.types.is_numeric_dtype(table[key]):  # read again, so that 007 and 7 are two patients
+        table = read_table(path, "The gene table", text=[key, *([""] if is_unnamed(key) else [])], keep_unnamed=True)
+    ids = as_text(table[key])
+    table = table.drop(columns=key)
+    if layout == "auto":
+        layout = "mcat" if "slide_id" in table and "case_id" in {key, *table.columns} else "wide"
+    notes: list[str] = []
+    rows_are_slides = layout == "mcat" or any(plain_name(column) in SLIDE_COLUMNS for column in table)
     if layout == "mcat":
-        values = _one_row_a_patient(values, path)
-    elif values.index.has_duplicates:
-        twice = sorted(set(values.index[values.index.duplicated()]))
-        raise OmicsError(f"{path} has {len(twice)} patients in more than one row: {some(twice)}. Leave one row each.")
-    return OmicsTable(values, tuple(notes))
+        table = _with_kinds(table, path, unsuffixed, exclude, notes)
+    return _finish(table, ids, path, notes, exclude, rows_are_slides=rows_are_slides)
 
 
-def _numbers(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    for column in table.columns[[kind not in "fiub" for kind in (d.kind for d in table.dtypes)]]:
+def _patient_column(table: pd.DataFrame, patient: str | None, path: Path) -> str:
+    if patient is not None:
+        if patient not in table:
+            raise OmicsError(f"{path} has no column {patient!r}; {nearest(patient, list(table.columns[:12]))}")
+        return patient
+    plain = {plain_name(column): column for column in reversed(table.columns)}
+    if known := next((plain[name] for name in PATIENT_COLUMNS if name in plain), None):
+        return known
+    first = next((column for column in table if not _is_row_counter(table[column])), None)
+    if first is None or (pd.api.types.is_float_dtype(table[first]) and (table[first].dropna() % 1 != 0).any()):
+        raise OmicsError(
+            f"{path} has no column of patients: the first, {first!r}, holds no ids. "
+            "Name the column in cohort.omics.patient."
+        )
+    return first
+
+
+def _is_row_counter(column: pd.Series) -> bool:
+    if not is_unnamed(column.name) or not pd.api.types.is_integer_dtype(column):
+        return False
+    return len(column) == 0 or np.array_equal(column - column.iloc[0], np.arange(len(column)))
+
+
+def _with_kinds(
+    table: pd.DataFrame, path: Path, unsuffixed: str, exclude: Collection[str], notes: list[str]
+) -> pd.DataFrame:
+    """The columns that end in a kind, and mutations without that ending if they are to be had."""
+    bare = [c for c in table if not KIND.search(c) and not is_metadata(c) and c not in exclude]
+    if bare and unsuffixed == "refuse":
+        raise OmicsError(
+            f"{path} has {len(bare)} columns that are neither metadata nor end in _rnaseq, _cnv or _mut: "
+            f"{some(bare)}. Say what they are with cohort.omics.unsuffixed: mutation or ignore."
+        )
+    if bare and unsuffixed == "mutation":
+        if other := [c for c in bare if not table[c].dropna().isin([0, 1]).all()]:
+            raise OmicsError(
+                f"{path} has {len(other)} columns without the ending of a kind that hold more than 0 and 1: "
+                f"{some(other)}. They are no mutations: remove or exclude them, or use cohort.omics.unsuffixed: ignore."
+            )
+        if both := [c for c in bare if f"{c}_mut" in table]:
+            raise OmicsError(f"{path} has mutations with and without _mut: {some(both)}. Leave one column a gene.")
+        table = table.rename(columns={c: f"{c}_mut" for c in bare})
+        notes.append(f"{path.name}: {len(bare)} columns without the ending of a kind were taken as mutations.")
+    elif bare:
+        notes.append(f"{path.name}: {len(bare)} columns without the ending of a kind were left out: {some(bare)}.")
+    return table[[c for c in table if KIND.search(c)]]
+
+
+def _finish(
+    table: pd.DataFrame,
+    ids: pd.Series,
+    path: Path,
+    notes: list[str],
+    exclude: Collection[str],
+    *,
+    rows_are_slides: bool,
+) -> OmicsTable:
+    """Genes as float32, one row a patient."""
+    left = [column for column in table if is_metadata(column) or column in exclude]
+    if named := [column for column in left if not is_unnamed(column)]:
+        notes.append(f"{path.name}: columns that are not genes were left out: {some(named)}.")
+    genes = table.drop(columns=left)
+    if not len(genes.columns):
+        raise OmicsError(f"{path} has no gene column; it has {some(left) or 'none'}. Correct cohort.omics.layout.")
+    if not len(genes):
+        raise OmicsError(f"{path} has no patient: it holds a header and no row. Export it again.")
+    if (missing := np.flatnonzero(ids.isna())).size:
+        rows = some(int(row) + 1 for row in missing)
+        raise OmicsError(f"{path} has {missing.size} rows without a patient: row {rows} of the data. Fill in the ids.")
+    values = _numbers(genes, ids, path)
+    values.index = pd.Index(ids, name="patient")
+    if values.index.has_duplicates:
+        values = _one_row_a_patient(values, path, rows_are_slides)
+    return OmicsTable(values, tuple(notes), path.name)
+
+
+def _numbers(table: pd.DataFrame, ids: pd.Series, path: Path) -> pd.DataFrame:
+    mended = {}
+    for column in table.columns[[kind.kind not in "fiub" for kind in table.dtypes]]:
         number = pd.to_numeric(table[column], errors="coerce")
         bad = table[column][number.isna() & table[column].notna()]
         if len(bad):
-            raise OmicsError(f"{path} has {bad.iloc[0]!r} in column {column!r}, which is not a number. Correct it.")
-        table = table.assign(**{column: number})
-    values = table.to_numpy(dtype=np.float32)
+            raise OmicsError(
+                f"{path} has {bad.iloc[0]!r} in column {column!r}, patient {ids[bad.index[0]]}, which is not a number. "
+                "Correct it, or remove the column."
+            )
+        mended[column] = number.astype(np.float64)
+    exact = table.assign(**mended).to_numpy(dtype=np.float64)
+    with np.errstate(over="ignore"):
+        values = exact.astype(np.float32)
     rows, columns = np.nonzero(np.isinf(values))
     if len(rows):
         raise OmicsError(
-            f"{path} has {len(rows)} infinite values, the first in row {rows[0] + 2}, column "
+            f"{path} has {len(rows)} infinite values, the first of patient {ids.iloc[rows[0]]} in column "
             f"{table.columns[columns[0]]!r}. Correct them, or leave them empty."
         )
     return pd.DataFrame(values, columns=table.columns)
 
 
-def _one_row_a_patient(values: pd.DataFrame, path: Path) -> pd.DataFrame:
-    first = values[~values.index.duplicated()]
-    again = values[values.index.duplicated()]
-    if len(again):
-        same = first.loc[again.index].to_numpy()
-        differs = ~((same == again.to_numpy()) | (np.isnan(same) & np.isnan(again.to_numpy()))).all(axis=1)
-        if differs.any():
-            raise OmicsError(
-                f"{path} has different genes in the rows of one patient: {some(sorted(set(again.index[differs])))}. "
-                "The rows of one patient must agree."
-            )
-    return first
+def _one_row_a_patient(values: pd.DataFrame, path: Path, rows_are_slides: bool) -> pd.DataFrame:
+    again = values.index.duplicated()
+    if not rows_are_slides:
+        twice = sorted(set(values.index[again]))
+        raise OmicsError(f"{path} has {len(twice)} patients in more than one row: {some(twice)}. Leave one row each.")
+    place, patients = pd.factorize(values.index)
+    rows = values.to_numpy()
+    first = rows[~again][place]  # the first row of each row's patient
+    differs = ~((rows == first) | (np.isnan(rows) & np.isnan(first)))
+    if differs.any():
+        who, what = patients[np.unique(place[differs.any(axis=1)])], values.columns[differs.any(axis=0)]
+        raise OmicsError(
+            f"{path} has different genes in the rows of {len(who)} patients: {some(who)}; in {len(what)} columns: "
+            f"{some(what)}. The rows of one patient must agree."
+        )
+    return values[~again]
 
 
-def _read_anndata(path: Path) -> OmicsTable:
+def _read_anndata(path: Path, patient: str | None) -> tuple[pd.DataFrame, pd.Series]:
     path = need_file(path, "The gene table")
     try:
         from anndata import read_h5ad
@@ -148,47 +220,17 @@ def _read_anndata(path: Path) -> OmicsTable:
         raise OmicsError(f'{path} is AnnData: install "prognoscope[anndata]" -c constraints.txt to read it.') from cause
     try:
         data = read_h5ad(path)
-    except (OSError, KeyError, ValueError) as cause:
-        raise OmicsError(f"{path} cannot be read as AnnData: {cause}") from cause
+    except (OSError, KeyError, ValueError, TypeError, AttributeError) as cause:
+        raise OmicsError(f"{path} cannot be read as AnnData ({cause}). Write it again.") from cause
+    if data.X is None:
+        raise OmicsError(f"{path} has no matrix X. Put the values to use into X.")
+    if patient is not None and patient not in data.obs:
+        raise OmicsError(
+            f"{path} has no column {patient!r} in obs; {nearest(patient, list(map(str, data.obs.columns)))}"
+        )
     table = data.to_df()
-    if twice := sorted(set(table.index[table.index.duplicated()])):
-        raise OmicsError(f"{path} has {len(twice)} observations of one name: {some(twice)}. Name them after patients.")
-    values = _numbers(table.reset_index(drop=True), path)
-    values.index = pd.Index(table.index.astype(str), name="patient")
-    return OmicsTable(values)
-
-
-def _join(one: OmicsTable, other: OmicsTable, name: str) -> OmicsTable:
-    here, there = set(one.values.index), set(other.values.index)
-    notes = [*one.notes, *other.notes]
-    if not here & there:
-        common = [c for c in one.values if c in set(other.values.columns)]
-        if not common:
-            raise OmicsError(f"{name} has no gene column in common with the tables before it. Check their gene names.")
-        lost = [[c for c in table.values if c not in set(common)] for table in (one, other)]
-        notes.append(
-            f"{len(common)} gene columns are in all tables; left out were {len(lost[0])} that {name} lacks "
-            f"({some(lost[0], 3) or 'none'}) and {len(lost[1])} that only {name} has ({some(lost[1], 3) or 'none'})."
-        )
-        return OmicsTable(pd.concat([one.values[common], other.values[common]]), tuple(notes))
-    shared = [c for c in one.values if c in set(other.values.columns)]
-    both = sorted(here & there)
-    if shared:
-        a, b = (t.values.loc[both, shared].to_numpy() for t in (one, other))
-        differs = ~((a == b) | np.isnan(a) | np.isnan(b)).all(axis=1)
-        if differs.any():
-            who = [patient for patient, differ in zip(both, differs, strict=True) if differ]
-            raise OmicsError(
-                f"{name} gives {len(who)} patients other values than the tables before it: {some(who)}. "
-                "Leave each patient in one table."
-            )
-    if here != there:
-        notes.append(
-            f"{len(both)} patients are in both {name} and the tables before it, {len(here - there)} only in those, "
-            f"{len(there - here)} only in {name}; what a table does not say of a patient is missing."
-        )
-    return OmicsTable(one.values.combine_first(other.values)[_ordered(one, other)].astype(np.float32), tuple(notes))
-
-
-def _ordered(one: OmicsTable, other: OmicsTable) -> list[str]:
-    return list(dict.fromkeys([*one.values.columns, *other.values.columns]))
+    if twice := sorted(set(table.columns[table.columns.duplicated()])):
+        raise OmicsError(f"{path} names {len(twice)} genes more than once: {some(twice)}. Make var_names unique.")
+    table.columns = table.columns.astype(str)
+    ids = table.index.to_series() if patient is None else data.obs[patient]
+    return table.reset_index(drop=True), as_text(ids.reset_index(drop=True))
