@@ -13,11 +13,11 @@ PATCH_PX = 256
 MPP = 0.5
 TUMOUR_SHARE = (0.08, 0.25)  # modest, so that finding the tumour matters
 
-CLASS_DISTANCE = 5.0  # length of a class's mean; the noise has deviation 1 in every dimension
+CLASS_DISTANCE = 8.0  # length of a class's mean; the noise has deviation 1 in every dimension
 PROLIFERATION_STEP = 1.2  # how far a tumour patch moves with one deviation of proliferation
 OTHERS_STEP = 0.6  # deviation of the same movement in all other tissue, which tells nothing
-PATIENT_SHIFT = 0.12  # deviation in every dimension, one draw a patient
-SITE_SHIFT = 0.25
+PATIENT_SHIFT = 0.05  # deviation in every dimension, one draw a patient
+SITE_SHIFT = 0.12
 
 _WORLD = 20_261  # the directions are those of one encoder: the same in all cohorts
 
