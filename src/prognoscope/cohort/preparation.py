@@ -56,7 +56,7 @@ class Preparation:
         Args:
             bins_from: "train": inner edges from training patients, outer ones infinite. "cohort": the published rule,
                 with edges from everybody's times, test patients included, closed at the first and the last.
-            clip: Bounds of scaled gene values.
+            clip: Raw gene values are cut at plus and minus this, which suits tables of z-scores.
             groups: Gene group -> genes; by default the cohort's, and without any one group of all columns.
 
         Raises:
@@ -74,7 +74,8 @@ class Preparation:
             values = cohort.omics.values
             known = set(values.index)
             training = values.loc[[patient for patient in train.patients if patient in known]]
-            columns = assign_columns(list(values.columns), groups if groups is not None else cohort.groups)
+            wanted = groups if groups is not None else cohort.groups
+            columns = assign_columns(list(values.columns), wanted, source=cohort.omics.source)
             scaler = OmicsScaler.fit(training, columns, clip=clip)
         encoder = None
         if cohort.covariates is not None:

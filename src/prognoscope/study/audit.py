@@ -77,7 +77,7 @@ def _outcome_table(cohort: Cohort) -> pd.DataFrame:
 
 def _genes_table(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
     values, warnings = cohort.omics.values, []
-    groups = assign_columns(list(values.columns), cohort.groups)
+    groups = assign_columns(list(values.columns), cohort.groups, source=cohort.omics.source)
     rows = [(name, len(columns)) for name, columns in groups.items()]
     grouped = {column for columns in groups.values() for column in columns}
     rows.append(("in no group", len(values.columns) - len(grouped)))

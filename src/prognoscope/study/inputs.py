@@ -52,6 +52,7 @@ def read_cohort(spec: StudySpec, folder: Path, *, needs_follow_up: bool = True) 
             patient=section.omics.patient,
             unsuffixed=section.omics.unsuffixed,
             kinds=section.omics.kinds,
+            exclude=_columns_of(section.clinical),
         )
         groups = None if section.omics.groups is None else read_groups(folder / section.omics.groups)
     if section.subtype is not None:
@@ -61,6 +62,12 @@ def read_cohort(spec: StudySpec, folder: Path, *, needs_follow_up: bool = True) 
     return make_cohort(
         spec.name, table, slides=_bags_of(spec, folder, patients), omics=omics, groups=groups, subtypes=subtypes
     )
+
+
+def _columns_of(section: ClinicalSection) -> tuple[str, ...]:
+    """Columns that tell the outcome or a covariate, so that none of them becomes a gene."""
+    named = (section.time, section.event, section.censored, section.site, *section.covariates)
+    return tuple(name for name in named if name is not None)
 
 
 def _read_follow_up(section: ClinicalSection, folder: Path, is_needed: bool) -> ClinicalTable:

@@ -1,7 +1,6 @@
 """Extract, cross-validate, evaluate, report: the run folder, and going on after a stop."""
 
 import platform
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -160,7 +159,7 @@ def sizes_to_come(cohort: Cohort) -> Sizes:
     """Lengths as the tables announce them, to try every method's options before any work."""
     groups: dict[str, Sequence[str]] = {}
     if cohort.omics is not None:
-        groups = assign_columns(list(cohort.omics.values.columns), cohort.groups)
+        groups = assign_columns(list(cohort.omics.values.columns), cohort.groups, source=cohort.omics.source)
     return Sizes(
         n_bins=4,
         embedding_dim=16 if cohort.slides else 0,
@@ -260,10 +259,9 @@ def optimism(study: Study) -> dict[str, str]:
 def provenance(study: Study, inputs: Inputs, notes: Sequence[str]) -> dict[str, object]:
     """Where the numbers come from. No times of day, so that equal runs have equal files."""
     packages = ("prognoscope", "torch", "numpy", "pandas", "scipy", "lifelines")
-    command = f"prognoscope run {study.spec.name}.yaml" if not sys.argv else " ".join(["prognoscope", *sys.argv[1:]])
     return {
         "name": study.spec.name,
-        "command": command,
+        "command": "prognoscope run study.yaml",
         "protocol": study.spec.protocol,
         "methods": [method.title for method in study.spec.methods],
         "optimistic": optimism(study),
