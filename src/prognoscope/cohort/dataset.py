@@ -1,9 +1,10 @@
 """Patients -> batches: their bags packed, their genes scaled, what is missing marked."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.preparation import Preparation
-from prognoscope.core.bags import Bag, Bags
+from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Batch, Inputs, Target
 from prognoscope.core.outcome import Outcome
 from prognoscope.features.store import PackedEmbeddings
@@ -36,31 +37,39 @@ class PatientDataset:
     def __len__(self) -> int:
         return len(self.outcome)
 
-    @property
+    @cached_property
     def lengths(self) -> list[int]:
         """Patches of each patient."""
         if self.embeddings is None:
             return [0] * len(self)
-        return [self.embeddings.slides(patient)[-1][2] for patient in self.patients]
+        slides = map(self.embeddings.slides, self.patients)
+        return [each[-1][2] if each else 0 for each in slides]
 
-    def batch(self, index: Sequence[int]) -> Batch:
-        """The patients at these positions, on the CPU, in float32."""
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hexadecimal digits that stand for all that is in it, so that equal ones train equal models."""
+        tensors = [self.target.bin, self.target.event, self.target.time, self.target.subtype]
+        words = [*self.patients, "" if self.embeddings is None else self.embeddings.key]
+        return fingerprint([*tensors, *self.omics, self.clinical], words)
+
+    def batch(self, index: Sequence[int], device: str = "cpu") -> Batch:
+        """The patients at these positions, on the device, in float32."""
         rows = torch.tensor(list(index), dtype=torch.int64)
-        target = Target(
-            self.target.bin[rows],
-            self.target.event[rows],
-            self.target.time[rows],
-            None if self.target.subtype is None else self.target.subtype[rows],
-        )
+        subtype = None if self.target.subtype is None else self.target.subtype[rows]
+        target = Target(self.target.bin[rows], self.target.event[rows], self.target.time[rows], subtype)
         omics = tuple(group[rows] for group in self.omics)
         clinical = None if self.clinical is None else self.clinical[rows]
         patients = tuple(self.patients[i] for i in index)
-        return Batch(patients, Inputs(self._bags(patients), omics, clinical), target)
+        inputs = Inputs(self._bags(patients, device), omics, clinical)
+        return Batch(patients, inputs.to(device, non_blocking=True), target.to(device, non_blocking=True))
 
-    def _bags(self, patients: Sequence[str]) -> Bags:
+    def _bags(self, patients: Sequence[str], device: str) -> Bags:
         if self.embeddings is None:
-            return Bags(torch.zeros(0, 1), torch.zeros(len(patients), dtype=torch.int64))
-        return Bags.pack([Bag(*map(_float_tensor, self.embeddings.bag(patient))) for patient in patients])
+            return Bags(torch.zeros(0, 1, device=device), torch.zeros(len(patients), dtype=torch.int64))
+        values, coords = zip(*map(self.embeddings.bag, patients), strict=True)
+        lengths = torch.tensor([len(bag) for bag in values], dtype=torch.int64)
+        known = all(each is not None for each in coords)
+        return Bags(_end_to_end(values, device), lengths, _end_to_end(coords, device) if known else None)
 
 
 def open_bags(path: Path | None) -> PackedEmbeddings | None:
@@ -88,29 +97,36 @@ def prepared_dataset(
         None if prepared.subtype is None else torch.from_numpy(prepared.subtype),
     )
     omics = tuple(_float_tensor(group) for group in prepared.omics)
-    return PatientDataset(outcome, target, omics, _float_tensor(prepared.clinical), embeddings)
+    clinical = None if prepared.clinical is None else _float_tensor(prepared.clinical)
+    return PatientDataset(outcome, target, omics, clinical, embeddings)
 
 
-def loaded_ahead(
-    dataset: PatientDataset, parts: Sequence[Sequence[int]], device: str, depth: int = 2
-) -> Iterator[Batch]:
-    """The batch of each part, on the device; the next ones are read while the caller computes."""
-    with ThreadPoolExecutor(1) as loader:
-        waiting = deque(loader.submit(dataset.batch, part) for part in parts[:depth])
-        for following in range(depth, len(parts) + depth):
-            batch = waiting.popleft().result() if waiting else None
+def loaded_ahead(dataset: PatientDataset, parts: Sequence[Sequence[int]], device: str) -> Generator[Batch, None, None]:
+    """The batch of each part, on the device; the next one is read while the caller computes.
+
+    An error of reading is raised where its batch is asked for. Closing the generator ends its thread.
+    """
+    loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+    try:
+        coming = [loader.submit(dataset.batch, part, device) for part in parts[:1]]
+        for following in range(1, len(parts) + 1):
+            batch = coming.pop().result()
             if following < len(parts):
-                waiting.append(loader.submit(dataset.batch, parts[following]))
-            if batch is not None:
-                yield Batch(batch.patients, batch.inputs.to(device), batch.target.to(device))
+                coming.append(loader.submit(dataset.batch, parts[following], device))
+            yield batch
+            del batch  # it need not live until the next one is there
+    finally:
+        loader.shutdown(cancel_futures=True)
 
 
-def cut_into_passes(step: Sequence[int], lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    """The patients of a step in parts of at most `most` patches, or one patient, each."""
+def cut_into_passes(
+    step: Sequence[int], lengths: Sequence[int], most: int, most_patients: int | None = None
+) -> Iterator[list[int]]:
+    """The patients of a step in parts of at most `most` patches each, or one patient."""
     part: list[int] = []
     patches = 0
     for patient in step:
-        if part and patches + lengths[patient] > most:
+        if part and (patches + lengths[patient] > most or len(part) == most_patients):
             yield part
             part, patches = [], 0
         part.append(patient)
@@ -119,5 +135,25 @@ def cut_into_passes(step: Sequence[int], lengths: Sequence[int], most: int) -> I
         yield part
 
 
-def _float_tensor(values: np.ndarray | None) -> Tensor | None:
-    return None if values is None else torch.from_numpy(np.array(values, dtype=np.float32))
+def fingerprint(tensors: Sequence[Tensor | None], words: Sequence[str]) -> str:
+    """Hexadecimal digits that stand for these tensors and words."""
+    sha = hashlib.sha256(repr(list(words)).encode())
+    for tensor in tensors:
+        if tensor is not None:
+            sha.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+            sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+        sha.update(b";")
+    return sha.hexdigest()
+
+
+def _end_to_end(parts: Sequence[np.ndarray], device: str) -> Tensor:
+    """One float32 tensor of all parts. They travel as they are stored, and widen only on the device."""
+    shape = (sum(map(len, parts)), parts[0].shape[1])
+    kind = torch.from_numpy(parts[0][:0].copy()).dtype
+    packed = torch.empty(shape, dtype=kind, pin_memory=device.startswith("cuda"))
+    np.concatenate(parts, out=packed.numpy())
+    return packed.to(device, non_blocking=True).float()
+
+
+def _float_tensor(values: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(values, dtype=np.float32))

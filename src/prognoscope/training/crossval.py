@@ -1,7 +1,7 @@
 """All folds of all methods: each a job of its own, done when its predictions are written."""
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,15 +14,16 @@ from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import PackedEmbeddings, PatientDataset, open_bags, prepared_dataset
 from prognoscope.cohort.preparation import Preparation
 from prognoscope.cohort.splits import Split
-from prognoscope.core.errors import TrainingError
+from prognoscope.core.errors import PrognoscopeError, TrainingError
 from prognoscope.core.files import write_table
 from prognoscope.core.parallel import run_many
 from prognoscope.models.base import Sizes, SurvivalModel
-from prognoscope.models.registry import create_model, model_class
+from prognoscope.models.registry import create_model
 from prognoscope.training.checkpoint import STATE, save_model, sizes_card
-from prognoscope.training.loop import Metric, Progress, fit
+from prognoscope.training.loop import Metric, fit
 from prognoscope.training.predict import Predicted, predict
-from prognoscope.training.spec import TrainingSpec
+from prognoscope.training.progress import Progress
+from prognoscope.training.spec import TrainingSpec, fixed_threads
 
 PREDICTIONS, HISTORY = "predictions.csv", "history.csv"
 
@@ -62,9 +63,16 @@ def cross_validate(
 ) -> Iterator[FoldJob]:
     """Train and test what is not done yet; each job as it ends.
 
+    Args:
+        workers: Processes; the numbers do not depend on it.
+        on_epoch: Called with the job, its finished and all its epochs; only with one worker.
+
     Raises:
-        TrainingError: A training cannot go on; the message names the method and the fold.
+        PrognoscopeError: A training cannot go on; the message names the method and the fold.
     """
+    for job in jobs:
+        if job.is_done:
+            _remove(job.folder / STATE)  # of a process that was killed between the two
     left = [job for job in jobs if not job.is_done]
     if workers == 1 and on_epoch is not None:
         for job in left:
@@ -79,71 +87,89 @@ def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -
     """Train on the fold's training part, choose on its validation part, test once; writes the fold's files.
 
     Raises:
-        TrainingError: The training cannot go on; the message names the method and the fold.
+        PrognoscopeError: The training cannot go on; the message names the method and the fold, and no file is left.
     """
     if job.is_done:
         return job.folder
+    try:
+        with fixed_threads(job.spec):
+            _train_and_test(job, on_epoch)
+    except PrognoscopeError as cause:
+        if isinstance(cause, TrainingError):  # it would only fail again from there
+            _remove(job.folder / STATE)
+        raise type(cause)(f"{job.method.title}, fold {job.split.fold}: {cause}") from cause
+    _remove(job.folder / STATE)
+    return job.folder
+
+
+def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -> None:
     split = job.split
-    patients = split.train if _needs_validation(job) else (*split.train, *split.validation)
     outer_train = (*split.train, *split.validation)
     preparation = Preparation.fit(job.cohort, outer_train, **job.bins)
     embeddings = open_bags(job.pack)
-    model = make_model(job, preparation, embeddings)
-    uses_bags = "bag" in model.needs | model.learns_from
+    sizes = sizes_of(preparation, embeddings)
+    model = make_model(job, sizes)
+    uses = model.needs | model.learns_from
+    preparation = limited(preparation, uses)
 
-    def dataset(names: Sequence[str]) -> PatientDataset:
-        return prepared_dataset(job.cohort, names, preparation, embeddings if uses_bags else None)
+    def dataset(patients: Sequence[str]) -> PatientDataset:
+        return prepared_dataset(job.cohort, patients, preparation, embeddings if "bag" in uses else None)
 
     recipe = replace(model.recipe, **job.method.recipe)
     test = dataset(split.test)
-    try:
-        if model.fits_at_once:
-            everybody = dataset(outer_train)
-            batch = everybody.batch(range(len(everybody)))
-            model.fit(batch.inputs, batch.target, preparation.bins.edges.tolist())
-            progress = Progress()
-        else:
-            progress = fit(
-                model,
-                dataset(patients),
-                validation=dataset(split.validation) if _needs_validation(job) else None,
-                test=test,
-                recipe=recipe,
-                spec=replace(job.spec, seed=fold_seed(job)),
-                metric=job.metric,
-                state_file=job.folder / STATE,
-                on_epoch=on_epoch,
-            )
-    except TrainingError as cause:
-        raise TrainingError(f"{job.method.title}, fold {split.fold}: {cause}") from cause
-    predicted = predict(model, test, recipe=recipe, spec=job.spec)
     card = {
         "name": job.method.name,
         "title": job.method.title,
         "options": job.method.options,
-        "sizes": sizes_card(sizes_of(preparation, embeddings)),
-        "recipe": {} if model.fits_at_once else asdict(recipe),
-        "chosen_epoch": None if model.fits_at_once else progress.best_epoch,
-        "choose": None if model.fits_at_once else job.spec.choose,
+        "sizes": sizes_card(sizes),
         "fold": split.fold,
         "bins": [float(edge) if np.isfinite(edge) else None for edge in preparation.bins.edges],
         "preparation": preparation.to_dict(),
         **job.notes,
     }
+    progress = Progress()
+    if model.fits_at_once:
+        everybody = dataset(outer_train)
+        batch = everybody.batch(range(len(everybody)))
+        model.fit(batch.inputs, batch.target, preparation.bins.edges.tolist())
+        card |= {"recipe": {}, "choose": None, "chosen_epoch": None}
+    else:
+        chooses = job.spec.choose.startswith("validation")
+        progress = fit(
+            model,
+            dataset(split.train if chooses else outer_train),
+            validation=dataset(split.validation) if chooses else None,
+            test=test,
+            recipe=recipe,
+            spec=replace(job.spec, seed=fold_seed(job)),
+            metric=job.metric,
+            state_file=job.folder / STATE,
+            about=card,
+            on_epoch=on_epoch,
+        )
+        card |= {"recipe": asdict(recipe), "choose": job.spec.choose, "chosen_epoch": progress.best_epoch}
+    predicted = predict(model, test, recipe=recipe, spec=job.spec)
     save_model(job.folder, model, card)
     if progress.history:
         write_table(job.folder / HISTORY, history_table(progress))
     write_table(job.folder / PREDICTIONS, prediction_table(predicted, test, split.fold))
-    with suppress(FileNotFoundError):
-        (job.folder / STATE).unlink()
-    return job.folder
 
 
-def make_model(job: FoldJob, preparation: Preparation, embeddings: PackedEmbeddings | None) -> SurvivalModel:
+def limited(preparation: Preparation, uses: Set[str]) -> Preparation:
+    """Without what the model does not use, so that its card is short and new patients need not have it."""
+    return replace(
+        preparation,
+        omics=preparation.omics if "omics" in uses else None,
+        covariates=preparation.covariates if "clinical" in uses else None,
+        subtypes=preparation.subtypes if "subtype" in uses else (),
+    )
+
+
+def make_model(job: FoldJob, sizes: Sizes) -> SurvivalModel:
     """A new model of the job's method, its weights drawn from the study's seed, the fold and the method's title."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(fold_seed(job))
-        return create_model(job.method.name, sizes=sizes_of(preparation, embeddings), **job.method.options)
+        return create_model(job.method.name, sizes=sizes, **job.method.options)
 
 
 def fold_seed(job: FoldJob) -> int:
@@ -187,5 +213,6 @@ def prediction_table(predicted: Predicted, dataset: PatientDataset, fold: int) -
     return table
 
 
-def _needs_validation(job: FoldJob) -> bool:
-    return job.spec.choose.startswith("validation") and not model_class(job.method.name).fits_at_once
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        path.unlink()

@@ -5,44 +5,28 @@ Every epoch draws from a generator of its own, so an interrupted training contin
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, loaded_ahead
+from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, fingerprint, loaded_ahead
 from prognoscope.core.batch import Batch, Output, Target
 from prognoscope.core.errors import MetricError, TrainingError, some
+from prognoscope.core.files import digest
 from prognoscope.models.base import Recipe, SurvivalModel
 from prognoscope.training.checkpoint import load_state, save_state
 from prognoscope.training.predict import predict
-from prognoscope.training.spec import TrainingSpec, autocast
+from prognoscope.training.progress import RULES, EpochRow, Progress
+from prognoscope.training.spec import TrainingSpec, autocast, fixed_threads
 
 Metric = Callable[..., float]  # metric(risk, time=..., event=...)
-EpochRow = dict[str, float]
-RULES = {  # how the epoch is chosen: the column of the history, and whether more is better
-    "last": None,
-    "validation_loss": ("validation_loss", False),
-    "validation_c_index": ("validation_c_index", True),
-    "test_c_index": ("test_c_index", True),  # what some papers did; optimistic
-}
-
-
-@dataclass(slots=True)
-class Progress:
-    """Where a training stands: what is saved, and what it continues from."""
-
-    history: list[EpochRow] = field(default_factory=list)
-    best_epoch: int = -1
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def epoch(self) -> int:
-        """The number of finished epochs."""
-        return len(self.history)
+CURE = "Lower training.learning_rate, or check the embeddings and genes for extreme values."
 
 
 def fit(
@@ -55,6 +39,7 @@ def fit(
     test: PatientDataset | None = None,
     metric: Metric | None = None,
     state_file: Path | None = None,
+    about: object = None,
     on_epoch: Callable[[int, int], None] | None = None,
 ) -> Progress:
     """Train `model` in place and leave it with the weights of the chosen epoch.
@@ -64,43 +49,41 @@ def fit(
         test: Patients whose C-index is recorded after every epoch. It chooses nothing, unless `spec.choose` is
             "test_c_index", which is what some published codes did.
         metric: The C-index, `metric(risk, time=..., event=...)`.
-        state_file: Where to keep the state to continue from; it is continued from when it is there.
+        state_file: Where to keep the state to continue from. It is continued from if it is there, whole, and of this
+            same training: model, recipe, spec, patients and their data, and `about`.
+        about: JSON-able; what else the numbers depend on, such as a method's options.
         on_epoch: Called with the number of finished and of all epochs.
 
     Returns:
         The history, one row an epoch, and the chosen epoch.
 
     Raises:
-        TrainingError: The loss is not a finite number, or the rule needs patients that were not given.
+        TrainingError: A loss or a weight is not a finite number, or the rule cannot rank epochs by the patients given.
     """
+    if not len(train):
+        raise TrainingError("There are no patients to train on.")
     recipe = recipe or model.recipe
-    needed = {"validation_loss": validation, "validation_c_index": validation, "test_c_index": test}
-    if spec.choose in needed and needed[spec.choose] is None:
-        raise TrainingError(f"Choosing epochs by {spec.choose} needs patients to measure it on; none were given.")
-    if spec.device == "cpu":
-        torch.set_num_threads(spec.threads)
+    parts = {"validation": validation, "test": test}
+    _check_rule(spec.choose, parts, metric)
+    key = _key(model, recipe, spec, [train, validation, test], about) if state_file is not None else ""
     model.to(spec.device)
     optimizer = make_optimizer(model, recipe)
-    progress = Progress()
-    if state_file is not None and state_file.is_file():
-        progress = load_state(state_file, model, optimizer, Progress)
+    progress = (load_state(state_file, model, optimizer, key) if state_file is not None else None) or Progress()
     saved_at = time.monotonic()
-    while progress.epoch < recipe.epochs and not _is_out_of_patience(progress, spec):
-        epoch = progress.epoch
-        set_learning_rate(optimizer, recipe, epoch)
-        row = {"epoch": epoch, "learning_rate": learning_rate(recipe, epoch)}
-        row |= train_epoch(model, train, optimizer, recipe=recipe, spec=spec, epoch=epoch)
-        row |= _measure(model, validation, "validation", metric, recipe, spec)
-        row |= _measure(model, test, "test", metric, recipe, spec)
-        progress.history.append(row)
-        if _is_best(progress.history, progress.best_epoch, spec.choose):
-            progress.best_epoch = epoch
-            progress.best_weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        if state_file is not None and (time.monotonic() - saved_at >= spec.save_every_s):
-            save_state(state_file, model, optimizer, progress)
-            saved_at = time.monotonic()
-        if on_epoch is not None:
-            on_epoch(progress.epoch, recipe.epochs)
+    with fixed_threads(spec):
+        while not progress.is_over(recipe.epochs, spec):
+            epoch = progress.epoch
+            set_learning_rate(optimizer, recipe, epoch)
+            row: EpochRow = {"epoch": epoch, "learning_rate": learning_rate(recipe, epoch)}
+            row |= train_epoch(model, train, optimizer, recipe=recipe, spec=spec, epoch=epoch)
+            for part, patients in parts.items():
+                row |= {} if patients is None else _measure(model, patients, part, metric, recipe, spec)
+            progress.add(row, model, spec.choose)
+            if state_file is not None and time.monotonic() - saved_at >= spec.save_every_s:
+                save_state(state_file, model, optimizer, progress, key)
+                saved_at = time.monotonic()
+            if on_epoch is not None:
+                on_epoch(progress.epoch, recipe.epochs)
     model.load_state_dict(progress.best_weights)
     model.eval()
     return progress
@@ -114,38 +97,53 @@ def train_epoch(
     recipe: Recipe,
     spec: TrainingSpec,
     epoch: int,
-) -> dict[str, float]:
-    """One pass over as many patients as there are; returns the mean of each loss per patient."""
+) -> EpochRow:
+    """One pass over as many patients as there are; returns the mean of each loss per patient.
+
+    Raises:
+        TrainingError: A loss or a weight is not a finite number.
+    """
     seed = np.random.SeedSequence([spec.seed, epoch])
     order = draw_patients(train.target, recipe.sampler, np.random.default_rng(seed))
-    steps = [order[i : i + recipe.patients_per_step] for i in range(0, len(order), recipe.patients_per_step)]
-    passes = [part for step in steps for part in cut_into_passes(step, train.lengths, spec.patches_per_pass)]
-    ends = np.cumsum([len(step) for step in steps]).tolist()
-    totals: dict[str, Tensor] = {}
+    passes = plan_passes(order, train.lengths, recipe.patients_per_step, spec.patches_per_pass)
+    losses: dict[str, list[Tensor]] = {}
     model.train()
-    done = 0
+    batches = loaded_ahead(train, [each.patients for each in passes], spec.device)
     devices = [torch.device(spec.device)] if spec.device.startswith("cuda") else []
-    with torch.random.fork_rng(devices=devices):
+    with closing(batches), torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(seed.generate_state(1)[0]))
-        for batch in loaded_ahead(train, passes, spec.device):
-            step_size = len(steps[int(np.searchsorted(ends, done, side="right"))])
+        for batch, this in zip(batches, passes, strict=True):
             with autocast(spec):
                 output = model(batch.inputs)
-            losses = losses_of(model, output, batch, recipe)
-            (sum(losses.values()).sum() / step_size).backward()
-            for name, loss in losses.items():
-                totals[name] = totals.get(name, 0.0) + loss.detach().sum()
-            done += len(batch.patients)
-            if done in ends:
+            each = losses_of(model, output, batch, recipe)
+            (sum(each.values()).sum() / this.step_size).backward()
+            for name, loss in each.items():
+                losses.setdefault(name, []).append(loss.detach())
+            if this.ends_step:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
-    means = {name: float(total) / len(order) for name, total in totals.items()}
-    if not all(math.isfinite(mean) for mean in means.values()):
-        raise TrainingError(
-            f"The loss is not a finite number in epoch {epoch}: {means}. "
-            "Lower training.learning_rate, or check the embeddings and genes for extreme values."
-        )
+    per_patient = {name: torch.cat(parts).double().cpu() for name, parts in losses.items()}  # the one wait of an epoch
+    _check_finite(model, per_patient, [train.patients[i] for i in order], epoch)
+    means = {name: float(values.mean()) for name, values in per_patient.items()}
     return {"train_loss": sum(means.values())} | {f"train_{name}": mean for name, mean in means.items()}
+
+
+class Pass(NamedTuple):
+    """Patients who go through the model at once: a step, or a part of one."""
+
+    patients: list[int]
+    step_size: int  # patients of the whole step
+    ends_step: bool
+
+
+def plan_passes(order: Sequence[int], lengths: Sequence[int], patients_per_step: int, most: int) -> list[Pass]:
+    """The passes of an epoch, none of more than `most` patches, unless one patient has them."""
+    plan = []
+    for start in range(0, len(order), patients_per_step):
+        step = order[start : start + patients_per_step]
+        parts = list(cut_into_passes(step, lengths, most))
+        plan += [Pass(part, len(step), i == len(parts)) for i, part in enumerate(parts, start=1)]
+    return plan
 
 
 def losses_of(model: SurvivalModel, output: Output, batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
@@ -166,15 +164,14 @@ def draw_patients(target: Target, sampler: str, generator: np.random.Generator) 
 
 def make_optimizer(model: SurvivalModel, recipe: Recipe) -> torch.optim.Optimizer:
     """The recipe's optimiser, with a group of parameters for each learning rate factor of the model."""
-    factors = model.learning_rate_factors
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in model.named_parameters():
-        matching = [factor for prefix, factor in factors.items() if name.startswith(prefix)]
-        groups.setdefault(matching[0] if matching else 1.0, []).append(parameter)
+        factors = [f for prefix, f in model.learning_rate_factors.items() if f"{name}.".startswith(f"{prefix}.")]
+        groups.setdefault(factors[0] if factors else 1.0, []).append(parameter)
     parameters = [{"params": values, "factor": factor} for factor, values in groups.items()]
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=1.0, momentum=0.9, weight_decay=recipe.weight_decay)
-    return torch.optim.Adam(parameters, lr=1.0, weight_decay=recipe.weight_decay)
+        return torch.optim.SGD(parameters, lr=1.0, momentum=0.9, weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.Adam(parameters, lr=1.0, weight_decay=recipe.weight_decay, fused=True)
 
 
 def learning_rate(recipe: Recipe, epoch: int) -> float:
@@ -190,40 +187,65 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: i
 
 
 def _measure(
-    model: SurvivalModel,
-    dataset: PatientDataset | None,
-    part: str,
-    metric: Metric | None,
-    recipe: Recipe,
-    spec: TrainingSpec,
+    model: SurvivalModel, dataset: PatientDataset, part: str, metric: Metric | None, recipe: Recipe, spec: TrainingSpec
 ) -> EpochRow:
-    if dataset is None:
-        return {}
     predicted = predict(model, dataset, recipe=recipe, spec=spec)
+    if not math.isfinite(predicted.loss):
+        raise TrainingError(f"The {part} loss is not a finite number; patients: {some(dataset.patients)}. {CURE}")
     row = {f"{part}_loss": predicted.loss}
     if metric is not None:
-        outcome = dataset.outcome
         try:
-            value = metric(predicted.prediction.risk, time=outcome.time, event=outcome.event)
-        except MetricError:  # a small validation part may have no comparable pair; it then ranks nothing
+            value = metric(predicted.prediction.risk, time=dataset.outcome.time, event=dataset.outcome.event)
+        except MetricError:  # a small part may have no comparable pair
             value = math.nan
         row[f"{part}_c_index"] = value
-    if not math.isfinite(predicted.loss):
-        raise TrainingError(f"The {part} loss is not a finite number; patients: {some(dataset.patients)}.")
     return row
 
 
-def _is_best(history: list[EpochRow], best: int, rule: str) -> bool:
-    if RULES[rule] is None or best < 0:
-        return True
-    column, more_is_better = RULES[rule]
-    new, old = history[-1][column], history[best][column]
-    if math.isnan(old):
-        return not math.isnan(new)
-    return new > old if more_is_better else new < old  # the first of equals stays
+def _check_rule(rule: str, parts: dict[str, PatientDataset | None], metric: Metric | None) -> None:
+    """Refuse before the first epoch what would leave all epochs unranked."""
+    if RULES[rule] is None:
+        return
+    part, column = rule.split("_", 1)
+    judges = parts[part]
+    if judges is None or not len(judges):
+        raise TrainingError(f"Choosing epochs by {rule} needs {part} patients; none were given.")
+    if column != "c_index":
+        return
+    if metric is None:
+        raise TrainingError(f"Choosing epochs by {rule} needs a metric; none was given.")
+    try:
+        metric(np.zeros(len(judges)), time=judges.outcome.time, event=judges.outcome.event)
+    except MetricError as cause:
+        raise TrainingError(
+            f"The {len(judges)} {part} patients cannot choose an epoch by their C-index: {cause} "
+            "Make the part larger, or choose by validation_loss or last."
+        ) from cause
 
 
-def _is_out_of_patience(progress: Progress, spec: TrainingSpec) -> bool:
-    if spec.patience is None or spec.choose == "last":
-        return False
-    return progress.epoch > 0 and progress.epoch - 1 - progress.best_epoch >= spec.patience
+def _check_finite(model: SurvivalModel, losses: dict[str, Tensor], patients: Sequence[str], epoch: int) -> None:
+    bad = ~torch.isfinite(sum(losses.values()))
+    if bad.any():
+        first = patients[int(bad.nonzero()[0])]
+        raise TrainingError(
+            f"The loss is not a finite number in epoch {epoch}, for {int(bad.sum())} of {len(patients)} draws, "
+            f"the first of patient {first}. {CURE}"
+        )
+    weights = [name for name, value in model.named_parameters() if not torch.isfinite(value).all()]
+    if weights:
+        raise TrainingError(f"Weights are no finite numbers after epoch {epoch}: {some(weights)}. {CURE}")
+
+
+def _key(
+    model: SurvivalModel,
+    recipe: Recipe,
+    spec: TrainingSpec,
+    datasets: Sequence[PatientDataset | None],
+    about: object,
+) -> str:
+    """Stands for all that the numbers of a training depend on."""
+    settings = {name: value for name, value in asdict(spec).items() if name != "save_every_s"}
+    state = model.state_dict()
+    words = [type(model).__name__, torch.__version__, *state, digest([asdict(recipe), settings, about])]
+    words += ["" if dataset is None else dataset.fingerprint for dataset in datasets]
+    return fingerprint(list(state.values()), words)

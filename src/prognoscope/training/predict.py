@@ -1,15 +1,20 @@
 """A model and patients -> what the model says of them."""
 
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, loaded_ahead
+from prognoscope.core.errors import InputError
 from prognoscope.core.outcome import Prediction
 from prognoscope.models.base import Recipe, SurvivalModel
-from prognoscope.training.spec import TrainingSpec, autocast
+from prognoscope.training.spec import TrainingSpec, autocast, fixed_threads
+
+MOST_PATIENTS = 256  # at once, however few patches they have
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,32 +22,41 @@ class Predicted:
     """What a model says of the patients of a dataset."""
 
     prediction: Prediction
-    loss: float  # mean survival loss per patient; NaN without outcomes
+    loss: float  # mean survival loss per patient; means nothing without follow-up
     subtype: Float[np.ndarray, "P C"] | None  # probabilities of the subtypes
 
 
 def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, spec: TrainingSpec) -> Predicted:
-    """Predict all patients of the dataset, in its order, without learning from them."""
+    """Predict all patients of the dataset, in its order, without learning from them.
+
+    Closed-form methods predict on the CPU in float32, whatever the spec says.
+
+    Raises:
+        InputError: There is nobody to predict, or a risk is not a finite number.
+    """
+    if not len(dataset):
+        raise InputError("There are no patients to predict.")
+    if model.fits_at_once:
+        spec = replace(spec, device="cpu", precision="float32")
+    passes = list(cut_into_passes(range(len(dataset)), dataset.lengths, spec.patches_per_pass, MOST_PATIENTS))
+    said: list[tuple[Tensor | None, ...]] = []
     was_training = model.training
-    model.eval()
-    passes = list(cut_into_passes(range(len(dataset)), dataset.lengths, spec.patches_per_pass))
-    passes = [part[i : i + 256] for part in passes for i in range(0, len(part), 256)]
-    risk, survival, subtype, loss = [], [], [], []
-    with torch.inference_mode():
-        for batch in loaded_ahead(dataset, passes, spec.device):
+    model.to(spec.device).eval()
+    batches = loaded_ahead(dataset, passes, spec.device)
+    with closing(batches), fixed_threads(spec), torch.inference_mode():
+        for batch in batches:
             with autocast(spec):
                 output = model(batch.inputs)
-            risk.append(output.risk.float().cpu())
-            survival.append(output.survival.float().cpu())
-            loss.append(model.survival_loss(output, batch.target, alpha=recipe.nll_alpha).float().cpu())
-            if output.subtype_logits is not None:
-                subtype.append(output.subtype_logits.float().softmax(dim=1).cpu())
+            loss = model.survival_loss(output, batch.target, alpha=recipe.nll_alpha)
+            subtype = output.subtype_logits
+            subtype = None if subtype is None else subtype.float().softmax(dim=1)
+            said.append((output.risk, output.survival, loss, subtype))
     model.train(was_training)
-    prediction = Prediction(
-        dataset.patients, torch.cat(risk).numpy().astype(np.float64), torch.cat(survival).numpy().astype(np.float64)
+    risk, survival, loss, subtype = (
+        None if parts[0] is None else _gathered(parts) for parts in zip(*said, strict=True)
     )
-    return Predicted(
-        prediction,
-        float(torch.cat(loss).double().mean()),
-        torch.cat(subtype).numpy().astype(np.float64) if subtype else None,
-    )
+    return Predicted(Prediction(dataset.patients, risk, survival), float(loss.mean()), subtype)
+
+
+def _gathered(parts: tuple[Tensor, ...]) -> Float[np.ndarray, "P *rest"]:
+    return torch.cat(parts).double().cpu().numpy()

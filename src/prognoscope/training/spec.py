@@ -1,10 +1,13 @@
 """How trainings run, whatever the method: what they choose by, and on what machine."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
+
+from prognoscope.core.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +23,27 @@ class TrainingSpec:
     patches_per_pass: int = 131_072  # a step of more patches is cut into passes whose gradients add up
     save_every_s: float = 30.0  # seconds between the states that an interrupted training continues from
 
+    def __post_init__(self):
+        least = {"seed": 0, "threads": 1, "patches_per_pass": 1, "patience": 1}
+        for name, smallest in least.items():
+            value = getattr(self, name)
+            if value is not None and value < smallest:
+                raise InputError(f"training.{name} is {value}. Give a whole number from {smallest} on.")
+
 
 def autocast(spec: TrainingSpec) -> AbstractContextManager:
     """bfloat16 where the spec wants it; models keep reductions, softmax, transport and losses in float32."""
     on_gpu = spec.device.startswith("cuda")
     wanted = spec.precision == "bf16" or (spec.precision == "auto" and on_gpu)
     return torch.autocast("cuda" if on_gpu else "cpu", dtype=torch.bfloat16, enabled=wanted)
+
+
+@contextmanager
+def fixed_threads(spec: TrainingSpec) -> Iterator[None]:
+    """The spec's number of threads inside the block, the caller's after it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(spec.threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
