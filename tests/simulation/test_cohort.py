@@ -36,7 +36,13 @@ def test_the_folder_holds_what_the_study_names(cohort):
     named = [sections[part]["table"] for part in ("clinical", "features", "omics", "subtype")]
     assert all((folder / name).is_file() for name in [*named, sections["omics"]["groups"], sections["truth"]])
     assert sections["features"] == {"folder": "features", "layout": "prognoscope", "table": "slides.csv"}
-    assert text["methods"] == ["coxph", "snn", "meanmil", "abmil", "mcti"]
+    assert [m if isinstance(m, str) else m["name"] for m in text["methods"]] == [
+        "coxph",
+        "snn",
+        "meanmil",
+        "abmil",
+        "mcti",
+    ]
 
 
 def test_every_patient_is_in_every_table_and_has_the_stated_patches(cohort):

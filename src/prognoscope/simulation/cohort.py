@@ -202,6 +202,7 @@ def _study(features_only: bool) -> dict:
         if features_only
         else {"slides": {"folder": "slides", "table": "slides.csv"}}
     )
+    mcti = {"name": "mcti", "k": 64 if features_only else 16, "d": 64, "gene_hidden": 64, "layers": 2}
     omics = {"table": "genes.csv", "layout": "wide", "patient": "patient_id", "groups": "groups.csv"}
     return {
         "name": "simulated",
@@ -215,5 +216,6 @@ def _study(features_only: bool) -> dict:
         "features": {"encoder": "stain", "patch_px": PATCH_PX, "mpp": MPP},
         "splits": {"folds": 5, "stratify": ["event", "time"], "seed": 0},
         "protocol": "honest",
-        "methods": ["coxph", "snn", "meanmil", "abmil", "mcti"],
+        "methods": ["coxph", "snn", "meanmil", "abmil", mcti],
+        "training": {"epochs": 20, "patients_per_step": 8},  # a step of the published 32 is too few for small cohorts
     }

@@ -192,7 +192,9 @@ def begin(study: Study, folder: Path, inputs: Inputs) -> None:
         )
     write_table(path, splits)
     write_text(folder / "study.yaml", yaml.safe_dump(resolved(study), sort_keys=False, allow_unicode=True))
-    write_table(folder / "account.csv", account_of_splits(inputs.cohort, inputs.splits).to_table())
+    account = account_of_splits(inputs.cohort, inputs.splits).to_table()
+    account = account[~account["step"].str.startswith("fold ")]  # splits.csv has the folds in full
+    write_table(folder / "account.csv", account)
     outcome = inputs.cohort.outcome
     table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event.astype(int)}
     write_table(folder / "outcomes.csv", pd.DataFrame(table))
