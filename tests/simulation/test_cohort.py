@@ -119,7 +119,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(cohort, tm
         ({"multi_slide": 1.5}, "several slides must lie in 0 to 1, not 1.5"),
         ({"bag_sizes": (0, 10)}, "least and the most patches of a patient, not 0 and 10"),
         ({"bag_sizes": (20, 10)}, "least and the most patches of a patient, not 20 and 10"),
-        ({"embedding_dim": 6}, "at least 7 dimensions, not 6"),
+        ({"embedding_dim": 6}, "at least 10 dimensions, not 6"),
         ({"features_only": False, "slide_px": 1000}, "multiple of 256 pixels from 1024 to 16384, not 1000"),
     ],
 )

@@ -12,7 +12,7 @@ def draw(patches=800, *, subtype="solid", proliferation=0.0, immune=0.0, necrosi
     return draw_embeddings(factors, patches, dim, 0, patient=patient, slide=0, site=site)
 
 
-@given(st.integers(1, 3000), st.integers(7, 40), st.floats(-2.5, 2.5), st.floats(-2.5, 2.5))
+@given(st.integers(1, 3000), st.integers(10, 40), st.floats(-2.5, 2.5), st.floats(-2.5, 2.5))
 def test_every_patch_has_a_place_of_its_own_and_a_finite_embedding(patches, dim, immune, necrosis):
     slide = draw(patches, dim=dim, immune=immune, necrosis=necrosis)
     assert slide.features.shape == (patches, dim) and slide.features.dtype == np.float16

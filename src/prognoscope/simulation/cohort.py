@@ -12,7 +12,7 @@ from prognoscope.core.errors import InputError
 from prognoscope.core.files import write_table, write_text
 from prognoscope.core.parallel import run_many
 from prognoscope.features.store import Embeddings, write_embeddings
-from prognoscope.simulation.embeddings import MPP, PATCH_PX, draw_embeddings
+from prognoscope.simulation.embeddings import FEWEST_DIMENSIONS, MPP, PATCH_PX, draw_embeddings
 from prognoscope.simulation.genes import express, groups_table
 from prognoscope.simulation.patients import SLIDES, add_risks, draw_patients, follow_up, generator, site_number
 from prognoscope.simulation.slide_files import paint_slide_file
@@ -176,8 +176,10 @@ def _check(folder: Path, spec: SimulationSpec) -> None:
         least, most = spec.bag_sizes
         if not 1 <= least <= most:
             raise InputError(f"Bag sizes are the least and the most patches of a patient, not {least} and {most}.")
-        if spec.embedding_dim < len(CLASSES):
-            raise InputError(f"Simulated embeddings need at least {len(CLASSES)} dimensions, not {spec.embedding_dim}.")
+        if spec.embedding_dim < FEWEST_DIMENSIONS:
+            raise InputError(
+                f"Simulated embeddings need at least {FEWEST_DIMENSIONS} dimensions, not {spec.embedding_dim}."
+            )
     elif not SMALLEST_SLIDE_PX <= spec.slide_px <= LARGEST_SLIDE_PX or spec.slide_px % PATCH_PX:
         raise InputError(
             f"The side of a simulated slide must be a multiple of {PATCH_PX} pixels from {SMALLEST_SLIDE_PX} to "

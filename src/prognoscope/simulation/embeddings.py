@@ -14,10 +14,11 @@ MPP = 0.5
 TUMOUR_SHARE = (0.08, 0.25)  # modest, so that finding the tumour matters
 
 CLASS_DISTANCE = 8.0  # length of a class's mean; the noise has deviation 1 in every dimension
-PROLIFERATION_STEP = 1.2  # how far a tumour patch moves with one deviation of proliferation
-OTHERS_STEP = 0.6  # deviation of the same movement in all other tissue, which tells nothing
+TUMOUR_STEPS = (1.2, 0.8, 0.8)  # how far a tumour patch moves with proliferation, immune cells in it, hypoxia near it
+OTHERS_STEP = 0.6  # deviation of the same movements in all other tissue, which tells nothing
 PATIENT_SHIFT = 0.05  # deviation in every dimension, one draw a patient
 SITE_SHIFT = 0.12
+FEWEST_DIMENSIONS = len(CLASSES) + len(TUMOUR_STEPS)  # for as many directions at right angles
 
 _WORLD = 20_261  # the directions are those of one encoder: the same in all cohorts
 
@@ -37,9 +38,10 @@ def draw_embeddings(
     """One slide of a patient: embeddings on a grid, shuffled.
 
     An embedding is the mean of its class, plus noise, plus a shift of the site, plus a small one of the patient.
-    Tumour moves along one direction with proliferation; all other tissue moves along the same direction by an amount
-    that tells nothing, so that the mean of a bag hides what its tumour patches show. Immune infiltration and
-    necrosis are in the shares of their classes (`tissue_shares`), the subtype in the class of the tumour.
+    Tumour moves along three directions, with proliferation, with the immune cells among its own and with the hypoxia
+    that goes before necrosis; all other tissue moves along the same directions by amounts that tell nothing, so that
+    the mean of a bag hides what its tumour patches show. Immune infiltration and necrosis are also in the shares of
+    their classes (`tissue_shares`), the subtype in the class of the tumour.
 
     Args:
         patient: The patient's number in the cohort.
@@ -47,17 +49,15 @@ def draw_embeddings(
     """
     rng = generator(seed, patient, SLIDES, slide)
     classes, coords = _places(factors, patches, rng)
-    means, direction = _directions(embedding_dim)
+    means, directions = _directions(embedding_dim)
     of_patient = generator(seed, patient, SLIDES)  # what the slides of a patient share
-    movement = np.where(
-        classes == factors.tumour,
-        PROLIFERATION_STEP * factors.proliferation,
-        OTHERS_STEP * of_patient.standard_normal(),
-    ).astype(np.float32)
+    told = np.array(TUMOUR_STEPS) * (factors.proliferation, factors.immune, factors.necrosis)
+    untold = OTHERS_STEP * of_patient.standard_normal(len(TUMOUR_STEPS))
+    movement = np.where((classes == factors.tumour)[:, None], told, untold).astype(np.float32)  # (N, 3)
     shift = SITE_SHIFT * generator(seed, COHORT, SLIDES, site).standard_normal(embedding_dim)
     shift = shift + PATIENT_SHIFT * of_patient.standard_normal(embedding_dim)
     features = rng.standard_normal((patches, embedding_dim), dtype=np.float32)
-    features += means[classes] + shift.astype(np.float32) + movement[:, None] * direction
+    features += means[classes] + shift.astype(np.float32) + movement @ directions
     return EmbeddedSlide(features.astype(np.float16), coords, classes)
 
 
@@ -75,10 +75,9 @@ def _places(
     return labels[order], np.stack([x[order], y[order]], axis=1).astype(np.int64) * PATCH_PX
 
 
-def _directions(embedding_dim: int) -> tuple[Float[np.ndarray, "C D"], Float[np.ndarray, " D"]]:
-    """The mean of each class, and the direction of proliferation: at right angles."""
+def _directions(embedding_dim: int) -> tuple[Float[np.ndarray, "C D"], Float[np.ndarray, "3 D"]]:
+    """The mean of each class, and the directions in which tumour moves: all at right angles."""
     rng = generator(_WORLD, embedding_dim)
-    axes, _ = np.linalg.qr(rng.standard_normal((embedding_dim, len(CLASSES))))
-    means = CLASS_DISTANCE * axes.T
-    means[0] = 0  # background has no patches; its direction is that of proliferation
-    return means.astype(np.float32), axes[:, 0].astype(np.float32)
+    axes, _ = np.linalg.qr(rng.standard_normal((embedding_dim, FEWEST_DIMENSIONS)))
+    means, directions = CLASS_DISTANCE * axes.T[: len(CLASSES)], axes.T[len(CLASSES) :]
+    return means.astype(np.float32), directions.astype(np.float32)
