@@ -106,6 +106,9 @@ def loaded_ahead(dataset: PatientDataset, parts: Sequence[Sequence[int]], device
 
     An error of reading is raised where its batch is asked for. Closing the generator ends its thread.
     """
+    if dataset.embeddings is None:  # nothing to read that would be worth a thread
+        yield from (dataset.batch(part, device) for part in parts)
+        return
     loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
     try:
         coming = [loader.submit(dataset.batch, part, device) for part in parts[:1]]

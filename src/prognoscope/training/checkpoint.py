@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import Optimizer
 
-from prognoscope.core.errors import ModelError
+from prognoscope.core.errors import ModelError, some
 from prognoscope.core.files import need_file, read_json, write_json, written_whole
 from prognoscope.models.base import Sizes, SurvivalModel
 from prognoscope.models.registry import create_model
@@ -45,7 +45,8 @@ def load_model(folder: Path) -> tuple[SurvivalModel, dict]:
     except SafetensorError as cause:
         raise ModelError(f"{path} is not a whole file of weights ({cause}). Train again.") from cause
     except RuntimeError as cause:
-        raise ModelError(f"The weights in {folder} do not fit {folder / CARD}: {cause}") from cause
+        details = [line.rstrip(".") for line in str(cause).split("\n\t")[1:]]
+        raise ModelError(f"{path} does not fit {folder / CARD}: {some(details, 2)}. Train again.") from cause
     return model.eval(), card
 
 

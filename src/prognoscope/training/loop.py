@@ -17,7 +17,7 @@ from torch import Tensor
 
 from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, fingerprint, loaded_ahead
 from prognoscope.core.batch import Batch, Output, Target
-from prognoscope.core.errors import MetricError, TrainingError, some
+from prognoscope.core.errors import MetricError, ModelError, TrainingError, some
 from prognoscope.core.files import digest
 from prognoscope.models.base import Recipe, SurvivalModel
 from prognoscope.training.checkpoint import load_state, save_state
@@ -189,7 +189,10 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: i
 def _measure(
     model: SurvivalModel, dataset: PatientDataset, part: str, metric: Metric | None, recipe: Recipe, spec: TrainingSpec
 ) -> EpochRow:
-    predicted = predict(model, dataset, recipe=recipe, spec=spec)
+    try:
+        predicted = predict(model, dataset, recipe=recipe, spec=spec)
+    except ModelError as cause:
+        raise TrainingError(f"{cause} Or lower training.learning_rate.") from cause
     if not math.isfinite(predicted.loss):
         raise TrainingError(f"The {part} loss is not a finite number; patients: {some(dataset.patients)}. {CURE}")
     row = {f"{part}_loss": predicted.loss}

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, loaded_ahead
-from prognoscope.core.errors import InputError
+from prognoscope.core.errors import InputError, ModelError, some
 from prognoscope.core.outcome import Prediction
 from prognoscope.models.base import Recipe, SurvivalModel
 from prognoscope.training.spec import TrainingSpec, autocast, fixed_threads
@@ -32,7 +32,8 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, sp
     Closed-form methods predict on the CPU in float32, whatever the spec says.
 
     Raises:
-        InputError: There is nobody to predict, or a risk is not a finite number.
+        InputError: There is nobody to predict.
+        ModelError: A risk is not a finite number.
     """
     if not len(dataset):
         raise InputError("There are no patients to predict.")
@@ -55,6 +56,11 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, sp
     risk, survival, loss, subtype = (
         None if parts[0] is None else _gathered(parts) for parts in zip(*said, strict=True)
     )
+    if bad := [patient for patient, value in zip(dataset.patients, risk, strict=True) if not np.isfinite(value)]:
+        raise ModelError(
+            f"The risk of {len(bad)} of {len(dataset)} patients is not a finite number: {some(bad)}. "
+            "Check their embeddings and genes for missing and extreme values."
+        )
     return Predicted(Prediction(dataset.patients, risk, survival), float(loss.mean()), subtype)
 
 
