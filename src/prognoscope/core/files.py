@@ -70,8 +70,13 @@ def write_table(path: Path | str, table: "pd.DataFrame") -> None:
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def need_file(path: Path | str, what: str) -> Path:
+def need_file(
+    path: Path | str, what: str, cure: str = "Correct the path, which is relative to the study file."
+) -> Path:
     """The path, if it is a file.
+
+    Args:
+        cure: What to do when it is not there.
 
     Raises:
         MissingFileError: It is not there, or it is a folder.
@@ -80,17 +85,20 @@ def need_file(path: Path | str, what: str) -> Path:
     if path.is_dir():
         raise MissingFileError(f"{what} {path} is a folder. Name the file itself.")
     if not path.is_file():
-        raise MissingFileError(f"{what} {path} does not exist. Correct the path, which is relative to the study file.")
+        raise MissingFileError(f"{what} {path} does not exist. {cure}")
     return path
 
 
-def read_json(path: Path | str, what: str) -> object:
+def read_json(path: Path | str, what: str, cure: str = "Run the study again.") -> object:
     """The content of a JSON file.
+
+    Args:
+        cure: What to do when it is not there.
 
     Raises:
         InputError: The file is not JSON.
     """
-    path = need_file(path, what)
+    path = need_file(path, what, cure)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as cause:

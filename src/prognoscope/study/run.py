@@ -221,7 +221,7 @@ def fold_jobs(study: Study, folder: Path, inputs: Inputs) -> list[FoldJob]:
             patches_per_pass=training.patches_per_pass,
             save_every_s=training.save_every_s,
         )
-        method = Method(section.name, section.title, section.options, {**training.recipe, **section.training})
+        method = Method(section.name, section.title, section.options, {**training.recipe, **section.training.recipe})
         jobs += [
             FoldJob(
                 folder=folder / section.title / f"fold_{split.fold}",

@@ -1,27 +1,36 @@
 """A study's YAML file -> checked settings. An unknown key is an error that names the nearest known one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from prognoscope.core.errors import StudyError, nearest
 from prognoscope.core.files import need_file
 from prognoscope.features.encoders import ENCODERS
-from prognoscope.models.base import Recipe
 from prognoscope.models.registry import MODELS
+from prognoscope.study.wording import in_sentences, kind_of
+from prognoscope.study.yaml_file import read_yaml, set_value
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
-RECIPE_KEYS = tuple(field.name for field in fields(Recipe) if field.name != "published_epoch")
+
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # of what becomes the name of a folder
+TAKEN = frozenset({"figures", "oracle", "oracle_slides", "oracle_genes"})  # in a run folder and its tables
 
 
 class Section(BaseModel):
-    """A part of the study file; takes no key that it does not know."""
+    """A part of the study file; takes no key that it does not know, and a key without a value as absent."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, values):
+        if not isinstance(values, Mapping):
+            return values
+        return {key: value for key, value in values.items() if value is not None or key not in cls.model_fields}
 
 
 class ClinicalSection(Section):
@@ -140,8 +149,8 @@ class SplitsSection(Section):
     validation: float = Field(default=0.15, gt=0, lt=0.5)
 
 
-class TrainingSection(Section):
-    """How methods are trained; what is absent is the method's own recipe."""
+class RecipeSection(Section):
+    """What replaces parts of a method's own recipe."""
 
     epochs: int | None = Field(default=None, ge=1)
     patients_per_step: int | None = Field(default=None, ge=1)
@@ -151,6 +160,16 @@ class TrainingSection(Section):
     schedule: Literal["constant", "cosine"] | None = None
     sampler: Literal["balanced", "shuffled"] | None = None
     nll_alpha: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What was given."""
+        return {name: value for name in RecipeSection.model_fields if (value := getattr(self, name)) is not None}
+
+
+class TrainingSection(RecipeSection):
+    """How all methods are trained."""
+
     n_bins: int = Field(default=4, ge=2, le=50)
     bins_from: Literal["train", "cohort"] = "train"
     choose: Literal["validation_loss", "last"] = "validation_loss"
@@ -162,27 +181,22 @@ class TrainingSection(Section):
     save_every_s: float = Field(default=30.0, ge=0)
     seed: int = 0
 
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """What replaces parts of every method's recipe."""
-        return {key: value for key in RECIPE_KEYS if (value := getattr(self, key)) is not None}
 
-
-class MethodSection(BaseModel):
+class MethodSection(Section):
     """A method with options of its own; `label` tells two variants of one method apart."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
 
     name: str
-    label: str = ""
-    training: dict[str, Any] = {}
+    label: str | None = Field(default=None, pattern=NAME)
+    training: RecipeSection = RecipeSection()
 
     @model_validator(mode="after")
     def _known(self):
         if self.name not in MODELS:
             raise ValueError(f"there is no method {self.name!r}; {nearest(self.name, MODELS)}")
-        if strange := sorted(set(self.training) - set(RECIPE_KEYS)):
-            raise ValueError(f"a recipe has no {strange[0]!r}; {nearest(strange[0], RECIPE_KEYS)}")
+        if self.title in TAKEN:
+            raise ValueError(f"the label {self.title!r} is taken by something else in a run; choose another")
         return self
 
     @property
@@ -205,7 +219,7 @@ class EvaluationSection(Section):
 class StudySpec(Section):
     """The whole file."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    name: str = Field(pattern=NAME)
     cohort: CohortSection
     features: FeaturesSection = FeaturesSection()
     splits: SplitsSection = SplitsSection()
@@ -217,17 +231,19 @@ class StudySpec(Section):
     @model_validator(mode="before")
     @classmethod
     def _names_are_methods(cls, values):
-        if isinstance(values, Mapping) and isinstance(values.get("methods"), Sequence):
-            methods = values["methods"]
-            methods = [methods] if isinstance(methods, str) else methods
-            values = {**values, "methods": [{"name": m} if isinstance(m, str) else m for m in methods]}
-        return values
+        if not isinstance(values, Mapping) or values.get("methods") is None:
+            return values
+        methods = values["methods"]
+        listed = methods if isinstance(methods, list | tuple) else [methods]
+        return {**values, "methods": [each if isinstance(each, Mapping) else {"name": each} for each in listed]}
 
     @model_validator(mode="after")
     def _titles_differ(self):
         titles = [method.title for method in self.methods]
         if twice := sorted({title for title in titles if titles.count(title) > 1}):
-            raise ValueError(f"the method {twice[0]!r} is listed twice; give each a label of its own")
+            raise ValueError(
+                f"the method {twice[0]!r} is listed twice; give each a label of its own, such as {twice[0]}-2"
+            )
         return self
 
 
@@ -238,23 +254,21 @@ def read_study(path: Path | str, overrides: Sequence[str] = ()) -> StudySpec:
         overrides: `section.key=value`, the value in YAML.
 
     Raises:
+        MissingFileError: There is no such file.
         StudyError: The file is not YAML, or a key or value is wrong; says which, and the nearest known key.
     """
-    path = need_file(path, "The study file")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as cause:
-        where = getattr(cause, "problem_mark", None)
-        raise StudyError(f"{path} is not YAML{f', line {where.line + 1}' if where else ''}: {cause}") from cause
+    path = need_file(path, "The study file", "Correct the path, or begin with `prognoscope init`.")
+    values = read_yaml(path)
     if not isinstance(values, dict):
-        raise StudyError(f"{path} does not hold a study. Begin with `prognoscope init`.")
+        found = "is empty" if values is None else f"holds {kind_of(values)} instead of keys and values"
+        raise StudyError(f"{path} {found}, so it is no study. Begin with `prognoscope init`.")
     for override in overrides:
-        _set(values, override)
+        set_value(values, override)
     return parse_study(values, str(path))
 
 
 def parse_study(values: Mapping[str, Any], source: str = "the study") -> StudySpec:
-    """The settings in a mapping, such as a YAML file gives.
+    """The settings in a mapping, such as a YAML file gives. A key without a value is as good as absent.
 
     Raises:
         StudyError: A key or value is wrong.
@@ -262,42 +276,4 @@ def parse_study(values: Mapping[str, Any], source: str = "the study") -> StudySp
     try:
         return StudySpec.model_validate(values)
     except ValidationError as cause:
-        raise StudyError(f"In {source}: {'; '.join(_sentence(e) for e in cause.errors()[:5])}.") from cause
-
-
-def _sentence(error: Mapping[str, Any]) -> str:
-    place = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        section = StudySpec
-        for part in error["loc"][:-1]:
-            section = _section_of(section, part) or section
-        return f"there is no key {place!r}; {nearest(str(error['loc'][-1]), section.model_fields)}".rstrip(".")
-    if error["type"] == "missing":
-        return f"{place} is missing"
-    shown = "" if isinstance(error["input"], dict | list | BaseModel) else f", not {error['input']!r}"
-    message = error["msg"].removeprefix("Value error, ")
-    message = message if shown == "" or error["type"] == "value_error" else message[0].lower() + message[1:] + shown
-    return f"{place}: {message}" if place else message
-
-
-def _section_of(section: type[BaseModel], part: object) -> type[BaseModel] | None:
-    field = section.model_fields.get(str(part))
-    if field is None:
-        return None
-    candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
-    return next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)
-
-
-def _set(values: dict[str, Any], override: str) -> None:
-    name, separator, text = override.partition("=")
-    if not separator:
-        raise StudyError(f"--set wants section.key=value, not {override!r}.")
-    *sections, key = name.strip().split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise StudyError(f"--set {override}: {section} is not a section.")
-    try:
-        values[key] = yaml.safe_load(text)
-    except yaml.YAMLError as cause:
-        raise StudyError(f"--set {override}: the value is not YAML.") from cause
+        raise StudyError(f"In {source}: {in_sentences(cause.errors(), StudySpec)}") from cause
