@@ -1,0 +1,54 @@
+"""Painted slides to a report, with nothing replaced by anything simpler."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from prognoscope.simulation.cohort import simulate_cohort
+from prognoscope.study.study import Study
+
+SETTINGS = [
+    "methods=[coxph, meanmil, {name: mcti, k: 4, d: 16, gene_hidden: 16, layers: 1, gene_groups: 2, gene_heads: 2}]",
+    "training.epochs=2",
+    "splits.folds=2",
+    "evaluation.draws=20",
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("painted") / "cohort"
+    study_file = simulate_cohort(folder, patients=24, seed=3, slide_px=1024)
+    (folder / "slides" / sorted(p.name for p in (folder / "slides").iterdir())[0]).write_bytes(b"not a slide")
+    return Study.load(study_file, SETTINGS).run()
+
+
+def test_slides_become_embeddings_patients_a_table_and_the_table_a_page(run):
+    title, table = run.table()
+    assert title == "simulated, protocol honest, 2 folds"
+    assert len(table) == 6  # three methods, three oracles
+    page = run.report.read_text()
+    assert page.count("<svg") >= 8 and "coxph" in page
+
+
+def test_a_damaged_slide_is_named_and_does_not_stop_the_others(run):
+    account = pd.read_csv(run.folder / "account.csv")
+    assert any("was left out" in note and "SIM-0001" in note for note in run.notes)
+    assert account["step"].str.contains("slides left out").any()
+    tested = pd.read_csv(run.folder / "splits.csv").query("part == 'test'")["patient_id"]
+    assert len(tested) >= 23
+
+
+def test_embeddings_lie_where_the_tissue_is(run):
+    study_folder = run.folder.parent
+    checked = 0
+    for path in sorted(study_folder.glob("embeddings/stain-*/*.h5"))[:5]:
+        truth = pd.read_csv(study_folder / "truth" / "patches" / f"{path.stem}.csv")
+        tissue = {(row.x, row.y): row.background for row in truth.itertuples()}
+        with h5py.File(path) as file:
+            coords = np.asarray(file["coords"])
+        background = [tissue[tuple(at)] for at in coords.tolist() if tuple(at) in tissue]
+        assert len(background) == len(coords) and np.mean(background) < 0.3
+        checked += 1
+    assert checked == 5
