@@ -36,7 +36,7 @@ DIM, BINS = 1024, 4
 GENES = (94, 334, 521, 468, 1496, 479)  # TCGA-BLCA's columns in the six groups of the signatures
 SIZES = Sizes(BINS, DIM, GENES, n_subtypes=2)
 RECIPE = Recipe(sampler="shuffled", patients_per_step=8)
-PACKED, ALONE, PLAIN = "ours, 8 a step", "ours, 1 a step", "plain loop"
+PACKED, ONE_PASS, ALONE, PLAIN = "ours, 8 a step", "ours, 8 a step in one pass", "ours, 1 a step", "plain loop"
 
 
 @dataclass
@@ -130,10 +130,13 @@ def read_one(data: PatientDataset, i: int) -> tuple[Inputs, Target]:
     return Inputs(bags, tuple(group[i : i + 1] for group in data.omics)), target
 
 
-def our_loop(name: str, data: PatientDataset, device: str, patients_per_step: int) -> Callable[[], int]:
+def our_loop(
+    name: str, data: PatientDataset, device: str, patients_per_step: int, patches_per_pass: int | None = None
+) -> Callable[[], int]:
     """The package's own loop."""
     model = create_model(name, sizes=SIZES).to(device)
-    recipe, spec = replace(RECIPE, patients_per_step=patients_per_step), TrainingSpec(device=device)
+    recipe = replace(RECIPE, patients_per_step=patients_per_step)
+    spec = TrainingSpec(device=device, patches_per_pass=patches_per_pass)
     optimizer = make_optimizer(model, recipe)
     set_learning_rate(optimizer, recipe, 0)
 
@@ -263,6 +266,7 @@ def main() -> None:
                 plain = plain_loop(name, data, args.device, 2 if slow else args.patients)
                 ways = [
                     Way(PACKED, our_loop(name, data, args.device, 8), args.rounds, []),
+                    Way(ONE_PASS, our_loop(name, data, args.device, 8, 8 * n_patches), args.rounds, []),
                     Way(ALONE, our_loop(name, data, args.device, 1), args.rounds, []),
                     Way(PLAIN, plain, 3 if slow else args.rounds, []),
                 ]

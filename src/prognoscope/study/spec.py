@@ -177,7 +177,7 @@ class TrainingSection(RecipeSection):
     precision: Literal["auto", "float32", "bf16"] = "auto"
     device: str = "auto"
     threads: int = Field(default=1, ge=1)
-    patches_per_pass: int = Field(default=131_072, ge=1)
+    patches_per_pass: int | None = Field(default=None, ge=1)  # None: what suits the device
     save_every_s: float = Field(default=30.0, ge=0)
     seed: int = 0
 

@@ -105,11 +105,11 @@ def train_epoch(
     """
     seed = np.random.SeedSequence([spec.seed, epoch])
     order = draw_patients(train.target, recipe.sampler, np.random.default_rng(seed))
-    passes = plan_passes(order, train.lengths, recipe.patients_per_step, spec.patches_per_pass)
+    passes = plan_passes(order, train.lengths, recipe.patients_per_step, spec.most_patches)
     losses: dict[str, list[Tensor]] = {}
     model.train()
     batches = loaded_ahead(train, [each.patients for each in passes], spec.device)
-    devices = [torch.device(spec.device)] if spec.device.startswith("cuda") else []
+    devices = [torch.device(spec.device)] if spec.is_on_gpu else []
     with closing(batches), torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(seed.generate_state(1)[0]))
         for batch, this in zip(batches, passes, strict=True):

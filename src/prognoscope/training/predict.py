@@ -39,7 +39,7 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, sp
         raise InputError("There are no patients to predict.")
     if model.fits_at_once:
         spec = replace(spec, device="cpu", precision="float32")
-    passes = list(cut_into_passes(range(len(dataset)), dataset.lengths, spec.patches_per_pass, MOST_PATIENTS))
+    passes = list(cut_into_passes(range(len(dataset)), dataset.lengths, spec.most_patches, MOST_PATIENTS))
     said: list[tuple[Tensor | None, ...]] = []
     was_training = model.training
     model.to(spec.device).eval()

@@ -20,7 +20,7 @@ class TrainingSpec:
     device: str = "cpu"
     precision: Literal["auto", "float32", "bf16"] = "auto"  # auto: bf16 on a GPU, float32 elsewhere
     threads: int = 1  # of a CPU training; fixed, because sums depend on it
-    patches_per_pass: int = 131_072  # a step of more patches is cut into passes whose gradients add up
+    patches_per_pass: int | None = None  # a step of more is cut into passes whose gradients add up; None: by device
     save_every_s: float = 30.0  # seconds between the states that an interrupted training continues from
 
     def __post_init__(self):
@@ -30,12 +30,21 @@ class TrainingSpec:
             if value is not None and value < smallest:
                 raise InputError(f"training.{name} is {value}. Give a whole number from {smallest} on.")
 
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether the device is a CUDA one."""
+        return self.device.startswith("cuda")
+
+    @property
+    def most_patches(self) -> int:
+        """Of one pass. A GPU wants few large products; a CPU is faster while activations stay near its cache."""
+        return self.patches_per_pass or (131_072 if self.is_on_gpu else 4096)
+
 
 def autocast(spec: TrainingSpec) -> AbstractContextManager:
     """bfloat16 where the spec wants it; models keep reductions, softmax, transport and losses in float32."""
-    on_gpu = spec.device.startswith("cuda")
-    wanted = spec.precision == "bf16" or (spec.precision == "auto" and on_gpu)
-    return torch.autocast("cuda" if on_gpu else "cpu", dtype=torch.bfloat16, enabled=wanted)
+    wanted = spec.precision == "bf16" or (spec.precision == "auto" and spec.is_on_gpu)
+    return torch.autocast("cuda" if spec.is_on_gpu else "cpu", dtype=torch.bfloat16, enabled=wanted)
 
 
 @contextmanager
