@@ -1,26 +1,44 @@
 """The commands: each a thin function over the Python API. Nothing else in the package prints."""
 
+import os
+import re
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
-from prognoscope.core.errors import InputError, PrognoscopeError
+from prognoscope.core.errors import InputError
+from prognoscope.core.faults import BAD_INPUT, describe
 
 app = typer.Typer(
     help="How long cancer patients live, predicted from slides, genes and follow-up, under one honest protocol.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-out = Console()
+PIPED = 160  # columns where nobody looks at a screen
+STOPPED = 130  # the exit code after Ctrl-C
+FOLD_AT = 24  # characters of text that a column keeps in one line
+GAP = 2  # blanks between columns
+NUMBER = re.compile(r"[-+<\u2212\u2013\d.,%]*( \([-+\u2212\d.,]+ to [-+\u2212\d.,]+\))?")
+Misuse = typer.BadParameter.__mro__[2]  # what Typer raises for wrong arguments; its module depends on Typer's version
+out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
 err = Console(stderr=True)
 
 StudyFile = Annotated[Path, typer.Argument(help="The study's YAML file; `prognoscope init` writes one.")]
@@ -29,21 +47,44 @@ Overrides = Annotated[list[str], typer.Option("--set", help="Replace a setting: 
 Jobs = Annotated[int, typer.Option(min=1, help="Processes at once; the numbers do not depend on it.")]
 
 
-def main() -> None:
-    """Run a command; errors are one sentence on stderr, exit code 2 for bad input and 1 for a failure."""
-    debug = "--debug" in sys.argv
-    if debug:
-        sys.argv.remove("--debug")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; errors are one sentence on stderr, exit code 2 for bad input and 1 for a failure.
+
+    Args:
+        arguments: What follows `prognoscope`; by default what was typed.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    is_debugging = "--debug" in arguments
+    arguments = [each for each in arguments if each != "--debug"] or ["--help"]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without dashes shows a question mark instead
     try:
-        app()
-    except PrognoscopeError as error:
-        if debug:
-            raise
-        err.print(f"[bold red]error:[/] {_escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(2 if isinstance(error, InputError) else 1)
-    except KeyboardInterrupt:
+        code = app(arguments, prog_name="prognoscope", standalone_mode=False)
+    except Misuse as error:
+        code = _complain(_misuse(error), BAD_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    except Exception as error:  # noqa: BLE001 - the outermost place: whatever reaches it gets a sentence and a code
+        if is_debugging:
+            traceback.print_exception(error)
+        code = _complain(*describe(error))
+    if code == STOPPED:
         err.print("Stopped. What was finished is kept; the same command continues.")
-        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(sentence: str, code: int) -> int:
+    err.print(f"[bold red]error:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
+    return code
+
+
+def _misuse(error: Exception) -> str:
+    """What was typed wrong, and where the right way is described."""
+    message = error.format_message().strip().rstrip(".")
+    context = getattr(error, "ctx", None)
+    end = "" if message.endswith("?") else "."
+    return f"{message}{end} See `{context.command_path if context else 'prognoscope'} --help`."
 
 
 @app.callback()
@@ -70,7 +111,7 @@ def demo(
 
     study_file = folder / "study.yaml"
     if study_file.exists():
-        out.print(f"[dim]Continuing in {folder}, which holds a simulated cohort already.[/]")
+        _say(f"Continuing in {folder}, which holds a simulated cohort already.")
     else:
         with _bar("Painting slides") as advance:
             simulate_cohort(folder, patients=patients, seed=seed, workers=jobs, progress=advance)
@@ -104,7 +145,7 @@ def simulate(
             workers=jobs,
             progress=advance,
         )
-    out.print(f"Wrote {folder}. Next: [bold]prognoscope run {study_file}[/]", soft_wrap=True)
+    _say(f"Wrote {folder}. Next: prognoscope run {study_file}")
 
 
 @app.command()
@@ -116,7 +157,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.
     from prognoscope.study.template import write_template
 
     path = write_template(folder)
-    out.print(f"Wrote {path}. Fill in where your files are, then: [bold]prognoscope check {path}[/]", soft_wrap=True)
+    _say(f"Wrote {path}. Fill in where your files are, then: prognoscope check {path}")
 
 
 @app.command()
@@ -132,9 +173,9 @@ def check(study: StudyFile, overrides: Overrides = []) -> None:  # noqa: B006 (T
     for title, table in audit.tables.items():
         _print_table(title, table)
     for note in audit.notes:
-        out.print(f"  {_escape(note)}", soft_wrap=True, highlight=False)
+        _say(f"  {note}")
     for warning in audit.warnings:
-        out.print(f"[yellow]warning:[/] {_escape(warning)}", soft_wrap=True, highlight=False)
+        out.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
     out.print("[green]Ready to run.[/]" if not audit.warnings else "Ready to run, with the warnings above.")
 
 
@@ -213,7 +254,7 @@ def predict(
     from prognoscope.study.apply import predict_patients
 
     table = predict_patients(run, study, method=method, overrides=overrides, to=to)
-    out.print(f"Wrote {to}: {len(table)} patients.")
+    _say(f"Wrote {to}: {len(table)} patients.")
 
 
 @app.command()
@@ -224,7 +265,7 @@ def report(run: RunFolder) -> None:
     """
     from prognoscope.report.page import write_report
 
-    out.print(f"Wrote {write_report(run)}", soft_wrap=True)
+    _say(f"Wrote {write_report(run)}")
 
 
 @app.command()
@@ -240,51 +281,84 @@ def methods() -> None:
 
 def _extract(study, jobs: int) -> dict[str, str]:
     if study.spec.cohort.slides is None:
-        raise InputError("This study has no cohort.slides, so there is nothing to extract.")
+        raise InputError("This study has no cohort.slides, so there is nothing to extract. Name their folder there.")
     with _bar("Slides") as advance:
         result = study.extract(workers=jobs, progress=advance)
     if result.done or result.failed:
         done, already = len(result.done), len(result.already)
-        out.print(f"Embeddings: {done} slides now, {already} before, {len(result.failed)} failed.")
+        _say(f"Embeddings: {done} slides now, {already} before, {len(result.failed)} failed.")
     for slide, reason in result.failed.items():
-        err.print(f"[yellow]left out:[/] {_escape(slide)}: {_escape(reason)}", soft_wrap=True, highlight=False)
+        err.print(f"[yellow]left out:[/] {escape(slide)}: {escape(reason)}", soft_wrap=True, highlight=False)
     return result.failed
 
 
 def _run(study, folder: Path, jobs: int) -> None:
-    with _bar("Folds") as advance:
+    with _bar("Folds", of_parts=True) as advance:
         finished = study.run(folder, jobs=jobs, progress=advance)
     title, table = finished.table()
     _print_table(title, table)
     for note in finished.notes:
-        out.print(_escape(note), soft_wrap=True, highlight=False)
-    out.print(f"Report: {finished.report}", soft_wrap=True)
+        _say(note)
+    _say(f"Report: {finished.report}")
+
+
+def _say(text: str) -> None:
+    out.print(escape(text), soft_wrap=True, highlight=False)
 
 
 @contextmanager
-def _bar(title: str) -> Iterator:
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    with Progress(*columns, TimeRemainingColumn(), console=err, transient=True) as progress:
+def _bar(title: str, *, of_parts: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr; with `of_parts`, what is counted means nothing to a reader and only its share is shown."""
+    share = TaskProgressColumn() if of_parts else MofNCompleteColumn()
+    columns = [TextColumn("{task.description}"), BarColumn(), share, TimeElapsedColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _print_table(title: str, table) -> None:
-    shown = Table(title=title, title_justify="left", title_style="bold", header_style="bold", box=None, pad_edge=False)
-    numeric = [table[column].map(lambda value: isinstance(value, int | float)).all() for column in table]
-    for column, is_number in zip(table, numeric, strict=True):
-        shown.add_column(str(column), justify="right" if is_number else "left", overflow="fold")
-    for row in table.itertuples(index=False):
-        shown.add_row(*(_escape("" if value is None or value != value else str(value)) for value in row))
+    """Print a DataFrame so that it can be read at any width: text folds between words, numbers never do.
+
+    Headers fold too; what still does not fit is left out from the right, and said.
+    """
+    columns = {str(name): [_shown(value) for value in table[name]] for name in table}
+    headers = {name: _folded(name, max(map(len, cells), default=0)) for name, cells in columns.items()}
+    numbers = {name for name, cells in columns.items() if all(map(NUMBER.fullmatch, cells))}
+    least = {}
+    for name, cells in columns.items():
+        widest = max(map(len, [*cells, *headers[name].split("\n")]))
+        words = [word for cell in cells for word in cell.split()]
+        least[name] = widest if name in numbers else min(widest, max([FOLD_AT, *map(len, words)]))
+    left_out = []
+    while len(least) > 2 and sum(least.values()) + GAP * (len(least) - 1) > out.width:
+        left_out.insert(0, least.popitem()[0])
+    shown = Table(title=escape(title), title_justify="left", title_style="bold", header_style="bold")
+    shown.box, shown.pad_edge, shown.padding = None, False, (0, GAP, 0, 0)
+    for name in least:
+        is_whole = name in numbers or max(map(len, columns[name]), default=0) <= FOLD_AT
+        justify = "right" if name in numbers else "left"
+        shown.add_column(escape(headers[name]), justify=justify, no_wrap=is_whole, min_width=least[name])
+    for row in zip(*(columns[name] for name in least), strict=True):
+        shown.add_row(*map(escape, row))
     out.print()
     out.print(shown)
+    if left_out:
+        out.print(f"[dim]Too narrow to show: {escape(', '.join(left_out))}.[/]", highlight=False)
     out.print()
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
+def _shown(value: object) -> str:
+    return "" if value is None or value != value else str(value)
 
-    return escape(text)
+
+def _folded(header: str, width: int) -> str:
+    """The header on as few lines as possible of the width of its cells, or of its longest word."""
+    lines, width = [""], max([width, *map(len, header.split())])
+    for word in header.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
