@@ -214,12 +214,15 @@ def run(
 
     Example: `prognoscope run study.yaml --jobs 2 --set protocol=paper --out paper`.
     """
+    from prognoscope.study.run import refuse_early
     from prognoscope.study.study import Study
 
     loaded = Study.load(study, overrides)
-    if loaded.spec.cohort.slides is not None:
+    folder = folder or study.parent / "run"
+    needs = refuse_early(loaded, folder)
+    if "bag" in needs and loaded.spec.cohort.slides is not None:
         _extract(loaded, jobs)
-    _run(loaded, folder or study.parent / "run", jobs)
+    _run(loaded, folder, jobs)
 
 
 @app.command()

@@ -160,6 +160,6 @@ def test_check_accounts_for_everybody_and_writes_nothing(simulated, finished):
     before = contents(simulated)
     audit = Study.load(simulated / "study.yaml").check()
     assert audit.account["patients"].iloc[0] == 60
-    assert set(audit.tables) == {"Outcome", "Gene groups"}
+    assert set(audit.tables) == {"Outcome", "Embeddings", "Gene groups"}
     assert any("constant" in warning for warning in audit.warnings)
     assert contents(simulated) == before

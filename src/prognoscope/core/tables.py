@@ -26,6 +26,7 @@ ID_COLUMNS = frozenset(  # kept as text, so that 05 stays 05; compared as `plain
         *("file", "file_name", "filename", "slide", "slide_id"),
     }
 )
+SPREADSHEETS = (".xlsx", ".xls", ".ods")
 LARGEST_BLOCK = 2**31 - 2  # bytes that the parser takes at once
 TABLE_NAME = re.compile(r"\.(csv|tsv|txt)(\.|$)", re.IGNORECASE)
 
@@ -46,9 +47,9 @@ def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_
         InputError: It is of no known format, damaged, an archive of several tables, or not a table.
     """
     path = need_file(path, what)
-    if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
-        raise InputError(f"{what} {path} is a spreadsheet. Save its sheet as CSV.")
     content = path.read_bytes()
+    if path.suffix.lower() in SPREADSHEETS or _is_spreadsheet(content):
+        raise InputError(f"{what} {path} is a spreadsheet. Save its sheet as CSV.")
     if content[:4] == b"PAR1":
         table = _read_parquet(content, path, what)
     else:
@@ -84,6 +85,14 @@ def _name_of(column: str, position: int) -> str:
 
 def _stays_text(column: str, text: Collection[str]) -> bool:
     return column.strip() in text or plain_name(column) in ID_COLUMNS
+
+
+def _is_spreadsheet(content: bytes) -> bool:
+    """Whatever its name: an Excel file of before 2007, or an archive with a workbook in it."""
+    if content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
+        return True
+    is_archive = content[:4] == b"PK\x03\x04"
+    return is_archive and (b"xl/workbook.xml" in content or b"application/vnd.oasis.opendocument" in content[:200])
 
 
 def _unpacked(content: bytes, path: Path, what: str) -> bytes:

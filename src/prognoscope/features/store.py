@@ -14,7 +14,7 @@ from prognoscope.core.errors import FeatureError, MissingFileError, some
 from prognoscope.core.files import written_whole
 from prognoscope.core.tables import read_table
 from prognoscope.features.embeddings import Embeddings, need_finite
-from prognoscope.features.layouts import Layout, read_layout
+from prognoscope.features.layouts import Layout, opened, read_layout
 from prognoscope.features.packing import Loader, PackedEmbeddings, pack_embeddings
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Layout",
     "Loader",
     "PackedEmbeddings",
+    "embedding_shape",
     "find_embeddings",
     "pack_embeddings",
     "read_embedding_table",
@@ -98,6 +99,21 @@ def find_embeddings(folder: Path | str, layout: str = "auto") -> dict[str, Path]
             f"There are no embeddings ({layout}) in {folder}. Extract slides there, or correct the path."
         )
     return dict(sorted(found.items()))
+
+
+def embedding_shape(path: Path | str) -> tuple[int, int]:
+    """How many embeddings an HDF5 file holds and how long they are, of which only its head is read.
+
+    Raises:
+        FeatureError: The file is not whole, or holds no embeddings.
+    """
+    path = Path(path)
+    with opened(path) as file:
+        name = next((each for each in ("features", "feats") if each in file), None)
+        if name is None:
+            raise FeatureError(f"{path} holds no embeddings but {some(file) or 'nothing'}. Extract the slide again.")
+        shape = file[name].shape
+    return (1, int(shape[0])) if len(shape) == 1 else (int(shape[-2]), int(shape[-1]))
 
 
 def read_embedding_table(path: Path | str, patient_column: str) -> dict[str, Embeddings]:

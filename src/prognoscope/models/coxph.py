@@ -61,7 +61,7 @@ class CoxPH(SurvivalModel):
             raise ModelError(f"coxph is to use {' and '.join(missing)} covariates, but the cohort has none.")
         if not wanted:
             raise ModelError(
-                "coxph needs clinical covariates or genes, and the cohort has neither. "
+                "coxph needs clinical covariates or genes that differ between patients, and the cohort has neither. "
                 "Name columns in cohort.clinical.covariates, or give cohort.omics."
             )
         self.uses_clinical, self.uses_omics = "clinical" in wanted, "omics" in wanted

@@ -19,6 +19,7 @@ ORACLES = {  # rows of metrics.csv that know the truth of a simulated cohort
     "oracle_slides": "Oracle: slides alone",
     "oracle_genes": "Oracle: genes alone",
 }
+UNFINISHED = "Name a folder that `prognoscope run` has finished, or start that run again."
 TEXT = ("patient_id", "method", "metric", "method_a", "method_b", "step", "who", "part")
 METRIC_COLUMNS = ("method", "metric", "fold", "value", "low", "high", "sd")
 COMPARISON_COLUMNS = ("metric", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t")
@@ -157,7 +158,9 @@ def read_run_folder(folder: Path | str) -> RunFolder:
     if not folder.is_dir():
         raise InputError(f"There is no run folder {folder}. Name the folder that `prognoscope run` wrote.")
     gaps: list[str] = []
-    metrics = _read_csv(need_file(folder / "metrics.csv", "The table of results"), METRIC_COLUMNS, text=("fold",))
+    metrics = _read_csv(
+        need_file(folder / "metrics.csv", "The table of results", UNFINISHED), METRIC_COLUMNS, text=("fold",)
+    )
     study = folder / "study.yaml"
     methods = {name: _read_method(folder / name, gaps) for name in _method_names(folder, metrics)}
     methods = {name: method for name, method in methods.items() if method is not None}

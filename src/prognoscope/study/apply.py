@@ -11,10 +11,11 @@ from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import prepared_dataset
 from prognoscope.cohort.preparation import Preparation
 from prognoscope.core.errors import ModelError, StudyError, some
-from prognoscope.core.files import read_json, write_table
+from prognoscope.core.files import write_table
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import Recipe, SurvivalModel
 from prognoscope.study.inputs import bag_loaders, embedding_files, packed, without_empty_bags
+from prognoscope.study.results import read_about
 from prognoscope.study.study import Study, device_of
 from prognoscope.training.checkpoint import load_model
 from prognoscope.training.predict import predict
@@ -65,7 +66,7 @@ def load_models(run: Path, method: str | None = None) -> list[tuple[SurvivalMode
     Raises:
         ModelError: The method is not in the run, or the run has several and none was named.
     """
-    titles = read_json(run / "provenance.json", "The provenance of the run,")["methods"]
+    titles = read_about(run)["methods"]
     if method is None and len(titles) > 1:
         raise ModelError(f"The run {run} has {len(titles)} methods: {some(titles, 30)}. Name one with --method.")
     chosen = method or titles[0]

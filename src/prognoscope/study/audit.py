@@ -8,13 +8,15 @@ import pandas as pd
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.splits import account_of_splits, make_splits
-from prognoscope.core.errors import SlideError, some
+from prognoscope.core.errors import FeatureError, SlideError, StudyError, some
+from prognoscope.features.store import embedding_shape
 from prognoscope.omics.groups import assign_columns
 from prognoscope.slides.readers import find_slides, open_slide
-from prognoscope.study.inputs import slide_mpp, split_spec
+from prognoscope.study.inputs import embedding_files, slide_mpp, split_spec
 from prognoscope.study.methods import needs_of
+from prognoscope.study.results import read_truth
 from prognoscope.study.run import sizes_to_come
-from prognoscope.study.study import Study
+from prognoscope.study.study import Study, device_of
 
 FEW_EVENTS = 10  # in a test part: below it a C-index says next to nothing
 
@@ -38,6 +40,14 @@ def audit_study(study: Study) -> Audit:
     cohort, warnings = study.cohort, []
     tables = {"Outcome": _outcome_table(cohort)}
     needs = needs_of(study.spec, cohort, sizes_to_come(cohort))
+    if study.spec.cohort.truth is not None:
+        read_truth(study.folder / study.spec.cohort.truth, cohort.patients)
+    try:
+        device_of(study.spec.training.device)
+    except StudyError as cause:  # it may be there where the study will run
+        warnings.append(str(cause))
+    if study.spec.cohort.features is not None and study.spec.cohort.features.folder is not None:
+        tables["Embeddings"] = _embeddings_table(study)
     if study.spec.cohort.slides is not None:
         tables["Slides"], found = _slides_table(study)
         warnings += found
@@ -90,6 +100,38 @@ def _genes_table(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
     if few := [name for name, n in rows[:-1] if n == 0]:
         warnings.append(f"No column of the table is in the gene groups {some(few)}.")
     return pd.DataFrame(rows, columns=["gene group", "columns"]), warnings
+
+
+def _embeddings_table(study: Study) -> pd.DataFrame:
+    """What the heads of all embedding files say; values are read by `run` only.
+
+    Raises:
+        FeatureError: A file is not whole, or two are of different lengths.
+    """
+    files = embedding_files(study.spec, study.folder, None)
+    wanted = {slide for slides in study.cohort.slides.values() for slide in slides}
+    lengths: dict[int, str] = {}
+    patches = [0]
+    for slide in sorted(wanted & set(files)):
+        if files[slide].suffix != ".h5":
+            continue
+        shape = embedding_shape(files[slide])
+        patches.append(shape[0])
+        if shape[0]:
+            lengths.setdefault(shape[1], slide)
+    if len(lengths) > 1:
+        (one, a), (other, b), *_ = lengths.items()
+        raise FeatureError(
+            f"Slide {a} has embeddings of length {one} and slide {b} has embeddings of length {other}; one cohort "
+            "needs one encoder. Name one folder of embeddings, or extract these slides again."
+        )
+    rows = [
+        ("slides with embeddings", len(wanted & set(files))),
+        ("length of an embedding", next(iter(lengths), "unknown")),
+        ("patches: most of a slide, all", f"{max(patches):,}, {sum(patches):,}"),
+        ("in the folder, of no patient", len(set(files) - wanted)),
+    ]
+    return pd.DataFrame([(name, str(value)) for name, value in rows], columns=["what", "value"])
 
 
 def _slides_table(study: Study) -> tuple[pd.DataFrame, list[str]]:

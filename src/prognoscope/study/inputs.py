@@ -26,7 +26,7 @@ from prognoscope.omics.groups import read_groups
 from prognoscope.omics.tables import read_omics
 from prognoscope.slides.readers import find_slides
 from prognoscope.slides.tiling import TilingSpec
-from prognoscope.study.spec import ClinicalSection, StudySpec
+from prognoscope.study.spec import ClinicalSection, EmbeddingsSection, SlidesSection, StudySpec
 
 Bags = Mapping[str, Sequence[tuple[str, Loader]]]
 
@@ -76,7 +76,8 @@ def _read_follow_up(section: ClinicalSection, folder: Path, is_needed: bool) -> 
         return without_follow_up(tables, patient=section.patient, covariates=section.covariates)
     if section.time is None or section.time_unit is None or (section.event is None and section.censored is None):
         raise StudyError(
-            "cohort.clinical needs time, time_unit, and event or censored. Only `prognoscope predict` does without."
+            "In the study, cohort.clinical needs time, time_unit, and event or censored: add "
+            f"{some(_absent(section))}. Only `prognoscope predict` does without."
         )
     spec = ClinicalSpec(
         table=tables,
@@ -94,22 +95,59 @@ def _read_follow_up(section: ClinicalSection, folder: Path, is_needed: bool) -> 
     return read_clinical(spec, needs_event=is_needed)
 
 
+def _absent(section: ClinicalSection) -> list[str]:
+    has_status = section.event is not None or section.censored is not None
+    given = {"time": section.time, "time_unit": section.time_unit, "event or censored": has_status or None}
+    return [name for name, value in given.items() if value is None]
+
+
 def _bags_of(
     spec: StudySpec, folder: Path, patients: Sequence[str]
 ) -> SlideAssignment | Mapping[str, tuple[str, ...]] | None:
     slides, features = spec.cohort.slides, spec.cohort.features
     if slides is not None:
         table = None if slides.table is None else read_slide_table(folder / slides.table)
-        return assign_slides(
-            find_slides(folder / slides.folder), patients, table=table, sample_types=slides.sample_types
-        )
+        found = find_slides(folder / slides.folder)
+        assigned = assign_slides(found, patients, table=table, sample_types=slides.sample_types)
+        return _of_somebody(assigned, patients, table, slides)
     if features is None:
         return None
     if features.folder is None:
         return {patient: (patient,) for patient in read_embedding_table(folder / features.table, features.patient)}
     table = None if features.table is None else read_slide_table(folder / features.table)
     found = find_embeddings(folder / features.folder, features.layout)
-    return assign_slides(found, patients, table=table, sample_types=features.sample_types)
+    assigned = assign_slides(found, patients, table=table, sample_types=features.sample_types)
+    return _of_somebody(assigned, patients, table, features)
+
+
+def _of_somebody(
+    assigned: SlideAssignment,
+    patients: Sequence[str],
+    table: Mapping[str, str] | None,
+    section: SlidesSection | EmbeddingsSection,
+) -> SlideAssignment:
+    """The same slides, if any is of a patient of the cohort.
+
+    Raises:
+        CohortError: None is; shows how both sides are named.
+    """
+    if assigned.slides:
+        return assigned
+    if assigned.filtered:
+        raise CohortError(
+            f"No slide in {section.folder} is of sample type {' or '.join(section.sample_types)}; there are "
+            f"{some(assigned.filtered, 2)}. Correct sample_types."
+        )
+    named = f"The slides in {section.folder} are named {some(assigned.unassigned, 2)}"
+    if table is None:
+        raise CohortError(
+            f"{named}, which does not begin with a patient's id, such as {some(patients, 2)}. "
+            "Give a table of slide_id and patient_id."
+        )
+    raise CohortError(
+        f"{named}, and {section.table} gives none of them to a patient of the cohort, such as {some(patients, 2)}; it "
+        f"has {some(f'{slide} of {patient}' for slide, patient in list(table.items())[:2])}. Write the ids alike."
+    )
 
 
 def split_spec(spec: StudySpec, folder: Path) -> SplitSpec:
@@ -212,7 +250,7 @@ def packed(bags: Bags, files: Mapping[str, Path], cache: Path, about: object) ->
 
 def without_empty_bags(cohort: Cohort, pack: PackedEmbeddings) -> Cohort:
     """The cohort without patients whose slides gave no patch, the account extended."""
-    empty = {p: "no tissue in any slide" for p in cohort.patients if p in set(pack.patients) and not _n(pack, p)}
+    empty = {p: "no patch in any slide" for p in cohort.patients if p in set(pack.patients) and not _n(pack, p)}
     return cohort.without(empty, "with at least one patch") if empty else cohort
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from prognoscope.cohort.cohort import Cohort
-from prognoscope.core.errors import ModelError
+from prognoscope.cohort.cohort import WORDS, Cohort
+from prognoscope.core.errors import ModelError, some
 from prognoscope.models.base import Sizes, SurvivalModel
 from prognoscope.models.registry import create_model, list_models, model_class
 from prognoscope.study.spec import StudySpec
@@ -27,18 +27,36 @@ def needs_of(spec: StudySpec, cohort: Cohort, sizes: Sizes) -> frozenset[str]:
     needs: set[str] = set()
     has = {what for what in CURES if cohort.having(what)}
     for method in spec.methods:
-        asked = model_class(method.name).needs
-        if missing := sorted(asked - has):
+        kind = model_class(method.name)
+        if missing := sorted((kind.needs | (kind.learns_from & set(CURES))) - has):
             raise ModelError(
-                f"{method.title} needs {' and '.join(missing)}, and no patient has it. {CURES[missing[0]]}, "
-                f"or take {method.title} off the list of methods."
+                f"{method.title} needs {' and '.join(WORDS[what] for what in missing)}, and "
+                f"{_lack(missing[0], cohort)}, or take {method.title} off the list of methods."
             )
         try:
             model = create_model(method.name, sizes=sizes, **method.options)
-        except (TypeError, ValueError) as cause:
-            raise ModelError(f"{method.title}: {cause}") from cause
+        except ModelError as cause:
+            raise ModelError(
+                str(cause) if str(cause).startswith(method.name) else f"{method.title}: {cause}"
+            ) from cause
+        except (TypeError, ValueError, RuntimeError) as cause:  # whatever a constructor of torch makes of a wrong value
+            options = ", ".join(f"{name}: {value!r}" for name, value in method.options.items())
+            raise ModelError(
+                f"{method.title} cannot be made with {{{options}}}: {str(cause).splitlines()[0].rstrip('.')}. "
+                "Correct the option in methods."
+            ) from cause
         needs |= model.needs | (model.learns_from & set(CURES))
     return frozenset(needs)
+
+
+def _lack(what: str, cohort: Cohort) -> str:
+    """Why no patient has what is needed, and the cure: nothing was given, or what was given is of others."""
+    if what == "omics" and cohort.omics is not None:
+        ours, theirs = some(cohort.patients, 2), some(cohort.omics.values.index, 2)
+        return f"the gene tables tell of {theirs}, the outcomes of {ours}. Write the ids of patients alike"
+    if what == "clinical" and cohort.covariates is not None:
+        return f"every value of {some(cohort.covariates)} is missing. Fill them in"
+    return f"no patient has {'any' if what == 'clinical' else 'them'}. {CURES[what]}"
 
 
 def count_parameters(model: SurvivalModel) -> int:

@@ -15,6 +15,7 @@ from prognoscope.evaluation.classification import accuracy, auroc
 from prognoscope.evaluation.compare import compare
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.summary import evaluate
+from prognoscope.report.run_folder import UNFINISHED
 from prognoscope.training.checkpoint import CARD
 from prognoscope.training.crossval import PREDICTIONS
 
@@ -24,13 +25,28 @@ METRIC_COLUMNS = ["method", "metric", "fold", "value", "low", "high", "sd"]
 PAIR_COLUMNS = ["metric", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t"]
 
 
+def read_about(run: Path | str) -> dict:
+    """The provenance of a finished run.
+
+    Raises:
+        InputError: The folder is not there, or is not a finished run.
+    """
+    run = Path(run)
+    if not run.is_dir():
+        raise InputError(f"There is no run folder {run}. Name the folder that `prognoscope run` wrote.")
+    about = read_json(run / "provenance.json", "The provenance", UNFINISHED)
+    if not isinstance(about, dict) or not {"methods", "protocol"} <= set(about):
+        raise InputError(f"{run / 'provenance.json'} does not tell methods and protocol. {UNFINISHED}")
+    return about
+
+
 def read_outcomes(folder: Path) -> Outcome:
     """The follow-up of all patients of a run.
 
     Raises:
         MissingFileError: The folder is not a run.
     """
-    path = need_file(folder / "outcomes.csv", "The outcomes of the run,")
+    path = need_file(folder / "outcomes.csv", "The table of outcomes", UNFINISHED)
     table = pd.read_csv(path, dtype={"patient_id": str}, float_precision="round_trip", keep_default_na=False)
     return Outcome(tuple(table["patient_id"]), table["time"].to_numpy(float), table["event"].to_numpy(bool))
 
@@ -48,7 +64,7 @@ def read_folds(folder: Path, method: str) -> tuple[Fold, ...]:
     for number, parts in splits.groupby("fold"):
         at = folder / method / f"fold_{number}"
         table = read_predictions(at)
-        bins = card_bins(read_json(at / CARD, "The model card"))
+        bins = card_bins(read_json(at / CARD, "The model card", UNFINISHED))
         trained = parts.loc[parts["part"] != "test", "patient_id"]
         survival = table[[c for c in table if c.startswith("S_")]].to_numpy(float)
         prediction = Prediction(tuple(table["patient_id"]), table["risk"].to_numpy(float), survival)
@@ -60,7 +76,7 @@ def read_folds(folder: Path, method: str) -> tuple[Fold, ...]:
 
 def read_predictions(at: Path) -> pd.DataFrame:
     """The predictions of one fold of one method."""
-    path = need_file(at / PREDICTIONS, "The predictions")
+    path = need_file(at / PREDICTIONS, "The table of predictions", UNFINISHED)
     return pd.read_csv(path, dtype={"patient_id": str}, float_precision="round_trip", keep_default_na=False)
 
 
@@ -124,7 +140,7 @@ def compare_runs(
     """
     protocols, folds = {}, {}
     for run in runs:
-        about = read_json(Path(run) / "provenance.json", "The provenance")
+        about = read_about(run)
         protocols[str(run)] = about["protocol"]
         for method in about["methods"]:
             title = method if len(runs) == 1 else f"{Path(run).name}/{method}"

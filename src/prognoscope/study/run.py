@@ -68,7 +68,7 @@ def run_study(study: Study, folder: Path, *, jobs: int = 1, progress: Callable[[
         PrognoscopeError: An input cannot be used, or a training cannot go on.
     """
     folder = folder.absolute()
-    check_folder(study, folder)
+    refuse_early(study, folder)
     inputs = gather(study, workers=jobs)
     begin(study, folder, inputs)
     methods = [method.title for method in study.spec.methods]
@@ -85,6 +85,24 @@ def run_study(study: Study, folder: Path, *, jobs: int = 1, progress: Callable[[
     return Run(folder, write_report(folder), (*inputs.notes, *notes))
 
 
+def refuse_early(study: Study, folder: Path) -> frozenset[str]:
+    """Try whatever can be tried before any work, so that a wrong setting costs no hours.
+
+    Returns:
+        What the methods need of a patient: "bag", "omics", "clinical".
+
+    Raises:
+        PrognoscopeError: The folder, a method's options, the device or the table of the truth cannot be used.
+    """
+    check_folder(study, folder)
+    cohort = study.cohort
+    needs = needs_of(study.spec, cohort, sizes_to_come(cohort))
+    device_of(study.spec.training.device)
+    if study.spec.cohort.truth is not None:
+        read_truth(study.folder / study.spec.cohort.truth, cohort.patients)
+    return needs
+
+
 def check_folder(study: Study, folder: Path) -> None:
     """Refuse a folder that holds another study's run; methods may be added to one.
 
@@ -92,6 +110,8 @@ def check_folder(study: Study, folder: Path) -> None:
         StudyError: It does; names the section that differs.
     """
     path = folder / "study.yaml"
+    if folder.exists() and not folder.is_dir():
+        raise StudyError(f"{folder} is a file. Choose a folder with --out.")
     if not path.is_file():
         if folder.is_dir() and any(folder.iterdir()):
             raise StudyError(f"{folder} is neither empty nor a run. Choose another folder with --out.")

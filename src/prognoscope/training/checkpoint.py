@@ -36,10 +36,10 @@ def load_model(folder: Path) -> tuple[SurvivalModel, dict]:
     Raises:
         ModelError: The weights are not whole, or do not fit the card.
     """
-    card = read_json(folder / CARD, "The model card")
+    card = read_json(folder / CARD, "The model card", "Train it again, with the command that made it.")
     sizes = {**card["sizes"], "group_sizes": tuple(card["sizes"]["group_sizes"])}
     model = create_model(card["name"], sizes=Sizes(**sizes), **card["options"])
-    path = need_file(folder / WEIGHTS, "The weights file")
+    path = need_file(folder / WEIGHTS, "The weights file", "Train it again, with the command that made it.")
     try:
         model.load_state_dict(load_file(path))
     except SafetensorError as cause:
