@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -34,7 +34,7 @@ app = typer.Typer(
 )
 PIPED = 160  # columns where nobody looks at a screen
 STOPPED = 130  # the exit code after Ctrl-C
-FOLD_AT = 24  # characters of text that a column keeps in one line
+FOLD_AT, MOST_FOLDED = 24, 40  # characters that a column of text keeps in one line; the longest word it need not break
 GAP = 2  # blanks between columns
 NUMBER = re.compile(r"[-+<\u2212\u2013\d.,%]*( \([-+\u2212\d.,]+ to [-+\u2212\d.,]+\))?")
 Misuse = typer.BadParameter.__mro__[2]  # what Typer raises for wrong arguments; its module depends on Typer's version
@@ -322,35 +322,43 @@ def _bar(title: str, *, of_parts: bool = False) -> Iterator[Callable[[int, int],
 def _print_table(title: str, table) -> None:
     """Print a DataFrame so that it can be read at any width: text folds between words, numbers never do.
 
-    Headers fold too; what still does not fit is left out from the right, and said.
+    Headers fold too where they must; what still does not fit is left out from the right, and said.
     """
-    columns = {str(name): [_shown(value) for value in table[name]] for name in table}
-    headers = {name: _folded(name, max(map(len, cells), default=0)) for name, cells in columns.items()}
+    columns = {str(n): [_shown(value, 4 if str(n).startswith("p_") else 3) for value in table[n]] for n in table}
     numbers = {name for name, cells in columns.items() if all(map(NUMBER.fullmatch, cells))}
+    widths = {name: max(map(len, cells), default=0) for name, cells in columns.items()}
+    headers = {name: name for name in columns}
+    if _total(max(len(name), width) for name, width in widths.items()) > out.width:
+        headers = {name: _folded(name, min(width, MOST_FOLDED)) for name, width in widths.items()}
     least = {}
     for name, cells in columns.items():
-        widest = max(map(len, [*cells, *headers[name].split("\n")]))
-        words = [word for cell in cells for word in cell.split()]
-        least[name] = widest if name in numbers else min(widest, max([FOLD_AT, *map(len, words)]))
+        word = min(MOST_FOLDED, max((len(word) for cell in cells for word in cell.split()), default=0))
+        body = widths[name] if name in numbers else min(widths[name], max(FOLD_AT, word))
+        least[name] = max(body, *map(len, headers[name].split("\n")))
     left_out = []
-    while len(least) > 2 and sum(least.values()) + GAP * (len(least) - 1) > out.width:
+    while len(least) > 2 and _total(least.values()) > out.width:
         left_out.insert(0, least.popitem()[0])
-    shown = Table(title=escape(title), title_justify="left", title_style="bold", header_style="bold")
-    shown.box, shown.pad_edge, shown.padding = None, False, (0, GAP, 0, 0)
-    for name in least:
-        is_whole = name in numbers or max(map(len, columns[name]), default=0) <= FOLD_AT
-        justify = "right" if name in numbers else "left"
-        shown.add_column(escape(headers[name]), justify=justify, no_wrap=is_whole, min_width=least[name])
+    shown = Table(header_style="bold", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for name, width in least.items():
+        justify, is_whole = "right" if name in numbers else "left", widths[name] <= width
+        shown.add_column(escape(headers[name]), justify=justify, no_wrap=is_whole, min_width=width, overflow="fold")
     for row in zip(*(columns[name] for name in least), strict=True):
         shown.add_row(*map(escape, row))
-    out.print()
+    out.print(f"\n[bold]{escape(title)}[/]", highlight=False)
     out.print(shown)
     if left_out:
         out.print(f"[dim]Too narrow to show: {escape(', '.join(left_out))}.[/]", highlight=False)
     out.print()
 
 
-def _shown(value: object) -> str:
+def _total(widths: Iterable[int]) -> int:
+    widths = list(widths)
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _shown(value: object, digits: int) -> str:
+    if isinstance(value, float) and value == value:
+        return f"{value:.{digits}f}"
     return "" if value is None or value != value else str(value)
 
 

@@ -125,7 +125,7 @@ def test_bad_slides_are_listed_and_stop_nobody(slides, unbroken, tmp_path, worke
     report = extract_slides(asked, tmp_path / "out", SPEC, workers=workers)
     assert report.done == ("s0", "s1")
     assert list(report.failed) == list(bad)
-    assert report.failed["empty"] == "no tissue"
+    assert report.failed["empty"].startswith("no tissue")
     assert "mpp" in report.failed["without"]
     assert "text.svs" in report.failed["text"]
     assert "gone.svs" in report.failed["gone"]
@@ -139,7 +139,7 @@ def test_real_slides_and_the_damaged_ones_beside_them(data_pack, tmp_path):
     report = extract_slides(found, tmp_path, FeatureSpec())
     assert report.done == ("CMU-1-Small-Region",)
     assert set(report.failed) == set(found) - set(report.done) >= {"unopenable", "unreadable", "small"}
-    assert report.failed["small"] == "no tissue"
+    assert report.failed["small"].startswith("no tissue")
     read = read_embeddings(tmp_path / "CMU-1-Small-Region.h5")
     assert 25 <= len(read) <= 45  # 33 of its 88 squares are more than half tissue by another rule
     assert (read.mpp, read.magnification) == (0.499, 20.0)

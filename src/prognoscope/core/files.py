@@ -36,7 +36,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
             os.fsync(written.fileno())
         beside.replace(path)
     except OSError as cause:
-        if cause.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if cause.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise DiskFullError(
             f"The disk is full: {path} was not written, and nothing half written is left. Make room and start again."

@@ -177,10 +177,13 @@ def _extract(job: _Job) -> str | None:
         with open_slide(job.path, mpp=job.mpp) as slide:
             mask = segment_tissue(slide, job.spec.tissue)
             if not mask.mask.any():
-                return "no tissue"
+                return f"no tissue was found in {job.path}; look at the slide, or leave it out of the cohort"
             grid = tile(slide, mask, job.spec.tiling)
             if not len(grid.coords):
-                return "no patches: no square of the grid holds enough tissue"
+                return (
+                    f"no patches: no square of the grid holds enough tissue in {job.path}; "
+                    "lower min_tissue or patch_px, or leave the slide out"
+                )
             embeddings = Embeddings(
                 slide=job.slide,
                 features=_encode(slide, grid, encoder, job.device),

@@ -67,7 +67,10 @@ class RunFolder:
     @property
     def name(self) -> str:
         """The study's name; the folder's where it has none."""
-        study = yaml.safe_load(self.study_text) if self.study_text else None
+        try:
+            study = yaml.safe_load(self.study_text)
+        except yaml.YAMLError:  # a report can do without
+            study = None
         named = study.get("name") if isinstance(study, dict) else None
         return str(self.provenance.get("name") or named or self.folder.resolve().name)
 
@@ -158,7 +161,7 @@ def read_run_folder(folder: Path | str) -> RunFolder:
     if not folder.is_dir():
         raise InputError(f"There is no run folder {folder}. Name the folder that `prognoscope run` wrote.")
     gaps: list[str] = []
-    metrics = _read_csv(
+    metrics = read_run_csv(
         need_file(folder / "metrics.csv", "The table of results", UNFINISHED), METRIC_COLUMNS, text=("fold",)
     )
     study = folder / "study.yaml"
@@ -197,11 +200,11 @@ def _read_method(folder: Path, gaps: list[str]) -> MethodRun | None:
         if not number.isdigit():
             continue
         columns = ("patient_id", "risk", "time", "event")
-        tables.append(_read_csv(path, columns).assign(fold=int(number)))
+        tables.append(read_run_csv(path, columns).assign(fold=int(number)))
         if (path.parent / "model.json").is_file():
             cards[int(number)] = read_json(path.parent / "model.json", "The model card")
         if (path.parent / "history.csv").is_file():
-            history = _read_csv(path.parent / "history.csv", ("epoch", "chosen")).assign(fold=int(number))
+            history = read_run_csv(path.parent / "history.csv", ("epoch", "chosen")).assign(fold=int(number))
             histories.append(history)
     if not tables:
         gaps.append(f"{folder.name} has no predictions, so it is left out.")
@@ -212,7 +215,7 @@ def _read_method(folder: Path, gaps: list[str]) -> MethodRun | None:
             f"{folder} predicts {len(twice)} patients twice in a fold: {some(twice)}. Run the method again."
         )
     if len(bad := predictions.loc[~predictions["event"].isin([0, 1]), "patient_id"]):
-        raise InputError(f"The event of {len(bad)} patients in {folder} is neither 0 nor 1: {some(bad)}.")
+        raise InputError(f"The event of {len(bad)} patients in {folder} is neither 0 nor 1: {some(bad)}. Run it again.")
     predictions["event"] = predictions["event"].astype(bool)
     empty = pd.DataFrame({name: pd.Series(dtype=float) for name in ("fold", "epoch", *HISTORY_NUMBERS, "chosen")})
     history = pd.concat(histories, ignore_index=True) if histories else empty
@@ -244,12 +247,17 @@ def _provenance(folder: Path, gaps: list[str]) -> dict[str, Any]:
 
 def _optional_csv(path: Path, columns: Sequence[str], what: str, gaps: list[str]) -> pd.DataFrame:
     if path.is_file():
-        return _read_csv(path, columns)
+        return read_run_csv(path, columns)
     gaps.append(f"{what}, {path.name}, is absent.")
     return pd.DataFrame({name: pd.Series(dtype=object if name in TEXT else float) for name in columns})
 
 
-def _read_csv(path: Path, columns: Sequence[str], text: Sequence[str] = ()) -> pd.DataFrame:
+def read_run_csv(path: Path, columns: Sequence[str], text: Sequence[str] = ()) -> pd.DataFrame:
+    """A table of a run with these columns; but for names of patients and alike, every column is of exact numbers.
+
+    Raises:
+        InputError: It is not a table, a column is missing, or something is not a number.
+    """
     try:
         # names are kept as they are written: a patient may well be called NA or 007
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")

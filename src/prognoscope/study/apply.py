@@ -10,7 +10,7 @@ import pandas as pd
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import prepared_dataset
 from prognoscope.cohort.preparation import Preparation
-from prognoscope.core.errors import ModelError, StudyError, some
+from prognoscope.core.errors import ModelError, StudyError, nearest, some
 from prognoscope.core.files import write_table
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import Recipe, SurvivalModel
@@ -39,6 +39,8 @@ def predict_patients(
         CohortError: Nobody has what the method needs, or columns that training had are missing.
     """
     run = Path(run)
+    if to is not None and Path(to).is_dir():
+        raise StudyError(f"{to} is a folder. Name the CSV file to write with --out.")
     study = Study.load(study_file, overrides)
     models = load_models(run, method)
     needs = models[0][0].needs
@@ -71,8 +73,10 @@ def load_models(run: Path, method: str | None = None) -> list[tuple[SurvivalMode
         raise ModelError(f"The run {run} has {len(titles)} methods: {some(titles, 30)}. Name one with --method.")
     chosen = method or titles[0]
     if chosen not in titles:
-        raise ModelError(f"The run {run} has no method {chosen!r}; it has {some(titles, 30)}.")
+        raise ModelError(f"The run {run} has no method {chosen!r}; {nearest(chosen, titles)}")
     folders = sorted((run / chosen).glob("fold_*"), key=lambda path: int(path.name.removeprefix("fold_")))
+    if not folders:
+        raise ModelError(f"The run {run} has no trained models of {chosen} any more. Run its study again.")
     return [load_model(folder) for folder in folders]
 
 

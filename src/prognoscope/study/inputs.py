@@ -108,6 +108,8 @@ def _bags_of(
     if slides is not None:
         table = None if slides.table is None else read_slide_table(folder / slides.table)
         found = find_slides(folder / slides.folder)
+        if not found:
+            raise CohortError(f"There are no slides in {folder / slides.folder}. Correct cohort.slides.folder.")
         assigned = assign_slides(found, patients, table=table, sample_types=slides.sample_types)
         return _of_somebody(assigned, patients, table, slides)
     if features is None:

@@ -74,12 +74,12 @@ def methods_table(names: Iterable[str] = ()) -> pd.DataFrame:
         kind = model_class(name)
         model = create_model(name, sizes=EXAMPLE)
         learns = sorted(kind.learns_from - kind.needs)
-        needs = "clinical or omics" if kind.fits_at_once else " + ".join(sorted(kind.needs))
+        needs = " + ".join(WORDS[what] for what in sorted(kind.needs))
         rows.append(
             {
                 "method": name,
-                "needs": needs,
-                "learns from besides": " + ".join(learns),
+                "needs": "covariates or genes" if kind.fits_at_once else needs,
+                "learns from besides": " + ".join(WORDS.get(what, what) for what in learns),
                 "parameters": f"{count_parameters(model):,}" if not kind.fits_at_once else "one a covariate",
                 "paper": kind.paper,
             }

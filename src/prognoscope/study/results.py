@@ -15,7 +15,8 @@ from prognoscope.evaluation.classification import accuracy, auroc
 from prognoscope.evaluation.compare import compare
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.summary import evaluate
-from prognoscope.report.run_folder import UNFINISHED
+from prognoscope.report.run_folder import UNFINISHED, read_run_csv
+from prognoscope.report.words import number as shown_number
 from prognoscope.training.checkpoint import CARD
 from prognoscope.training.crossval import PREDICTIONS
 
@@ -47,7 +48,7 @@ def read_outcomes(folder: Path) -> Outcome:
         MissingFileError: The folder is not a run.
     """
     path = need_file(folder / "outcomes.csv", "The table of outcomes", UNFINISHED)
-    table = pd.read_csv(path, dtype={"patient_id": str}, float_precision="round_trip", keep_default_na=False)
+    table = read_run_csv(path, ("patient_id", "time", "event"))
     return Outcome(tuple(table["patient_id"]), table["time"].to_numpy(float), table["event"].to_numpy(bool))
 
 
@@ -59,14 +60,23 @@ def read_folds(folder: Path, method: str) -> tuple[Fold, ...]:
     """
     everybody = read_outcomes(folder)
     place = {patient: i for i, patient in enumerate(everybody.patients)}
-    splits = pd.read_csv(folder / "splits.csv", dtype={"patient_id": str}, keep_default_na=False)
+    path = need_file(folder / "splits.csv", "The table of splits", UNFINISHED)
+    splits = read_run_csv(path, ("patient_id", "fold", "part"))
     folds = []
     for number, parts in splits.groupby("fold"):
         at = folder / method / f"fold_{number}"
         table = read_predictions(at)
-        bins = card_bins(read_json(at / CARD, "The model card", UNFINISHED))
+        card = read_json(at / CARD, "The model card", UNFINISHED)
+        if not isinstance(card, dict) or "bins" not in card:
+            raise InputError(f"{at / CARD} tells no time bins. Remove the folder {at} and run the study again.")
+        bins = card_bins(card)
         trained = parts.loc[parts["part"] != "test", "patient_id"]
         survival = table[[c for c in table if c.startswith("S_")]].to_numpy(float)
+        if strange := [patient for patient in (*table["patient_id"], *trained) if patient not in place]:
+            raise InputError(
+                f"{len(strange)} patients in {at / PREDICTIONS} or splits.csv are not in outcomes.csv of the run: "
+                f"{some(strange)}. Remove the folder {at} and run the study again."
+            )
         prediction = Prediction(tuple(table["patient_id"]), table["risk"].to_numpy(float), survival)
         outcome = everybody.take(np.array([place[p] for p in prediction.patients]))
         train = everybody.take(np.array([place[p] for p in trained]))
@@ -77,7 +87,11 @@ def read_folds(folder: Path, method: str) -> tuple[Fold, ...]:
 def read_predictions(at: Path) -> pd.DataFrame:
     """The predictions of one fold of one method."""
     path = need_file(at / PREDICTIONS, "The table of predictions", UNFINISHED)
-    return pd.read_csv(path, dtype={"patient_id": str}, float_precision="round_trip", keep_default_na=False)
+    table = read_run_csv(path, ("patient_id", "risk", "S_0"))
+    survival = table[[name for name in table if name.startswith("S_")]]
+    if table["risk"].isna().any() or survival.isna().any(axis=None):
+        raise InputError(f"{path} is not whole. Remove it and run the study again.")
+    return table
 
 
 def card_bins(card: Mapping[str, object]) -> TimeBins:
@@ -136,23 +150,27 @@ def compare_runs(
 
     Raises:
         MetricError: The runs do not have the same folds and patients.
-        InputError: A folder is not a finished run, or runs of two protocols are mixed.
+        InputError: A folder is not a finished run, or is named twice.
     """
+    if twice := [str(run) for run in runs if [Path(r).resolve() for r in runs].count(Path(run).resolve()) > 1]:
+        raise InputError(f"The run {twice[0]} is named twice. Name each run once.")
+    names = [Path(run).resolve().name for run in runs]
+    titles = {run: name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)}
     protocols, folds = {}, {}
     for run in runs:
         about = read_about(run)
-        protocols[str(run)] = about["protocol"]
         for method in about["methods"]:
-            title = method if len(runs) == 1 else f"{Path(run).name}/{method}"
+            title = method if len(runs) == 1 else f"{titles[run]}/{method}"
             folds[title] = read_folds(Path(run), method)
+            protocols[title] = about["protocol"]
     tables = {title: evaluate(each, metrics=[metric], draws=draws) for title, each in folds.items()}
     rows = []
     for title, table in tables.items():
         last = table[table["fold"] == "all"].iloc[0]
         values = {"mean": last["value"], "low": last["low"], "high": last["high"], "sd (ddof 0)": last["sd"]}
-        rows.append({"method": title, **{name: f"{value:.3f}" for name, value in values.items()}})
-        if len(protocols) > 1:
-            rows[-1]["protocol"] = protocols[str(next(r for r in runs if title.startswith(f"{Path(r).name}/")))]
+        rows.append({"method": title, **{name: shown_number(value) for name, value in values.items()}})
+        if len(runs) > 1:
+            rows[-1]["protocol"] = protocols[title]
     pairs = pairs_table(folds, metrics=[metric], draws=draws, seed=0)
     shown = pairs.drop(columns="metric").round({"difference": 3, "low": 3, "high": 3, "p_bootstrap": 4, "p_t": 4})
     return pd.DataFrame(rows), shown

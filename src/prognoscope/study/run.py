@@ -11,7 +11,7 @@ import yaml
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.splits import Split, account_of_splits, make_splits
-from prognoscope.core.errors import MetricError, StudyError, some
+from prognoscope.core.errors import CohortError, MetricError, StudyError, some
 from prognoscope.core.files import remove_leftovers, sha256, write_json, write_table, write_text
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.features.store import PackedEmbeddings
@@ -25,6 +25,7 @@ from prognoscope.study.inputs import bag_loaders, embedding_files, packed, split
 from prognoscope.study.methods import needs_of
 from prognoscope.study.results import COMPARED, metrics_table, pairs_table, read_folds, read_truth
 from prognoscope.study.study import Study, device_of
+from prognoscope.study.yaml_file import read_yaml
 from prognoscope.training.crossval import FoldJob, Method, cross_validate
 from prognoscope.training.spec import TrainingSpec
 
@@ -116,7 +117,9 @@ def check_folder(study: Study, folder: Path) -> None:
         if folder.is_dir() and any(folder.iterdir()):
             raise StudyError(f"{folder} is neither empty nor a run. Choose another folder with --out.")
         return
-    before, now = yaml.safe_load(path.read_text(encoding="utf-8")), resolved(study)
+    before, now = read_yaml(path), resolved(study)
+    if not isinstance(before, dict):
+        raise StudyError(f"{path} is not the study file of a run. Remove the folder, or choose another with --out.")
     if differing := [section for section in SAME_RUN if before.get(section) != now[section]]:
         raise StudyError(
             f"{folder} holds a run with other settings of {some(differing)}. Choose another folder with --out, "
@@ -169,6 +172,9 @@ def without_slides(cohort: Cohort, failed: dict[str, str]) -> Cohort:
     slides = {p: tuple(s for s in each if s not in failed) for p, each in cohort.slides.items()}
     lost = sum(map(len, cohort.slides.values())) - sum(map(len, slides.values()))
     named = some(f"{slide} ({reason})" for slide, reason in failed.items())
+    if not any(slides.values()):
+        slide, reason = next(iter(failed.items()))
+        raise CohortError(f"None of the {lost} slides gave embeddings; of {slide}: {reason}.")
     account = cohort.account.then(
         f"{lost} slides left out: {named}", cohort.outcome, notes=(f"{lost} slides gave no embeddings: {named}.",)
     )

@@ -145,5 +145,7 @@ def device_of(name: str) -> str:
     except RuntimeError as cause:
         raise StudyError(f"training.device: there is no device {name!r}; take auto, cpu or cuda.") from cause
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise StudyError("training.device is cuda, but torch sees no GPU here. Take auto or cpu; `prognoscope doctor` says more.")
+        raise StudyError(
+            "training.device is cuda, but torch sees no GPU here. Take auto or cpu; `prognoscope doctor` says more."
+        )
     return name

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -26,7 +26,7 @@ def save_model(folder: Path, model: SurvivalModel, card: Mapping[str, object]) -
         card: JSON-able; `name`, `options` and `sizes` are what the model is made of.
     """
     with written_whole(folder / WEIGHTS) as beside:
-        save_file(_on_cpu(model.state_dict()), beside)
+        beside.write_bytes(save(_on_cpu(model.state_dict())))  # save_file hides the reason of a disk that is full
     write_json(folder / CARD, card)
 
 
@@ -37,6 +37,8 @@ def load_model(folder: Path) -> tuple[SurvivalModel, dict]:
         ModelError: The weights are not whole, or do not fit the card.
     """
     card = read_json(folder / CARD, "The model card", "Train it again, with the command that made it.")
+    if not isinstance(card, dict) or not {"name", "options", "sizes"} <= set(card):
+        raise ModelError(f"{folder / CARD} does not tell name, options and sizes of a model. Train it again.")
     sizes = {**card["sizes"], "group_sizes": tuple(card["sizes"]["group_sizes"])}
     model = create_model(card["name"], sizes=Sizes(**sizes), **card["options"])
     path = need_file(folder / WEIGHTS, "The weights file", "Train it again, with the command that made it.")
@@ -67,7 +69,7 @@ def save_state(path: Path, model: SurvivalModel, optimizer: Optimizer, progress:
         tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items() if value is not None}
     about = {"key": key, "history": json.dumps(progress.history), "best_epoch": str(progress.best_epoch)}
     with written_whole(path) as beside:
-        save_file(_on_cpu(tensors), beside, metadata=about)
+        beside.write_bytes(save(_on_cpu(tensors), metadata=about))
 
 
 def load_state(path: Path, model: SurvivalModel, optimizer: Optimizer, key: str) -> Progress | None:
