@@ -1,0 +1,42 @@
+"""What `import prognoscope` promises, and what its README shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import prognoscope
+from prognoscope.cli import app
+from prognoscope.study.spec import parse_study
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in prognoscope.__all__ if not name.startswith("_")])
+def test_every_promised_name_is_there(name):
+    assert getattr(prognoscope, name) is not None
+    assert name in dir(prognoscope)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        prognoscope.nonsense  # noqa: B018
+
+
+def test_the_study_file_of_the_readme_is_a_valid_study():
+    text = re.search(r"```yaml\n(.*?)```", README, re.DOTALL).group(1)
+    study = parse_study(yaml.safe_load(text))
+    assert [method.title for method in study.methods] == ["coxph", "snn", "abmil", "mcti"]
+
+
+def test_the_readme_names_exactly_the_commands_that_exist():
+    exist = {command.name or command.callback.__name__ for command in app.registered_commands}
+    table = README.split("## Commands")[1].split("##")[0]
+    named = set(re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "|" in line)))
+    assert named == exist
+
+
+def test_pictures_and_files_that_the_readme_shows_are_there():
+    for target in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (Path(__file__).parents[1] / target).is_file()
