@@ -93,7 +93,7 @@ def refuse_early(study: Study, folder: Path) -> frozenset[str]:
         What the methods need of a patient: "bag", "omics", "clinical".
 
     Raises:
-        PrognoscopeError: The folder, a method's options, the device or the table of the truth cannot be used.
+        PrognoscopeError: The folder, a method's options, the device, the truth or the folds cannot be used.
     """
     check_folder(study, folder)
     cohort = study.cohort
@@ -101,6 +101,7 @@ def refuse_early(study: Study, folder: Path) -> frozenset[str]:
     device_of(study.spec.training.device)
     if study.spec.cohort.truth is not None:
         read_truth(study.folder / study.spec.cohort.truth, cohort.patients)
+    make_splits(cohort.needing(needs), split_spec(study.spec, study.folder))
     return needs
 
 
