@@ -83,7 +83,8 @@ def run_study(study: Study, folder: Path, *, jobs: int = 1, progress: Callable[[
     folds = {method: read_folds(folder, method) for method in methods}
     write_table(folder / "comparison.csv", pairs_table(folds, metrics=COMPARED, draws=draws, seed=seed))
     write_json(folder / "provenance.json", provenance(study, inputs, notes))
-    return Run(folder, write_report(folder), (*inputs.notes, *notes))
+    lasting = [note for note in notes if "bootstrap draws" not in note]  # those few are in the report's provenance
+    return Run(folder, write_report(folder), (*inputs.notes, *lasting))
 
 
 def refuse_early(study: Study, folder: Path) -> frozenset[str]:
