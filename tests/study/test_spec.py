@@ -1,0 +1,349 @@
+"""The study file: every key is read as it is written, and every mistake in one is met with the nearest."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from prognoscope.core.errors import MissingFileError, StudyError
+from prognoscope.features.encoders import ENCODERS
+from prognoscope.models.base import Recipe
+from prognoscope.models.registry import MODELS
+from prognoscope.study.inputs import feature_spec, split_spec
+from prognoscope.study.spec import MethodSection, RecipeSection, StudySpec, parse_study, read_study
+from prognoscope.study.study import Study
+from prognoscope.study.yaml_file import parse_yaml
+
+LEAST = {"name": "study", "cohort": {"clinical": {"table": "clinical.csv"}}, "methods": ["abmil"]}
+
+text = st.text("abcXYZ019_-. äß", min_size=1, max_size=12).filter(lambda word: word.strip() == word)
+texts = st.lists(text, min_size=1, max_size=3)
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,9}", fullmatch=True)
+share, positive = st.floats(0, 1), st.floats(1e-6, 10)
+whole = st.integers(1, 1000)
+mpp = st.floats(0.01, 10)
+VALUES = {  # every key of the file but cohort.slides, which excludes cohort.features, and methods
+    "name": names,
+    "protocol": st.sampled_from(["honest", "paper"]),
+    "cohort.clinical.table": texts,
+    "cohort.clinical.patient": text,
+    "cohort.clinical.time": text,
+    "cohort.clinical.time_unit": st.sampled_from(["months", "days", "years"]),
+    "cohort.clinical.event": text,
+    "cohort.clinical.event_values": texts,
+    "cohort.clinical.censored_values": texts,
+    "cohort.clinical.covariates": texts,
+    "cohort.clinical.site": text,
+    "cohort.clinical.bad_time": st.sampled_from(["refuse", "drop"]),
+    "cohort.features.folder": text,
+    "cohort.features.layout": st.sampled_from(["auto", "prognoscope", "trident", "clam", "stamp"]),
+    "cohort.features.table": text,
+    "cohort.features.patient": text,
+    "cohort.features.mpp": mpp,
+    "cohort.features.sample_types": texts,
+    "cohort.omics.table": texts,
+    "cohort.omics.layout": st.sampled_from(["auto", "mcat", "wide", "anndata"]),
+    "cohort.omics.patient": text,
+    "cohort.omics.groups": text,
+    "cohort.omics.kinds": texts,
+    "cohort.omics.unsuffixed": st.sampled_from(["refuse", "mutation", "ignore"]),
+    "cohort.omics.clip": positive,
+    "cohort.subtype.table": text,
+    "cohort.subtype.patient": text,
+    "cohort.subtype.column": text,
+    "cohort.truth": text,
+    "features.encoder": st.sampled_from(sorted(ENCODERS)),
+    "features.patch_px": st.integers(200, 4096),
+    "features.mpp": mpp,
+    "features.overlap_px": st.integers(0, 100),
+    "features.min_tissue": share,
+    "features.weights": text,
+    "splits.folds": st.integers(2, 50),
+    "splits.stratify": st.lists(st.sampled_from(["event", "time"]), max_size=2),
+    "splits.group": st.just("site"),
+    "splits.seed": st.integers(0, 10**6),
+    "splits.files": texts,
+    "splits.table": text,
+    "splits.validation": st.floats(0.01, 0.49),
+    "training.epochs": whole,
+    "training.patients_per_step": whole,
+    "training.learning_rate": positive,
+    "training.weight_decay": st.floats(0, 1),
+    "training.optimizer": st.sampled_from(["adam", "sgd"]),
+    "training.schedule": st.sampled_from(["constant", "cosine"]),
+    "training.sampler": st.sampled_from(["balanced", "shuffled"]),
+    "training.nll_alpha": share,
+    "training.n_bins": st.integers(2, 50),
+    "training.bins_from": st.sampled_from(["train", "cohort"]),
+    "training.choose": st.sampled_from(["validation_loss", "last"]),
+    "training.patience": whole,
+    "training.precision": st.sampled_from(["auto", "float32", "bf16"]),
+    "training.device": st.sampled_from(["auto", "cpu", "cuda", "cuda:1"]),
+    "training.threads": whole,
+    "training.patches_per_pass": whole,
+    "training.save_every_s": st.floats(0, 100),
+    "training.seed": st.integers(0, 10**6),
+    "evaluation.draws": st.integers(10, 10_000),
+}
+NOT_WITH = {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
+NOT_WITH |= {"cohort.slides.sample_types", "methods.name", "methods.label", "methods.training"}
+TOGETHER = {  # keys that a section must have besides
+    "cohort.features": {"folder": "features"},
+    "cohort.omics": {"table": "genes.csv"},
+    "cohort.subtype": {"table": "s.csv", "column": "c"},
+}
+SECTIONS = ["", "cohort", "cohort.clinical", "cohort.features", "cohort.omics", "cohort.subtype"]
+SECTIONS += ["cohort.slides", "features", "splits", "training", "evaluation"]
+
+
+def keys(section: type[BaseModel], above: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        inside = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        inner = next((each for each in inside if isinstance(each, type) and issubclass(each, BaseModel)), None)
+        if inner is None or inner is RecipeSection:
+            yield above + name
+        else:
+            yield from keys(inner, f"{above}{name}.")
+
+
+def place(values: dict, path: str, value: object) -> dict:
+    """Put a value into nested ones, with what its section must have besides."""
+    *sections, last = path.split(".")
+    for i, section in enumerate(sections):
+        values = values.setdefault(section, dict(TOGETHER.get(".".join(sections[: i + 1]), {})))
+    values[last] = value
+    return values
+
+
+def fresh() -> dict:
+    return yaml.safe_load(yaml.safe_dump(LEAST))
+
+
+def look_up(study: StudySpec, path: str) -> object:
+    found = study
+    for part in path.split("."):
+        found = getattr(found, part)
+    return list(found) if isinstance(found, tuple) else found
+
+
+@st.composite
+def settings(draw) -> dict[str, object]:
+    chosen = draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=12, unique=True))
+    return {path: draw(VALUES[path]) for path in chosen}
+
+
+def test_these_tests_know_every_key():
+    assert set(keys(StudySpec)) == set(VALUES) | NOT_WITH
+
+
+@given(settings())
+def test_every_key_is_read_as_it_is_written(chosen):
+    values = fresh()
+    for path, value in chosen.items():
+        place(values, path, value)
+    study = parse_study(parse_yaml(yaml.safe_dump(values, allow_unicode=True)))
+    for path, value in chosen.items():
+        assert look_up(study, path) == value
+    assert parse_study(parse_yaml(yaml.safe_dump(study.model_dump(mode="json")))) == study
+
+
+@given(settings())
+def test_set_equals_writing_it_into_the_file(tmp_path_factory, chosen):
+    folder = tmp_path_factory.mktemp("set")
+    written, base = fresh(), fresh()
+    for path, value in chosen.items():
+        place(written, path, value)
+        above = path.rpartition(".")[0]
+        if above in TOGETHER:
+            place(base, f"{above}.x", 0).pop("x")
+    (folder / "written.yaml").write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
+    (folder / "base.yaml").write_text(yaml.safe_dump(base), encoding="utf-8")
+    flow = {
+        p: yaml.safe_dump(v, default_flow_style=True, allow_unicode=True).removesuffix("...\n")
+        for p, v in chosen.items()
+    }
+    overrides = [f"{path}={value.strip()}" for path, value in flow.items()]
+    assert read_study(folder / "base.yaml", overrides) == read_study(folder / "written.yaml")
+
+
+@given(st.data())
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_key_with_a_letter_too_few_is_met_with_the_one_that_was_meant(section, data):
+    known = sorted(path.rpartition(".")[2] for path in keys(StudySpec) if path.rpartition(".")[0] == section)
+    known += [each.split(".")[-1] for each in SECTIONS if section and each.rpartition(".")[0] == section]
+    everywhere = {part for path in keys(StudySpec) for part in path.split(".")}
+    key = data.draw(st.sampled_from([name for name in known if len(name) > 4] or known))
+    at = data.draw(st.integers(1, len(key) - 1))
+    typo = key[:at] + key[at + 1 :]
+    assume(typo not in everywhere)
+    values = fresh()
+    place(values, f"{section}.{typo}".lstrip("."), "x")
+    with pytest.raises(StudyError) as raised:
+        parse_study(values)
+    found = re.search(
+        rf"there is no key '{re.escape(f'{section}.{typo}'.lstrip('.'))}'; did you mean '(\w+)'", str(raised.value)
+    )
+    assert found and found[1] in known
+
+
+@pytest.mark.parametrize(
+    ("path", "home"),
+    [("epochs", "training"), ("splits.encoder", "features"), ("training.folds", "splits"), ("clinical", "cohort")],
+)
+def test_a_key_in_the_wrong_section_is_told_its_home(path, home):
+    values = fresh()
+    place(values, path, 1)
+    with pytest.raises(StudyError, match=f"no key '{path}'; it belongs to {home}"):
+        parse_study(values)
+
+
+@pytest.mark.parametrize("path", [path for path in VALUES if path not in ("name", "cohort.clinical.table")])
+def test_a_key_without_a_value_is_as_good_as_absent(path):
+    values, without = fresh(), fresh()
+    place(values, path, None)
+    above = path.rpartition(".")[0]
+    if above in TOGETHER:
+        place(without, f"{above}.x", 0).pop("x")
+    if path in ("cohort.omics.table", "cohort.subtype.table", "cohort.subtype.column", "cohort.features.folder"):
+        with pytest.raises(StudyError, match="is missing; add it|give the folder"):
+            parse_study(values)
+        return
+    assert parse_study(values) == parse_study(without)
+
+
+@pytest.mark.parametrize("section", ["features", "splits", "training", "evaluation", "cohort.omics", "cohort.slides"])
+def test_a_heading_with_nothing_below_it_is_as_good_as_absent(section):
+    values = fresh()
+    place(values, section, None)
+    assert parse_study(values) == parse_study(fresh())
+
+
+def test_one_value_is_a_list_of_one():
+    study = parse_study(fresh() | {"methods": "abmil"})
+    assert study == parse_study(fresh()) == parse_study(fresh() | {"methods": {"name": "abmil"}})
+    assert study.cohort.clinical.table == ("clinical.csv",)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_method_keeps_its_options_its_label_and_its_recipe(name):
+    listed = [name, {"name": name, "label": "other", "width": 3, "training": {"epochs": 7, "learning_rate": 0.1}}]
+    study = parse_study(fresh() | {"methods": listed})
+    plain, other = study.methods
+    assert (plain.title, plain.options, plain.training.recipe) == (name, {}, {})
+    assert (other.title, other.options) == ("other", {"width": 3})
+    assert other.training.recipe == {"epochs": 7, "learning_rate": 0.1}
+    with pytest.raises(StudyError, match=f"'{name}' is listed twice"):
+        parse_study(fresh() | {"methods": [name, name]})
+
+
+@given(st.sampled_from(sorted(MODELS)), st.integers(0, 20))
+def test_the_nearest_method_is_named(name, at):
+    typo = name[: at % len(name)] + "x" + name[at % len(name) :]
+    with pytest.raises(StudyError, match=rf"there is no method '{typo}'; did you mean '\w+'\?"):
+        parse_study(fresh() | {"methods": [typo]})
+
+
+def test_a_recipe_in_the_study_is_a_recipe_of_a_model():
+    published = {"published_epoch"}
+    assert set(RecipeSection.model_fields) == set(Recipe.__dataclass_fields__) - published
+    assert set(MethodSection.model_fields) == {"name", "label", "training"}
+
+
+WRONG = {
+    "training.epochs": ("many", "must be a whole number, not 'many'"),
+    "training.learning_rate": (float("inf"), "must be a finite number, not inf"),
+    "training.weight_decay": (-1, "must be at least 0, not -1"),
+    "training.n_bins": (2.5, "must be a whole number, not 2.5"),
+    "splits.validation": (0.5, "must be less than 0.5, not 0.5"),
+    "splits.folds": (51, "must be at most 50, not 51"),
+    "cohort.features.mpp": (0, "must be more than 0, not 0"),
+    "cohort.clinical.covariates": ([3], "entry 1 must be text, not 3; put it in quotes"),
+    "cohort.clinical.patient": (["a"], "must be text, not a list"),
+    "cohort.clinical.table": ({"a": 1}, r"must be one value or a list in \[brackets\], not keys and values"),
+    "cohort.omics": (["genes.csv"], "must be a section of keys and values, not a list"),
+    "protocol": ("papers", "must be honest or paper, not 'papers'; did you mean 'paper'?"),
+    "features.overlap_px": (300, "overlap_px is 300, but must be less than patch_px, 256"),
+    "name": ("a/b", "must be of letters, digits, dots, dashes and underscores, not 'a/b'"),
+}
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_a_wrong_value_is_told_with_what_it_must_be(path, tmp_path):
+    value, words = WRONG[path]
+    values = fresh()
+    place(values, path, value)
+    with pytest.raises(StudyError, match=words) as raised:
+        parse_study(values, "study.yaml")
+    assert str(raised.value).startswith("In study.yaml: ") and path.split(".")[0] in str(raised.value)
+
+
+def test_of_many_faults_three_are_told_and_the_others_counted():
+    values = fresh() | {"training": dict.fromkeys(["epoch", "seeds", "devic", "patienc", "thread"], 1)}
+    with pytest.raises(StudyError) as raised:
+        parse_study(values)
+    assert str(raised.value).count("there is no key") == 3 and str(raised.value).endswith("; and 2 more.")
+
+
+def test_numbers_that_yaml_takes_for_words_are_numbers():
+    assert parse_yaml("[1e-4, 2E3, 1.5e-2, -1e1]") == [1e-4, 2000.0, 0.015, -10.0]
+    assert parse_yaml("[e1, 1e, v1e-4, '1e-4', 3]") == ["e1", "1e", "v1e-4", "1e-4", 3]
+    assert parse_yaml("[2024-13-45, 2024-01-31]") == ["2024-13-45", "2024-01-31"]
+
+
+FILES = {
+    "name: [a\ncohort: {": "line 2, is not YAML: expected ',' or ']'",
+    "name: a\n\tcohort: b": "line 2, is not YAML: a line begins with a tab",
+    "name: a: b": "line 1, is not YAML: a colon where none may be",
+    "name: a\ncohort:\n  x: 1\n  x: 2": "line 4, is not YAML: the key 'x' is there already in line 3",
+    "": "is empty, so it is no study. Begin with `prognoscope init`.",
+    "- a": "holds a list instead of keys and values",
+    "just words": "holds text instead of keys and values",
+    "name: \x00": "holds unprintable characters",
+}
+
+
+@pytest.mark.parametrize("content", FILES)
+def test_a_file_that_holds_no_study_is_told_with_its_line(content, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(content)
+    with pytest.raises(StudyError, match=re.escape(FILES[content])) as raised:
+        read_study(path)
+    assert str(path) in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_not_there_is_not_a_study(tmp_path):
+    with pytest.raises(MissingFileError, match="nowhere.yaml does not exist. Correct the path, or begin with"):
+        read_study(tmp_path / "nowhere.yaml")
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_are_too_strange_to_be_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "strange.yaml"
+    path.write_bytes(content)
+    with pytest.raises(StudyError):
+        read_study(path)
+
+
+def test_paths_are_relative_to_the_file_wherever_one_stands(simulated, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here = Study.load(simulated / "study.yaml").cohort
+    monkeypatch.chdir(simulated.parent)
+    there = Study.load(Path(simulated.name) / "study.yaml")
+    monkeypatch.chdir(tmp_path)  # a study that was loaded does not move with whoever uses it
+    assert there.cohort.patients == here.patients
+    assert there.folder == simulated and there.cache.parent == simulated
+
+
+def test_a_path_that_begins_at_the_root_stays_as_it_is(simulated, tmp_path):
+    clinical = simulated / "clinical.csv"
+    study = Study.load(simulated / "study.yaml", [f"cohort.clinical.table={clinical}"])
+    assert study.cohort.patients == Study.load(simulated / "study.yaml").cohort.patients
+    spec = parse_study(fresh() | {"splits": {"files": "a/{fold}.csv"}, "features": {"weights": "w"}})
+    assert split_spec(spec, tmp_path).files == (str(tmp_path / "a/{fold}.csv"),)
+    assert split_spec(parse_study(fresh() | {"splits": {"table": "/b.csv"}}), tmp_path).table == "/b.csv"
+    assert feature_spec(spec, tmp_path).weights == str(tmp_path / "w")

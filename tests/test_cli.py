@@ -1,0 +1,373 @@
+"""The commands: what they say, how they end, and that their tables can be read."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import yaml
+from rich.console import Console
+
+from prognoscope import cli
+from prognoscope.models.registry import list_models
+from prognoscope.simulation.cohort import simulate_cohort
+from prognoscope.study.spec import parse_study
+from prognoscope.study.study import Study
+from prognoscope.study.template import TEMPLATE
+
+COMMANDS = ["demo", "simulate", "init", "check", "doctor", "extract", "run", "compare", "predict", "report", "methods"]
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory) -> Path:
+    """A simulated cohort with a finished run of two methods."""
+    folder = tmp_path_factory.mktemp("cli") / "cohort"
+    simulate_cohort(folder, patients=60, seed=1, features_only=True, bag_sizes=(5, 20))
+    settings = yaml.safe_load((folder / "study.yaml").read_text())
+    settings |= {"training": {"epochs": 2}, "methods": ["coxph", "snn"], "evaluation": {"draws": 10}}
+    settings["splits"]["folds"] = 3
+    (folder / "study.yaml").write_text(yaml.safe_dump(settings))
+    Study.load(folder / "study.yaml").run(folder / "run")
+    return folder
+
+
+@pytest.fixture
+def spoiled(cohort, tmp_path, monkeypatch) -> Path:
+    """A copy that a test may spoil, and the working directory."""
+    shutil.copytree(cohort, tmp_path / "cohort")
+    monkeypatch.chdir(tmp_path / "cohort")
+    return tmp_path / "cohort"
+
+
+@pytest.fixture
+def ask(capsys, monkeypatch):
+    """Run a command at a width: its exit code, stdout and stderr."""
+
+    def run(*arguments: object, width: int = 160) -> tuple[int, str, str]:
+        monkeypatch.setattr(cli, "out", Console(width=width))
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([str(each) for each in arguments])
+        said = capsys.readouterr()
+        return stopped.value.code, said.out, said.err.strip()
+
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command, ask):
+    code, shown, _ = ask(command, "--help")
+    assert code == 0
+    assert f"Example: prognoscope {command}" in " ".join(re.sub(r"[`│]", "", shown).split())
+
+
+def test_help_names_every_command_and_is_what_no_command_shows(ask):
+    code, shown, _ = ask("--help")
+    assert code == 0 and all(command in shown for command in COMMANDS)
+    assert ask()[:2] == (0, shown)
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ["torch", "pandas", "scipy", "numpy", "matplotlib", "openslide", "h5py", "lifelines"]
+    code = f"""
+import sys
+from prognoscope import cli
+try:
+    cli.main(["run", "--help"])
+except SystemExit:
+    print("heavy:", [name for name in {heavy} if name in sys.modules])
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip().endswith("heavy: []")
+
+
+def test_the_executable_ends_with_one_sentence_and_its_code(tmp_path):
+    environment = {**os.environ, "TERM": "dumb", "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "prognoscope.cli", "check", "nowhere.yaml"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert found.returncode == 2 and found.stdout == ""
+    assert found.stderr == (
+        "error: The study file nowhere.yaml does not exist. Correct the path, or begin with `prognoscope init`.\n"
+    )
+
+
+MISUSES = {
+    ("chek", "study.yaml"): "error: No such command 'chek'. Did you mean 'check'? See `prognoscope --help`.",
+    ("check",): "error: Missing argument 'study'. See `prognoscope check --help`.",
+    ("run", "study.yaml", "--job", "2"): "No such option: --job",
+    ("run", "study.yaml", "--jobs", "0"): "error: Invalid value for '--jobs'",
+    ("predict", "run"): "error: Missing option '--study'",
+    ("simulate", "new", "--bags", "5"): "'--bags' requires 2 arguments",
+}
+
+
+@pytest.mark.parametrize("arguments", MISUSES, ids=" ".join)
+def test_a_mistyped_command_is_told_in_a_line(arguments, ask):
+    code, shown, said = ask(*arguments)
+    assert (code, shown) == (2, "")
+    assert MISUSES[arguments] in said and "\n" not in said
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch names it."""
+
+
+FAULTS = [
+    (KeyError("x"), 1, ["not foreseen: KeyError: 'x'", "cli.py, line", "--debug"]),
+    (MemoryError(), 1, ["not enough memory", "--jobs"]),
+    (OutOfMemoryError("CUDA out of memory.\nTried"), 1, ["not enough memory (CUDA out of memory)"]),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you"), 1, ["not enough memory", "patches_per_pass"]),
+    (BrokenProcessPool("died"), 1, ["A worker process died", "fewer --jobs"]),
+    (PermissionError(13, "Permission denied", "/data/x.csv"), 1, ["/data/x.csv could not be", "permission denied"]),
+    (OSError(30, "Read-only file system", "/data/x"), 1, ["/data/x could not be", "read-only", "another place"]),
+    (OSError(28, "No space left on device", "/data/x"), 1, ["The disk is full"]),
+    (OSError(5, "Input/output error", "/data/x"), 1, ["/data/x: Input/output error"]),
+    (
+        FileNotFoundError(2, "No such file or directory", "/x"),
+        2,
+        ["/x cannot be used: no such file", "Correct the path"],
+    ),
+    (OSError("no number"), 1, ["not foreseen: OSError: no number"]),
+]
+
+
+@pytest.mark.parametrize(("fault", "code", "words"), FAULTS, ids=lambda each: type(each).__name__)
+def test_what_nobody_raised_on_purpose_is_a_sentence_too_and_hides_no_cause(fault, code, words, ask, monkeypatch):
+    def fail(*_):
+        raise fault from ZeroDivisionError("the cause")
+
+    monkeypatch.setattr(Study, "load", fail)
+    found, _, said = ask("check", "study.yaml")
+    assert found == code and "\n" not in said and said.startswith("error: ") and "Traceback" not in said
+    for word in words:
+        assert word in said
+    found, _, said = ask("check", "study.yaml", "--debug")
+    assert found == code
+    assert "Traceback" in said and "ZeroDivisionError: the cause" in said and words[0] in said.splitlines()[-1]
+
+
+def test_ctrl_c_ends_with_a_sentence(ask, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Study, "load", interrupt)
+    code, _, said = ask("check", "study.yaml")
+    assert (code, said) == (130, "Stopped. What was finished is kept; the same command continues.")
+
+
+def test_methods_lists_every_method_with_its_needs(ask):
+    code, shown, _ = ask("methods")
+    assert code == 0
+    for name in list_models():
+        assert re.search(rf"^{name} ", shown, re.MULTILINE)
+    assert re.search(r"^mcti +slides \+ genes", shown, re.MULTILINE)
+
+
+def test_doctor_describes_the_machine(ask):
+    code, shown, _ = ask("doctor")
+    assert code == 0
+    assert all(re.search(rf"^{what} ", shown, re.MULTILINE) for what in ["prognoscope", "torch", "GPU", "openslide"])
+
+
+def test_init_writes_a_study_that_is_ready_once_it_is_filled_in(spoiled, ask):
+    code, shown, _ = ask("init", "mine")
+    assert code == 0 and "prognoscope check mine/study.yaml" in shown
+    code, _, said = ask("init", "mine")
+    assert code == 2 and "mine/study.yaml is there already" in said
+    text = Path("mine/study.yaml").read_text()
+    slides = "  slides: {folder: slides, table: slides.csv}\n"
+    assert slides in text
+    text = text.replace(slides, "").replace("  # features: {folder: features,", "  features: {folder: ../features,")
+    text = text.replace("layout: auto}", "layout: auto, table: ../slides.csv}").replace(
+        "clinical.csv", "../clinical.csv"
+    )
+    Path("mine/study.yaml").write_text(text.replace("survival_months", "time_months").replace("folds: 5", "folds: 3"))
+    code, shown, said = ask("check", "mine/study.yaml")
+    assert (code, said) == (0, "")
+    assert "Ready to run" in shown
+
+
+def test_what_the_template_leaves_to_choose_is_valid_too():
+    def uncommented(text: str) -> str:
+        return re.sub(r"^( *)# (?=[a-z_]+:)", r"\1", text, flags=re.MULTILINE)
+
+    slides = "  slides: {folder: slides, table: slides.csv}\n"
+    study = parse_study(yaml.safe_load(uncommented(TEMPLATE).replace(slides, "")))
+    assert study.cohort.clinical.covariates == ("age", "is_female")
+    assert study.cohort.omics.groups and study.cohort.subtype and study.splits.group == "site" and study.splits.files
+    assert parse_study(yaml.safe_load(TEMPLATE)).cohort.slides.folder == "slides"
+
+
+def test_simulate_says_what_comes_next(tmp_path, monkeypatch, ask):
+    monkeypatch.chdir(tmp_path)
+    code, shown, _ = ask("simulate", "[new]", "--features-only", "--patients", 20, "--bags", 2, 4)
+    assert (code, shown.strip()) == (0, "Wrote [new]. Next: prognoscope run [new]/study.yaml")
+    assert ask("check", "[new]/study.yaml", "--set", "splits.folds=3")[0] == 0
+    code, _, said = ask("simulate", "[new]", "--features-only")
+    assert code == 2 and "[new] exists" in said and "\n" not in said
+    code, _, said = ask("simulate", "other", "--features-only", "--bags", 9, 4)
+    assert code == 2 and "9 and 4" in said and not Path("other").exists()
+
+
+def test_extract_says_what_it_did_and_goes_on_where_it_stopped(tmp_path, monkeypatch, ask):
+    monkeypatch.chdir(tmp_path)
+    simulate_cohort("painted", patients=20, seed=3, slide_px=1024, multi_slide=0.0)
+    for number in range(3, 21):
+        Path(f"painted/slides/SIM-{number:04}-A.tiff").unlink()
+    code, shown, said = ask("extract", "painted/study.yaml")
+    assert (code, said) == (0, "") and "2 slides now, 0 before, 0 failed" in shown
+    white = np.full((512, 512, 3), 255, np.uint8)
+    where = {"tile": (256, 256), "resolution": (20000, 20000), "resolutionunit": 3}
+    tifffile.imwrite("painted/slides/SIM-0003-A.tiff", white, photometric="rgb", **where)
+    code, shown, said = ask("extract", "painted/study.yaml")
+    assert code == 1 and "0 slides now, 2 before, 1 failed" in shown
+    assert said.startswith("left out: SIM-0003-A: ") and "\n" not in said
+    assert len(list(Path("painted/embeddings").rglob("*.h5"))) == 2
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_table_of_a_run_breaks_no_number_at_any_width(cohort, ask, width):
+    code, shown, said = ask("run", cohort / "study.yaml", width=width)
+    assert (code, said) == (0, "")
+    lines = shown.splitlines()
+    assert all(len(line) <= width for line in lines if not line.startswith("Report: "))
+    for method in ["coxph", "snn", "Oracle: true risk", "Oracle: slides alone", "Oracle: genes alone"]:
+        (row,) = [line for line in lines if line.startswith(method)]
+        assert re.search(r" \d\.\d{3} \(\d\.\d{3} to \d\.\d{3}\) ", row)
+    assert ("Too narrow to show" in shown) == (width < 100)
+    if width == 200:
+        assert "C-index (95 % interval)" in shown and "D-calibration p" in shown
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize("command", ["methods", "check", "compare"])
+def test_tables_fold_between_words_only(cohort, ask, command, width):
+    arguments = {"methods": [], "check": [cohort / "study.yaml"], "compare": [cohort / "run"]}[command]
+    code, shown, _ = ask(command, *arguments, width=width)
+    assert code == 0
+    tables = [line for line in shown.splitlines() if not line.startswith(("warning", "Ready", "  "))]
+    assert all(len(line) <= width for line in tables)
+    words = {"methods": "Self-normalizing", "check": "patients", "compare": "difference"}[command]
+    assert words in shown
+    assert not re.search(r"^\s*\S\s*$", shown, re.MULTILINE)  # one letter a line
+
+
+def test_a_column_that_finds_no_room_is_named(ask, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "out", Console(width=30))
+    names = ["alpha", "beta", "gamma_gamma", "delta"]
+    cli._print_table("[Title]", pd.DataFrame([["word", 0.12345, 10, float("nan")]], columns=names))
+    shown = capsys.readouterr().out
+    assert "[Title]" in shown and "0.123 " in shown
+    assert "Too narrow to show: delta." in shown
+
+
+def test_compare_prints_methods_and_pairs(cohort, ask, tmp_path):
+    code, shown, _ = ask("compare", cohort / "run")
+    assert code == 0
+    assert re.search(r"^coxph +0\.\d{3} +0\.\d{3} +0\.\d{3}", shown, re.MULTILINE)
+    assert re.search(r"^coxph +snn +-?0\.\d{3}", shown, re.MULTILINE)
+    other = shutil.copytree(cohort / "run", tmp_path / "a" / "run")  # of the same name
+    code, shown, _ = ask("compare", cohort / "run", other)
+    assert code == 0 and f"{cohort / 'run'}/snn" in shown and f"{other}/snn" in shown
+
+
+def test_report_is_written_again(spoiled, ask):
+    Path("run/report.html").unlink()
+    assert ask("report", "run")[:2] == (0, "Wrote run/report.html\n")
+    assert Path("run/report.html").is_file()
+
+
+def test_predict_writes_a_table_of_new_patients(spoiled, ask):
+    clinical = pd.read_csv("clinical.csv", dtype=str)
+    clinical.head(7).drop(columns=["time_months", "event"]).to_csv("new.csv", index=False)
+    study = yaml.safe_load(Path("study.yaml").read_text())
+    study["cohort"]["clinical"] = {"table": "new.csv", "covariates": ["age", "is_female"]}
+    Path("new.yaml").write_text(yaml.safe_dump(study))
+    code, shown, said = ask("predict", "run", "--study", "new.yaml", "--method", "coxph", "--out", "out/risks.csv")
+    assert (code, shown, said) == (0, "Wrote out/risks.csv: 7 patients.\n", "")
+    assert pd.read_csv("out/risks.csv")["patient_id"].tolist() == sorted(clinical["patient_id"].head(7))
+
+
+def delete(*names: str):
+    def spoil() -> None:
+        for name in names:
+            shutil.rmtree(name) if Path(name).is_dir() else Path(name).unlink()
+
+    return spoil
+
+
+def write(name: str, text: str):
+    return lambda: Path(name).write_text(text)
+
+
+def replace(name: str, old: str, new: str):
+    return lambda: Path(name).write_text(Path(name).read_text().replace(old, new))
+
+
+PREDICT = "predict run --study study.yaml --out new.csv --method snn"
+RUNS = {
+    "compare nowhere": (None, "There is no run folder nowhere. Name the folder that `prognoscope run` wrote."),
+    "report nowhere": (None, "There is no run folder nowhere."),
+    "report genes.csv": (None, "There is no run folder genes.csv."),
+    "report features": (None, "features/metrics.csv does not exist. Name a folder that `prognoscope run` has finished"),
+    "compare features": (None, "features/provenance.json does not exist. Name a folder that `prognoscope run` has"),
+    "predict features --study study.yaml": (None, "features/provenance.json does not exist"),
+    "run study.yaml --out features": (None, "features is neither empty nor a run. Choose another folder with --out."),
+    "run study.yaml --out genes.csv": (None, "genes.csv is a file. Choose a folder with --out."),
+    "run study.yaml --set training.epochs=3": (None, "run holds a run with other settings of training. Choose another"),
+    "run study.yaml --set name=x": (write("run/study.yaml", "a: ["), "run/study.yaml, line 1, is not YAML"),
+    "run study.yaml --jobs 1": (write("run/study.yaml", "- a"), "run/study.yaml is not the study file of a run"),
+    "compare run run": (None, "The run run is named twice."),
+    "compare run --metric cindex": (None, "There is no metric 'cindex'; did you mean 'c_index'?"),
+    "compare run": (delete("run/snn/fold_1"), "run/snn/fold_1/predictions.csv does not exist. Name a folder that"),
+    "compare run --metric auc": (delete("run/snn"), "run/snn/fold_0/predictions.csv does not exist"),
+    "compare run --metric c_index": (delete("run/outcomes.csv"), "run/outcomes.csv does not exist"),
+    "compare ./run": (delete("run/splits.csv"), "run/splits.csv does not exist"),
+    "compare run/": (write("run/snn/fold_1/model.json", '{"a": '), "run/snn/fold_1/model.json is not JSON"),
+    "compare run/.": (write("run/snn/fold_1/model.json", '{"a": 1}'), "model.json tells no time bins. Remove"),
+    "compare ././run": (write("run/provenance.json", "[]"), "run/provenance.json does not tell methods and protocol"),
+    "compare ../cohort/run": (write("run/snn/fold_1/predictions.csv", ""), "predictions.csv is not a CSV table"),
+    "compare ./run/": (replace("run/snn/fold_1/predictions.csv", "risk", "rsk"), "predictions.csv has no column risk"),
+    "compare ./run/.": (replace("run/snn/fold_1/predictions.csv", "SIM-", "XX-"), "are not in outcomes.csv"),
+    "report run": (delete("run/metrics.csv"), "run/metrics.csv does not exist. Name a folder that"),
+    "report ./run": (delete("run/snn", "run/coxph"), "No method in run has predictions yet."),
+    "predict run --study study.yaml": (None, "The run run has 2 methods: coxph, snn. Name one with --method."),
+    "predict run --study study.yaml --method sn": (None, "has no method 'sn'; did you mean 'snn'?"),
+    f"{PREDICT} --out features": (None, "features is a folder. Name the CSV file to write with --out."),
+    PREDICT: (delete("run/snn"), "has no trained models of snn any more. Run its study again."),
+    f"{PREDICT} --set name=a": (delete("run/snn/fold_1/model.safetensors"), "model.safetensors does not exist. Train"),
+    f"{PREDICT} --set name=b": (write("run/snn/fold_1/model.safetensors", "x"), "is not a whole file of weights"),
+    f"{PREDICT} --set name=c": (write("run/snn/fold_1/model.json", "{}"), "model.json does not tell name, options"),
+    f"{PREDICT} --set name=d": (replace("genes.csv", "TSG001", "XYZ"), "gene table lacks 1 of the"),
+    f"{PREDICT} --set cohort.omics=": (None, "None of the 60 patients of simulated has genes. Give cohort.omics"),
+}
+
+
+@pytest.mark.parametrize("command", RUNS)
+def test_a_folder_that_is_no_whole_run_is_refused_in_a_sentence(command, spoiled, ask):
+    spoil, words = RUNS[command]
+    if spoil is not None:
+        spoil()
+    before = {path: path.stat().st_mtime_ns for path in spoiled.rglob("*")}
+    code, _, said = ask(*command.split())
+    assert code == 2 and said.startswith("error: ") and words in said and "\n" not in said
+    assert {path: path.stat().st_mtime_ns for path in spoiled.rglob("*")} == before
+
+
+def test_runs_on_other_folds_are_not_compared(spoiled, ask):
+    assert ask("run", "study.yaml", "--set", "splits.seed=5", "--set", "methods=coxph", "--out", "other")[0] == 0
+    code, _, said = ask("compare", "run", "other")
+    assert code == 2 and "Fold 0 has other patients" in said and "\n" not in said
+
+
+def test_demo_continues_with_the_cohort_that_is_there(spoiled, ask, monkeypatch):
+    monkeypatch.setattr(cli, "_extract", lambda *_: {})
+    code, shown, _ = ask("demo", ".", "--epochs", 2, "--jobs", 1)
+    assert code == 0
+    assert "holds a simulated cohort already" in shown and "Oracle: true risk" in shown and "Report: " in shown
