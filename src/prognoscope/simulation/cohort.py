@@ -219,5 +219,6 @@ def _study(features_only: bool) -> dict:
         "splits": {"folds": 5, "stratify": ["event", "time"], "seed": 0},
         "protocol": "honest",
         "methods": ["coxph", "snn", "meanmil", "abmil", mcti],
-        "training": {"epochs": 20, "patients_per_step": 8},  # a step of the published 32 is too few for small cohorts
+        # the published steps of 32 patients at rates for hundreds of them are too few for a small cohort
+        "training": {"epochs": 20, "patients_per_step": 8, "learning_rate": 0.001, "schedule": "cosine"},
     }
