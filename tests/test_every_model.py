@@ -15,6 +15,8 @@ from prognoscope.training.checkpoint import load_model, save_model, sizes_card
 
 SIZES = Sizes(n_bins=4, embedding_dim=12, group_sizes=(5, 7), n_clinical=2, n_subtypes=2)
 SMALL = {"mcti": {"k": 4, "d": 16, "gene_hidden": 8, "layers": 2, "gene_groups": 2, "gene_heads": 2}}
+IN_ORDER: set[str] = set()  # methods whose specification makes the order of patches matter
+IDLE: dict[str, set[str]] = {}  # parameters without a gradient by the method's own algebra, kept for checkpoints
 NAMES = list_models()
 
 
@@ -38,6 +40,8 @@ def batch_of(lengths, seed=0):
         torch.rand(n, generator=generator) < 0.6,
         torch.rand(n, generator=generator) * 50 + 1,
         torch.randint(-1, 2, (n,), generator=generator),
+        omics,
+        torch.arange(n),
     )
     return Inputs(Bags(values, torch.tensor(lengths)), omics, clinical), target
 
@@ -74,7 +78,7 @@ def test_every_parameter_learns(name):
     inputs, target = batch_of([9, 12, 20, 5])
     total_loss(model, model(inputs), target).mean().backward()
     idle = [label for label, value in model.named_parameters() if value.grad is None or not value.grad.any()]
-    assert not idle
+    assert set(idle) == IDLE.get(name, set())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,7 +101,7 @@ def test_attention_over_patches_sums_to_one_within_each_patient(name):
         assert "patches" not in attention
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "bag" in model_class(name).needs])
+@pytest.mark.parametrize("name", [n for n in NAMES if "bag" in model_class(n).needs and n not in IN_ORDER])
 def test_the_order_of_patches_does_not_matter(name):
     inputs, _ = batch_of([25])
     model = tiny_model(name)

@@ -3,16 +3,15 @@
 import numpy as np
 import torch
 
-from prognoscope.core.losses import discrete_nll
+from prognoscope.core.losses import discrete_nll, survival_cross_entropy
 from prognoscope.core.outcome import TimeBins
 
 from .case import Case, target
 
 
 def check_loss_nll_surv(case: Case) -> None:
-    """Values and gradients for each alpha and reduction, with the released codes' clamp and, but for extremes, without.
-
-    The alternative cross-entropy (`ce_...`) belongs to methods that are not here yet.
+    """Values and gradients for each alpha and reduction: of the likelihood, with the released codes' clamp and, but for
+    extremes, without; and of the cross-entropy of MCAT's family.
     """
     truth = target(case["in:label"], case["in:censorship"])
     reductions = {"mean": torch.mean, "sum": torch.sum, "per_sample": torch.clone}
@@ -26,7 +25,16 @@ def check_loss_nll_surv(case: Case) -> None:
                 loss.backward()
                 golden = case[f"out:grad_{name}"]
                 assert (logits.grad - golden).abs().max() <= 1e-4 * golden.abs().max(), f"gradient of {name}"
-    logits = case["in:logits"]
+    for name in [name for name in case.named("out") if name.startswith("ce_")]:
+        reduction, alpha = name.removeprefix("ce_").split("_alpha")
+        logits = case["in:logits"].requires_grad_()
+        loss = reductions[reduction](survival_cross_entropy(logits, truth, alpha=float(alpha)))
+        case.same(loss, name)
+        if f"out:grad_{name}" in case.arrays:
+            loss.backward()
+            golden = case[f"out:grad_{name}"]
+            assert (logits.grad - golden).abs().max() <= 1e-4 * golden.abs().max(), f"gradient of {name}"
+    logits = case["in:logits"].detach()
     survival = (1 - logits.sigmoid()).cumprod(dim=1)
     for name, ours in {"hazards": logits.sigmoid(), "survival": survival, "risk": -survival.sum(dim=1)}.items():
         case.same(ours, name)

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -55,9 +55,8 @@ class PatientDataset:
     def batch(self, index: Sequence[int], device: str = "cpu") -> Batch:
         """The patients at these positions, on the device, in float32."""
         rows = torch.tensor(list(index), dtype=torch.int64)
-        subtype = None if self.target.subtype is None else self.target.subtype[rows]
-        target = Target(self.target.bin[rows], self.target.event[rows], self.target.time[rows], subtype)
         omics = tuple(group[rows] for group in self.omics)
+        target = replace(self.target.take(rows), omics=omics, patient=rows)
         clinical = None if self.clinical is None else self.clinical[rows]
         patients = tuple(self.patients[i] for i in index)
         inputs = Inputs(self._bags(patients, device), omics, clinical)

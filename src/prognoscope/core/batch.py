@@ -50,21 +50,28 @@ class Target:
     event: Bool[Tensor, " P"]  # True: observed
     time: Float[Tensor, " P"]  # months, for losses that rank patients
     subtype: Int[Tensor, " P"] | None = None  # class, -1 where unknown; None if the study has none
+    omics: tuple[Float[Tensor, "P _"], ...] = ()  # for methods that learn to tell genes; NaN rows without omics
+    patient: Int[Tensor, " P"] | None = None  # a number of its own for each of those trained on
 
     def __len__(self) -> int:
         return len(self.bin)
 
+    def take(self, rows: Int[Tensor, " P"] | slice) -> "Target":
+        """The patients at these positions."""
+        subtype, patient = (None if each is None else each[rows] for each in (self.subtype, self.patient))
+        omics = tuple(group[rows] for group in self.omics)
+        return Target(self.bin[rows], self.event[rows], self.time[rows], subtype, omics, patient)
+
     def split(self) -> list["Target"]:
         """Every patient alone."""
-        return [
-            Target(self.bin[i : i + 1], self.event[i : i + 1], self.time[i : i + 1], _row(self.subtype, i))
-            for i in range(len(self))
-        ]
+        return [self.take(slice(i, i + 1)) for i in range(len(self))]
 
     def to(self, device: torch.device | str, **kwargs) -> "Target":
         """The same target on a device."""
-        subtype = None if self.subtype is None else self.subtype.to(device, **kwargs)
-        return Target(*(each.to(device, **kwargs) for each in (self.bin, self.event, self.time)), subtype)
+        subtype, patient = (None if x is None else x.to(device, **kwargs) for x in (self.subtype, self.patient))
+        omics = tuple(group.to(device, **kwargs) for group in self.omics)
+        own = (each.to(device, **kwargs) for each in (self.bin, self.event, self.time))
+        return Target(*own, subtype, omics, patient)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,25 @@ def discrete_nll(
     return torch.where(target.event, -(log_before + log_hazard), -(1 - alpha) * log_after)
 
 
+def survival_cross_entropy(logits: Float[Tensor, "P K"], target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
+    """Cross-entropy of outliving the own bin, plus the likelihood of an event in it, per patient, in nats.
+
+    Args:
+        alpha: Weight of the likelihood; the cross-entropy has the rest.
+
+    Source: the option `ce_surv` of the code of Chen et al.: Multimodal co-attention transformer (MCAT). ICCV 2021.
+    There it is infinite where the survival is 1; here every argument of a logarithm is at least 1e-7.
+    """
+    hazard = logits.float().sigmoid()
+    survival = F.pad((1 - hazard).cumprod(dim=1), (1, 0), value=1.0)
+    k = target.bin[:, None]
+    before, after = survival.gather(1, k)[:, 0], survival.gather(1, k + 1)[:, 0]
+    event = -((before + SMALLEST).log() + hazard.gather(1, k)[:, 0].clamp(min=SMALLEST).log())
+    outlived = after.clamp(min=SMALLEST).log()
+    ended = (1 - after.clamp(min=SMALLEST)).clamp(min=SMALLEST).log()
+    return (1 - alpha) * -torch.where(target.event, ended, outlived) + alpha * torch.where(target.event, event, 0.0)
+
+
 def cox_partial_nll(log_hazard_ratio: Float[Tensor, " P"], target: Target) -> Float[Tensor, " P"]:
     """Negative log partial likelihood, per patient, in nats; zero for censored patients. Ties as Breslow.
 

@@ -1,7 +1,7 @@
 """What every model owes its callers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from jaxtyping import Float
@@ -29,12 +29,23 @@ class Recipe:
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = 2e-4
     weight_decay: float = 1e-5
+    momentum: float = 0.9  # of sgd
     epochs: int = 20
     patients_per_step: int = 32
     schedule: Literal["constant", "cosine"] = "constant"
     sampler: Literal["balanced", "shuffled"] = "balanced"  # balanced: by (bin, event), drawn with replacement
     nll_alpha: float = 0.0  # how much less censored patients weigh in the likelihood
     published_epoch: Literal["last", "best_on_test", "best_on_validation"] = "last"  # what the authors reported
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A row of the paper's ablation table: the method with something taken away."""
+
+    label: str  # short, for folders and tables: "no-alignment"
+    row: str  # the row's name in the paper's table
+    options: dict[str, object] = field(default_factory=dict)  # of the constructor
+    method: str | None = None  # where the paper's row is another method
 
 
 class SurvivalModel(nn.Module):
@@ -48,6 +59,7 @@ class SurvivalModel(nn.Module):
     recipe: ClassVar[Recipe] = Recipe()
     paper: ClassVar[str] = ""  # authors, title, venue, year
     learning_rate_factors: ClassVar[dict[str, float]] = {}  # parameter name prefix -> factor on the learning rate
+    ablations: ClassVar[tuple[Ablation, ...]] = ()  # in the order of the paper's table, without the whole method
     fits_at_once: ClassVar[bool] = False  # True: `fit` takes the place of epochs
 
     def forward(self, inputs: Inputs) -> Output:
@@ -65,3 +77,10 @@ class SurvivalModel(nn.Module):
     def extra_losses(self, output: Output, target: Target) -> dict[str, Float[Tensor, " P"]]:
         """The method's own further losses, per patient and weighted, by name: the only other place of outcomes."""
         return {}
+
+    def to_remember(self, output: Output, target: Target) -> dict[str, Tensor]:
+        """What the method keeps of patients it trains on, a row a patient, detached; called before the step."""
+        return {}
+
+    def remember(self, kept: dict[str, Tensor]) -> None:
+        """Take into buffers what `to_remember` gave of all patients of a step, in their order; called after it."""

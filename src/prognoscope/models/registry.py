@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import asdict, fields
 from importlib import import_module
+from pathlib import Path
 
 from prognoscope.core.errors import ModelError, nearest
 from prognoscope.models.base import Sizes, SurvivalModel
@@ -33,21 +34,29 @@ def model_class(name: str) -> type[SurvivalModel]:
     return getattr(import_module(module), attribute)
 
 
-def create_model(name: str, *, sizes: Sizes | None = None, **options) -> SurvivalModel:
-    """A new model with random weights.
+def create_model(
+    name: str, *, sizes: Sizes | None = None, weights: Path | str | None = None, **options
+) -> SurvivalModel:
+    """A new model, its weights random or read from a published checkpoint.
 
     Args:
         name: One of `list_models()`.
         sizes: The lengths that the data decide; those that the method has no use for are passed over.
+        weights: A checkpoint with published parameter names, `.pt` or `.safetensors`. Its shapes tell the sizes, and
+            the model is in evaluation mode.
         options: Sizes given one by one, and the method's own options.
 
     Raises:
-        ModelError: No such method or option, or a size is missing.
+        ModelError: No such method or option, a size is missing, or the checkpoint does not fit.
     """
     kind = model_class(name)
     known = set(inspect.signature(kind).parameters)
     if strange := sorted(set(options) - known):
         raise ModelError(f"{name} has no option {strange[0]!r}; {nearest(strange[0], known)}")
+    if weights is not None:
+        from prognoscope.models.released.loading import load_released, read_weights
+
+        return load_released(name, read_weights(weights), **options)
     given = {} if sizes is None else {key: value for key, value in asdict(sizes).items() if key in known}
     arguments = {**given, **options}
     if missing := sorted({field.name for field in fields(Sizes)} & known - set(arguments) - _optional(kind)):

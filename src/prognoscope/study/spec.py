@@ -156,6 +156,7 @@ class RecipeSection(Section):
     patients_per_step: int | None = Field(default=None, ge=1)
     learning_rate: float | None = Field(default=None, gt=0)
     weight_decay: float | None = Field(default=None, ge=0)
+    momentum: float | None = Field(default=None, ge=0, lt=1)  # of sgd
     optimizer: Literal["adam", "sgd"] | None = None
     schedule: Literal["constant", "cosine"] | None = None
     sampler: Literal["balanced", "shuffled"] | None = None

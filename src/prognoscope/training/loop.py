@@ -107,6 +107,7 @@ def train_epoch(
     order = draw_patients(train.target, recipe.sampler, np.random.default_rng(seed))
     passes = plan_passes(order, train.lengths, recipe.patients_per_step, spec.most_patches)
     losses: dict[str, list[Tensor]] = {}
+    memories: dict[str, list[Tensor]] = {}
     model.train()
     batches = loaded_ahead(train, [each.patients for each in passes], spec.device)
     devices = [torch.device(spec.device)] if spec.is_on_gpu else []
@@ -119,9 +120,14 @@ def train_epoch(
             (sum(each.values()).sum() / this.step_size).backward()
             for name, loss in each.items():
                 losses.setdefault(name, []).append(loss.detach())
+            for name, kept in model.to_remember(output, batch.target).items():
+                memories.setdefault(name, []).append(kept)
             if this.ends_step:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
+                if memories:
+                    model.remember({name: torch.cat(parts) for name, parts in memories.items()})
+                    memories = {}
     per_patient = {name: torch.cat(parts).double().cpu() for name, parts in losses.items()}  # the one wait of an epoch
     _check_finite(model, per_patient, [train.patients[i] for i in order], epoch)
     means = {name: float(values.mean()) for name, values in per_patient.items()}
@@ -170,7 +176,9 @@ def make_optimizer(model: SurvivalModel, recipe: Recipe) -> torch.optim.Optimize
         groups.setdefault(factors[0] if factors else 1.0, []).append(parameter)
     parameters = [{"params": values, "factor": factor} for factor, values in groups.items()]
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=1.0, momentum=0.9, weight_decay=recipe.weight_decay, fused=True)
+        return torch.optim.SGD(
+            parameters, lr=1.0, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
+        )
     return torch.optim.Adam(parameters, lr=1.0, weight_decay=recipe.weight_decay, fused=True)
 
 
