@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from prognoscope.core.batch import Target
 from prognoscope.core.errors import InputError, MetricError, TrainingError
+from prognoscope.models.abmil import ABMIL
 from prognoscope.models.base import Recipe
 from prognoscope.training.loop import draw_patients, fit, learning_rate, make_optimizer, plan_passes, train_epoch
 from prognoscope.training.predict import predict
@@ -286,3 +287,36 @@ def test_test_patients_only_watch(toy):
         )
         kept.append(weights(model))
     assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())
+
+
+class Rememberer(ABMIL):
+    """Keeps a row a step: the patients of it, in the order in which they came."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.steps: list[list[int]] = []
+
+    def to_remember(self, output, target):
+        assert self.training
+        return {"patient": target.patient}
+
+    def remember(self, kept):
+        self.steps.append(kept["patient"].tolist())
+
+
+@pytest.mark.parametrize("patches_per_pass", [1, 20, 10_000])
+def test_a_method_remembers_the_patients_of_a_step_once_and_in_order_however_it_is_cut(toy, patches_per_pass):
+    data, how = toy.dataset("train"), recipe(epochs=1)
+    model = Rememberer(data.embeddings.embedding_dim, 4, hidden_dim=8)
+    spec = TrainingSpec(seed=5, choose="last", patches_per_pass=patches_per_pass)
+    fit(model, data, recipe=how, spec=spec, test=toy.dataset("test"))
+    order = draw_patients(data.target, "balanced", np.random.default_rng(np.random.SeedSequence([5, 0])))
+    assert model.steps == [order[i : i + 8] for i in range(0, len(order), 8)]
+
+
+def test_targets_carry_the_genes_that_inputs_have(toy):
+    batch = toy.dataset("train").batch([3, 1])
+    assert batch.target.patient.tolist() == [3, 1]
+    for taught, seen in zip(batch.target.omics, batch.inputs.omics, strict=True):
+        assert torch.equal(taught, seen)
+    assert [one.patient.item() for one in batch.target.split()] == [3, 1]

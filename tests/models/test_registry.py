@@ -1,0 +1,56 @@
+"""Models by name, with random weights or with published ones."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from prognoscope.core.bags import Bags
+from prognoscope.core.batch import Inputs
+from prognoscope.core.errors import MissingFileError, ModelError
+from prognoscope.models.registry import create_model
+
+
+@pytest.fixture
+def published():
+    from prognoscope.models.released.abmil import NAMES
+
+    model = create_model("abmil", embedding_dim=6, n_bins=4, hidden_dim=8)
+    back = {ours: theirs for theirs, ours in NAMES.items()}
+    state = {}
+    for name, value in model.state_dict().items():
+        prefix = max((each for each in back if name == each or name.startswith(f"{each}.")), key=len, default=None)
+        state[name if prefix is None else back[prefix] + name.removeprefix(prefix)] = value
+    return model.eval(), state
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_published_checkpoint_becomes_a_model_of_its_sizes(published, tmp_path, suffix):
+    model, state = published
+    path = tmp_path / f"theirs{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save({"state_dict": state, "epoch": 3}, path)
+    ours = create_model("abmil", weights=path)
+    inputs = Inputs(Bags(torch.randn(7, 6), torch.tensor([3, 4])))
+    assert torch.equal(ours(inputs).logits, model(inputs).logits)
+
+
+def test_a_checkpoint_says_what_is_missing_and_left_over(published, tmp_path):
+    _, state = published
+    name = next(name for name in state if name.endswith("bias"))
+    state["strange.weight"] = state.pop(name)
+    torch.save(state, tmp_path / "theirs.pt")
+    with pytest.raises(ModelError, match=r"missing .*bias; left over strange\.weight"):
+        create_model("abmil", weights=tmp_path / "theirs.pt")
+
+
+def test_a_checkpoint_that_is_not_there_or_runs_code_is_refused(tmp_path):
+    with pytest.raises(MissingFileError, match=r"The checkpoint .*nowhere\.pt"):
+        create_model("abmil", weights=tmp_path / "nowhere.pt")
+    torch.save({"state_dict": object}, tmp_path / "bad.pt")
+    with pytest.raises(ModelError, match="not a checkpoint of tensors alone"):
+        create_model("abmil", weights=tmp_path / "bad.pt")
+
+
+def test_an_option_of_another_method_is_refused_beside_a_checkpoint(published, tmp_path):
+    torch.save(published[1], tmp_path / "theirs.pt")
+    with pytest.raises(ModelError, match="abmil has no option 'variants'"):
+        create_model("abmil", weights=tmp_path / "theirs.pt", variants="paper")
