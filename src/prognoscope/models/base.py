@@ -1,6 +1,6 @@
 """What every model owes its callers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.batch import Inputs, Output, Target
+from prognoscope.core.genes import GeneSelection
 from prognoscope.core.losses import discrete_nll
 
 
@@ -61,6 +62,14 @@ class SurvivalModel(nn.Module):
     learning_rate_factors: ClassVar[dict[str, float]] = {}  # parameter name prefix -> factor on the learning rate
     ablations: ClassVar[tuple[Ablation, ...]] = ()  # in the order of the paper's table, without the whole method
     fits_at_once: ClassVar[bool] = False  # True: `fit` takes the place of epochs
+
+    @classmethod
+    def gene_selection(cls, options: Mapping[str, object]) -> GeneSelection | None:
+        """Which genes a model with these options of the constructor wants; None: all. Asked before it is made.
+
+        `Sizes.group_sizes` then counts the genes that were chosen from the fold's training patients.
+        """
+        return None
 
     def forward(self, inputs: Inputs) -> Output:
         """Predict P patients."""
