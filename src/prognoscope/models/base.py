@@ -24,6 +24,15 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyStop:
+    """When a training ends before its last epoch."""
+
+    patience: int  # epochs without a better one
+    warm_up: int = 0  # first epochs, none of which is kept if there are later ones
+    earliest: int = 0  # epochs before which no training ends
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How a method is trained unless the study says otherwise."""
 
@@ -36,17 +45,22 @@ class Recipe:
     schedule: Literal["constant", "cosine"] = "constant"
     sampler: Literal["balanced", "shuffled"] = "balanced"  # balanced: by (bin, event), drawn with replacement
     nll_alpha: float = 0.0  # how much less censored patients weigh in the likelihood
-    published_epoch: Literal["last", "best_on_test", "best_on_validation"] = "last"  # what the authors reported
+    # what the authors reported: of equal best epochs the first one, unless it says last
+    published_epoch: Literal["last", "best_on_test", "last_best_on_test", "best_on_validation"] = "last"
+    published_stop: EarlyStop | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A row of the paper's ablation table: the method with something taken away."""
+    """A row of the paper's ablation table: the method with something taken away.
+
+    A study runs it as `<method's title>-<label>`, with the method's options, these ones going first.
+    """
 
     label: str  # short, for folders and tables: "no-alignment"
     row: str  # the row's name in the paper's table
     options: dict[str, object] = field(default_factory=dict)  # of the constructor
-    method: str | None = None  # where the paper's row is another method
+    method: str | None = None  # where the paper's row is another method, which then has only the options above
 
 
 class SurvivalModel(nn.Module):
@@ -61,6 +75,8 @@ class SurvivalModel(nn.Module):
     paper: ClassVar[str] = ""  # authors, title, venue, year
     learning_rate_factors: ClassVar[dict[str, float]] = {}  # parameter name prefix -> factor on the learning rate
     ablations: ClassVar[tuple[Ablation, ...]] = ()  # in the order of the paper's table, without the whole method
+    whole_row: ClassVar[str] = ""  # what that table calls the whole method; "": by its name
+    whole_is_first: ClassVar[bool] = False  # whether that table begins with the whole method; else it ends with it
     fits_at_once: ClassVar[bool] = False  # True: `fit` takes the place of epochs
 
     @classmethod
