@@ -12,6 +12,8 @@ FOLDER = Path(os.environ.get("PROGNOSCOPE_GOLDEN", Path(__file__).resolve().pare
 CHECKS = {
     "abmil": "check_single:check_abmil",
     "common_survival_metrics": "check_metrics:check_common_survival_metrics",
+    "ghanet_differential": "check_ghanet_genes:check_ghanet_differential",
+    "ghanet_spearman": "check_ghanet_genes:check_ghanet_spearman",
     "loss_nll_surv": "check_losses:check_loss_nll_surv",
     "loss_time_bins": "check_losses:check_loss_time_bins",
     "mcti_ot": "check_mcti:check_mcti_ot",
@@ -26,8 +28,8 @@ AWAITED = {
     *("ccl_alignment", "ccl_forward", "ccl_interaction", "ccl_kmeans", "ccl_paper", "ccl_train_sequence"),
     *("clam_mb", "clam_sb", "cmta_ablations", "cmta_batch", "cmta_grad", "cmta_paper", "cmta_released"),
     *("crossattn_paper", "crossattn_released", "deepattnmisl", "deepattnmisl_original", "dsmil", "dsmil_mctiversion"),
-    *("dtfd_mil", "dualtrans", "ghanet_differential", "ghanet_modules", "ghanet_paper", "ghanet_released"),
-    *("ghanet_spearman", "gpdbn", "hfbsurv", "kd", "loss_ccl_cohort", "loss_cmta", "loss_sce", "m3if"),
+    *("dtfd_mil", "dualtrans", "ghanet_modules", "ghanet_paper", "ghanet_released"),
+    *("gpdbn", "hfbsurv", "kd", "loss_ccl_cohort", "loss_cmta", "loss_sce", "m3if"),
     *("maxmil_embed_pool", "maxmil_pool_mlp", "mcat", "mcti_bottleneck", "mcti_decblock", "mcti_dsmilenc"),
     *("mcti_encblock", "mcti_geneenc", "mcti_released", "mcti_tgmsa", "mcti_uotcoattn", "motcat", "motcat_microbatch"),
     *(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-EXTRAS = {"encoders": ("timm", "huggingface_hub"), "anndata": ("anndata",)}
+EXTRAS = {"encoders": ("timm", "huggingface_hub"), "anndata": ("anndata",), "deseq2": ("pydeseq2",)}
 
 
 def examine_machine() -> pd.DataFrame:
