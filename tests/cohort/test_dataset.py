@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prognoscope.cohort import resident
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, loaded_ahead, open_bags, prepared_dataset
 from prognoscope.cohort.preparation import Preparation
+from prognoscope.cohort.resident import ResidentEmbeddings
 from prognoscope.core.batch import Target
 from prognoscope.core.errors import FeatureError
 from prognoscope.core.outcome import Outcome
@@ -123,6 +126,41 @@ def test_an_error_of_reading_reaches_the_caller_and_ends_the_thread(tmp_path):
     assert not loader_threads()
     with pytest.raises(StopIteration):
         next(batches)
+
+
+@pytest.mark.parametrize("located", [True, False])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_embeddings_held_on_a_device_give_the_same_batches_bit_for_bit(dtype, located, tmp_path):
+    packed = pack(tmp_path / "x.bags", dtype, located)
+    read = dataset(packed)
+    held = replace(read, resident=ResidentEmbeddings(packed, "cpu"))
+    parts = [[0, 4], [3], [1, 1, 2], [4, 0, 3, 2, 1]]
+    pairs = zip(loaded_ahead(read, parts, "cpu"), loaded_ahead(held, parts, "cpu"), strict=True)
+    for from_file, from_device in pairs:
+        ours, theirs = from_device.inputs.bags, from_file.inputs.bags
+        assert torch.equal(ours.values, theirs.values) and ours.values.dtype == torch.float32
+        assert torch.equal(ours.lengths, theirs.lengths)
+        assert (ours.coords is None) == (theirs.coords is None)
+        assert ours.coords is None or torch.equal(ours.coords, theirs.coords)
+        assert torch.equal(from_device.target.patient, from_file.target.patient)
+    assert held.fingerprint == read.fingerprint
+    held.batch([0]).inputs.bags.values.zero_()
+    assert held.batch([0]).inputs.bags.values.any()
+
+
+def test_embeddings_are_held_only_on_a_gpu_with_room(tmp_path, monkeypatch):
+    class OnCPU(ResidentEmbeddings):
+        def __init__(self, packed, device):
+            super().__init__(packed, "cpu")
+
+    data = dataset(pack(tmp_path / "x.bags"))
+    size = data.embeddings.path.stat().st_size
+    assert data.near("cpu").resident is None and dataset().near("cuda").resident is None
+    monkeypatch.setattr(resident, "ResidentEmbeddings", OnCPU)
+    for device, free in {"cuda:0": size, "cuda:1": 2 * size}.items():
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device, free=free: (free, 10 * size))
+        assert (data.near(device).resident is not None) == (free > size)
+    assert data.near("cuda:1").resident is data.near("cuda:1").resident  # all folds share one copy
 
 
 def test_a_caller_who_stops_early_ends_the_thread_and_what_was_not_begun(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.preparation import Preparation
+from prognoscope.cohort.resident import ResidentEmbeddings, on_device
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Batch, Inputs, Target
 from prognoscope.core.outcome import Outcome
@@ -28,6 +29,7 @@ class PatientDataset:
     omics: tuple[Tensor, ...] = ()  # (P, G) a gene group, NaN for a patient without omics
     clinical: Tensor | None = None  # (P, V)
     embeddings: PackedEmbeddings | None = None  # None: bags are empty
+    resident: ResidentEmbeddings | None = None  # the same on the device; None: read from the file batch by batch
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -62,9 +64,15 @@ class PatientDataset:
         inputs = Inputs(self._bags(patients, device), omics, clinical)
         return Batch(patients, inputs.to(device, non_blocking=True), target.to(device, non_blocking=True))
 
+    def near(self, device: str) -> "PatientDataset":
+        """The same patients with their embeddings on the device, if it is a GPU with room for the whole cohort."""
+        return self if self.embeddings is None else replace(self, resident=on_device(self.embeddings, device))
+
     def _bags(self, patients: Sequence[str], device: str) -> Bags:
         if self.embeddings is None:
             return Bags(torch.zeros(0, 1, device=device), torch.zeros(len(patients), dtype=torch.int64))
+        if self.resident is not None:
+            return self.resident.bags(patients)
         values, coords = zip(*map(self.embeddings.bag, patients), strict=True)
         lengths = torch.tensor([len(bag) for bag in values], dtype=torch.int64)
         known = all(each is not None for each in coords)
@@ -105,7 +113,7 @@ def loaded_ahead(dataset: PatientDataset, parts: Sequence[Sequence[int]], device
 
     An error of reading is raised where its batch is asked for. Closing the generator ends its thread.
     """
-    if dataset.embeddings is None:  # nothing to read that would be worth a thread
+    if dataset.embeddings is None or dataset.resident is not None:  # nothing to read that would be worth a thread
         yield from (dataset.batch(part, device) for part in parts)
         return
     loader = ThreadPoolExecutor(1, thread_name_prefix="loader")

@@ -66,6 +66,8 @@ def fit(
     parts = {"validation": validation, "test": test}
     _check_rule(spec.choose, parts, metric)
     key = _key(model, recipe, spec, [train, validation, test], about) if state_file is not None else ""
+    train = train.near(spec.device)
+    parts = {part: None if each is None else each.near(spec.device) for part, each in parts.items()}
     model.to(spec.device)
     optimizer = make_optimizer(model, recipe)
     progress = (load_state(state_file, model, optimizer, key) if state_file is not None else None) or Progress()
