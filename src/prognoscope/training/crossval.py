@@ -132,7 +132,7 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
         everybody = dataset(outer_train)
         batch = everybody.batch(range(len(everybody)))
         model.fit(batch.inputs, batch.target, preparation.bins.edges.tolist())
-        card |= {"recipe": {}, "choose": None, "chosen_epoch": None}
+        card |= {"recipe": {}, "choose": None, "chosen_epoch": None, "precision": "float32"}
     else:
         chooses = job.spec.choose.startswith("validation")
         progress = fit(
@@ -148,6 +148,7 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
             on_epoch=on_epoch,
         )
         card |= {"recipe": asdict(recipe), "choose": job.spec.choose, "chosen_epoch": progress.best_epoch}
+        card["precision"] = job.spec.precision
     predicted = predict(model, test, recipe=recipe, spec=job.spec)
     save_model(job.folder, model, card)
     if progress.history:

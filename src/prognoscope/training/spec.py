@@ -12,19 +12,26 @@ from prognoscope.core.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class TrainingSpec:
-    """How trainings run, whatever the method."""
+    """How trainings run, whatever the method.
+
+    A `precision` of "auto" is settled when the spec is made, so that the spec says what the numbers were computed in,
+    in every process that it is sent to: "bf16" on a GPU and on a processor with bf16 matrix units, else "float32".
+    """
 
     seed: int = 0
     choose: Literal["last", "validation_loss", "validation_c_index", "test_c_index"] = "validation_loss"
     patience: int | None = None  # epochs without a better one before stopping; None runs all
     device: str = "cpu"
-    precision: Literal["auto", "float32", "bf16"] = "auto"  # auto: bf16 on a GPU, float32 elsewhere
+    precision: Literal["auto", "float32", "bf16"] = "auto"  # of products; never auto afterwards
     threads: int = 1  # of a CPU training; fixed, because sums depend on it
     patches_per_pass: int | None = None  # a step of more is cut into passes whose gradients add up; None: by device
     save_every_s: float = 30.0  # seconds between the states that an interrupted training continues from
 
     def __post_init__(self):
         least = {"seed": 0, "threads": 1, "patches_per_pass": 1, "patience": 1}
+        if self.precision == "auto":
+            fast = self.is_on_gpu or has_bf16_units()
+            object.__setattr__(self, "precision", "bf16" if fast else "float32")
         for name, smallest in least.items():
             value = getattr(self, name)
             if value is not None and value < smallest:
@@ -43,8 +50,17 @@ class TrainingSpec:
 
 def autocast(spec: TrainingSpec) -> AbstractContextManager:
     """bfloat16 where the spec wants it; models keep reductions, softmax, transport and losses in float32."""
-    wanted = spec.precision == "bf16" or (spec.precision == "auto" and spec.is_on_gpu)
-    return torch.autocast("cuda" if spec.is_on_gpu else "cpu", dtype=torch.bfloat16, enabled=wanted)
+    device = "cuda" if spec.is_on_gpu else "cpu"
+    return torch.autocast(device, dtype=torch.bfloat16, enabled=spec.precision == "bf16")
+
+
+def has_bf16_units() -> bool:
+    """Whether the processor has matrix units for bf16 (AMX), which multiply about 7 times faster than float32.
+
+    Processors with bf16 dot products alone (AVX512-BF16) multiply 2.3 times and train 1.5 to 1.8 times faster in bf16:
+    not enough to give up float32 unasked. A fact about the machine, not a timing, so that its numbers repeat.
+    """
+    return torch.cpu._is_amx_tile_supported()  # the public torch.cpu.get_capabilities is younger than 2.6
 
 
 @contextmanager
