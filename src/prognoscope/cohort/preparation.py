@@ -4,16 +4,20 @@ It is kept with a checkpoint, so that new patients are prepared alike.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.covariates import CovariateEncoder
+from prognoscope.cohort.resampled import drawn_as_released
 from prognoscope.core.errors import CohortError, some
-from prognoscope.core.outcome import TimeBins
+from prognoscope.core.genes import GeneSelection
+from prognoscope.core.outcome import Outcome, TimeBins
+from prognoscope.omics.differential import ChosenGenes, choose_genes, risk_groups
 from prognoscope.omics.groups import assign_columns
 from prognoscope.omics.scaling import OmicsScaler
 
@@ -39,6 +43,7 @@ class Preparation:
     omics: OmicsScaler | None = None
     covariates: CovariateEncoder | None = None
     subtypes: tuple[str, ...] = ()  # labels of the classes, in order; () without labels
+    genes: ChosenGenes | None = field(default=None, compare=False)  # how they were chosen; `omics` has only those kept
 
     @classmethod
     def fit(
@@ -50,6 +55,7 @@ class Preparation:
         bins_from: BinsFrom = "train",
         clip: float | None = None,
         groups: Mapping[str, tuple[str, ...]] | None = None,
+        selection: GeneSelection | None = None,
     ) -> "Preparation":
         """Learn from these patients of the cohort.
 
@@ -58,10 +64,11 @@ class Preparation:
                 with edges from everybody's times, test patients included, closed at the first and the last.
             clip: Raw gene values are cut at plus and minus this, which suits tables of z-scores.
             groups: Gene group -> genes; by default the cohort's, and without any one group of all columns.
+            selection: Which genes of each group are kept; by default all that vary.
 
         Raises:
             CohortError: A training patient is not in the cohort, or the events do not give the bins.
-            OmicsError: No gene of the groups is in the table.
+            OmicsError: No gene of the groups is in the table, or the selection cannot choose among them.
         """
         train = cohort.take(train_patients)
         if bins_from not in ("train", "cohort"):
@@ -69,7 +76,7 @@ class Preparation:
         whole = bins_from == "cohort"
         outcome = cohort.outcome if whole else train.outcome
         bins = TimeBins.fit(outcome.time.astype(np.float64), outcome.event, n_bins=n_bins, closed_ends=whole)
-        scaler = None
+        scaler, genes = None, None
         if cohort.omics is not None:
             values = cohort.omics.values
             known = set(values.index)
@@ -77,15 +84,18 @@ class Preparation:
             wanted = groups if groups is not None else cohort.groups
             columns = assign_columns(list(values.columns), wanted, source=cohort.omics.source)
             scaler = OmicsScaler.fit(training, columns, clip=clip)
+            if selection is not None:
+                genes = _choose(training, scaler, bins, train.outcome, selection)
+                scaler = OmicsScaler.fit(training, genes.groups, clip=clip, counts=genes.counts)
         encoder = None
         if cohort.covariates is not None:
             encoder = CovariateEncoder.fit(cohort.covariates.reindex(list(train.patients)))
         labels = {train.subtype[patient] for patient in train.patients if patient in train.subtype}
-        return cls(bins, scaler, encoder, tuple(sorted(labels, key=_numbers_first)))
+        return cls(bins, scaler, encoder, tuple(sorted(labels, key=_numbers_first)), genes)
 
     @property
     def group_sizes(self) -> tuple[int, ...]:
-        """Columns in each gene group, after constant ones were left out."""
+        """Columns in each gene group, after constant ones and those not chosen were left out."""
         return () if self.omics is None else self.omics.group_sizes
 
     @property
@@ -96,7 +106,7 @@ class Preparation:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was filled and left out, in sentences."""
-        parts = (self.omics, self.covariates)
+        parts = (self.omics, self.genes, self.covariates)
         return tuple(note for part in parts if part is not None for note in part.notes)
 
     def prepare(self, cohort: Cohort, patients: Sequence[str] | None = None) -> Prepared:
@@ -129,7 +139,7 @@ class Preparation:
         return Prepared(chosen.patients, self.bins.label(chosen.outcome.time), omics, clinical, subtype)
 
     def to_dict(self) -> dict[str, object]:
-        """JSON-able, with floats in full; infinite edges as None."""
+        """JSON-able, with floats in full; infinite edges as None. Without `genes`, which a fold keeps as a table."""
         return {
             "bins": [float(edge) if np.isfinite(edge) else None for edge in self.bins.edges],
             "omics": None if self.omics is None else self.omics.to_dict(),
@@ -157,6 +167,20 @@ class Preparation:
             None if covariates is None else CovariateEncoder.from_dict(covariates),
             tuple(map(str, subtypes)),
         )
+
+
+def _choose(
+    training: pd.DataFrame, scaler: OmicsScaler, bins: TimeBins, outcome: Outcome, selection: GeneSelection
+) -> ChosenGenes:
+    """The genes of these patients that differ by risk, among the columns of the scaler that holds all."""
+    table = training.sort_index()  # so that nothing depends on the order of patients
+    place = {patient: i for i, patient in enumerate(outcome.patients)}
+    rows = np.array([place[patient] for patient in table.index], dtype=np.int64)
+    bin, event = bins.label(outcome.time[rows]), outcome.event[rows]
+    low, high = risk_groups(bin, event, n_bins=len(bins))
+    drawn = drawn_as_released(bin, event) if selection.rule == "welch_resampled" else None
+    groups = {name: tuple(scaler.columns[i] for i in where) for name, where in scaler.groups.items()}
+    return choose_genes(table, groups, low, high, selection, drawn=drawn, clip=scaler.clip)
 
 
 def _numbers_first(label: str) -> tuple[int, float, str]:

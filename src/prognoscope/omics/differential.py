@@ -229,6 +229,8 @@ def _raw_counts(expression: pd.DataFrame, round_counts: bool) -> pd.DataFrame:
 
 def _chosen(rows: pd.DataFrame, notes: tuple[str, ...], counts: frozenset[str] = frozenset()) -> ChosenGenes:
     kept = rows[rows["kept"] == 1]
+    if empty := sorted(set(rows["group"]) - set(kept["group"])):
+        notes += (f"{len(empty)} gene groups without a gene that could be compared were left out: {some(empty)}.",)
     groups = {str(name): tuple(members["gene"]) for name, members in kept.groupby("group", sort=False)}
     table = rows[["group", "gene", "p", "p_adjusted", "kept", "rule"]]
     return ChosenGenes(table, groups, counts & set(kept["gene"]), notes)

@@ -1,6 +1,6 @@
 """Standardised genes, group by group, by what training patients are like."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from prognoscope.core.errors import OmicsError, some
 
-LISTS = ("columns", "median", "mean", "sd", "constant", "emptied")
+LISTS = ("columns", "median", "mean", "sd", "constant", "emptied", "counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,16 @@ class OmicsScaler:
     filled: int = 0  # missing values of training patients
     clipped: int = 0  # values of training patients beyond `clip`
     emptied: tuple[str, ...] = ()  # gene groups left out, because none of their columns varies
+    counts: tuple[str, ...] = ()  # columns whose raw values are counts, scaled as log2(1 + count)
 
     @classmethod
     def fit(
-        cls, training: pd.DataFrame, groups: Mapping[str, Sequence[str]], *, clip: float | None = None
+        cls,
+        training: pd.DataFrame,
+        groups: Mapping[str, Sequence[str]],
+        *,
+        clip: float | None = None,
+        counts: Collection[str] = (),
     ) -> "OmicsScaler":
         """Learn from the rows of training patients.
 
@@ -38,14 +44,15 @@ class OmicsScaler:
             groups: Gene group -> columns, as `assign_columns` gives them.
             clip: Raw values are cut at plus and minus this before anything else, which tames outliers of z-scores;
                 of no use in a table that does not hold z-scores.
+            counts: Columns of raw counts, whose logarithms are scaled: log2(1 + count).
 
         Raises:
-            OmicsError: No training patient has genes, no column varies, or a value is infinite.
+            OmicsError: No training patient has genes, no column varies, a value is infinite, or a count negative.
         """
         if clip is not None and not clip > 0:
             raise OmicsError(f"Genes cannot be clipped at plus and minus {clip:g}. Give a positive number, such as 5.")
         wanted = list(dict.fromkeys(column for columns in groups.values() for column in columns))
-        raw = _finite(training, wanted)
+        raw = _logarithms(_finite(training, wanted), wanted, counts)
         raw = raw[~np.isnan(raw).all(axis=1)]
         if not len(raw):
             raise OmicsError(
@@ -74,6 +81,7 @@ class OmicsScaler:
             filled=int((~known[:, used]).sum()),
             clipped=int((values != raw)[known].sum()),
             emptied=tuple(name for name, where in positions.items() if not where),
+            counts=tuple(column for column in place if column in set(counts)),
         )
 
     @property
@@ -112,9 +120,10 @@ class OmicsScaler:
         """Scaled genes of any patients, float32, one array a gene group; a patient without any gene has NaN.
 
         Raises:
-            OmicsError: Columns of training are missing, or a value is infinite. Further columns are passed over.
+            OmicsError: Columns of training are missing, a value is infinite, or a count negative. Further columns are
+                passed over.
         """
-        values = _finite(table, self.columns)
+        values = _logarithms(_finite(table, self.columns), self.columns, self.counts)
         absent = np.isnan(values).all(axis=1)
         values = values if self.clip is None else np.clip(values, -self.clip, self.clip)
         values = np.where(np.isnan(values), np.array(self.median), values)
@@ -164,3 +173,15 @@ def _finite(table: pd.DataFrame, columns: Sequence[str]) -> Float[np.ndarray, "P
             f"{columns[places[0]]!r}. Correct them, or leave them empty."
         )
     return values
+
+
+def _logarithms(
+    values: Float[np.ndarray, "P G"], columns: Sequence[str], counts: Collection[str]
+) -> Float[np.ndarray, "P G"]:
+    """The values, with log2(1 + count) in the columns of counts."""
+    is_count = np.isin(list(columns), list(counts))
+    if (values[:, is_count] < 0).any():
+        raise OmicsError(
+            f"The gene table has negative values in columns that held counts in training: {some(counts)}. Give counts."
+        )
+    return np.where(is_count, np.log2(1 + np.where(is_count, values, 0)), values)
