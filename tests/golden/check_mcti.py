@@ -34,7 +34,7 @@ def check_mcti_paper(case: Case) -> None:
     relative(case, output.details["gene"], "gene")
     if output.attention.get("gene_groups") is not None:
         relative(case, output.attention["gene_groups"], "gene_attn")
-    _same_stages(case, model.explain(inputs), model.k)
+    _same_stages(case, model.explain(inputs), model.network.k)
     relative(case, output.details["pooled_subtype"], "pooled_cls")
     relative(case, output.details["pooled_survival"], "pooled_surv")
     relative(case, output.subtype_logits, "cls_logits")
@@ -136,12 +136,12 @@ def _same_losses(case: Case, model, output) -> None:
     total = sum(losses.values()).mean()
     relative(case, total, "loss_total")
     total.backward()
-    parameters = dict(model.named_parameters())
+    parameters = dict(model.network.named_parameters())
     golden = {
         name.removeprefix("grad:"): value for name, value in case.named("out").items() if name.startswith("grad:")
     }
     for name, theirs in (golden | case.named("grad")).items():
-        ours, index = place(name, model.tokens.shape[2])
+        ours, index = place(name, model.network.tokens.shape[2])
         worst = (parameters[ours].grad[index] - theirs).abs().max()
         assert worst <= 1e-4 * theirs.abs().max(), f"the gradient of {name} is off by {worst:.2e}"
 

@@ -118,8 +118,8 @@ def test_the_order_of_the_patches_does_not_matter():
 
 
 IDLE = {  # parameters that an option leaves without anything to learn from
-    "aux_task=survival": ("dsmil.",),
-    "aux_task=none": ("dsmil.",),
+    "aux_task=survival": ("network.dsmil.",),
+    "aux_task=none": ("network.dsmil.",),
 }
 
 
@@ -131,7 +131,7 @@ def test_every_parameter_learns_but_those_an_option_leaves_idle(options):
     idle = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     allowed = IDLE.get(",".join(f"{key}={value}" for key, value in options.items()), ())
     assert all(name.startswith(allowed) for name in idle), idle
-    shared = model.tokens.grad[2]
+    shared = model.network.tokens.grad[2]
     guided_without_gradient = not options.get("tga", True) or options.get("ot_grad") == "none" or "ot" in options
     assert bool(shared.any()) is not guided_without_gradient
 
@@ -140,7 +140,7 @@ def test_shared_stream_learns_only_through_the_plan_that_gates_or_reorders():
     inputs, target = batch_of([9, 12])
     model = model_with(ot="emd", guidance="gate")  # a gate lets the objective's own values through
     loss_of(model, inputs, target).sum().backward()
-    assert model.tokens.grad[2].any()
+    assert model.network.tokens.grad[2].any()
 
 
 def test_exact_guidance_moves_the_masses_that_pot_moves():
@@ -229,18 +229,18 @@ def test_losses_are_weighted_as_the_options_say():
 def test_options_set_the_recipe_and_what_is_learned_from():
     assert create_model(
         "mcti", embedding_dim=10, group_sizes=(4,), n_bins=4, n_subtypes=2, **SMALL
-    ).learning_rate_factors == {"dsmil": 10.0}
-    assert model_with(dsmil_lr_mult=1).learning_rate_factors == {"dsmil": 1.0}
+    ).learning_rate_factors == {"network.dsmil": 10.0}
+    assert model_with(dsmil_lr_mult=1).learning_rate_factors == {"network.dsmil": 1.0}
     assert model_with().learns_from == {"subtype"}
     assert model_with(aux_task="none").learns_from == frozenset()
     wide = MCTI(8, (4,), 4, 2, preset="paper", k=2, layers=1, gene_groups=2)
-    assert wide.tokens.shape == (3, 2, 1024)
+    assert wide.network.tokens.shape == (3, 2, 1024)
     assert (wide.recipe.learning_rate, model_with().recipe.learning_rate) == (5e-5, 2e-4)
 
 
 def test_embeddings_as_wide_as_a_token_are_not_projected():
     model = model_with(d=10)
-    assert not list(model.project.parameters())
+    assert not list(model.network.project.parameters())
 
 
 def test_random_patches_are_the_same_every_time_a_trained_model_predicts():
@@ -270,7 +270,7 @@ def test_a_bag_of_equal_patches_and_a_constant_objective_give_finite_numbers():
     same = Inputs(inputs.bags.replace(torch.ones(10, 10)), tuple(torch.zeros_like(g) for g in inputs.omics))
     model = model_with()
     with torch.no_grad():
-        model.tokens.zero_()
+        model.network.tokens.zero_()
     loss = loss_of(model, same, target)
     loss.sum().backward()
     assert torch.isfinite(loss).all()
@@ -298,7 +298,7 @@ def test_wrong_options_are_errors_that_say_what_to_do():
 
 def test_a_model_written_by_published_names_is_read_back():
     model = model_with(gene_init="rand")
-    ours, d = dict(model.named_parameters()), 16
+    ours, d = dict(model.network.named_parameters()), 16
     names = ["tok_cls", "tok_surv", "tok_share", "gene_bias", "dsmil.bag.weight", "dsmil.bag.bias"]
     layers = ["in_proj", "gene.snn.0", "gene.snn.1", "gene.msa.o", "gene.out", "dsmil.inst", "dsmil.q.0", "dsmil.q.2"]
     layers += [f"head_{task}.{part}" for task in ("cls", "surv") for part in ("norm", "fc")]
@@ -351,7 +351,8 @@ def test_the_selection_learns_which_patches_tell_the_subtype_and_faster_with_its
             model = MCTI(64, (5,), 4, 2, **small, dropout=0.0, dsmil_lr_mult=factor)
         rates = model.learning_rate_factors
         optimizer = torch.optim.Adam(
-            {"params": [p], "lr": 1e-3 * rates.get(name.split(".")[0], 1)} for name, p in model.named_parameters()
+            {"params": [p], "lr": 1e-3 * rates.get(".".join(name.split(".")[:2]), 1)}
+            for name, p in model.named_parameters()
         )
         alone = list(zip(inputs.split(), target.split(), strict=True))
         packs = [alone[i : i + 8] for i in range(0, 64, 8)]

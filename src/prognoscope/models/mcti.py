@@ -3,29 +3,29 @@
 MCTI: Multimodal cross-task interaction for survival analysis in whole slide pathological images. MICCAI 2024.
 """
 
+import inspect
 from dataclasses import replace
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
-from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
-from prognoscope.core.errors import InputError, ModelError, nearest
+from prognoscope.core.errors import ModelError, nearest
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.base import Recipe, SurvivalModel
-from prognoscope.models.layers.dsmil import DSMIL, DualStreams
-from prognoscope.models.layers.guided_attention import GuidedAttention, GuidedAttentionSpec, Tokens
-from prognoscope.models.layers.snn import snn_block
+from prognoscope.models.base import Ablation, Recipe, SurvivalModel
+from prognoscope.models.layers.guided_attention import GuidedAttentionSpec
+from prognoscope.models.layers.mcti_paper import PaperNetwork
+from prognoscope.models.layers.mcti_released import ReleasedNetwork
 
 PRESETS = {  # width of a token, width of the gene encoder, learning rate
     "default": (256, 256, 2e-4),
     "paper": (1024, 1024, 5e-5),
 }
 CHOICES = {
-    "variant": ("paper",),
+    "variant": ("paper", "released"),
     "preset": tuple(PRESETS),
     "select": ("instance", "attention", "random"),
     "aux_task": ("subtype", "survival", "none"),
@@ -34,6 +34,14 @@ CHOICES = {
     "ot": ("sinkhorn", "emd"),
     "ot_grad": ("last", "none", "unroll"),
     "gene_init": ("none", "zero", "rand"),
+    "uot_reg_type": ("entropy", "kl"),
+}
+ONLY = {  # options that the other variant has no use for
+    "paper": (
+        *("preset", "d", "gene_hidden", "layers", "heads", "ff_ratio", "gene_groups", "select", "gene_grouping"),
+        *("tga", "intra", "guidance", "ot", "ot_eps", "ot_iters", "ot_grad", "gene_init", "dsmil_lr_mult"),
+    ),
+    "released": ("token_num", "num_blocks", "uot_reg_type", "uot_reg", "uot_penalty"),
 }
 
 
@@ -43,20 +51,24 @@ class MCTI(SurvivalModel):
     Dual-stream attention, taught by the subtype, ranks the patches. The k best, the gene embedding (one token that
     counts k times) and k learned tokens per stream run through an encoder and a decoder whose attention within a
     stream is steered by the transport from another. The paper's equations are ambiguous in places; the options'
-    defaults are our reading. Linear in T, quadratic in k.
+    defaults are our reading. Linear in T, quadratic in k. `variant="released"` computes what the authors' code does
+    instead: see `layers/mcti_released.py`; it needs bags of at least k patches.
 
     Explains with `attention`: "patches" (T,), the dual-stream attention of the predicted subtype, or, where the subtype
     is not learned, "survival" rescaled; "survival" (T,), how much the survival stream's mean draws on each selected
     patch, by the maps of the last decoder block; "gene_groups" (P, heads, S, S), unless gene_grouping is off.
     Details: `patch_logits` (T, C), `patch_attention` (T, C), `bag_logits` and `max_logits` (P, C), `topk_index` (P, k),
     rows within the patient's own bag, -1 beyond N; `gene` (P, d), `pooled_subtype`, `pooled_survival` (P, d), and
-    `auxiliary_logits` (P, K) where the second task is survival.
+    `auxiliary_logits` of the second task, (P, C) or (P, K). The released variant's "patches" are the shares of its
+    slots; it has no "survival", "gene_groups", `bag_logits`, `max_logits` or `gene`; `patch_attention` is (T, k).
 
     Args:
         embedding_dim: D, the length of a patch embedding.
         group_sizes: Genes in each gene group; all are read as one flat vector.
         n_bins: K, the number of time bins.
         n_subtypes: C, at least 2 where the subtype is learned; 0 without labels.
+        variant: "paper" or "released", the authors' code. The last five options are of the latter alone;
+            most of the others of the former.
         preset: "default" is 256 wide; "paper" is 1024 wide, as published, and slow.
         k: How many patches are selected.
         d, gene_hidden: Widths of a token and of the gene encoder, instead of the preset's.
@@ -67,7 +79,8 @@ class MCTI(SurvivalModel):
         dropout: Rate of AlphaDropout in the gene encoder.
         select: What ranks patches: "instance" logits, the "attention" of the likeliest subtype, or "random".
         gene_grouping: False skips the attention among gene tokens.
-        aux_task: The second task: "subtype", "survival" (what the paper's table calls without TGA), or "none".
+        aux_task: The second task: "subtype", "survival" (what the paper's table calls without TGA, and the authors'
+            trainer minimises), or "none", in the paper variant only.
         tga: False removes the transport.
         intra: Attention between the tokens of a stream, or between its channels as in the released code.
         guidance: The plan re-orders "values", or is a "gate" on them as in the released code.
@@ -77,6 +90,9 @@ class MCTI(SurvivalModel):
         gene_init: Whether the k gene tokens get a learned bias of their own, from "zero" or "rand"; "none": equal ones.
         alpha_task: Weight of the survival likelihood.
         dsmil_lr_mult: Factor on the learning rate of the dual-stream attention, which learns from few patches only.
+        token_num, num_blocks: Learned tokens of a stream; blocks of each encoder layer, and of each decoder layer.
+        uot_reg_type, uot_reg, uot_penalty: Of the unbalanced transport between slots and genes: entropy's reference,
+            1 ("entropy") or the product of the masses ("kl"), its weight, and the price of changing a mass.
     """
 
     needs = frozenset({"bag", "omics"})
@@ -85,6 +101,12 @@ class MCTI(SurvivalModel):
         learning_rate=2e-4, weight_decay=1e-5, epochs=30, patients_per_step=8, published_epoch="best_on_validation"
     )
     learning_rate_factors: ClassVar[dict[str, float]] = {"dsmil": 10.0}
+    ablations = (
+        Ablation("random-patches", "w/o WSI recon.", {"select": "random"}),
+        Ablation("no-gene-grouping", "w/o genes group.", {"gene_grouping": False}),
+        Ablation("no-subtype-task", "w/o TGA", {"aux_task": "survival"}),  # transport stays in it, as in the paper
+        Ablation("no-transport", "without transport (ours)", {"tga": False}),
+    )
     paper = "MCTI, Multimodal cross-task interaction for survival analysis in whole slide images, MICCAI 2024"
 
     def __init__(
@@ -119,54 +141,45 @@ class MCTI(SurvivalModel):
         gene_init: str = "none",
         alpha_task: float = 1.0,
         dsmil_lr_mult: float = 10.0,
+        token_num: int = 8,
+        num_blocks: tuple[int, ...] = (2, 4),
+        uot_reg_type: str = "entropy",
+        uot_reg: float = 0.1,
+        uot_penalty: float = 0.5,
     ):
+        options = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         super().__init__()
-        chosen = {"variant": variant, "preset": preset, "select": select, "aux_task": aux_task, "intra": intra}
-        chosen |= {"guidance": guidance, "ot": ot, "ot_grad": ot_grad, "gene_init": gene_init}
-        for name, value in chosen.items():
-            if value not in CHOICES[name]:
-                raise ModelError(f"mcti has no {name} {value!r}; {nearest(value, CHOICES[name])}")
-        if aux_task == "subtype" and n_subtypes < 2:
-            raise ModelError(
-                f"mcti learns to tell subtypes apart, but the cohort has {n_subtypes or 'no'} subtype"
-                f"{'s' * (n_subtypes != 1)}. Give the labels as cohort.subtype, or set aux_task: survival or none."
-            )
-        if min(k, layers) < 1:
-            raise ModelError(f"mcti needs at least one patch and one layer, not k={k} and layers={layers}.")
-        preset_d, preset_hidden, learning_rate = PRESETS[preset]
-        d, gene_hidden = d or preset_d, gene_hidden or preset_hidden
-        for name, width, parts in (("heads", d, heads), ("gene_heads", d, gene_heads)):
-            if width % parts:
-                raise ModelError(f"mcti cannot cut tokens of width d={width} into {name}={parts} equal parts.")
-        self.recipe = replace(self.recipe, learning_rate=learning_rate)
-        self.learning_rate_factors = {"dsmil": float(dsmil_lr_mult)}
+        _check(options)
         self.learns_from = frozenset({"subtype"} if aux_task == "subtype" else ())
-        self.k, self.select, self.aux_task, self.alpha_task = k, select, aux_task, alpha_task
-
-        self.dsmil = DSMIL(embedding_dim, max(n_subtypes, 1), query_dim=query_dim)
-        self.project = nn.Identity()
-        if embedding_dim != d:
-            self.project = nn.Sequential(nn.Linear(embedding_dim, d), nn.GELU())
-        self.genes = GeneEncoder(
-            sum(group_sizes), gene_hidden, d, gene_groups, heads=gene_heads, dropout=dropout, attend=gene_grouping
+        self.aux_task, self.alpha_task = aux_task, alpha_task
+        sizes = {
+            "embedding_dim": embedding_dim,
+            "n_genes": sum(group_sizes),
+            "n_bins": n_bins,
+            "n_classes": max(n_subtypes, 1),
+            "n_auxiliary": {"subtype": n_subtypes, "survival": n_bins, "none": 0}[aux_task],
+        }
+        common = {"k": k, "query_dim": query_dim, "gene_heads": gene_heads, "dropout": dropout}
+        if variant == "released":
+            self.recipe = replace(self.recipe, learning_rate=5e-5, patients_per_step=32)
+            self.learning_rate_factors = {}
+            self.network = ReleasedNetwork(**sizes, **common, **{name: options[name] for name in ONLY["released"]})
+            return
+        preset_d, preset_hidden, learning_rate = PRESETS[preset]
+        self.recipe = replace(self.recipe, learning_rate=learning_rate)
+        self.learning_rate_factors = {"network.dsmil": float(dsmil_lr_mult)}
+        self.network = PaperNetwork(
+            **sizes,
+            **common | {"gene_heads": gene_heads if gene_grouping else 0},
+            d=d or preset_d,
+            gene_hidden=gene_hidden or preset_hidden,
+            layers=layers,
+            gene_groups=gene_groups,
+            gene_init=gene_init,
+            select=select,
+            show_class=aux_task == "subtype",
+            spec=GuidedAttentionSpec(heads, ff_ratio, tga, guidance, intra, ot, ot_eps, ot_iters, ot_grad),
         )
-        if gene_init != "none":
-            self.gene_bias = nn.Parameter(torch.zeros(k, d) if gene_init == "zero" else torch.randn(k, d))
-        # equal gene tokens are one that counts k times
-        copies = [1] * k + ([k] if gene_init == "none" else [1] * k) + [1] * k
-        self.register_buffer("copies", torch.tensor(copies), persistent=False)
-        self.tokens = nn.Parameter(torch.randn(3, k, d))  # of the subtype, survival and shared streams
-
-        spec = GuidedAttentionSpec(heads, ff_ratio, tga, guidance, intra, ot, ot_eps, ot_iters, ot_grad)
-        self.encoder = nn.ModuleList(GuidedAttention(2, d, spec) for _ in range(layers))
-        self.encoder_mix = nn.Parameter(torch.full((layers, 2), 0.5))
-        self.decoder = nn.ModuleList(GuidedAttention(2, d, spec) for _ in range(layers - 1))
-        self.decoder.append(GuidedAttention(1 if aux_task == "none" else 2, d, spec))  # nothing reads another stream
-        self.decoder_mix = nn.Parameter(torch.full((layers - 1, 2), 0.5))  # nor the last shared one
-        self.head = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, n_bins))
-        if aux_task != "none":
-            outputs = n_subtypes if aux_task == "subtype" else n_bins
-            self.auxiliary_head = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, outputs))
 
     def forward(self, inputs: Inputs) -> Output:
         return self._predict(inputs, None)
@@ -176,7 +189,8 @@ class MCTI(SurvivalModel):
 
         Streams are (S, P, n, d) with the subtype's first and the survival's last; plans (S, P, n, n), rows the
         objective's tokens, columns the source's; attention (S, P, heads, n, n). "token_weight" (P, n) says how much
-        each token counts: the k patches (0 beyond N), the gene token (k), the learned tokens.
+        each token counts: the k patches (0 beyond N), the gene token (k), the learned tokens. The released variant
+        has matchings (blocks, S, P, n) instead of plans, and "slots", "flow" and "gene_tokens" before the first block.
         """
         record: dict[str, Tensor] = {}
         self._predict(inputs, record)
@@ -186,152 +200,54 @@ class MCTI(SurvivalModel):
         return self.alpha_task * super().survival_loss(output, target, alpha=alpha)
 
     def extra_losses(self, output: Output, target: Target) -> dict[str, Float[Tensor, " P"]]:
-        """Cross-entropies of the subtype head, the bag and the critical patches, zero where the subtype is unknown;
-        or the likelihood of the second survival head; or nothing, as `aux_task` says."""
+        """Cross-entropies of the subtype head and, in the paper variant, of the bag and the critical patches, zero
+        where the subtype is unknown; or the likelihood of the second survival head; or nothing: as `aux_task` says."""
         if self.aux_task == "none":
             return {}
         if self.aux_task == "survival":
             return {"auxiliary_survival": discrete_nll(output.details["auxiliary_logits"], target)}
         subtype = torch.full_like(target.bin, -1) if target.subtype is None else target.subtype
-        logits = {
-            "subtype": output.subtype_logits,
-            "dsmil_bag": output.details["bag_logits"],
-            "dsmil_instance": output.details["max_logits"],
-        }
+        logits = {"subtype": output.subtype_logits}
+        if "bag_logits" in output.details:
+            logits["dsmil_bag"] = output.details["bag_logits"]
+            logits["dsmil_instance"] = output.details["max_logits"]
         return {
             name: F.cross_entropy(each.float(), subtype, reduction="none", ignore_index=-1)
             for name, each in logits.items()
         }
 
     def _predict(self, inputs: Inputs, record: dict[str, Tensor] | None) -> Output:
-        bags = inputs.bags
-        if (bags.lengths == 0).any():
-            lacking = int((bags.lengths == 0).sum())
-            raise InputError(f"{lacking} of {len(bags)} patients have no patches. Leave them out: mcti needs slides.")
-        streams = self.dsmil(bags)
-        rows = self._select(bags, streams)
-        selected = rows >= 0
-        patches = self.project(bags.values[rows.clamp(min=0)]) * selected[..., None]  # (P, k, d)
-        gene, gene_attention = self.genes(torch.cat(inputs.omics, dim=1))
-        tokens, weight = self._tokens(patches, gene, selected)
-        last, maps = self._interact(tokens, weight, record)
-        pooled = (weight.mass[:, None].to(last.dtype) @ last)[..., 0, :]  # (S, P, d)
-        logits = self.head(pooled[-1])
-        auxiliary = self.auxiliary_head(pooled[0]) if self.aux_task != "none" else None
-        survival = self._survival_importance(maps, weight, rows, bags)
-        attention = {"survival": survival}
+        output = self.network(inputs, record)
         if self.aux_task == "subtype":
-            predicted = auxiliary.detach().argmax(dim=1)[bags.owner]
-            attention["patches"] = streams.attention.gather(1, predicted[:, None])[:, 0]
-        else:
-            attention["patches"] = survival / bags.sum(survival)[bags.owner]
-        if gene_attention is not None:
-            attention["gene_groups"] = gene_attention
-        details = {
-            "patch_logits": streams.patch_logits,
-            "patch_attention": streams.attention,
-            "bag_logits": streams.bag_logits,
-            "max_logits": streams.max_logits,
-            "topk_index": torch.where(selected, rows - bags.starts[:, None], -1),
-            "gene": gene,
-            "pooled_subtype": pooled[0],
-            "pooled_survival": pooled[-1],
-        }
-        if self.aux_task == "survival":
-            details["auxiliary_logits"] = auxiliary
-        subtype_logits = auxiliary if self.aux_task == "subtype" else None
-        return Output(logits, subtype_logits=subtype_logits, attention=attention, details=details)
-
-    @torch.no_grad()
-    def _select(self, bags: Bags, streams: DualStreams) -> Int[Tensor, "P k"]:
-        """The rows, among all T, of the selected patches; -1 where a bag has fewer than k."""
-        if self.select == "instance":
-            scores = streams.patch_logits.amax(dim=1)
-        elif self.select == "attention":
-            likeliest = streams.bag_logits.argmax(dim=1)[bags.owner]
-            scores = streams.attention.gather(1, likeliest[:, None])[:, 0]
-        elif self.training:
-            scores = torch.rand(len(bags.values), device=bags.values.device)
-        else:  # the same patches every time, whoever else is in the batch
-            scores = torch.cat(
-                [torch.rand(n, generator=torch.Generator().manual_seed(0)) for n in bags.lengths.tolist()]
-            )
-            scores = scores.to(bags.values.device)
-        return bags.topk(scores.float(), self.k)
-
-    def _tokens(
-        self, patches: Float[Tensor, "P k d"], gene: Float[Tensor, "P d"], selected: Bool[Tensor, "P k"]
-    ) -> tuple[Float[Tensor, "3 P n d"], Tokens]:
-        """The three streams before the first block, and how much each of their tokens counts."""
-        genes = gene[:, None] + self.gene_bias if hasattr(self, "gene_bias") else gene[:, None]
-        common = torch.cat([patches, genes.to(patches.dtype)], dim=1).expand(3, -1, -1, -1)
-        own = self.tokens[:, None].expand(-1, len(patches), -1, -1).to(patches.dtype)
-        weight = self.copies.float().repeat(len(patches), 1)
-        weight[:, : self.k] *= selected
-        return torch.cat([common, own], dim=2), Tokens(weight, self.copies)
-
-    def _interact(
-        self, streams: Float[Tensor, "3 P n d"], tokens: Tokens, record: dict[str, Tensor] | None
-    ) -> tuple[Float[Tensor, "S P n d"], dict[str, Tensor]]:
-        """Encoder and decoder: the last streams of the tasks, subtype first, and the maps of the last block."""
-        if record is not None:
-            record["token_weight"] = tokens.weight
-        tasks, share = streams[:2], streams[2:]
-        skips = []
-        for i, block in enumerate(self.encoder):
-            tasks, maps = block(tasks, share, tokens)
-            share = _mix(self.encoder_mix[i], tasks)
-            skips.append(share)
-            _note(record, f"encoder.{i}", {"tasks": tasks, "share": share, **maps})
-        for j, block in enumerate(self.decoder):
-            source = share + skips[-1 - j]
-            tasks, maps = block(source, tasks[-len(block.proj.weight) :], tokens)
-            _note(record, f"decoder.{j}", {"tasks": tasks, **maps})
-            if j < len(self.decoder_mix):
-                share = _mix(self.decoder_mix[j], tasks)
-                _note(record, f"decoder.{j}", {"share": share})
-        return tasks, maps
-
-    @torch.no_grad()
-    def _survival_importance(
-        self, maps: dict[str, Tensor], tokens: Tokens, rows: Int[Tensor, "P k"], bags: Bags
-    ) -> Float[Tensor, " T"]:
-        """How much the mean survival token draws on each patch: column means of A F of the last block, scattered."""
-        share = tokens.mass[:, None]  # (P, 1, n)
-        if "attention" in maps:
-            share = share @ maps["attention"][-1].float().mean(dim=1)
-        if "plan" in maps and self.decoder[-1].spec.guidance == "values":
-            share = share @ maps["plan"][-1]
-        share = share[:, 0, : self.k] * (rows >= 0)
-        return share.new_zeros(len(bags.values)).index_add(0, rows.clamp(min=0).flatten(), share.flatten())
+            return replace(output, subtype_logits=output.details["auxiliary_logits"])
+        return output
 
 
-class GeneEncoder(nn.Module):
-    """One embedding of all genes: group tokens from a self-normalising network, attention among them, a projection."""
-
-    def __init__(self, n_genes: int, hidden: int, d: int, groups: int, *, heads: int, dropout: float, attend: bool):
-        super().__init__()
-        self.groups, self.heads = groups, heads
-        self.blocks = nn.Sequential(snn_block(n_genes, hidden, dropout), snn_block(hidden, groups * d, dropout))
-        self.to_qkv = nn.Linear(d, 3 * d, bias=False) if attend else None
-        self.mix = nn.Linear(d, d) if attend else nn.Identity()
-        self.project = nn.Linear(groups * d, d)
-
-    def forward(self, genes: Float[Tensor, "P G"]) -> tuple[Float[Tensor, "P d"], Float[Tensor, "P h S S"] | None]:
-        tokens = self.blocks(genes).unflatten(1, (self.groups, -1))
-        if self.to_qkv is None:
-            return self.project(tokens.flatten(1)), None
-        parts = self.to_qkv(tokens).unflatten(2, (3, self.heads, -1))  # (P, S, 3, h, d / h)
-        q, k, v = parts.permute(2, 0, 3, 1, 4)
-        attention = (q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1)
-        mixed = (attention.to(v.dtype) @ v).transpose(1, 2).flatten(2)
-        return self.project(self.mix(mixed).flatten(1)), attention
-
-
-def _mix(weights: Float[Tensor, " 2"], tasks: Float[Tensor, "2 P n d"]) -> Float[Tensor, "1 P n d"]:
-    return (weights[0] * tasks[0] + weights[1] * tasks[1])[None]
-
-
-def _note(record: dict[str, Tensor] | None, block: str, values: dict[str, Tensor]) -> None:
-    if record is not None:
-        record.update({f"{block}.{name}": value for name, value in values.items()})
+def _check(options: dict[str, object]) -> None:
+    for name, choices in CHOICES.items():
+        if options[name] not in choices:
+            raise ModelError(f"mcti has no {name} {options[name]!r}; {nearest(options[name], choices)}")
+    n_subtypes, aux_task, variant = (options[name] for name in ("n_subtypes", "aux_task", "variant"))
+    if aux_task == "subtype" and n_subtypes < 2:
+        raise ModelError(
+            f"mcti learns to tell subtypes apart, but the cohort has {n_subtypes or 'no'} subtype"
+            f"{'s' * (n_subtypes != 1)}. Give the labels as cohort.subtype, or set aux_task: survival or none."
+        )
+    defaults = inspect.signature(MCTI).parameters
+    for other in ONLY.keys() - {variant}:
+        if strange := [name for name in ONLY[other] if options[name] != defaults[name].default]:
+            raise ModelError(f"mcti's {variant} variant has no {strange[0]}; leave it out, or set variant: {other}.")
+    if min(options["k"], options["layers"]) < 1:
+        raise ModelError(
+            f"mcti needs at least one patch and one layer, not k={options['k']} and layers={options['layers']}."
+        )
+    if variant == "released":
+        if aux_task == "none":
+            raise ModelError("mcti's released variant always has a second task; set aux_task: subtype or survival.")
+        if not options["num_blocks"] or min(options["num_blocks"]) < 1:
+            raise ModelError(f"mcti needs at least one block in each layer, not num_blocks={options['num_blocks']}.")
+        return
+    d = options["d"] or PRESETS[options["preset"]][0]
+    for name in ("heads", "gene_heads"):
+        if options[name] < 1 or d % options[name]:
+            raise ModelError(f"mcti cannot cut tokens of width d={d} into {name}={options[name]} equal parts.")

@@ -160,3 +160,9 @@ class GuidedAttention(nn.Module):
             match = exact_matching(cost[token][:, token][None])[0]
             one.index_put_((token, token[match]), one.new_ones(()), accumulate=True)
         return plan / plan.sum(dim=-1, keepdim=True).clamp(min=1)
+
+
+def note(record: dict[str, Tensor] | None, block: str, values: dict[str, Tensor]) -> None:
+    """Add a block's values to a record, if there is one."""
+    if record is not None:
+        record.update({f"{block}.{name}": value for name, value in values.items()})

@@ -1,15 +1,19 @@
-"""Names of MCTI's parameters as its specification writes them, `variant="paper"`.
+"""Names of MCTI's parameters as its specification writes them, `variant="paper"`; the released ones are beside it.
 
 No weights of this variant are published. Ours keep the streams of a block, and queries, keys and values, in one array,
 so a name stands for a place: one of our parameters and an index into it.
 """
 
 import re
+from collections.abc import Callable
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from prognoscope.core.errors import ModelError, some
 from prognoscope.models.mcti import MCTI
+from prognoscope.models.released import mcti_released
+
+Place = tuple[str, tuple[int | slice, ...]]  # one of our parameters, and an index into it
 
 STREAMS = {"cls": 0, "surv": 1, "share": 2}
 NAMES = {
@@ -32,7 +36,7 @@ IN_BLOCK = {"norm1": "norm1", "norm2": "norm2", "proj": "proj", "ff.0": "widen",
 COVERS = {"enc": "encoder", "dec": "decoder"}
 
 
-def place(name: str, d: int) -> tuple[str, tuple[int | slice, ...]]:
+def place(name: str, d: int) -> Place:
     """Our parameter and the index in it of a published name; d is the width of a token.
 
     Raises:
@@ -56,7 +60,7 @@ def place(name: str, d: int) -> tuple[str, tuple[int | slice, ...]]:
 
 
 def load(state: dict[str, Tensor], **options) -> MCTI:
-    """A model with these weights, in evaluation mode.
+    """A model with these weights, in evaluation mode; their names tell the variant.
 
     Args:
         options: What the shapes do not tell: heads, gene_heads, and how transport is computed.
@@ -64,16 +68,34 @@ def load(state: dict[str, Tensor], **options) -> MCTI:
     Raises:
         ModelError: Parameters are missing or left over.
     """
-    model = MCTI(**{**arguments(state), **options})
-    ours = dict(model.named_parameters())
+    found = "released" if any(name.startswith("task_token_") for name in state) else "paper"
+    if options.setdefault("variant", found) != found:
+        raise ModelError(f"The checkpoint is one of mcti's {found} variant, not of variant: {options['variant']}.")
+    if found == "released":
+        model = MCTI(**{**mcti_released.arguments(state), **options})
+        state = mcti_released.effective(state)
+        fill(model.network, state, lambda name: mcti_released.place(name, model.network.tokens.shape[2]))
+    else:
+        model = MCTI(**{**arguments(state), **options})
+        fill(model.network, state, lambda name: place(name, model.network.tokens.shape[2]))
+    return model.eval()
+
+
+def fill(network: nn.Module, state: dict[str, Tensor], place: Callable[[str], Place]) -> None:
+    """Copy published weights to their places.
+
+    Raises:
+        ModelError: Parameters are missing or left over.
+    """
+    ours = dict(network.named_parameters())
     missing = {name: value.numel() for name, value in ours.items()}
     left_over = []
     for name, value in state.items():
-        target, index = place(name, model.tokens.shape[2])
-        if target not in ours or ours[target][index].shape != value.shape:
+        target, index = place(name)
+        if target not in ours or _shape(ours[target][index]) != _shape(value):
             left_over.append(name)
             continue
-        ours[target].data[index] = value
+        ours[target].data[index] = value.reshape(ours[target][index].shape)
         missing[target] -= value.numel()
     lacking = [name for name, count in missing.items() if count]
     if lacking or left_over:
@@ -81,7 +103,6 @@ def load(state: dict[str, Tensor], **options) -> MCTI:
             f"The checkpoint does not fit mcti: missing {some(lacking) or 'nothing'}; "
             f"left over {some(left_over) or 'nothing'}."
         )
-    return model.eval()
 
 
 def arguments(state: dict[str, Tensor]) -> dict[str, object]:
@@ -112,3 +133,7 @@ def arguments(state: dict[str, Tensor]) -> dict[str, object]:
 def _third(letter: str, d: int) -> slice:
     i = "qkv".index(letter)
     return slice(i * d, (i + 1) * d)
+
+
+def _shape(value: Tensor) -> list[int]:
+    return [length for length in value.shape if length > 1]
