@@ -12,6 +12,8 @@ FOLDER = Path(os.environ.get("PROGNOSCOPE_GOLDEN", Path(__file__).resolve().pare
 CHECKS = {
     "abmil": "check_single:check_abmil",
     "common_survival_metrics": "check_metrics:check_common_survival_metrics",
+    "dsmil": "check_dsmil:check_dsmil",
+    "dsmil_mctiversion": "check_dsmil:check_dsmil_mctiversion",
     "ghanet_differential": "check_ghanet_genes:check_ghanet_differential",
     "ghanet_modules": "check_ghanet:check_ghanet_modules",
     "ghanet_paper": "check_ghanet:check_ghanet",
@@ -41,7 +43,7 @@ CHECKS = {
 AWAITED = {
     *("ccl_alignment", "ccl_forward", "ccl_interaction", "ccl_kmeans", "ccl_paper", "ccl_train_sequence"),
     *("clam_mb", "clam_sb", "cmta_ablations", "cmta_batch", "cmta_grad", "cmta_paper", "cmta_released"),
-    *("crossattn_paper", "crossattn_released", "deepattnmisl", "deepattnmisl_original", "dsmil", "dsmil_mctiversion"),
+    *("crossattn_paper", "crossattn_released", "deepattnmisl", "deepattnmisl_original"),
     *("dtfd_mil", "dualtrans"),
     *("gpdbn", "hfbsurv", "kd", "loss_ccl_cohort", "loss_cmta", "m3if"),
     *("maxmil_embed_pool", "maxmil_pool_mlp", "mcat", "motcat", "motcat_microbatch"),
