@@ -99,6 +99,11 @@ class Preparation:
         return () if self.omics is None else self.omics.group_sizes
 
     @property
+    def gene_groups(self) -> dict[str, tuple[str, ...]]:
+        """Gene group -> its columns, as `group_sizes` counts them."""
+        return {} if self.omics is None else self.omics.members
+
+    @property
     def n_clinical(self) -> int:
         """V, the number of encoded covariates."""
         return 0 if self.covariates is None else len(self.covariates.names)
@@ -179,8 +184,7 @@ def _choose(
     bin, event = bins.label(outcome.time[rows]), outcome.event[rows]
     low, high = risk_groups(bin, event, n_bins=len(bins))
     drawn = drawn_as_released(bin, event) if selection.rule == "welch_resampled" else None
-    groups = {name: tuple(scaler.columns[i] for i in where) for name, where in scaler.groups.items()}
-    return choose_genes(table, groups, low, high, selection, drawn=drawn, clip=scaler.clip)
+    return choose_genes(table, scaler.members, low, high, selection, drawn=drawn, clip=scaler.clip)
 
 
 def _numbers_first(label: str) -> tuple[int, float, str]:

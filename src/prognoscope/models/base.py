@@ -11,6 +11,8 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.genes import GeneSelection
 from prognoscope.core.losses import discrete_nll
 
+RECONSTRUCTION = "reconstruction_"  # and a gene group's number: the detail of an output that tells its genes, (P, G)
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:

@@ -90,6 +90,11 @@ class OmicsScaler:
         return tuple(len(where) for where in self.groups.values())
 
     @property
+    def members(self) -> dict[str, tuple[str, ...]]:
+        """Gene group -> its columns, in order."""
+        return {name: tuple(self.columns[i] for i in where) for name, where in self.groups.items()}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was left out and filled, in sentences."""
         notes = []

@@ -18,6 +18,7 @@ from prognoscope.study.inputs import bag_loaders, embedding_files, packed, witho
 from prognoscope.study.results import read_about
 from prognoscope.study.study import Study, device_of
 from prognoscope.training.checkpoint import load_model
+from prognoscope.training.crossval import limited
 from prognoscope.training.predict import predict
 from prognoscope.training.spec import TrainingSpec
 
@@ -48,7 +49,7 @@ def predict_patients(
     spec = TrainingSpec(device=device_of(study.spec.training.device), precision=study.spec.training.precision)
     risks, survivals = [], []
     for model, card in models:
-        preparation = Preparation.from_dict(card["preparation"])
+        preparation = limited(Preparation.from_dict(card["preparation"]), model.needs)  # not what it only learned from
         dataset = prepared_dataset(cohort, cohort.patients, preparation, embeddings)
         predicted = predict(model.to(spec.device), dataset, recipe=Recipe(), spec=spec)
         risks.append(predicted.prediction.risk)

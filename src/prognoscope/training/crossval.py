@@ -18,14 +18,16 @@ from prognoscope.core.errors import PrognoscopeError, TrainingError
 from prognoscope.core.files import write_table
 from prognoscope.core.parallel import run_many
 from prognoscope.models.base import Sizes, SurvivalModel
-from prognoscope.models.registry import create_model
+from prognoscope.models.registry import create_model, model_class
 from prognoscope.training.checkpoint import STATE, save_model, sizes_card
 from prognoscope.training.loop import Metric, fit
 from prognoscope.training.predict import Predicted, predict
 from prognoscope.training.progress import Progress
+from prognoscope.training.reconstruction import GeneMetric, reconstruction_table
 from prognoscope.training.spec import TrainingSpec, fixed_threads
 
 PREDICTIONS, HISTORY = "predictions.csv", "history.csv"
+GENES, RECONSTRUCTED = "genes.csv", "reconstruction.csv"  # of methods that learn to tell genes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class FoldJob:
     pack: Path | None = None  # of the embeddings
     bins: Mapping[str, object] = field(default_factory=dict)  # n_bins, bins_from, clip: see Preparation.fit
     metric: Metric | None = None
+    gene_metric: GeneMetric | None = None  # of genes that a method tells from slides
     notes: Mapping[str, object] = field(default_factory=dict)  # go into the model card
 
     @property
@@ -105,7 +108,8 @@ def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -
 def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -> None:
     split = job.split
     outer_train = (*split.train, *split.validation)
-    preparation = Preparation.fit(job.cohort, outer_train, **job.bins)
+    selection = model_class(job.method.name).gene_selection(job.method.options)
+    preparation = Preparation.fit(job.cohort, outer_train, **job.bins, selection=selection)
     embeddings = open_bags(job.pack)
     sizes = sizes_of(preparation, embeddings)
     model = make_model(job, sizes)
@@ -127,6 +131,8 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
         "preparation": preparation.to_dict(),
         **job.notes,
     }
+    if selection is not None and preparation.genes is not None:
+        card["gene_selection"] = asdict(selection) | {"notes": list(preparation.genes.notes)}
     progress = Progress()
     if model.fits_at_once:
         everybody = dataset(outer_train)
@@ -153,6 +159,11 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
     save_model(job.folder, model, card)
     if progress.history:
         write_table(job.folder / HISTORY, history_table(progress))
+    if preparation.genes is not None:
+        write_table(job.folder / GENES, preparation.genes.table)
+    if predicted.genes and job.gene_metric is not None:
+        table = reconstruction_table(predicted, test, preparation.gene_groups, job.gene_metric)
+        write_table(job.folder / RECONSTRUCTED, table)
     write_table(job.folder / PREDICTIONS, prediction_table(predicted, test, split.fold))
 
 

@@ -1,7 +1,7 @@
 """A model and patients -> what the model says of them."""
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, loaded_ahead
 from prognoscope.core.errors import InputError, ModelError, some
 from prognoscope.core.outcome import Prediction
-from prognoscope.models.base import Recipe, SurvivalModel
+from prognoscope.models.base import RECONSTRUCTION, Recipe, SurvivalModel
 from prognoscope.training.spec import TrainingSpec, autocast, fixed_threads
 
 MOST_PATIENTS = 256  # at once, however few patches they have
@@ -24,6 +24,9 @@ class Predicted:
     prediction: Prediction
     loss: float  # mean survival loss per patient; means nothing without follow-up
     subtype: Float[np.ndarray, "P C"] | None  # probabilities of the subtypes
+    genes: dict[int, Float[np.ndarray, "P _"]] = field(
+        default_factory=dict
+    )  # gene group -> scaled genes, if it tells any
 
 
 def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, spec: TrainingSpec) -> Predicted:
@@ -41,6 +44,7 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, sp
         spec = replace(spec, device="cpu", precision="float32")
     passes = list(cut_into_passes(range(len(dataset)), dataset.lengths, spec.most_patches, MOST_PATIENTS))
     said: list[tuple[Tensor | None, ...]] = []
+    told: dict[int, list[Tensor]] = {}
     was_training = model.training
     model.to(spec.device).eval()
     batches = loaded_ahead(dataset, passes, spec.device)
@@ -52,6 +56,9 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, sp
             subtype = output.subtype_logits
             subtype = None if subtype is None else subtype.float().softmax(dim=1)
             said.append((output.risk, output.survival, loss, subtype))
+            for name, genes in output.details.items():
+                if name.startswith(RECONSTRUCTION):
+                    told.setdefault(int(name.removeprefix(RECONSTRUCTION)), []).append(genes)
     model.train(was_training)
     risk, survival, loss, subtype = (
         None if parts[0] is None else _gathered(parts) for parts in zip(*said, strict=True)
@@ -61,7 +68,8 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, sp
             f"The risk of {len(bad)} of {len(dataset)} patients is not a finite number: {some(bad)}. "
             "Check their embeddings and genes for missing and extreme values."
         )
-    return Predicted(Prediction(dataset.patients, risk, survival), float(loss.mean()), subtype)
+    genes = {group: _gathered(parts) for group, parts in told.items()}
+    return Predicted(Prediction(dataset.patients, risk, survival), float(loss.mean()), subtype, genes)
 
 
 def _gathered(parts: tuple[Tensor, ...]) -> Float[np.ndarray, "P *rest"]:
