@@ -47,7 +47,7 @@ def fit(
     Args:
         validation: Patients who choose the epoch; not among those trained on.
         test: Patients whose C-index is recorded after every epoch. It chooses nothing, unless `spec.choose` is
-            "test_c_index", which is what some published codes did.
+            "test_c_index" or "latest_test_c_index", which is what some published codes did.
         metric: The C-index, `metric(risk, time=..., event=...)`.
         state_file: Where to keep the state to continue from. It is continued from if it is there, whole, and of this
             same training: model, recipe, spec, patients and their data, and `about`.
@@ -80,7 +80,7 @@ def fit(
             row |= train_epoch(model, train, optimizer, recipe=recipe, spec=spec, epoch=epoch)
             for part, patients in parts.items():
                 row |= {} if patients is None else _measure(model, patients, part, metric, recipe, spec)
-            progress.add(row, model, spec.choose)
+            progress.add(row, model, spec.choose, warm_up=spec.warm_up)
             if state_file is not None and time.monotonic() - saved_at >= spec.save_every_s:
                 save_state(state_file, model, optimizer, progress, key)
                 saved_at = time.monotonic()
@@ -219,7 +219,7 @@ def _check_rule(rule: str, parts: dict[str, PatientDataset | None], metric: Metr
     """Refuse before the first epoch what would leave all epochs unranked."""
     if RULES[rule] is None:
         return
-    part, column = rule.split("_", 1)
+    part, column = RULES[rule].column.split("_", 1)
     judges = parts[part]
     if judges is None or not len(judges):
         raise TrainingError(f"Choosing epochs by {rule} needs {part} patients; none were given.")

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -9,11 +10,22 @@ from prognoscope.models.base import SurvivalModel
 from prognoscope.training.spec import TrainingSpec
 
 EpochRow = dict[str, float]
-RULES = {  # how the epoch is chosen: whether more of that column of the history is better
+
+
+class Rule(NamedTuple):
+    """How the epoch is chosen: by a column of the history."""
+
+    column: str
+    more_is_better: bool
+    last_of_equals: bool = False
+
+
+RULES = {
     "last": None,
-    "validation_loss": False,
-    "validation_c_index": True,
-    "test_c_index": True,  # what some papers did; optimistic
+    "validation_loss": Rule("validation_loss", more_is_better=False),
+    "validation_c_index": Rule("validation_c_index", more_is_better=True),
+    "test_c_index": Rule("test_c_index", more_is_better=True),  # what some papers did; optimistic
+    "latest_test_c_index": Rule("test_c_index", more_is_better=True, last_of_equals=True),
 }
 
 
@@ -30,10 +42,14 @@ class Progress:
         """The number of finished epochs."""
         return len(self.history)
 
-    def add(self, row: EpochRow, model: SurvivalModel, rule: str) -> None:
-        """Record a finished epoch, and keep its weights if the rule likes it best so far."""
+    def add(self, row: EpochRow, model: SurvivalModel, rule: str, *, warm_up: int = 0) -> None:
+        """Record a finished epoch, and keep its weights if the rule likes it best so far.
+
+        Args:
+            warm_up: How many first epochs are kept only until there are later ones.
+        """
         self.history.append(row)
-        if self._is_best(rule):
+        if self._is_best(RULES[rule], warm_up):
             self.best_epoch = self.epoch - 1
             self.best_weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
 
@@ -41,12 +57,13 @@ class Progress:
         """Whether all epochs are done, or patience has run out."""
         waited = self.epoch - 1 - self.best_epoch
         out_of_patience = spec.patience is not None and self.epoch > 0 and waited >= spec.patience
-        return self.epoch >= epochs or out_of_patience
+        return self.epoch >= epochs or (out_of_patience and self.epoch >= spec.earliest_stop)
 
-    def _is_best(self, rule: str) -> bool:
-        if RULES[rule] is None or self.best_epoch < 0:
+    def _is_best(self, rule: Rule | None, warm_up: int) -> bool:
+        if rule is None or self.best_epoch < warm_up:
             return True
-        new, old = self.history[-1][rule], self.history[self.best_epoch][rule]
+        new, old = self.history[-1][rule.column], self.history[self.best_epoch][rule.column]
         if math.isnan(old):
             return not math.isnan(new)
-        return new > old if RULES[rule] else new < old  # the first of equals stays
+        better = new > old if rule.more_is_better else new < old
+        return better or (rule.last_of_equals and new == old)

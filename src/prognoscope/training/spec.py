@@ -19,8 +19,12 @@ class TrainingSpec:
     """
 
     seed: int = 0
-    choose: Literal["last", "validation_loss", "validation_c_index", "test_c_index"] = "validation_loss"
+    choose: Literal["last", "validation_loss", "validation_c_index", "test_c_index", "latest_test_c_index"] = (
+        "validation_loss"  # by name in progress.RULES
+    )
     patience: int | None = None  # epochs without a better one before stopping; None runs all
+    warm_up: int = 0  # first epochs that are chosen only if there are no others
+    earliest_stop: int = 0  # epochs before which patience does not stop a training
     device: str = "cpu"
     precision: Literal["auto", "float32", "bf16"] = "auto"  # of products; never auto afterwards
     threads: int = 1  # of a CPU training; fixed, because sums depend on it
@@ -28,7 +32,7 @@ class TrainingSpec:
     save_every_s: float = 30.0  # seconds between the states that an interrupted training continues from
 
     def __post_init__(self):
-        least = {"seed": 0, "threads": 1, "patches_per_pass": 1, "patience": 1}
+        least = {"seed": 0, "threads": 1, "patches_per_pass": 1, "patience": 1, "warm_up": 0, "earliest_stop": 0}
         if self.precision == "auto":
             fast = self.is_on_gpu or has_bf16_units()
             object.__setattr__(self, "precision", "bf16" if fast else "float32")
