@@ -1,9 +1,11 @@
 """Goldens of the Nystrom attention, its layer, and PPEG."""
 
+import torch
 from torch.testing import assert_close
 
 from prognoscope.core.bags import Bag, Bags
 from prognoscope.models.layers.nystrom import NystromAttention, NystromLayer
+from prognoscope.models.layers.ppeg import PPEG, side_of_square
 from prognoscope.models.released.loading import rename
 
 from .case import Case
@@ -44,3 +46,18 @@ def _same_rows(case: Case, module) -> Bags:
         case.same(module(alone), f"y_{n}")
         assert_close(first, ours[0], atol=case.atol, rtol=0)
     return bags
+
+
+def check_ppeg(case: Case) -> None:
+    """Sequences of all sizes at once, squared by the encoder's rule, and each alone."""
+    module = PPEG(case.meta["dim"])
+    names = {"proj": "conv7", "proj1": "conv5", "proj2": "conv3"}
+    module.load_state_dict({rename(name, names): value for name, value in case.weights.items()})
+    sequences = []
+    for n in case.meta["sizes"]:
+        tokens, class_token = case[f"in:tokens_{n}"], case["in:cls"].view(1, -1)
+        sequences.append(Bag(torch.cat([class_token, tokens, tokens[: side_of_square(n) ** 2 - n]])))
+    bags = Bags.pack(sequences)
+    for n, alone, together in zip(case.meta["sizes"], bags.each(), bags.split(module(bags)), strict=True):
+        case.same(together, f"y_{n}")
+        case.same(module(alone), f"y_{n}")

@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.errors import ModelError
+from prognoscope.models.layers.by_length import map_by_length
 
 RECOMPUTE_ABOVE = 65_536  # tokens of a sequence; a layer of longer ones is computed again in the backward pass
 
@@ -58,16 +59,8 @@ class NystromAttention(nn.Module):
 
     def forward(self, bags: Bags, *, first_only: bool = False) -> Float[Tensor, "_ D"]:
         """The new tokens, (T, dim), or, far cheaper, the first token of each sequence, (P, dim)."""
-        parts = bags.split(bags.values)
-        same_length: dict[int, list[int]] = {}
-        for i, n in enumerate(bags.lengths.tolist()):
-            same_length.setdefault(n, []).append(i)
-        mixed: list[Tensor] = [bags.values] * len(parts)
-        for members in same_length.values():
-            together = torch.stack([parts[i] for i in members])
-            for i, one in zip(members, self._mix(together, first_only), strict=True):
-                mixed[i] = one
-        return self.dropout(self.to_out(torch.cat(mixed)))
+        mixed = map_by_length(bags, lambda x: self._mix(x, first_only))
+        return self.dropout(self.to_out(mixed))
 
     def map(self, x: Float[Tensor, "n D"], *, first_only: bool = False) -> Float[Tensor, "h r k"]:
         """How much each token of one sequence draws on each key, A1 Z A3, which can be negative.

@@ -1,0 +1,50 @@
+"""Patches and gene groups as tokens of one width, as CMTA and its relatives project them."""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from prognoscope.core.bags import Bags
+from prognoscope.core.errors import InputError, ModelError
+from prognoscope.models.layers.snn import snn_block
+
+MODEL_SIZES = {  # widths between a patch and its token, and between a group and its token
+    "small": (256, (1024,)),
+    "large": (512, (1024, 1024, 1024)),
+}
+
+
+def patch_projection(embedding_dim: int, hidden: int, dim: int, dropout: float) -> nn.Sequential:
+    """Two layers with ReLU and dropout, (T, D) -> (T, dim)."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in ((embedding_dim, hidden), (hidden, dim)):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+    return nn.Sequential(*layers)
+
+
+class GeneGroups(nn.ModuleList):
+    """A token for each gene group, from a self-normalising network of its own."""
+
+    def __init__(self, group_sizes: Sequence[int], hidden: Sequence[int], dim: int, dropout: float):
+        if not group_sizes or min(group_sizes) < 1:
+            raise ModelError(f"Every gene group needs at least one gene, and there must be one, not {group_sizes}.")
+        self.group_sizes = tuple(group_sizes)
+        widths = [*hidden, dim]
+        super().__init__(
+            nn.Sequential(*(snn_block(a, b, dropout) for a, b in itertools.pairwise([size, *widths])))
+            for size in group_sizes
+        )
+
+    def forward(self, omics: tuple[Float[Tensor, "P _"], ...]) -> Float[Tensor, "P S D"]:
+        sizes = tuple(group.shape[1] for group in omics)
+        if sizes != self.group_sizes:
+            raise InputError(f"The model reads gene groups of {self.group_sizes} genes, not of {sizes}.")
+        return torch.stack([network(group) for network, group in zip(self, omics, strict=True)], dim=1)
+
+
+def as_bags(tokens: Float[Tensor, "P S D"]) -> Bags:
+    """Equally many tokens of each patient, packed."""
+    return Bags(tokens.flatten(0, 1), torch.full((len(tokens),), tokens.shape[1]))
