@@ -1,12 +1,11 @@
 """Which genes a method wants of each gene group, chosen anew in every fold."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from prognoscope.core.errors import ModelError, nearest
 
-GeneRule = Literal["auto", "deseq2", "welch", "welch_resampled", "none"]
-Adjust = Literal["none", "bh"]
+RULES = ("auto", "deseq2", "welch", "welch_resampled", "none")
+ADJUSTMENTS = ("none", "bh")  # bh: Benjamini and Hochberg
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +16,16 @@ class GeneSelection:
         ModelError: There is no such rule or adjustment, or a number is out of range.
     """
 
-    rule: GeneRule = "auto"  # auto: deseq2 where every value is a count, welch elsewhere
-    adjust: Adjust = "none"  # of the p-values of the welch rules; deseq2 always has its own
+    rule: str = "auto"  # of RULES; auto: deseq2 where every value is a count, welch elsewhere
+    adjust: str = "none"  # of ADJUSTMENTS, for the p-values of the welch rules; deseq2 always has its own
     alpha: float = 0.05  # genes with a smaller p-value are kept
     min_genes: int = 2  # of a group that would keep fewer, those with the smallest p-values
     round_counts: bool = False  # fractional counts, such as expected ones, are rounded for deseq2 instead of refused
 
     def __post_init__(self):
-        for what, value, known in (("rule", self.rule, GeneRule), ("adjust", self.adjust, Adjust)):
-            if value not in get_args(known):
-                raise ModelError(f"Genes cannot be chosen with {what} {value!r}; {nearest(value, get_args(known))}")
+        for what, value, known in (("rule", self.rule, RULES), ("adjust", self.adjust, ADJUSTMENTS)):
+            if value not in known:
+                raise ModelError(f"Genes cannot be chosen with {what} {value!r}; {nearest(value, known)}")
         if not 0 < self.alpha < 1:
             raise ModelError(f"Genes cannot be chosen with alpha {self.alpha!r}. Give a number between 0 and 1.")
         if self.min_genes < 0:
