@@ -14,9 +14,16 @@ from prognoscope.models.registry import MODELS, create_model, list_models, model
 from prognoscope.training.checkpoint import load_model, save_model, sizes_card
 
 SIZES = Sizes(n_bins=4, embedding_dim=12, group_sizes=(5, 7), n_clinical=2, n_subtypes=2)
-SMALL = {"mcti": {"k": 4, "d": 16, "gene_hidden": 8, "layers": 2, "gene_groups": 2, "gene_heads": 2}}
-IN_ORDER: set[str] = set()  # methods whose specification makes the order of patches matter
-IDLE: dict[str, set[str]] = {}  # parameters without a gradient by the method's own algebra, kept for checkpoints
+SMALL = {
+    "cmta": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
+    "dualtrans": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
+    "ghanet": {"hidden_dim": 16, "heads": 2, "attention_dim": 8, "compress_dim": 8},
+    "mcti": {"k": 4, "d": 16, "gene_hidden": 8, "layers": 2, "gene_groups": 2, "gene_heads": 2},
+}
+IN_ORDER = {"cmta", "dualtrans"}  # methods whose specification makes the order of patches matter
+IDLE: dict[str, set[str]] = {  # parameters without a gradient by the method's own algebra, kept for checkpoints
+    "ghanet": {"pool.gate.score.bias"},  # a softmax follows
+}
 NAMES = list_models()
 
 
@@ -78,7 +85,7 @@ def test_every_parameter_learns(name):
     inputs, target = batch_of([9, 12, 20, 5])
     total_loss(model, model(inputs), target).mean().backward()
     idle = [label for label, value in model.named_parameters() if value.grad is None or not value.grad.any()]
-    assert set(idle) == IDLE.get(name, set())
+    assert set(idle) <= IDLE.get(name, set())  # what is zero by algebra may be a little off by rounding
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,10 @@ from prognoscope.models.base import Sizes, SurvivalModel
 
 MODELS = {
     "abmil": "prognoscope.models.abmil:ABMIL",
+    "cmta": "prognoscope.models.cmta:CMTA",
     "coxph": "prognoscope.models.coxph:CoxPH",
+    "dualtrans": "prognoscope.models.dualtrans:DualTrans",
+    "ghanet": "prognoscope.models.ghanet:GHANet",
     "mcti": "prognoscope.models.mcti:MCTI",
     "meanmil": "prognoscope.models.meanmil:MeanMIL",
     "snn": "prognoscope.models.snn:SNN",

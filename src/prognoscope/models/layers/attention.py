@@ -5,16 +5,18 @@ from torch import Tensor, nn
 
 
 class GatedAttention(nn.Module):
-    """A logit per patch from a tanh branch gated by a sigmoid branch, (T, H) -> (T,).
+    """A logit per patch from a tanh branch gated by a sigmoid branch, (T, H) -> (T,); `outputs` of them, if given.
 
     Source: Ilse, Tomczak, Welling: Attention-based deep multiple instance learning. ICML 2018, eq. 9.
     """
 
-    def __init__(self, input_dim: int, hidden_dim: int, dropout: float = 0.0):
+    def __init__(self, input_dim: int, hidden_dim: int, dropout: float = 0.0, *, outputs: int | None = None):
         super().__init__()
         self.tanh_branch = nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.Tanh(), nn.Dropout(dropout))
         self.gate_branch = nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.Sigmoid(), nn.Dropout(dropout))
-        self.score = nn.Linear(hidden_dim, 1)
+        self.score = nn.Linear(hidden_dim, outputs or 1)
+        self.outputs = outputs
 
-    def forward(self, patches: Float[Tensor, "T H"]) -> Float[Tensor, " T"]:
-        return self.score(self.tanh_branch(patches) * self.gate_branch(patches))[:, 0]
+    def forward(self, patches: Float[Tensor, "T H"]) -> Float[Tensor, "T *outputs"]:
+        logits = self.score(self.tanh_branch(patches) * self.gate_branch(patches))
+        return logits[:, 0] if self.outputs is None else logits

@@ -29,7 +29,8 @@ def load_released(name: str, state: dict[str, Tensor], **options) -> SurvivalMod
     table = import_module(f"prognoscope.models.released.{name}")
     if hasattr(table, "load"):  # where one parameter of ours holds several published ones
         return table.load(state, **options)
-    ours = {rename(each, table.NAMES): value for each, value in state.items()}
+    unused = getattr(table, "UNUSED", ())  # published, but read by nothing
+    ours = {rename(each, table.NAMES): value for each, value in state.items() if not each.startswith(unused)}
     try:
         model = model_class(name)(**{**table.arguments(ours), **options})
     except KeyError as cause:
