@@ -117,6 +117,8 @@ class Bags:
 
     def split(self, values: Shaped[Tensor, "T *rest"]) -> tuple[Tensor, ...]:
         """The rows of each patient, as views."""
+        if len(self) == 1:  # the gradient of a true split is copied together again
+            return (values,)
         return values.split(self.lengths.tolist())
 
     def each(self) -> list["Bags"]:
