@@ -8,6 +8,7 @@ import pandas as pd
 from prognoscope.core.files import write_json, write_table, write_text
 from prognoscope.core.outcome import TimeBins
 from prognoscope.evaluation.concordance import concordance
+from prognoscope.study.optimism import optimism_table
 
 SKILL = {"coxph": 0.35, "snn": 0.5, "meanmil": 0.3, "abmil": 0.55, "mcti": 0.8}  # correlation with the true log hazard
 EPOCHS = 20
@@ -71,6 +72,7 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
     provenance |= {"inputs": {"clinical.csv": "ab" * 32, "genes.csv": "cd" * 32}}
     provenance |= {"notes": ["3 constant genes were dropped.", "Missing values filled in with training medians: 12."]}
     write_json(folder / "provenance.json", provenance)
+    write_table(folder / "optimism.csv", optimism_table(folder, list(skill)))
     return folder
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from prognoscope.evaluation.summary import evaluate
+from prognoscope.report.epoch_choice import choice_table
 from prognoscope.report.run_folder import read_run_folder
 from prognoscope.report.tables import (
     best_method,
-    choice_table,
     difference_table,
     fold_table,
     follow_up,

@@ -74,6 +74,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "training.patients_per_step": whole,
     "training.learning_rate": positive,
     "training.weight_decay": st.floats(0, 1),
+    "training.momentum": st.floats(0, 0.99),
     "training.optimizer": st.sampled_from(["adam", "sgd"]),
     "training.schedule": st.sampled_from(["constant", "cosine"]),
     "training.sampler": st.sampled_from(["balanced", "shuffled"]),
@@ -92,6 +93,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
 }
 NOT_WITH = {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
 NOT_WITH |= {"cohort.slides.sample_types", "methods.name", "methods.label", "methods.training"}
+NOT_WITH |= {"methods.ablations", "methods.ablation_of", "methods.row"}
 TOGETHER = {  # keys that a section must have besides
     "cohort.features": {"folder": "features"},
     "cohort.omics": {"table": "genes.csv"},
@@ -249,9 +251,9 @@ def test_the_nearest_method_is_named(name, at):
 
 
 def test_a_recipe_in_the_study_is_a_recipe_of_a_model():
-    published = {"published_epoch"}
+    published = {"published_epoch", "published_stop"}
     assert set(RecipeSection.model_fields) == set(Recipe.__dataclass_fields__) - published
-    assert set(MethodSection.model_fields) == {"name", "label", "training"}
+    assert set(MethodSection.model_fields) == {"name", "label", "training", "ablations", "ablation_of", "row"}
 
 
 WRONG = {

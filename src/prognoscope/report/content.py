@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from prognoscope.report.ablations import ablation_tables
+from prognoscope.report.epoch_choice import choice_content
 from prognoscope.report.run_folder import RunFolder
 from prognoscope.report.tables import (
     BESIDE,
     MAIN,
-    choice_table,
     difference_rows,
     difference_table,
     fold_table,
@@ -42,10 +43,6 @@ def page_content(
 ) -> dict[str, Any]:
     """The values that templates/report.html asks for."""
     differences = difference_table(run)
-    choice = choice_table(run)
-    absent = {**absent}
-    if choice.empty:
-        absent["choice"] = ["No method kept the C-index of its held-out fold at every epoch."]
     content = {
         "name": run.name,
         "lead": _lead(run),
@@ -73,7 +70,8 @@ def page_content(
             "Patients in groups of similar predicted survival: what was predicted beside what was seen, with 95 % "
             "intervals. A well-calibrated method lies on the diagonal."
         ),
-        "choice": _choice(run, choice),
+        "ablations": ablation_tables(run),
+        "choice": choice_content(run),
         "subtype": _metric_rows(run, subtype_table(run)),
         "other": _metric_rows(run, other_metrics(run)),
         "provenance": _provenance(run),
@@ -214,22 +212,6 @@ def _other_differences(run: RunFolder) -> list[tuple[str, list[tuple[str, ...]]]
     ]
 
 
-def _choice(run: RunFolder, table) -> list[tuple[str, ...]]:
-    if table.empty:
-        return []
-    header = ("Method", "Epoch chosen", "Last epoch", "Best on the held-out fold", "Added", "Most in one fold", "Folds")
-    rows = [
-        (
-            optimistic_name(row["method"], row["method"] in run.optimistic),
-            *(number(row[key]) for key in ("chosen", "last", "best")),
-            *(number(row[key], sign=True) for key in ("added", "most_added")),
-            str(row["folds"]),
-        )
-        for row in table.to_dict("records")
-    ]
-    return [header, *rows]
-
-
 def _metric_rows(run: RunFolder, table) -> list[tuple[str, ...]]:
     if table.empty:
         return []
@@ -270,6 +252,7 @@ def _contents(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("patients", "Patients"),
         ("methods", "Methods"),
         ("differences", "Differences"),
+        ("ablations", "Ablations"),
         ("survival", "Survival by risk"),
         ("calibration", "Calibration"),
         ("training", "Training"),
@@ -278,7 +261,8 @@ def _contents(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("other", "Other measures"),
         ("provenance", "Provenance"),
     ]
-    return [(anchor, title) for anchor, title in sections if anchor not in ("subtype", "other") or content[anchor]]
+    optional = ("ablations", "subtype", "other")
+    return [(anchor, title) for anchor, title in sections if anchor not in optional or content[anchor]]
 
 
 def _warnings(run: RunFolder) -> list[tuple[str, str]]:

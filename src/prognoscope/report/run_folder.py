@@ -20,9 +20,19 @@ ORACLES = {  # rows of metrics.csv that know the truth of a simulated cohort
     "oracle_genes": "Oracle: genes alone",
 }
 UNFINISHED = "Name a folder that `prognoscope run` has finished, or start that run again."
-TEXT = ("patient_id", "method", "metric", "method_a", "method_b", "step", "who", "part")
+TEXT = ("patient_id", "method", "metric", "method_a", "method_b", "step", "who", "part", "ablation_of", "row")
+TEXT += ("chosen_by",)
 METRIC_COLUMNS = ("method", "metric", "fold", "value", "low", "high", "sd")
 COMPARISON_COLUMNS = ("metric", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t")
+ABLATION_COLUMNS = (
+    *("ablation_of", "row", "method", "c_index", "c_index_low", "c_index_high", "c_index_sd"),
+    *("difference", "difference_low", "difference_high", "p_bootstrap", "p_t"),
+    *("integrated_brier", "integrated_brier_low", "integrated_brier_high"),
+)
+OPTIMISM_COLUMNS = (
+    *("method", "fold", "chosen_by", "epochs", "reported_epoch", "best_epoch", "reported", "last", "best", "added"),
+    *("noise_last", "noise_best", "noise_low", "noise_high", "noise_added"),
+)
 ACCOUNT_COLUMNS = ("step", "patients", "events", "dropped", "who")
 HISTORY_NUMBERS = ("train_loss", "validation_loss", "validation_c_index", "test_c_index", "learning_rate")
 
@@ -61,7 +71,9 @@ class RunFolder:
     splits: pd.DataFrame  # patient_id, fold, part
     metrics: pd.DataFrame  # METRIC_COLUMNS
     comparison: pd.DataFrame  # COMPARISON_COLUMNS
-    methods: dict[str, MethodRun]  # in the order of metrics.csv, oracles left out
+    ablations: pd.DataFrame  # ABLATION_COLUMNS, in the order of the published tables
+    epoch_choice: pd.DataFrame  # OPTIMISM_COLUMNS
+    methods: dict[str, MethodRun]  # in the order of metrics.csv, oracles and ablations left out
     gaps: tuple[str, ...]  # a sentence for everything that is not there
 
     @property
@@ -165,7 +177,12 @@ def read_run_folder(folder: Path | str) -> RunFolder:
         need_file(folder / "metrics.csv", "The table of results", UNFINISHED), METRIC_COLUMNS, text=("fold",)
     )
     study = folder / "study.yaml"
-    methods = {name: _read_method(folder / name, gaps) for name in _method_names(folder, metrics)}
+    # neither is a gap: a run may have no ablations, and an older one has no such table
+    ablations = _optional_csv(folder / "ablations.csv", ABLATION_COLUMNS, "", [])
+    epoch_choice = _optional_csv(folder / "optimism.csv", OPTIMISM_COLUMNS, "", [], text=("fold",))
+    ablated = ablations[ablations["method"] != ablations["ablation_of"]]
+    names = [name for name in _method_names(folder, metrics) if name not in set(ablated["method"])]
+    methods = {name: _read_method(folder / name, gaps) for name in names}
     methods = {name: method for name, method in methods.items() if method is not None}
     if not methods:
         raise InputError(f"No method in {folder} has predictions yet. Finish it with `prognoscope run`.")
@@ -177,6 +194,8 @@ def read_run_folder(folder: Path | str) -> RunFolder:
         _optional_csv(folder / "splits.csv", ("patient_id", "fold", "part"), "The table of splits", gaps),
         metrics,
         _optional_csv(folder / "comparison.csv", COMPARISON_COLUMNS, "The table of paired differences", gaps),
+        ablations,
+        epoch_choice,
         methods,
         (),
     )
@@ -245,9 +264,11 @@ def _provenance(folder: Path, gaps: list[str]) -> dict[str, Any]:
     return content
 
 
-def _optional_csv(path: Path, columns: Sequence[str], what: str, gaps: list[str]) -> pd.DataFrame:
+def _optional_csv(
+    path: Path, columns: Sequence[str], what: str, gaps: list[str], text: Sequence[str] = ()
+) -> pd.DataFrame:
     if path.is_file():
-        return read_run_csv(path, columns)
+        return read_run_csv(path, columns, text)
     gaps.append(f"{what}, {path.name}, is absent.")
     return pd.DataFrame({name: pd.Series(dtype=object if name in TEXT else float) for name in columns})
 

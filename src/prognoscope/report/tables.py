@@ -145,29 +145,6 @@ def other_metrics(run: RunFolder) -> pd.DataFrame:
     return table[["method", "metric", "value", "low", "high", "sd"]].reset_index(drop=True)
 
 
-def choice_table(run: RunFolder) -> pd.DataFrame:
-    """What choosing the best epoch on the held-out fold would have added, from the C-index of every epoch.
-
-    Returns:
-        method, folds, chosen, last, best (means over folds of the held-out C-index at the chosen, the last and the
-        best epoch), added (best - chosen) and most_added (in one fold). Methods without such a history have no row.
-    """
-    rows = []
-    for name, method in run.methods.items():
-        folds = []
-        for _, history in method.history.groupby("fold"):
-            test = history["test_c_index"].to_numpy(float)
-            chosen = test[history["chosen"].to_numpy(bool)]
-            if len(chosen) == 1 and np.isfinite(chosen[0]):
-                folds.append((chosen[0], test[-1], np.nanmax(test)))
-        if folds:
-            chosen, last, best = np.array(folds).T
-            row = {"method": name, "folds": len(folds), "chosen": chosen.mean(), "last": last.mean()}
-            gains = best - chosen
-            rows.append(row | {"best": best.mean(), "added": gains.mean(), "most_added": gains.max()})
-    return pd.DataFrame(rows, columns=["method", "folds", "chosen", "last", "best", "added", "most_added"])
-
-
 def fold_table(run: RunFolder) -> pd.DataFrame:
     """Patients, and in brackets events, of each part of each fold: fold, train, validation, test as text."""
     outcome = run.outcome

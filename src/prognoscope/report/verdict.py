@@ -1,7 +1,8 @@
 """What the numbers of a run say, in plain words."""
 
+from prognoscope.report.epoch_choice import choice_table
 from prognoscope.report.run_folder import RunFolder
-from prognoscope.report.tables import MAIN, best_method, choice_table, is_better, is_flattered, paired, ranking
+from prognoscope.report.tables import MAIN, best_method, is_better, is_flattered, paired, ranking
 from prognoscope.report.words import count, interval, is_number, listed, number
 
 PROTOCOLS = {

@@ -11,7 +11,8 @@ from prognoscope.core.errors import InputError, MetricError, some
 from prognoscope.core.files import need_file, read_json
 from prognoscope.core.outcome import Outcome, Prediction, TimeBins
 from prognoscope.core.tables import read_table
-from prognoscope.evaluation.classification import accuracy, auroc
+from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
+from prognoscope.evaluation.classification import accuracy, accuracy_of_draws, auroc, auroc_of_draws
 from prognoscope.evaluation.compare import compare
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.summary import evaluate
@@ -22,6 +23,7 @@ from prognoscope.training.crossval import PREDICTIONS
 
 ORACLES = {"oracle": "risk_oracle", "oracle_slides": "risk_slides", "oracle_genes": "risk_genes"}
 COMPARED = ("c_index", "integrated_brier")
+SUBTYPE_METRICS = {"subtype_accuracy": (accuracy, accuracy_of_draws), "subtype_auroc": (auroc, auroc_of_draws)}
 METRIC_COLUMNS = ["method", "metric", "fold", "value", "low", "high", "sd"]
 PAIR_COLUMNS = ["metric", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t"]
 
@@ -115,7 +117,8 @@ def metrics_table(
         folds = read_folds(folder, method)
         table = evaluate(folds, draws=draws, seed=seed)
         notes += [f"{method}: {note}" for note in table.attrs.get("notes", ())]
-        parts += [each.assign(method=method) for each in (table, _subtype_metrics(folder, method, folds)) if len(each)]
+        subtype = _subtype_metrics(folder, method, folds, draws=draws, seed=seed)
+        parts += [each.assign(method=method) for each in (table, subtype) if len(each)]
     if truth is not None:
         first = read_folds(folder, methods[0])
         for name, column in ORACLES.items():
@@ -127,11 +130,18 @@ def metrics_table(
     return pd.concat(parts, ignore_index=True)[METRIC_COLUMNS], tuple(notes)
 
 
-def pairs_table(folds: Mapping[str, Sequence[Fold]], *, metrics: Iterable[str], draws: int, seed: int) -> pd.DataFrame:
-    """The paired difference of every two methods, method by method -> folds, for each metric."""
-    rows = []
+def pairs_table(
+    folds: Mapping[str, Sequence[Fold]],
+    pairs: Iterable[tuple[str, str]],
+    *,
+    metrics: Iterable[str],
+    draws: int,
+    seed: int,
+) -> pd.DataFrame:
+    """The paired differences of pairs of methods, method -> folds, for each metric."""
+    rows, pairs = [], list(pairs)
     for metric in metrics:
-        for a, b in combinations(folds, 2):
+        for a, b in pairs:
             try:
                 found = compare(folds[a], folds[b], metric=metric, draws=draws, seed=seed)
             except MetricError:
@@ -171,7 +181,7 @@ def compare_runs(
         rows.append({"method": title, **{name: shown_number(value) for name, value in values.items()}})
         if len(runs) > 1:
             rows[-1]["protocol"] = protocols[title]
-    pairs = pairs_table(folds, metrics=[metric], draws=draws, seed=0)
+    pairs = pairs_table(folds, combinations(folds, 2), metrics=[metric], draws=draws, seed=0)
     shown = pairs.drop(columns="metric").round({"difference": 3, "low": 3, "high": 3, "p_bootstrap": 4, "p_t": 4})
     return pd.DataFrame(rows), shown
 
@@ -197,21 +207,28 @@ def _oracle_fold(fold: Fold, risk: pd.Series) -> Fold:
     return Fold(fold.fold, prediction, fold.outcome, fold.train, fold.bins)
 
 
-def _subtype_metrics(folder: Path, method: str, folds: Sequence[Fold]) -> pd.DataFrame:
+def _subtype_metrics(folder: Path, method: str, folds: Sequence[Fold], *, draws: int, seed: int) -> pd.DataFrame:
+    tables = {fold.fold: read_predictions(folder / method / f"fold_{fold.fold}") for fold in folds}
+    tables = {number: table for number, table in tables.items() if "subtype" in table}
     rows = []
-    for name, measure in {"subtype_accuracy": accuracy, "subtype_auroc": auroc}.items():
-        values = {}
+    for name, (measure, of_draws) in SUBTYPE_METRICS.items():
+        values, drawn = [], []
         for fold in folds:
-            table = read_predictions(folder / method / f"fold_{fold.fold}")
-            if "subtype" not in table:
+            if fold.fold not in tables:
                 continue
+            table = tables[fold.fold]
             probability = table[[c for c in table if c.startswith("subtype_")]].to_numpy(float)
+            label = table["subtype"].to_numpy(np.int64)
             try:
-                values[str(fold.fold)] = measure(probability, label=table["subtype"].to_numpy(np.int64))
+                value = measure(probability, label=label)
             except MetricError:  # a fold with one class has no AUROC
-                values[str(fold.fold)] = np.nan
-        rows += [(name, number, value, np.nan, np.nan, np.nan) for number, value in values.items()]
-        known = [value for value in values.values() if np.isfinite(value)]
-        if known:
-            rows.append((name, "all", float(np.mean(known)), np.nan, np.nan, float(np.std(known))))
+                value = np.nan
+            of_fold = of_draws(probability, draw_counts(fold, draws, seed), label=label)
+            rows.append((name, str(fold.fold), value, *percentile_interval(of_fold), np.nan))
+            if np.isfinite(value):
+                values.append(value)
+                drawn.append(of_fold)
+        if values:
+            spread = percentile_interval(np.mean(drawn, axis=0))
+            rows.append((name, "all", float(np.mean(values)), *spread, float(np.std(values))))
     return pd.DataFrame(rows, columns=METRIC_COLUMNS[1:])

@@ -21,8 +21,10 @@ from prognoscope.omics.groups import assign_columns
 from prognoscope.report.page import write_report
 from prognoscope.report.run_folder import read_run_folder
 from prognoscope.report.tables import method_rows
+from prognoscope.study.ablations import ablation_table, pairs_of
 from prognoscope.study.inputs import bag_loaders, embedding_files, packed, split_spec, without_empty_bags
 from prognoscope.study.methods import needs_of
+from prognoscope.study.optimism import optimism_table
 from prognoscope.study.results import COMPARED, metrics_table, pairs_table, read_folds, read_truth
 from prognoscope.study.study import Study, device_of
 from prognoscope.study.yaml_file import read_yaml
@@ -32,6 +34,7 @@ from prognoscope.training.spec import TrainingSpec
 PUBLISHED_CHOICE = {
     "last": "last",
     "best_on_test": "test_c_index",
+    "last_best_on_test": "latest_test_c_index",
     "best_on_validation": "validation_c_index",
 }
 SAME_RUN = ("cohort", "features", "splits", "protocol", "training")  # sections that a run folder is bound to
@@ -81,7 +84,10 @@ def run_study(study: Study, folder: Path, *, jobs: int = 1, progress: Callable[[
     metrics, notes = metrics_table(folder, methods, draws=draws, seed=seed, truth=truth)
     write_table(folder / "metrics.csv", metrics)
     folds = {method: read_folds(folder, method) for method in methods}
-    write_table(folder / "comparison.csv", pairs_table(folds, metrics=COMPARED, draws=draws, seed=seed))
+    pairs = pairs_table(folds, pairs_of(study.spec.methods), metrics=COMPARED, draws=draws, seed=seed)
+    write_table(folder / "comparison.csv", pairs)
+    write_table(folder / "ablations.csv", ablation_table(study.spec.methods, metrics, pairs))
+    write_table(folder / "optimism.csv", optimism_table(folder, methods, seed=seed))
     write_json(folder / "provenance.json", provenance(study, inputs, notes))
     lasting = [note for note in notes if "bootstrap draws" not in note]  # those few are in the report's provenance
     return Run(folder, write_report(folder), (*inputs.notes, *lasting))
@@ -236,13 +242,16 @@ def fold_jobs(study: Study, folder: Path, inputs: Inputs) -> list[FoldJob]:
     bins = {"n_bins": training.n_bins, "bins_from": "cohort" if is_paper else training.bins_from, "clip": clip}
     jobs = []
     for section in spec.methods:
-        choose = training.choose
+        choose, stop = training.choose, None
         if is_paper:
-            choose = PUBLISHED_CHOICE[model_class(section.name).recipe.published_epoch]
+            published = model_class(spec.whole_of(section).name).recipe
+            choose, stop = PUBLISHED_CHOICE[published.published_epoch], published.published_stop
         training_spec = TrainingSpec(
             seed=training.seed,
             choose=choose,
-            patience=training.patience,
+            patience=training.patience or (stop.patience if stop else None),
+            warm_up=stop.warm_up if stop else 0,
+            earliest_stop=stop.earliest if stop else 0,
             device=device_of(training.device),
             precision=training.precision,
             threads=training.threads,
@@ -277,7 +286,8 @@ def optimism(study: Study) -> dict[str, str]:
     reasons = {}
     for method in study.spec.methods:
         why = []
-        if study.spec.protocol == "paper" and model_class(method.name).recipe.published_epoch == "best_on_test":
+        published = model_class(study.spec.whole_of(method).name).recipe.published_epoch
+        if study.spec.protocol == "paper" and published in ("best_on_test", "last_best_on_test"):
             why.append("the epoch was chosen on the fold that is reported, as its authors did")
         if study.spec.protocol == "paper" or study.spec.training.bins_from == "cohort":
             why.append("time bins were fitted on all patients, test patients included")

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prognoscope.core.errors import StudyError, nearest
 from prognoscope.core.files import need_file
 from prognoscope.features.encoders import ENCODERS
-from prognoscope.models.registry import MODELS
+from prognoscope.models.base import Ablation
+from prognoscope.models.registry import MODELS, model_class
 from prognoscope.study.wording import in_sentences, kind_of
 from prognoscope.study.yaml_file import read_yaml, set_value
 
@@ -184,13 +185,19 @@ class TrainingSection(RecipeSection):
 
 
 class MethodSection(Section):
-    """A method with options of its own; `label` tells two variants of one method apart."""
+    """A method with options of its own; `label` tells two variants of one method apart.
+
+    `ablations`, "all" or labels, adds an entry for each row of the method's published ablation table.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     name: str
     label: str | None = Field(default=None, pattern=NAME)
     training: RecipeSection = RecipeSection()
+    ablations: Names = Field(default=(), exclude=True)  # of a study file; a run's file has their entries instead
+    ablation_of: str | None = None  # in a run's file: the title of the whole method
+    row: str | None = None  # in a run's file: the entry's name in the published ablation table
 
     @model_validator(mode="after")
     def _known(self):
@@ -209,6 +216,31 @@ class MethodSection(Section):
     def options(self) -> dict[str, Any]:
         """Of the method's constructor."""
         return dict(self.model_extra or {})
+
+    def with_ablations(self) -> tuple["MethodSection", ...]:
+        """The method itself, then an entry for each ablation asked for, in the order of the published table.
+
+        An ablation keeps the method's options, where it is not another method, and its training.
+
+        Raises:
+            ValueError: The method has no ablations, or none of that label.
+        """
+        if not self.ablations:
+            return (self,)
+        known = {ablation.label: ablation for ablation in model_class(self.name).ablations}
+        if not known:
+            raise ValueError(f"{self.name} has no ablations; take `ablations` out of its entry")
+        if strange := [label for label in self.ablations if label not in {*known, "all"}]:
+            raise ValueError(f"{self.name} has no ablation {strange[0]!r}; {nearest(strange[0], [*known, 'all'])}")
+        wanted = known if "all" in self.ablations else self.ablations
+        entries = [self._ablated(known[label]) for label in known if label in wanted]
+        return (self.model_copy(update={"ablations": ()}), *entries)
+
+    def _ablated(self, ablation: Ablation) -> "MethodSection":
+        options = self.options if ablation.method is None else {}
+        entry = {"name": ablation.method or self.name, "label": f"{self.title}-{ablation.label}"}
+        entry |= {"training": self.training, "ablation_of": self.title, "row": ablation.row}
+        return MethodSection.model_validate(options | ablation.options | entry)
 
 
 class EvaluationSection(Section):
@@ -229,6 +261,10 @@ class StudySpec(Section):
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
 
+    def whole_of(self, method: MethodSection) -> MethodSection:
+        """The method that an entry is an ablation of, whose protocol it then shares; any other entry itself."""
+        return next((each for each in self.methods if each.title == method.ablation_of), method)
+
     @model_validator(mode="before")
     @classmethod
     def _names_are_methods(cls, values):
@@ -237,6 +273,21 @@ class StudySpec(Section):
         methods = values["methods"]
         listed = methods if isinstance(methods, list | tuple) else [methods]
         return {**values, "methods": [each if isinstance(each, Mapping) else {"name": each} for each in listed]}
+
+    @field_validator("methods")
+    @classmethod
+    def _with_ablations(cls, methods):
+        return tuple(entry for method in methods for entry in method.with_ablations())
+
+    @model_validator(mode="after")
+    def _every_ablation_has_its_whole(self):
+        titles = {method.title for method in self.methods}
+        if alone := [method for method in self.methods if method.ablation_of not in {None, *titles}]:
+            first = alone[0]
+            raise ValueError(
+                f"{first.title!r} is an ablation of {first.ablation_of!r}, which is not in methods; add it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _titles_differ(self):
