@@ -34,6 +34,9 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
             _write_fold(
                 folder / method / f"fold_{fold}", method, rho, rng, fold, part_of, names, time, event, risks[method]
             )
+    if "mcti" in skill:  # no method of the fake tells genes, so one is taken for one that does
+        for fold in range(folds):
+            write_table(folder / "mcti" / f"fold_{fold}" / "reconstruction.csv", _reconstruction(fold))
     oracles = {"oracle": log_hazard, "oracle_slides": log_hazard + rng.normal(size=patients) * 0.8}
     oracles["oracle_genes"] = log_hazard + rng.normal(size=patients) * 1.1
     draws = [
@@ -74,6 +77,15 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
     write_json(folder / "provenance.json", provenance)
     write_table(folder / "optimism.csv", optimism_table(folder, list(skill)))
     return folder
+
+
+def _reconstruction(fold) -> pd.DataFrame:
+    rng = np.random.default_rng(fold)
+    group = np.repeat(["Oncogenes", "Protein Kinases"], [7, 12])
+    table = pd.DataFrame({"group": group, "gene": [f"G{i}_rnaseq" for i in range(19)], "patients": 40})
+    table["spearman"] = rng.uniform(-0.1, 0.6, 19)
+    table.loc[fold, "spearman"] = np.nan  # a gene that was constant
+    return table.drop(index=[18 - fold])  # and one that was not chosen
 
 
 def _c(risk, chosen, time, event) -> float:

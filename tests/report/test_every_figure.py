@@ -42,6 +42,8 @@ MINIMAL = {
         "predicted": 0.7,
     }
     | {"observed": 0.6, "low": 0.4, "high": 0.8},
+    "reconstruction": {"method": NASTY, "optimistic": False, "group": "Oncogenes", "gene": "MYC", "folds": 5}
+    | {"spearman": 0.2},
 }
 
 

@@ -70,6 +70,7 @@ def page_content(
             "Patients in groups of similar predicted survival: what was predicted beside what was seen, with 95 % "
             "intervals. A well-calibrated method lies on the diagonal."
         ),
+        "genes": figures.get("genes", []),
         "ablations": ablation_tables(run),
         "choice": choice_content(run),
         "subtype": _metric_rows(run, subtype_table(run)),
@@ -257,11 +258,12 @@ def _contents(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("calibration", "Calibration"),
         ("training", "Training"),
         ("choice", "Choosing the epoch"),
+        ("genes", "Genes told from slides"),
         ("subtype", "Subtype"),
         ("other", "Other measures"),
         ("provenance", "Provenance"),
     ]
-    optional = ("ablations", "subtype", "other")
+    optional = ("ablations", "genes", "subtype", "other")
     return [(anchor, title) for anchor, title in sections if anchor not in optional or content[anchor]]
 
 

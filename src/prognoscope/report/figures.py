@@ -153,6 +153,31 @@ def draw_calibration(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.set_ylabel("Survived (Kaplan-Meier)")
 
 
+def draw_reconstruction(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """How well the genes of each group are told: a diamond at their mean, a bar over their middle half.
+
+    Args:
+        data: method, optimistic, group, gene, folds, spearman; a row a gene of a group.
+    """
+    name = data["method"].iloc[0]
+    colour, labels = colours.get(name, INK), []
+    for y, (group, genes) in enumerate(data.groupby("group", sort=False)["spearman"]):
+        least, low, middle, high, most = np.quantile(genes, [0.05, 0.25, 0.5, 0.75, 0.95])
+        axes.plot([least, most], [y, y], "-", color=colour, lw=1.2)
+        axes.plot([low, high], [y, y], "-", color=colour, lw=9, alpha=0.4, solid_capstyle="butt")
+        axes.plot([middle], [y], "|", ms=9, mec=colour, mew=1.6)
+        axes.plot([genes.mean()], [y], "D", ms=5.5, mec=colour, mfc="white", mew=1.4)
+        axes.text(1.02, y, number(genes.mean(), 2), transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
+        labels.append(f"{group} ({len(genes)})")
+    _rows(axes, labels)
+    axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
+    axes.set_title(f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: genes told from slides")
+    axes.set_xlabel(
+        "Spearman correlation with measured genes of held-out patients; dashed line: none\n"
+        "Diamond and number: mean over genes. Stroke: median. Bar: middle half. Line: 5 to 95 %."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """How a figure is drawn, and how large."""
@@ -161,6 +186,7 @@ class Drawing:
     width_in: float
     height_in: float
     row_in: float = 0.0  # more height for each row of the data
+    by: str = ""  # or for each value of this column
 
 
 FIGURES: dict[str, Drawing] = {
@@ -170,6 +196,7 @@ FIGURES: dict[str, Drawing] = {
     "calibration": Drawing(draw_calibration, 3.5, 3.4),
     "loss": Drawing(draw_loss, 4.4, 3.0),
     "epoch_c_index": Drawing(draw_epoch_c_index, 4.4, 3.0),
+    "reconstruction": Drawing(draw_reconstruction, 6.4, 1.15, 0.42, by="group"),
 }
 
 
@@ -183,7 +210,7 @@ def render(name: str, data: pd.DataFrame, colours: Colours | None = None) -> str
     if colours is None:
         colours = method_colours(dict.fromkeys(data["method" if "method" in data else "method_b"]))
     with figure_style():
-        height = drawing.height_in + drawing.row_in * len(data)
+        height = drawing.height_in + drawing.row_in * (data[drawing.by].nunique() if drawing.by else len(data))
         figure = Figure(figsize=(drawing.width_in, height), layout="constrained")
         drawing.draw(data, figure.add_subplot(), colours)
         return to_svg(figure)

@@ -18,12 +18,13 @@ from prognoscope.report.figure_data import (
     survival_data,
 )
 from prognoscope.report.figures import render
+from prognoscope.report.reconstruction import reconstruction_data
 from prognoscope.report.run_folder import RunFolder
 from prognoscope.report.style import file_stem
 from prognoscope.report.tables import misfits
 from prognoscope.report.words import count, interval, listed, number, p_text
 
-SECTIONS = ("c_index", "differences", "survival", "calibration", "training", "choice")
+SECTIONS = ("c_index", "differences", "survival", "calibration", "training", "choice", "genes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ def plates_of(run: RunFolder) -> tuple[list[Plate], dict[str, list[str]]]:
         plates += _survival(run, name, stems[name], absent)
         plates += _calibration(run, name, stems[name], horizon, absent)
         plates += _training(run, name, stems[name])
+        plates += _genes(run, name, stems[name])
     without = [name for name, method in run.methods.items() if method.history.empty]
     if without:
         absent["training"].append(f"{listed(without, most=100)}: no training curve, because no epochs were kept.")
@@ -143,6 +145,17 @@ def _training(run: RunFolder, name: str, stem: str) -> list[Plate]:
         alt = f"{name}: {what} by epoch. {f'Mean at the end: {listed(ends)}. ' if ends else ''}{epochs}".strip()
         plates.append(Plate("training", figure, f"{figure}_{stem}", data, epochs, alt))
     return plates
+
+
+def _genes(run: RunFolder, name: str, stem: str) -> list[Plate]:
+    data = reconstruction_data(run, name)
+    if data.empty:
+        return []
+    means = data.groupby("group", sort=False)["spearman"].mean()
+    caption = f"Mean Spearman correlation over all {count(len(data), 'gene')}: {number(data['spearman'].mean(), 2)}."
+    groups = [f"{group} {number(mean, 2)}" for group, mean in means.items()]
+    alt = f"How well {name} tells genes of held-out patients from their slides. {caption} {listed(groups, most=100)}."
+    return [Plate("genes", "reconstruction", f"reconstruction_{stem}", data, caption, alt)]
 
 
 def _stems(run: RunFolder) -> dict[str, str]:
