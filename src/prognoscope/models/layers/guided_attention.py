@@ -50,9 +50,16 @@ class StreamLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(streams, outputs).uniform_(-bound, bound)) if bias else None
 
     def forward(self, x: Float[Tensor, "S P n I"]) -> Float[Tensor, "S P n O"]:
-        flat = x.flatten(1, 2)
-        y = flat @ self.weight.mT if self.bias is None else torch.baddbmm(self.bias[:, None], flat, self.weight.mT)
-        return y.unflatten(1, x.shape[1:3])
+        return multiply(x, self.weight, self.bias)
+
+
+def multiply(
+    x: Float[Tensor, "S P n I"], weight: Float[Tensor, "S O I"], bias: Float[Tensor, "S O"] | None = None
+) -> Float[Tensor, "S P n O"]:
+    """Every token of a stream times the stream's weight, plus its bias."""
+    flat = x.flatten(1, 2)
+    y = flat @ weight.mT if bias is None else torch.baddbmm(bias[:, None], flat, weight.mT)
+    return y.unflatten(1, x.shape[1:3])
 
 
 class StreamNorm(nn.Module):
@@ -94,16 +101,24 @@ class GuidedAttention(nn.Module):
 
         Source and objective may be one stream for all. Rows of padding are finite and mean nothing.
         """
-        q, k, v = self.to_qkv(self.norm1(source)).chunk(3, dim=-1)
+        q, k, v = self._queries_keys_values(self.norm1(source))
         maps = {}
         u = v
         if self.spec.transport:
-            maps["plan"] = plan = self._plan(objective.expand_as(v), v, tokens)
+            maps["plan"] = plan = self._plan(objective, v, tokens)
             u = plan.to(v.dtype) @ v if self.spec.guidance == "values" else self._gate(plan, objective, tokens) * v
         attend = self._attend_tokens if self.spec.intra == "token" else self._attend_channels
         y, own_maps = attend(q, k, u, tokens)
         z = source + self.proj(y)
         return z + self.narrow(F.gelu(self.widen(self.norm2(z)))), maps | own_maps
+
+    def _queries_keys_values(self, x: Float[Tensor, "S P n d"]) -> tuple[Tensor, Tensor, Tensor]:
+        if self.spec.heads > 1 or self.spec.intra == "channel":
+            return self.to_qkv(x).chunk(3, dim=-1)
+        # (W_q x_i) (W_k x_j) = (W_k^T W_q x_i) x_j: with one head the tokens themselves are the keys, a product less
+        to_q, to_k, to_v = self.to_qkv.weight.chunk(3, dim=1)
+        q, v = multiply(x, torch.cat([to_k.mT @ to_q, to_v], dim=1)).chunk(2, dim=-1)
+        return q, x, v
 
     def _attend_tokens(self, q: Tensor, k: Tensor, u: Tensor, tokens: Tokens) -> tuple[Tensor, dict[str, Tensor]]:
         streams, n_patients, n, _ = q.shape
@@ -136,20 +151,19 @@ class GuidedAttention(nn.Module):
         with torch.autocast(v.device.type, enabled=False):
             o, v = (x.float() if x.dtype in (torch.float16, torch.bfloat16) else x for x in (objective, v))
             mass = tokens.mass.to(v.dtype)
-            present = (mass > 0)[:, :, None]
-            o, v = ((x - (mass[:, None] @ x)).where(present, 0).flatten(0, 1) for x in (o, v))
-            gain = o @ v.mT  # minus the cost, before its scale
-            mass = mass.expand(len(gain) // len(mass), -1, -1).flatten(0, 1)
+            o, v = (x - mass[:, None] @ x for x in (o, v))  # (_, P, n, d)
+            gain = o.expand_as(v).flatten(0, 1) @ v.flatten(0, 1).mT  # minus the cost, before its scale
+            mass = mass.expand(len(v), -1, -1).flatten(0, 1)
             if self.spec.ot == "emd":
-                return self._matching(gain, tokens.copies, mass).unflatten(0, objective.shape[:2])
+                return self._matching(gain, tokens.copies, mass).unflatten(0, v.shape[:2])
             square = (mass[:, None] @ gain.detach().square())[:, 0].mul(mass).sum(dim=1)
-            gain = gain / (square.sqrt() + 1e-6)[:, None, None]
-            eps, log_mass = self.spec.ot_eps, mass.log()
+            gain = gain * (1 / (self.spec.ot_eps * (square.sqrt() + 1e-6)))[:, None, None]  # in units of eps
+            log_mass = mass.log()
             with torch.set_grad_enabled(self.spec.ot_grad == "unroll" and torch.is_grad_enabled()):
-                g = column_potentials(-gain, log_mass, log_mass, eps=eps, iterations=self.spec.ot_iters)
-            plan = ((gain + g[:, None]) / eps).softmax(dim=-1)
+                g = column_potentials(-gain, log_mass, log_mass, eps=1.0, iterations=self.spec.ot_iters)
+            plan = (gain + g[:, None]).softmax(dim=-1)
             plan = plan.detach() if self.spec.ot_grad == "none" else plan
-            return plan.unflatten(0, objective.shape[:2])
+            return plan.unflatten(0, v.shape[:2])
 
     def _matching(self, gain: Tensor, copies: Int[Tensor, " n"], mass: Tensor) -> Float[Tensor, "B n n"]:
         """The exact plan with rows that sum to 1: an assignment between all copies, gathered back to their tokens."""

@@ -164,12 +164,15 @@ def _potentials_by_scalings(
     start: Float[Tensor, "B n"],
 ) -> Float[Tensor, "B m"]:
     kernel = (cost * (-1 / eps)).exp_()
-    a, b = log_a.exp()[:, None, :], log_b.exp()[:, None, :]
-    u, v = (start / eps).exp()[:, None, :], torch.ones_like(b)
-    for _ in range(iterations):
-        v = b / torch.bmm(u, kernel)  # a row times a matrix: many times faster than a matrix times a column
-        u = a / torch.bmm(v, kernel.mT)
-    return eps * v[:, 0].log()
+    masses = zip(kernel, log_a.exp()[:, None], log_b.exp()[:, None], (start / eps).exp()[:, None], strict=True)
+    scalings = []
+    for each, a, b, u in masses:  # one problem after the other: each stays in the cache for all of its rounds
+        v = torch.ones_like(b)
+        for _ in range(iterations):
+            v = b / (u @ each)
+            u = a / (v @ each.mT)
+        scalings.append(v)
+    return eps * torch.cat(scalings).log()
 
 
 def _relative_change(new: Float[Tensor, "B n"], old: Float[Tensor, "B n"]) -> Float[Tensor, "B 1"]:
