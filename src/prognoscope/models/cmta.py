@@ -85,6 +85,7 @@ class CMTA(SurvivalModel):
         Ablation("no-detach", "without detaching", {"detach": False}),
         Ablation("no-ppeg", "without PPEG", {"ppeg": False}),
     )
+    whole_row = "all on"
     whole_is_first = True
 
     def __init__(

@@ -101,6 +101,7 @@ class GHANet(SurvivalModel):
         Ablation("model5", "m5: genomic weights alone", {"preset": "model5"}),
         Ablation("model6", "m6: all genes", {"preset": "model6"}),
     )
+    whole_row = "m7: the method"
 
     def __init__(
         self,

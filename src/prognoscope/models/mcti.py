@@ -15,7 +15,7 @@ from torch import Tensor
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError, nearest
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.base import Ablation, Recipe, SurvivalModel
+from prognoscope.models.base import Ablation, EarlyStop, Recipe, SurvivalModel
 from prognoscope.models.layers.guided_attention import GuidedAttentionSpec
 from prognoscope.models.layers.mcti_paper import PaperNetwork
 from prognoscope.models.layers.mcti_released import ReleasedNetwork
@@ -98,7 +98,12 @@ class MCTI(SurvivalModel):
     needs = frozenset({"bag", "omics"})
     learns_from = frozenset({"subtype"})
     recipe = Recipe(
-        learning_rate=2e-4, weight_decay=1e-5, epochs=30, patients_per_step=8, published_epoch="best_on_validation"
+        learning_rate=2e-4,
+        weight_decay=1e-5,
+        epochs=30,
+        patients_per_step=8,
+        published_epoch="best_on_validation",
+        published_stop=EarlyStop(patience=5, warm_up=2, earliest=18),
     )
     learning_rate_factors: ClassVar[dict[str, float]] = {"dsmil": 10.0}
     ablations = (
@@ -107,6 +112,8 @@ class MCTI(SurvivalModel):
         Ablation("no-subtype-task", "w/o TGA", {"aux_task": "survival"}),  # transport stays in it, as in the paper
         Ablation("no-transport", "without transport (ours)", {"tga": False}),
     )
+    whole_row = "MCTI"
+    whole_is_first = True
     paper = "MCTI, Multimodal cross-task interaction for survival analysis in whole slide images, MICCAI 2024"
 
     def __init__(
