@@ -173,8 +173,8 @@ def draw_reconstruction(data: pd.DataFrame, axes: Axes, colours: Colours) -> Non
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     axes.set_title(f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: genes told from slides")
     axes.set_xlabel(
-        "Spearman correlation with measured genes of held-out patients; dashed line: none\n"
-        "Diamond and number: mean over genes. Stroke: median. Bar: middle half. Line: 5 to 95 %."
+        "Spearman correlation on held-out patients; dashed line: none\n"
+        "Diamond: mean. Stroke: median. Bar: quartiles. Line: 5 to 95 %."
     )
 
 

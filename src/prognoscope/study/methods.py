@@ -29,8 +29,9 @@ def needs_of(spec: StudySpec, cohort: Cohort, sizes: Sizes) -> frozenset[str]:
     for method in spec.methods:
         kind = model_class(method.name)
         if missing := sorted((kind.needs | (kind.learns_from & set(CURES))) - has):
+            only = " to learn from, though not to predict" if not set(missing) & kind.needs else ""
             raise ModelError(
-                f"{method.title} needs {' and '.join(WORDS[what] for what in missing)}, and "
+                f"{method.title} needs {' and '.join(WORDS[what] for what in missing)}{only}, and "
                 f"{_lack(missing[0], cohort)}, or take {method.title} off the list of methods."
             )
         try:

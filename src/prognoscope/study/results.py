@@ -130,6 +130,16 @@ def metrics_table(
     return pd.concat(parts, ignore_index=True)[METRIC_COLUMNS], tuple(notes)
 
 
+def gene_notes(folder: Path, methods: Sequence[str]) -> list[str]:
+    """What the folds noted of how their genes were chosen, each note of a method once."""
+    notes = {}
+    for method in methods:
+        for path in sorted((folder / method).glob(f"fold_*/{CARD}")):
+            chosen = read_json(path, "The model card", UNFINISHED).get("gene_selection", {})
+            notes |= dict.fromkeys(f"{method}: {note}" for note in chosen.get("notes", ()))
+    return list(notes)
+
+
 def pairs_table(
     folds: Mapping[str, Sequence[Fold]],
     pairs: Iterable[tuple[str, str]],
@@ -156,7 +166,7 @@ def pairs_table(
 def compare_runs(
     runs: Sequence[Path], *, metric: str = "c_index", draws: int = 1000
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mean over folds of every method of the runs, and the paired differences between them.
+    """Mean over folds of every method of the runs, with why it flatters; and the paired differences between them.
 
     Raises:
         MetricError: The runs do not have the same folds and patients.
@@ -166,13 +176,14 @@ def compare_runs(
         raise InputError(f"The run {twice[0]} is named twice. Name each run once.")
     names = [Path(run).resolve().name for run in runs]
     titles = {run: name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)}
-    protocols, folds = {}, {}
+    protocols, folds, optimistic = {}, {}, {}
     for run in runs:
         about = read_about(run)
         for method in about["methods"]:
             title = method if len(runs) == 1 else f"{titles[run]}/{method}"
             folds[title] = read_folds(Path(run), method)
             protocols[title] = about["protocol"]
+            optimistic[title] = (about.get("optimistic") or {}).get(method, "")
     tables = {title: evaluate(each, metrics=[metric], draws=draws) for title, each in folds.items()}
     rows = []
     for title, table in tables.items():
@@ -181,6 +192,8 @@ def compare_runs(
         rows.append({"method": title, **{name: shown_number(value) for name, value in values.items()}})
         if len(runs) > 1:
             rows[-1]["protocol"] = protocols[title]
+        if any(optimistic.values()):
+            rows[-1]["optimistic"] = optimistic[title]
     pairs = pairs_table(folds, combinations(folds, 2), metrics=[metric], draws=draws, seed=0)
     shown = pairs.drop(columns="metric").round({"difference": 3, "low": 3, "high": 3, "p_bootstrap": 4, "p_t": 4})
     return pd.DataFrame(rows), shown

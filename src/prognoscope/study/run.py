@@ -14,18 +14,21 @@ from prognoscope.cohort.splits import Split, account_of_splits, make_splits
 from prognoscope.core.errors import CohortError, MetricError, StudyError, some
 from prognoscope.core.files import remove_leftovers, sha256, write_json, write_table, write_text
 from prognoscope.evaluation.concordance import concordance
+from prognoscope.evaluation.reconstruction import spearman
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import Sizes
 from prognoscope.models.registry import model_class
 from prognoscope.omics.groups import assign_columns
+from prognoscope.report.ablations import ablation_rows
 from prognoscope.report.page import write_report
 from prognoscope.report.run_folder import read_run_folder
 from prognoscope.report.tables import method_rows
+from prognoscope.report.verdict import warnings_of
 from prognoscope.study.ablations import ablation_table, pairs_of
 from prognoscope.study.inputs import bag_loaders, embedding_files, packed, split_spec, without_empty_bags
 from prognoscope.study.methods import needs_of
 from prognoscope.study.optimism import optimism_table
-from prognoscope.study.results import COMPARED, metrics_table, pairs_table, read_folds, read_truth
+from prognoscope.study.results import COMPARED, gene_notes, metrics_table, pairs_table, read_folds, read_truth
 from prognoscope.study.study import Study, device_of
 from prognoscope.study.yaml_file import read_yaml
 from prognoscope.training.crossval import FoldJob, Method, cross_validate
@@ -53,6 +56,15 @@ class Run:
         run = read_run_folder(self.folder)
         header, *rows = method_rows(run)
         return f"{run.name}, protocol {run.protocol}, {len(run.folds)} folds", pd.DataFrame(rows, columns=header)
+
+    def ablations(self) -> dict[str, pd.DataFrame]:
+        """The ablation table of each method that was run with ablations, as text."""
+        tables = ablation_rows(read_run_folder(self.folder))
+        return {whole: pd.DataFrame(rows, columns=header) for whole, (header, *rows) in tables.items()}
+
+    def warnings(self) -> list[str]:
+        """Why some numbers flatter their methods, in sentences."""
+        return [f"Optimistic: {names}. {reason}" for names, reason in warnings_of(read_run_folder(self.folder))]
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,7 @@ def run_study(study: Study, folder: Path, *, jobs: int = 1, progress: Callable[[
         truth = read_truth(study.folder / study.spec.cohort.truth, inputs.cohort.patients)
     metrics, notes = metrics_table(folder, methods, draws=draws, seed=seed, truth=truth)
     write_table(folder / "metrics.csv", metrics)
+    notes = (*notes, *gene_notes(folder, methods))
     folds = {method: read_folds(folder, method) for method in methods}
     pairs = pairs_table(folds, pairs_of(study.spec.methods), metrics=COMPARED, draws=draws, seed=seed)
     write_table(folder / "comparison.csv", pairs)
@@ -269,6 +282,7 @@ def fold_jobs(study: Study, folder: Path, inputs: Inputs) -> list[FoldJob]:
                 pack=inputs.pack,
                 bins=bins,
                 metric=c_index,
+                gene_metric=spearman,
                 notes={"protocol": spec.protocol, "features": spec.features.model_dump(mode="json")},
             )
             for split in inputs.splits

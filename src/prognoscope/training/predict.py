@@ -1,5 +1,6 @@
 """A model and patients -> what the model says of them."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -72,5 +73,5 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, sp
     return Predicted(Prediction(dataset.patients, risk, survival), float(loss.mean()), subtype, genes)
 
 
-def _gathered(parts: tuple[Tensor, ...]) -> Float[np.ndarray, "P *rest"]:
+def _gathered(parts: Sequence[Tensor]) -> Float[np.ndarray, "P *rest"]:
     return torch.cat(parts).double().cpu().numpy()
