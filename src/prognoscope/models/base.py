@@ -105,6 +105,9 @@ class SurvivalModel(nn.Module):
         """The method's own further losses, per patient and weighted, by name: the only other place of outcomes."""
         return {}
 
+    def before_training(self, target: Target) -> None:
+        """Take into buffers what the outcomes of all training patients tell; called once, before the first step."""
+
     def to_remember(self, output: Output, target: Target) -> dict[str, Tensor]:
         """What the method keeps of patients it trains on, a row a patient, detached; called before the step."""
         return {}

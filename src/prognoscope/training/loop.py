@@ -66,6 +66,7 @@ def fit(
     parts = {"validation": validation, "test": test}
     _check_rule(spec.choose, parts, metric)
     key = _key(model, recipe, spec, [train, validation, test], about) if state_file is not None else ""
+    model.before_training(train.target)
     train = train.near(spec.device)
     parts = {part: None if each is None else each.near(spec.device) for part, each in parts.items()}
     model.to(spec.device)
