@@ -10,6 +10,7 @@ from prognoscope.models.base import Sizes, SurvivalModel
 
 MODELS = {
     "abmil": "prognoscope.models.abmil:ABMIL",
+    "ccl": "prognoscope.models.ccl:CCL",
     "cmta": "prognoscope.models.cmta:CMTA",
     "coxph": "prognoscope.models.coxph:CoxPH",
     "dualtrans": "prognoscope.models.dualtrans:DualTrans",

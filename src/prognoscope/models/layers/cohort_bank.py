@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from prognoscope.models.layers.precision import at_least_float32
+
 Order = Literal["loss_first", "push_first"]
 NOBODY = -1  # the number of an unknown patient
 
@@ -103,7 +105,7 @@ def cohort_loss(
             means over entries and components, where the numbers of entries cancel.
         similarity: The mean over features of exp(product / temperature), or exp(cosine / temperature).
     """
-    z, others = components.float()[:, None], entries.float()[None]
+    z, others = at_least_float32(components)[:, None], entries[None]
     positive, negative = neighbours
     likeness = _log_similarity(z, others, similarity, temperature)
     if with_itself is not None:

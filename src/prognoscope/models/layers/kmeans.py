@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from prognoscope.core.bags import Bags
+from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.transport import exact_matching
 
 MOST_ROUNDS = 100
@@ -48,19 +49,17 @@ def kmeans(
     Args:
         empty: What a centre without patches becomes: the patch that is farthest from its centre, or the zero vector.
     """
-    with torch.autocast(bags.values.device.type, enabled=False):
-        parts = _parts(bags.replace(bags.values.float()))
-        starts = start.float().split([len(part) for part in parts])
-        found = [_lloyd(*one, empty, most_rounds) for one in zip(parts, starts, strict=True)]
+    parts = _parts(bags.replace(at_least_float32(bags.values)))
+    starts = at_least_float32(start).split([len(part) for part in parts])
+    found = [_lloyd(*one, empty, most_rounds) for one in zip(parts, starts, strict=True)]
     return Clusters(*map(torch.cat, zip(*found, strict=True)))
 
 
 @torch.no_grad()
 def nearest_patches(bags: Bags, points: Float[Tensor, "k D"]) -> Int[Tensor, "P k"]:
     """The row, among all T, of each patient's patch that is nearest to each point; the first of equals."""
-    with torch.autocast(bags.values.device.type, enabled=False):
-        parts = _parts(bags)
-        found = [_lowest(part, squared_distances(part, points.expand(len(part), -1, -1))) for part in parts]
+    parts = _parts(bags)
+    found = [_lowest(part, squared_distances(part, points.expand(len(part), -1, -1))) for part in parts]
     firsts = accumulate([len(part.values) for part in parts[:-1]], initial=0)
     return torch.cat([first + rows for first, rows in zip(firsts, found, strict=True)])
 
@@ -68,7 +67,7 @@ def nearest_patches(bags: Bags, points: Float[Tensor, "k D"]) -> Int[Tensor, "P 
 @torch.no_grad()
 def squared_distances(bags: Bags, centres: Float[Tensor, "P k D"]) -> Float[Tensor, "k T"]:
     """From each patch to the centres of its own bag, at least 0."""
-    values, middle = bags.values.float(), centres.mean(dim=1, keepdim=True)
+    values, middle = at_least_float32(bags.values), centres.mean(dim=1, keepdim=True)
     squares = torch.linalg.vector_norm(values, dim=1).square()
     to_middle = squares - 2 * _own(bags, _products(middle, values))[0] + middle.square().sum(-1)[:, 0][bags.owner]
     return (to_middle - 2 * _closeness(bags.replace(values), centres)).clamp(min=0)
@@ -104,15 +103,18 @@ class RememberedClusters:
         self.k, self.empty, self.most = k, empty, most
         self.known: OrderedDict[str, Tensor] = OrderedDict()
 
-    def __call__(self, bags: Bags) -> Float[Tensor, "P k D"]:
-        """The centres of each bag, in an order that means nothing."""
-        return torch.stack([self._of(one) for one in bags.each()])
-
     @torch.no_grad()
+    def __call__(self, bags: Bags) -> tuple[Float[Tensor, "P k D"], Int[Tensor, " T"]]:
+        """The centres of each bag, in an order that means nothing, and the nearest one of each patch."""
+        found = [self._of(one) for one in bags.each()]
+        distances = (squared_distances(one, centres[None]) for one, centres in zip(bags.each(), found, strict=True))
+        return torch.stack(found), torch.cat([each.min(dim=0).indices for each in distances])
+
     def _of(self, bag: Bags) -> Float[Tensor, "k D"]:
-        values = bag.values.float()
-        direction = torch.randn(values.shape[1], generator=torch.Generator().manual_seed(0)).to(values.device)
-        key = hashlib.sha256((values @ direction).cpu().numpy()).hexdigest() + str(values.device)
+        values = at_least_float32(bag.values)
+        direction = torch.randn(1, 1, values.shape[1], generator=torch.Generator().manual_seed(0)).to(values)
+        projection = _products(direction, values).cpu().numpy()
+        key = hashlib.sha256(projection).hexdigest() + f"{values.device}{values.dtype}"
         if key not in self.known:
             start = spread_start(values, self.k)[None]
             self.known[key] = kmeans(bag.replace(values), start, empty=self.empty).centres[0]
@@ -129,7 +131,7 @@ def slots_of(centres: Float[Tensor, "P k D"], anchor: Float[Tensor, "k D"]) -> I
     Up to six centres all orders are tried on the device; more are solved on the CPU.
     """
     k = len(anchor)
-    cost = torch.cdist(centres.float(), anchor.float().expand_as(centres), p=1)
+    cost = torch.cdist(at_least_float32(centres), at_least_float32(anchor).expand_as(centres), p=1)
     if k > LARGEST_BRUTE_FORCE:
         return exact_matching(cost)
     orders = _orders(k, cost.device)
@@ -200,7 +202,8 @@ def _closeness(bags: Bags, centres: Float[Tensor, "P k D"]) -> Float[Tensor, "k 
 def _products(points: Float[Tensor, "P k D"], values: Float[Tensor, "T D"]) -> Float[Tensor, "P k T"]:
     """Every point times every patch, on a CPU in blocks of patches that stay in its cache."""
     size = ROWS_AT_ONCE if values.device.type == "cpu" else max(len(values), 1)
-    return torch.cat([points @ block.T for block in values.split(size)], dim=-1)
+    with torch.autocast(values.device.type, enabled=False):
+        return torch.cat([points @ block.T for block in values.split(size)], dim=-1)
 
 
 def _own(bags: Bags, scores: Float[Tensor, "P k T"]) -> Float[Tensor, "k T"]:
@@ -219,9 +222,10 @@ def _sums(bags: Bags, cluster: Int[Tensor, " T"], k: int) -> tuple[Float[Tensor,
     """Sum and number of the patches of each cluster; a product where adding one by one has no fixed order."""
     values, n = bags.values, len(bags) * k
     if values.device.type == "cpu" and len(bags) == 1:
-        return values.new_zeros(n, values.shape[1]).index_add_(0, cluster, values), _counts(cluster, n)
+        return values.new_zeros(n, values.shape[1]).index_add_(0, cluster, values), _counts(cluster, n, values)
     members = values.new_zeros(n, len(values)).scatter_(0, (cluster + k * bags.owner)[None], 1.0)
-    return members @ values, members.sum(dim=1)
+    with torch.autocast(values.device.type, enabled=False):
+        return members @ values, members.sum(dim=1)
 
 
 def _moved(sums, values: Float[Tensor, "N D"], old: Int[Tensor, " N"], new: Int[Tensor, " N"]):
@@ -230,11 +234,11 @@ def _moved(sums, values: Float[Tensor, "N D"], old: Int[Tensor, " N"], new: Int[
     rows = (old != new).nonzero()[:, 0]
     changed = values[rows]
     totals.index_add_(0, new[rows], changed).index_add_(0, old[rows], changed, alpha=-1)
-    return totals, _counts(new, len(counts))
+    return totals, _counts(new, len(counts), values)
 
 
-def _counts(cluster: Int[Tensor, " N"], n: int) -> Float[Tensor, " n"]:
-    return torch.bincount(cluster, minlength=n).float()
+def _counts(cluster: Int[Tensor, " N"], n: int, like: Tensor) -> Float[Tensor, " n"]:
+    return torch.bincount(cluster, minlength=n).to(like.dtype)
 
 
 def _means(sums, n_bags: int) -> tuple[Float[Tensor, "P k D"], Bool[Tensor, "P k 1"]]:
