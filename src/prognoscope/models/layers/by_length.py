@@ -8,15 +8,17 @@ from torch import Tensor
 
 from prognoscope.core.bags import Bags
 
+TOGETHER = 1024  # longer bags fill a processor alone, and what lies between stays in its cache
+
 
 def map_by_length(bags: Bags, function: Callable[[Float[Tensor, "B n D"]], Tensor]) -> Float[Tensor, "_ H"]:
     """The rows that `function`, (B, n, D) -> (B, r, H), gives of each bag, packed in the order of the bags.
 
-    It is called once for each length among the bags.
+    It is called once for each length among the bags, and for each bag of more than `TOGETHER` patches.
     """
-    same_length: dict[int, list[int]] = {}
+    same_length: dict[object, list[int]] = {}
     for i, n in enumerate(bags.lengths.tolist()):
-        same_length.setdefault(n, []).append(i)
+        same_length.setdefault(n if n <= TOGETHER else (n, i), []).append(i)
     if len(same_length) == 1:
         return function(bags.values.unflatten(0, (len(bags), -1))).flatten(0, 1)
     parts = bags.split(bags.values)
