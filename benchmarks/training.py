@@ -1,283 +1,178 @@
-"""Patients a second and peak memory of a training step, ours beside the loop everyone else runs.
+"""Speed and memory of training, ours beside the plain reading of each method, as tables in Markdown.
 
-`python -m benchmarks.training` prints one table a bag size, all of one process, on one thread. The ways take turns, so
-that whatever else the machine does slows all of them; times are medians over the rounds.
+`python -m benchmarks.training` times steps, all in one process and on one CPU thread or one GPU; with `--longest` it
+trains one step on one very long bag, with `--cross-validation` a whole cohort of TCGA-BLCA's size.
 """
 
 import argparse
-import ctypes
-import gc
-import platform
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
+from benchmarks.cross_validation import HEADER, cross_validation_rows
+from benchmarks.data import BLCA_PATCHES, BLCA_PATIENTS, DIM, equal_bags, first
+from benchmarks.measure import (
+    Way,
+    copy_gb_per_s,
+    highest_mb,
+    machine,
+    measure,
+    product_seconds,
+    work_of,
+)
+from benchmarks.ways import our_loop, our_step, plain_loop
 from prognoscope.cohort.dataset import PatientDataset
-from prognoscope.core.bags import Bag, Bags
-from prognoscope.core.batch import Inputs, Output, Target
-from prognoscope.core.outcome import Outcome
-from prognoscope.features.store import Embeddings, PackedEmbeddings, pack_embeddings
-from prognoscope.models.base import Recipe, Sizes, SurvivalModel
-from prognoscope.models.registry import create_model
-from prognoscope.training.loop import make_optimizer, set_learning_rate, train_epoch
-from prognoscope.training.spec import TrainingSpec
 
-DIM, BINS = 1024, 4
-GENES = (94, 334, 521, 468, 1496, 479)  # TCGA-BLCA's columns in the six groups of the signatures
-SIZES = Sizes(BINS, DIM, GENES, n_subtypes=2)
-RECIPE = Recipe(sampler="shuffled", patients_per_step=8)
-PACKED, ONE_PASS, ALONE, PLAIN = "ours, 8 a step", "ours, 8 a step in one pass", "ours, 1 a step", "plain loop"
-
-
-@dataclass
-class Way:
-    """One way to train, and what was measured of it."""
-
-    name: str
-    run: Callable[[], int]  # trains; returns how many patients
-    rounds: int
-    seconds: list[float]  # a patient
-    peak_mb: float = 0.0
+METHODS = ("mcti", "cmta", "ghanet", "ccl")
+PATCHES = (1000, 4096, 16_384)
+PRODUCT_GFLOP = 2 * 2048**3 / 1e9
+REFERENCE_S = 0.09  # of the product, on the machine for which the goals are
+GOALS = {  # (method, patches): seconds a patient, float32, there: ours at most, and the published code
+    ("mcti", 4096): (0.5, 12.0),
+    ("cmta", 4096): (0.6, 1.52),
+    ("ghanet", 4096): (0.2, 0.48),
+    ("ccl", 4096): (0.12, 0.54),
+    ("cmta", 16_384): (2.4, 6.5),
+    ("ghanet", 16_384): (0.8, 1.9),
+    ("ccl", 16_384): (0.4, 6.2),
+}
+LONGEST, MOST_MB = 200_000, 8000
+STEPS = (
+    "| method | way | precision | patients a second | seconds a patient | to plain | peak MB "
+    "| product s | seconds where it takes 0.09 s | goal |"
+)
+LIMITS = (
+    "| method | precision | GFLOP | s at the product's speed | share of the time "
+    "| GB | s at the copy's speed | seconds a patient |"
+)
 
 
-class PlainABMIL(nn.Module):
-    """ABMIL as it is commonly written: one bag, attention as a row, a softmax over it."""
-
-    def __init__(self):
-        super().__init__()
-        self.project = nn.Sequential(nn.Linear(DIM, 512), nn.ReLU(), nn.Dropout(0.25))
-        self.a = nn.Sequential(nn.Linear(512, 256), nn.Tanh(), nn.Dropout(0.25))
-        self.b = nn.Sequential(nn.Linear(512, 256), nn.Sigmoid(), nn.Dropout(0.25))
-        self.c = nn.Linear(256, 1)
-        self.narrow = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Dropout(0.25))
-        self.head = nn.Linear(256, BINS)
-
-    def forward(self, bag: Tensor) -> Tensor:
-        patches = self.project(bag)
-        attention = self.c(self.a(patches) * self.b(patches)).T.softmax(dim=1)
-        return self.head(self.narrow(attention @ patches))
-
-
-class PlainMean(nn.Module):
-    """Two layers on every patch, and their mean."""
-
-    def __init__(self):
-        super().__init__()
-        first, second = nn.Linear(DIM, 256), nn.Linear(256, 256)
-        self.embed = nn.Sequential(first, nn.ReLU(), nn.Dropout(0.25), second, nn.ReLU(), nn.Dropout(0.25))
-        self.head = nn.Linear(256, BINS)
-
-    def forward(self, bag: Tensor) -> Tensor:
-        return self.head(self.embed(bag).mean(dim=0, keepdim=True))
+def step_tables(methods: Sequence[str], patches: int, args: argparse.Namespace) -> Iterator[str]:
+    """Two tables for bags of one size: how fast each way is, and how far ours is from what the machine can do."""
+    steps, limits = [], []
+    bandwidth = copy_gb_per_s(args.device)
+    with tempfile.TemporaryDirectory() as folder:
+        data = equal_bags(args.patients, patches, Path(folder) / "bench.bags")
+        for name in methods:
+            before = product_seconds(args.device, "float32")
+            ways = ways_of(name, data, args)
+            measure(ways, args.device, rounds=args.rounds, budget_s=args.seconds)
+            product = (before + product_seconds(args.device, "float32")) / 2
+            steps += [step_row(way, ways[-1].each, product, patches) for way in ways]
+            limits += [limit_row(way, data, args, bandwidth) for way in ways[: len(args.precision)]]
+            print(f"{name}, {patches} patches: done", file=sys.stderr, flush=True)
+    yield f"\nBags of {patches} patches of {DIM}-d; a copy moves {bandwidth:.3g} GB/s\n"
+    yield from table(STEPS, steps)
+    yield ""
+    yield from table(LIMITS, limits)
 
 
-def plain_losses(name: str) -> tuple[nn.Module, Callable[[Inputs, Target], Tensor]]:
-    """A model without short cuts and its loss of one patient.
-
-    `mcti`: k gene tokens of their own instead of one that counts k times, and exact transport on the CPU.
-    """
-    if name == "mcti":
-        model = create_model("mcti", sizes=SIZES, gene_init="zero", ot="emd")
-
-        def loss(inputs: Inputs, target: Target) -> Tensor:
-            output = model(inputs)
-            each = [model.survival_loss(output, target), *model.extra_losses(output, target).values()]
-            return sum(each).sum()
-
-        return model, loss
-    model = {"abmil": PlainABMIL, "meanmil": PlainMean}[name]()
-    likelihood = SurvivalModel().survival_loss
-    return model, lambda inputs, target: likelihood(Output(model(inputs.bags.values)), target).sum()
+def ways_of(name: str, data: PatientDataset, args: argparse.Namespace) -> list[Way]:
+    """Ours many a step in each precision, ours one a step, and the plain reading, on fewer patients as it is slow."""
+    device, n = args.device, len(data)
+    ways = [
+        Way(name, f"ours, {n} a step", each, our_loop(name, data, device, patients_per_step=n, precision=each))
+        for each in args.precision
+    ]
+    few = first(data, max(1, n // 4))
+    alone = our_loop(name, few, device, patients_per_step=1, precision=args.precision[0])
+    ways.append(Way(name, "ours, 1 a step", args.precision[0], alone))
+    plain = plain_loop(name, first(data, 1 if name == "mcti" else len(few)), device)
+    return [*ways, Way(name, "plain, 1 a step", "float32", plain)]
 
 
-def plain_loop(name: str, data: PatientDataset, device: str, n: int) -> Callable[[], int]:
-    """The common loop: read one patient, forward, `item()`, backward; a step every eighth."""
-    model, loss_of = plain_losses(name)
-    model.to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-4, weight_decay=1e-5)
-
-    def run() -> int:
-        model.train()
-        total = 0.0
-        for i in range(n):
-            inputs, target = read_one(data, i)
-            loss = loss_of(inputs.to(device), target.to(device))
-            total += loss.item()
-            (loss / 8).backward()
-            if i % 8 == 7 or i == n - 1:
-                optimizer.step()
-                optimizer.zero_grad()
-        return n
-
-    return run
-
-
-def read_one(data: PatientDataset, i: int) -> tuple[Inputs, Target]:
-    """One patient, converted to float32 by numpy, as common datasets do."""
-    values, _ = data.embeddings.bag(data.patients[i])
-    bags = Bags.pack([Bag(torch.from_numpy(np.array(values, dtype=np.float32)))])
-    target = data.target.split()[i]
-    return Inputs(bags, tuple(group[i : i + 1] for group in data.omics)), target
-
-
-def our_loop(
-    name: str, data: PatientDataset, device: str, patients_per_step: int, patches_per_pass: int | None = None
-) -> Callable[[], int]:
-    """The package's own loop."""
-    model = create_model(name, sizes=SIZES).to(device)
-    recipe = replace(RECIPE, patients_per_step=patients_per_step)
-    spec = TrainingSpec(device=device, patches_per_pass=patches_per_pass)
-    optimizer = make_optimizer(model, recipe)
-    set_learning_rate(optimizer, recipe, 0)
-
-    def run() -> int:
-        train_epoch(model, data, optimizer, recipe=recipe, spec=spec, epoch=0)
-        return len(data)
-
-    return run
-
-
-def make_data(folder: Path, n_patches: int, n: int) -> PatientDataset:
-    """n patients with random bags and genes."""
-    rng = np.random.default_rng(0)
-    patients = tuple(f"P{i}" for i in range(n))
-
-    def slide(i: int) -> Embeddings:
-        return Embeddings(f"S{i}", np.random.default_rng(i).standard_normal((n_patches, DIM)).astype(np.float16))
-
-    bags = {p: [(f"S{i}", lambda i=i: slide(i))] for i, p in enumerate(patients)}
-    pack_embeddings(bags, folder / "bench.bags", "bench")
-    time_, event = rng.uniform(1, 100, n), np.arange(n) % 2 == 0
-    target = Target(
-        torch.from_numpy(rng.integers(0, BINS, n)),
-        torch.from_numpy(event),
-        torch.from_numpy(time_).float(),
-        torch.from_numpy(rng.integers(0, 2, n)),
-    )
-    omics = tuple(torch.from_numpy(rng.standard_normal((n, size))).float() for size in GENES)
-    return PatientDataset(
-        Outcome(patients, time_, event), target, omics, None, PackedEmbeddings.open(folder / "bench.bags")
+def step_row(way: Way, plain: float, product: float, patches: int) -> str:
+    """Of the first table."""
+    ours, published = GOALS.get((way.method, patches), (None, None))
+    goal = f"{published} published" if way.name.startswith("plain") else f"<= {ours}"
+    return (
+        f"| {way.method} | {way.name} | {way.precision} | {1 / way.each:.3g} | {way.each:.3g} | {plain / way.each:.3g} "
+        f"| {way.peak_mb:.0f} | {product:.3f} | {way.each * REFERENCE_S / product:.3g} | {goal if ours else ''} |"
     )
 
 
-def measure(ways: list[Way], device: str) -> None:
-    """Let the ways take turns; the first turn of each warms it up and measures its memory."""
-    for way in ways:
-        way.peak_mb = peak_mb(way.run, device)
-    for turn in range(max(way.rounds for way in ways)):
-        for way in ways:
-            if turn < way.rounds:
-                start = time.perf_counter()
-                n = way.run()
-                wait_for(device)
-                way.seconds.append((time.perf_counter() - start) / n)
+def limit_row(way: Way, data: PatientDataset, args: argparse.Namespace, bandwidth: float) -> str:
+    """Of the second table: forward and backward of one patient."""
+    gflop, gb = work_of(our_step(way.method, data, args.device, way.precision))
+    least = gflop * args.product[way.precision] / PRODUCT_GFLOP
+    return (
+        f"| {way.method} | {way.precision} | {gflop:.3g} | {least:.3g} | {100 * least / way.each:.0f} % | {gb:.3g} "
+        f"| {gb / bandwidth:.3g} | {way.each:.3g} |"
+    )
 
 
-def peak_mb(run: Callable[[], int], device: str) -> float:
-    """How many MB (10^6 bytes) of memory the run takes at its height beyond what was taken before it."""
-    gc.collect()
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        run()
-        return (torch.cuda.max_memory_allocated() - before) / 1e6
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
-    before = resident_mb("VmRSS")
-    run()
-    return resident_mb("VmHWM") - before
+def longest_rows(methods: Sequence[str], patches: int, args: argparse.Namespace) -> Iterator[str]:
+    """One step of one patient with a very long bag, reading included."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = equal_bags(1, patches, Path(folder) / "bench.bags")
+        for name in methods:
+            for precision in args.precision:
+                run = our_loop(name, data, args.device, patients_per_step=1, precision=precision)
+                way = Way(name, "", precision, run)
+                measure([way], args.device, rounds=0, budget_s=0)
+                peak = highest_mb(args.device)  # of the whole process
+                verdict = "yes" if peak < MOST_MB else "no"
+                yield f"| {name} | {precision} | {patches} | {way.each:.3g} | {peak:.0f} | {verdict} |"
 
 
-def resident_mb(field: str) -> float:
-    """A line of /proc/self/status in MB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(field))
+def table(header: str, rows: Sequence[str]) -> list[str]:
+    """In Markdown."""
+    return [header, "|---" * (header.count("|") - 1) + "|", *rows]
 
 
-def wait_for(device: str) -> None:
-    """Until the device has done all that it was told to."""
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-
-
-def product_seconds(device: str, rounds: int = 7) -> float:
-    """A float32 product of 2048 x 2048 matrices, median."""
-    a, b = torch.randn(2, 2048, 2048, device=device)
-
-    def one() -> float:
-        start = time.perf_counter()
-        a @ b
-        wait_for(device)
-        return time.perf_counter() - start
-
-    return statistics.median([one() for _ in range(rounds + 2)][2:])
-
-
-def rows(name: str, ways: list[Way]) -> Iterator[str]:
-    """A line of the table a way, speed as a ratio to the plain loop."""
-    plain = statistics.median(ways[-1].seconds)
-    for way in ways:
-        each = statistics.median(way.seconds)
-        ratio = plain / each
-        yield f"| {name} | {way.name} | {1 / each:.3g} | {each:.3g} | {ratio:.3g} | {way.peak_mb:.0f} |"
-
-
-def processor() -> str:
-    """The processor's name."""
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        for line in islice((line for line in lines if line.startswith("model name")), 1):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
-def main() -> None:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--methods", nargs="+", default=["meanmil", "abmil", "mcti"])
-    parser.add_argument("--patches", nargs="+", type=int, default=[1000, 4096])
-    parser.add_argument("--patients", type=int, default=8, help="of an epoch")
-    parser.add_argument("--rounds", type=int, default=5)
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    """What was asked for; what depends on the device is filled in."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", nargs="+", default=METHODS, metavar="NAME", help="also abmil and meanmil")
+    parser.add_argument("--patches", nargs="+", type=int, help="of a bag; with --cross-validation on average")
+    parser.add_argument("--patients", type=int, help="of a step; with --cross-validation of the cohort")
+    parser.add_argument("--precision", nargs="+", default=["float32", "bf16"], choices=["float32", "bf16"])
     parser.add_argument("--device", default="cpu")
-    args = parser.parse_args()
+    parser.add_argument("--rounds", type=int, default=5, help="at most, after the first")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of a way, after which it takes no further round")
+    parser.add_argument("--epochs", type=int, default=20, help="of the cross-validation")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--longest", action="store_true", help=f"one step of one bag of {LONGEST} patches")
+    mode.add_argument("--cross-validation", action="store_true", help="5 folds of a cohort of TCGA-BLCA's size")
+    args = parser.parse_args(given)
+    args.per_step = 32 if args.device.startswith("cuda") else 8
+    if args.patches is None:
+        args.patches = [BLCA_PATCHES] if args.cross_validation else [LONGEST] if args.longest else PATCHES
+    if args.patients is None:
+        args.patients = BLCA_PATIENTS if args.cross_validation else args.per_step
+    return args
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Print the tables."""
+    args = arguments(given)
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}"
-    machine = torch.cuda.get_device_name() if args.device.startswith("cuda") else f"{processor()}, one thread"
-    print(f"{machine}; {versions}", flush=True)
-    for n_patches in args.patches:
-        with tempfile.TemporaryDirectory() as folder:
-            data = make_data(Path(folder), n_patches, args.patients)
-            before = product_seconds(args.device)
-            lines = []
-            for name in args.methods:
-                slow = name == "mcti"
-                plain = plain_loop(name, data, args.device, 2 if slow else args.patients)
-                ways = [
-                    Way(PACKED, our_loop(name, data, args.device, 8), args.rounds, []),
-                    Way(ONE_PASS, our_loop(name, data, args.device, 8, 8 * n_patches), args.rounds, []),
-                    Way(ALONE, our_loop(name, data, args.device, 1), args.rounds, []),
-                    Way(PLAIN, plain, 3 if slow else args.rounds, []),
-                ]
-                measure(ways, args.device)
-                lines += rows(name, ways)
-                print(f"{name}, {n_patches} patches: done", file=sys.stderr, flush=True)
-            after = product_seconds(args.device)
-        product = f"2048 x 2048 x 2048 in float32: {before:.3f} s before, {after:.3f} s after"
-        print(f"\n{n_patches} patches of {DIM}-d; {product}")
-        print("\n| method | way | patients a second | seconds a patient | speed to plain | peak MB |")
-        print("|---|---|---|---|---|---|", *lines, sep="\n", flush=True)
+    print(machine(args.device), flush=True)
+    args.product = {each: product_seconds(args.device, each) for each in ("float32", "bf16")}
+    said = ", ".join(f"{seconds:.4f} s in {each}" for each, seconds in args.product.items())
+    print(f"The product of 2048 x 2048 matrices: {said}", flush=True)
+    for patches in args.patches:
+        if args.longest:
+            rows = longest_rows(args.methods, patches, args)
+            lines = table("| method | precision | patches | seconds | peak MB | under 8 GB |", list(rows))
+        elif args.cross_validation:
+            rows = cross_validation_rows(
+                args.methods,
+                args.precision,
+                patients=args.patients,
+                patches=patches,
+                epochs=args.epochs,
+                patients_per_step=args.per_step,
+                device=args.device,
+            )
+            lines = table(HEADER, list(rows))
+        else:
+            lines = step_tables(args.methods, patches, args)
+        print(*lines, sep="\n", flush=True)
 
 
 if __name__ == "__main__":
