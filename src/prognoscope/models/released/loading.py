@@ -31,15 +31,22 @@ def load_released(name: str, state: dict[str, Tensor], **options) -> SurvivalMod
         return table.load(state, **options)
     unused = getattr(table, "UNUSED", ())  # published, but read by nothing
     ours = {rename(each, table.NAMES): value for each, value in state.items() if not each.startswith(unused)}
+    published = {rename(each, table.NAMES): each for each in state}
+    theirs = {our_prefix: prefix for prefix, our_prefix in table.NAMES.items()}
     try:
         model = model_class(name)(**{**table.arguments(ours), **options})
     except KeyError as cause:
-        raise ModelError(f"The checkpoint is not one of {name}: it lacks {cause}.") from cause
+        lacking = rename(str(cause.args[0]), theirs)
+        raise ModelError(f"The checkpoint is not one of {name}: it lacks {lacking!r}.") from cause
+    own = model.state_dict()
+    if wrong := [name for name in ours if name in own and ours[name].shape != own[name].shape]:
+        shapes = (f"{published[n]} is {tuple(ours[n].shape)}, not {tuple(own[n].shape)}" for n in wrong)
+        raise ModelError(f"The checkpoint does not fit {name} with these options: {some(shapes)}.")
     missing, left_over = model.load_state_dict(ours, strict=False)
     if missing or left_over:
         raise ModelError(
-            f"The checkpoint does not fit {name}: missing {some(missing) or 'nothing'}; "
-            f"left over {some(left_over) or 'nothing'}."
+            f"The checkpoint does not fit {name}: missing {some(rename(n, theirs) for n in missing) or 'nothing'}; "
+            f"left over {some(published[n] for n in left_over) or 'nothing'}."
         )
     return model.eval()
 
