@@ -97,6 +97,14 @@ def test_planted_genes_are_found_by_both_tests():
     assert found.groups["even"][:3] == ("G0_rnaseq", "G2_rnaseq", "G4_rnaseq")  # in the order of the table
 
 
+def test_what_deseq2_warns_of_is_noted_every_time():
+    rng = np.random.default_rng(0)
+    alike = named(rng.negative_binomial(2, 0.02, (40, 30)).astype(np.float32))  # dispersion that follows no mean
+    notes = [choose(alike, GeneSelection("deseq2")).notes for _ in range(2)]
+    assert notes[0] == notes[1]
+    assert any("dispersion trend" in note for note in notes[0])
+
+
 def test_patients_who_are_neither_and_those_without_genes_change_nothing():
     table = some_counts(20)
     more = pd.concat([table, named(np.full((3, 20), 7.0)).set_axis(["X", "Y", "Z"])])

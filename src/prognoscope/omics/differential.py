@@ -78,8 +78,9 @@ def choose_genes(
     tests = []
     if counted:
         with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", UserWarning)  # in every fold, not only in the first of a process
             found = deseq2(_raw_counts(expression, selection.round_counts), low, high, alpha=selection.alpha)
-        notes += tuple(dict.fromkeys(f"DESeq2: {each.message}" for each in said))
+        notes += tuple(dict.fromkeys(f"DESeq2: {each.message}" for each in said if each.category is UserWarning))
         tests.append(found.loc[counted, ["p", "p_adjusted"]].assign(rule=rule))
     if others := [column for column in columns if column not in set(counted)]:
         values = table[others].to_numpy(dtype=np.float64)
