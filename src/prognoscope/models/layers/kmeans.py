@@ -21,6 +21,7 @@ from prognoscope.models.layers.transport import exact_matching
 
 MOST_ROUNDS = 100
 SETTLED = 1e-4  # of the squared sum of how far the centres moved
+ROUNDING = 1e-6
 ROUNDS_BETWEEN_LOOKS = 8  # on a device that must be waited for
 BAGS_AT_ONCE = 16  # there
 ROWS_AT_ONCE = 1024  # of a product on a CPU: a third less time than all rows at once
@@ -157,7 +158,7 @@ def _lloyd(bags: Bags, centres: Float[Tensor, "P k D"], empty: Empty, most_round
     rounds = torch.zeros(n_bags, dtype=torch.int64, device=values.device)
     cluster = sums = None
     for i in range(1, most_rounds + 1):
-        new = _closeness(bags, centres).max(dim=0).indices
+        new = _closeness(bags, centres, favour=ROUNDING).max(dim=0).indices
         sums = _sums(bags, new, k) if is_packed or sums is None else _moved(sums, values, cluster, new)
         means, is_empty = _means(sums, n_bags)
         if is_packed or is_empty.any():
@@ -188,14 +189,23 @@ def _parts(bags: Bags) -> list[Bags]:
     return [Bags(*part) for part in zip(values, lengths, strict=True)]
 
 
-def _closeness(bags: Bags, centres: Float[Tensor, "P k D"]) -> Float[Tensor, "k T"]:
+def _closeness(bags: Bags, centres: Float[Tensor, "P k D"], favour: float = 0.0) -> Float[Tensor, "k T"]:
     """x c - c c / 2 with the middle of the centres as the origin: largest where the distance is least.
 
     The origin takes away what all centres share, and with it the rounding, without a copy of the patches.
+
+    Args:
+        favour: How much each centre is preferred to the next, relative to the centres' lengths, so that rounding does
+            not choose between equal ones.
     """
     middle = centres.mean(dim=1, keepdim=True)
     offset = centres - middle
     shift = (middle * offset).sum(-1) + offset.square().sum(-1) / 2
+    if favour:
+        scale = torch.linalg.vector_norm(centres, dim=2).amax(dim=1) * torch.linalg.vector_norm(offset, dim=2).amax(
+            dim=1
+        )
+        shift = shift + favour * scale[:, None] * torch.arange(centres.shape[1], device=centres.device)
     return _own(bags, _products(offset, bags.values) - shift[:, :, None])
 
 
