@@ -43,7 +43,7 @@ def _lengths_after(values: Tensor, bags: Bags) -> list[int]:
 class PPEG(nn.Module):
     """Depthwise convolutions of 7, 5 and 3 on the square image of each sequence, added to it; the class token stays.
 
-    The three and the identity are one 7 x 7 kernel.
+    The three are one 7 x 7 kernel.
 
     Args:
         dim: Width of a token.
@@ -56,13 +56,12 @@ class PPEG(nn.Module):
     def forward(self, bags: Bags) -> Float[Tensor, "T D"]:
         """New tokens of sequences of 1 + s * s tokens, the class token first."""
         kernel = self.conv7.weight + F.pad(self.conv5.weight, [1] * 4) + F.pad(self.conv3.weight, [2] * 4)
-        kernel = kernel + F.pad(torch.ones_like(kernel[:, :, :1, :1]), [3] * 4)
         bias = self.conv7.bias + self.conv5.bias + self.conv3.bias
 
         def convolve(x: Float[Tensor, "B n D"]) -> Float[Tensor, "B n D"]:
             side = isqrt(x.shape[1] - 1)
             image = x[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)  # channels last, which is fast
-            image = F.conv2d(image, kernel, bias, padding=3, groups=len(bias))
+            image = image + F.conv2d(image, kernel, bias, padding=3, groups=len(bias))
             return torch.cat([x[:, :1], image.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
 
         return map_by_length(bags, convolve)
