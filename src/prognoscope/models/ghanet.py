@@ -1,6 +1,7 @@
 """Tokens that must tell a patient's genes from the slide, and whose attention then helps to pool it for survival.
 
 G-HANet. Wang et al.: Histo-genomic knowledge distillation for cancer prognosis from histopathology whole slide images.
+arXiv:2403.10040, 2024.
 """
 
 from collections.abc import Mapping
@@ -91,7 +92,7 @@ class GHANet(SurvivalModel):
     recipe = Recipe(
         learning_rate=2e-4, weight_decay=1e-5, epochs=20, patients_per_step=32, published_epoch="best_on_test"
     )
-    paper = "Wang et al., Histo-genomic knowledge distillation for cancer prognosis from histopathology WSIs (G-HANet)"
+    paper = "Wang et al., Histo-genomic knowledge distillation for cancer prognosis (G-HANet), arXiv:2403.10040, 2024"
     ablations = (
         Ablation("model0", "m0: attention pooling", method="abmil"),
         Ablation("model1", "m1: gated association, cross-attention", {"preset": "model1"}),
