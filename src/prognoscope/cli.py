@@ -300,7 +300,9 @@ def _run(study, folder: Path, jobs: int) -> None:
         finished = study.run(folder, jobs=jobs, progress=advance)
     title, table = finished.table()
     _print_table(title, table)
-    for note in finished.notes:
+    for whole, rows in finished.ablations().items():
+        _print_table(f"Ablations of {whole}", rows)
+    for note in (*finished.warnings(), *finished.notes):
         _say(note)
     _say(f"Report: {finished.report}")
 

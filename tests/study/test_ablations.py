@@ -166,7 +166,7 @@ def test_an_optimistic_ablation_is_called_so_with_its_reason(finished):
     section = html[html.index('id="ablations"') : html.index('id="survival"')]
     rows = section.split("<tr")[2:]
     assert len(rows) == 4 and all('title="the epoch was chosen on the fold' in row for row in rows)
-    assert "SD over folds (ddof 0)" in section
+    assert "SD over folds (ddof\u00a00)" in section
 
 
 def test_the_report_and_the_run_again_come_from_the_files_alone(finished, simulated, monkeypatch):

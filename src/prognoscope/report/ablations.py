@@ -5,10 +5,10 @@ from typing import Any
 import pandas as pd
 
 from prognoscope.report.run_folder import RunFolder
-from prognoscope.report.words import DASH, count, interval, listed, number, p_cell
+from prognoscope.report.words import DASH, interval, listed, number, optimistic_name, p_cell
 
 HEADER = (
-    *("C-index", "SD over folds (ddof 0)", "Difference to the whole", "p, bootstrap", "p, corrected t-test"),
+    *("C-index", "SD over folds (ddof\u00a00)", "Difference to the whole", "p, bootstrap", "p, corrected t-test"),
     "Integrated Brier",
 )
 
@@ -18,14 +18,32 @@ def ablation_tables(run: RunFolder) -> list[dict[str, Any]]:
     return [_table(run, whole, table) for whole, table in run.ablations.groupby("ablation_of", sort=False)]
 
 
+def ablation_rows(run: RunFolder) -> dict[str, list[tuple[str, ...]]]:
+    """Whole method -> its ablation table as text, its first row the header: what the command line prints."""
+    printed = {}
+    for table in ablation_tables(run):
+        rows = [(_named(row), *(_joined(cell) for cell in row["cells"])) for row in table["rows"]]
+        printed[table["title"]] = [("Row of the paper", *table["header"]), *rows]
+    return printed
+
+
+def _named(row: dict) -> str:
+    name = f"{row['row']} ({row['method']})" if row["method"] else row["row"]
+    return optimistic_name(name, bool(row["reason"]))
+
+
+def _joined(cell: dict) -> str:
+    return f"{cell['text']} ({cell['sub']})" if cell["sub"] else cell["text"] or DASH
+
+
 def _table(run: RunFolder, whole: str, table: pd.DataFrame) -> dict[str, Any]:
     rows = table.to_dict("records")
     return {
         "title": whole,
         "caption": (
-            "Means of the folds on held-out patients, with 95 % intervals. Rows and their order are the paper's. The "
-            "difference is the row's C-index minus that of the whole method, on the same patients of the same folds: "
-            f"below 0, {whole} loses without what the row takes away."
+            "Means of the folds on held-out patients, with 95 % intervals. Rows are named and ordered as in the paper. "
+            "The difference is the row's C-index minus that of the whole method, on the same patients of the same "
+            f"folds: below 0, {whole} loses without what the row takes away."
         ),
         "header": HEADER,
         "rows": [_row(run, row) for row in rows],
@@ -46,7 +64,7 @@ def _row(run: RunFolder, row: dict) -> dict[str, Any]:
     ]
     return {
         "row": row["row"],
-        "method": row["method"],
+        "method": row["method"] if row["method"] != row["row"] else "",
         "is_whole": is_whole,
         "reason": run.optimistic.get(row["method"], ""),
         "cells": [{"text": text, "sub": sub} for text, sub in cells],
@@ -54,15 +72,14 @@ def _row(run: RunFolder, row: dict) -> dict[str, Any]:
 
 
 def _note(whole: str, ablated: list[dict]) -> str:
-    """Which differences the data support, and which way."""
+    """Which rows the intervals tell from the whole method, and which way."""
     worse = [row["row"] for row in ablated if row["difference_high"] < 0]
     better = [row["row"] for row in ablated if row["difference_low"] > 0]
-    said = []
-    if worse:
-        said.append(f"The data support that {whole} loses something in: {listed(worse, most=100)}.")
-    if better:
-        said.append(f"The data support that {whole} is better off in: {listed(better, most=100)}.")
-    level = len(ablated) - len(worse) - len(better)
-    if level:
-        said.append(f"In {count(level, 'row')} of {len(ablated)} the interval includes 0: the data do not tell.")
-    return " ".join(said) or DASH
+    said = [
+        f"{way} than {whole}, its interval leaving 0 out: {listed(rows, most=100)}."
+        for way, rows in (("Worse", worse), ("Better", better))
+        if rows
+    ]
+    if level := len(ablated) - len(worse) - len(better):
+        said.append(f"Not told apart from {whole}, because the interval includes 0: {level} of {len(ablated)} rows.")
+    return " ".join([*said, "Neither the intervals nor p are corrected for the number of rows."])

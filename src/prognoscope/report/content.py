@@ -20,13 +20,12 @@ from prognoscope.report.tables import (
     other_metrics,
     subtype_table,
 )
-from prognoscope.report.verdict import protocol_sentence, verdict
+from prognoscope.report.verdict import protocol_sentence, verdict, warnings_of
 from prognoscope.report.words import (
     DASH,
     count,
     interval,
     is_number,
-    listed,
     metric_words,
     number,
     optimistic_name,
@@ -48,7 +47,7 @@ def page_content(
         "lead": _lead(run),
         "verdict": verdict(run),
         "protocol": protocol_sentence(run),
-        "optimistic": _warnings(run),
+        "optimistic": warnings_of(run),
         "gaps": run.gaps,
         "follow_up": _follow_up(run),
         "account": _account(run),
@@ -123,7 +122,7 @@ def _methods(run: RunFolder, colours: Mapping[str, str]) -> dict[str, Any]:
     table = method_table(run)
     beside = [metric for metric in BESIDE if metric in table]
     has_oracle = table["of_the_way"].notna().any()
-    header = ["C-index", "SD over folds (ddof 0)", *(["Way from 0.5 to oracle"] if has_oracle else [])]
+    header = ["C-index", "SD over folds (ddof\u00a00)", *(["Way from 0.5 to oracle"] if has_oracle else [])]
     rows, oracles = [], 0
     for row in table.to_dict("records"):
         flag, is_oracle = bool(row["optimistic"]), row["kind"] == "oracle"
@@ -265,16 +264,3 @@ def _contents(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     optional = ("ablations", "genes", "subtype", "other")
     return [(anchor, title) for anchor, title in sections if anchor not in optional or content[anchor]]
-
-
-def _warnings(run: RunFolder) -> list[tuple[str, str]]:
-    methods: dict[str, list[str]] = {}
-    for name in run.methods:
-        if name in run.optimistic:
-            methods.setdefault(run.optimistic[name], []).append(name)
-    return [(listed(names, most=100), _sentence(reason)) for reason, names in methods.items()]
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."

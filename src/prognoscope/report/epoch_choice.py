@@ -10,7 +10,7 @@ from prognoscope.report.words import interval, listed, number, optimistic_name
 ON_TEST = ("test_c_index", "latest_test_c_index")  # rules that chose on the reported patients
 HEADER = (
     *("Method", "Reported", "Last epoch", "Best on the held-out fold", "Added to the reported", "Most in one fold"),
-    *("Noise: best on the held-out fold", "Noise: added", "Epochs"),
+    *("Noise, at its best", "Noise, added", "Epochs"),
 )
 MEANING = (
     "The best epoch of each fold, picked by the very patients who are reported, is what some papers report. Added is "
@@ -73,7 +73,6 @@ def _note(table: pd.DataFrame) -> str:
         gains = [f"{row.method} {number(row.best - row.last, sign=True)}" for row in chosen.itertuples()]
         said.append(
             f"The numbers of {listed(chosen['method'].tolist())} are such best epochs already. Over the last epoch "
-            f"that is: {listed(gains)}."
+            f"that is: {listed(gains)}, part of it perhaps because the training went on for too long."
         )
-    said.append("What a method has over its last epoch may also be a training that went on for too long.")
     return " ".join(said)

@@ -24,6 +24,15 @@ def protocol_sentence(run: RunFolder) -> str:
     return PROTOCOLS.get(run.protocol, unknown)
 
 
+def warnings_of(run: RunFolder) -> list[tuple[str, str]]:
+    """The methods whose numbers flatter them, by reason: names, and the reason as a sentence."""
+    methods: dict[str, list[str]] = {}
+    for name in run.methods:
+        if name in run.optimistic:
+            methods.setdefault(run.optimistic[name], []).append(name)
+    return [(listed(names, most=100), _sentence(reason)) for reason, names in methods.items()]
+
+
 def verdict(run: RunFolder) -> list[str]:
     """The sentences of the paragraph that opens a report."""
     ranked = ranking(run, MAIN)
@@ -105,7 +114,8 @@ def _optimism(run: RunFolder) -> list[str]:
         top = choices.loc[choices["added"].idxmax()]
         said.append(
             f"Reporting the best epoch on the held-out folds instead would have added up to {number(top['added'])} "
-            f"({top['method']}), which is selection, not skill."
+            f"({top['method']}), which is selection, not skill: to risks that know nothing it adds "
+            f"{number(top['noise_added'])}."
         )
     return said
 
@@ -123,3 +133,8 @@ def _patients(run: RunFolder) -> str:
 
 def _spread(row) -> str:
     return interval(row["low"], row["high"], sign=True)
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
