@@ -16,6 +16,8 @@ from prognoscope.models.registry import create_model
 from prognoscope.models.released.loading import load_released
 from prognoscope.models.released.mcti import place
 
+from .mcti_patients import batch_of, gradients, loss_of
+
 SMALL = {"k": 6, "d": 16, "gene_hidden": 8, "layers": 2, "gene_groups": 3, "gene_heads": 2, "query_dim": 8}
 OPTIONS = [
     {},
@@ -40,24 +42,6 @@ def model_with(**options):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return MCTI(10, (4, 5), 4, 3, **{**SMALL, **options}).eval()
-
-
-def batch_of(lengths, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    n = len(lengths)
-    omics = tuple(torch.randn(n, genes, generator=generator) for genes in (4, 5))
-    inputs = Inputs(Bags(torch.randn(sum(lengths), 10, generator=generator), torch.tensor(lengths)), omics)
-    bins, subtype = (torch.randint(low, high, (n,), generator=generator) for low, high in ((0, 4), (-1, 3)))
-    return inputs, Target(bins, torch.rand(n, generator=generator) < 0.6, torch.ones(n), subtype)
-
-
-def loss_of(model, inputs, target):
-    output = model(inputs)
-    return sum([model.survival_loss(output, target), *model.extra_losses(output, target).values()])
-
-
-def gradients(model):
-    return {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=NAMES)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from prognoscope.models.layers.transport import column_potentials, exact_matching
+from prognoscope.models.layers.transport import at_least_float32, column_potentials, exact_matching
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class GuidedAttention(nn.Module):
         The double-centred cost -O V^T is the product of the centred O and V.
         """
         with torch.autocast(v.device.type, enabled=False):
-            o, v = (x.float() if x.dtype in (torch.float16, torch.bfloat16) else x for x in (objective, v))
+            o, v = at_least_float32(objective), at_least_float32(v)
             mass = tokens.mass.to(v.dtype)
             o, v = (x - mass[:, None] @ x for x in (o, v))  # (_, P, n, d)
             gain = o.expand_as(v).flatten(0, 1) @ v.flatten(0, 1).mT  # minus the cost, before its scale

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from prognoscope.models.layers.guided_attention import StreamLinear, StreamNorm
-from prognoscope.models.layers.transport import exact_matching
+from prognoscope.models.layers.transport import at_least_float32, exact_matching
 
 Maps = dict[str, Tensor]
 
@@ -19,7 +19,7 @@ def channel_attention(
     queries: Float[Tensor, "*B n D"], keys: Float[Tensor, "*B n D"], scale: Float[Tensor, "*_ 1 1"]
 ) -> Float[Tensor, "*B D D"]:
     """How much each channel of the keys draws on each of the queries, by their cosines over the tokens."""
-    queries, keys = (F.normalize(x, dim=-2) for x in (queries, keys))
+    queries, keys = (F.normalize(at_least_float32(x), dim=-2) for x in (queries, keys))
     return (scale * (keys.mT @ queries)).softmax(dim=-1)
 
 
@@ -118,7 +118,8 @@ class Mix(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound))
 
     def forward(self, pair: Float[Tensor, "2 P n D"]) -> Float[Tensor, "M P n D"]:
-        return torch.tensordot(self.weight, pair, dims=1) + self.bias[:, None, None, None]
+        weight, bias = self.weight[..., None, None, None], self.bias[:, None, None, None]
+        return torch.addcmul(bias + weight[:, 0] * pair[0], weight[:, 1], pair[1])  # no product of matrices: in float32
 
 
 class EncoderBlock(nn.Module):
@@ -180,6 +181,5 @@ def cheapest_matching(rows: Float[Tensor, "S P n D"], columns: Float[Tensor, "S 
     tokens are close to each other.
     """
     with torch.autocast(rows.device.type, enabled=False):
-        rows, columns = (x.float() if x.dtype in (torch.float16, torch.bfloat16) else x for x in (rows, columns))
-        product = rows.flatten(0, 1) @ columns.flatten(0, 1).mT
+        product = at_least_float32(rows).flatten(0, 1) @ at_least_float32(columns).flatten(0, 1).mT
     return exact_matching(-product).unflatten(0, rows.shape[:2])

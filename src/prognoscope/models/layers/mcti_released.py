@@ -17,7 +17,7 @@ from prognoscope.core.errors import InputError
 from prognoscope.models.layers.guided_attention import note
 from prognoscope.models.layers.matched_attention import Bottleneck, DecoderBlock, EncoderBlock, channel_attention
 from prognoscope.models.layers.snn import snn_block
-from prognoscope.models.layers.transport import squared_distances, unbalanced_plan, uniform
+from prognoscope.models.layers.transport import at_least_float32, squared_distances, unbalanced_plan, uniform
 
 
 class ReleasedNetwork(nn.Module):
@@ -127,7 +127,7 @@ class SeenSlots(NamedTuple):
     @torch.no_grad()
     def share(self, bags: Bags) -> Float[Tensor, " T"]:
         """Each patch's share of a slot, on average over the slots; sums to 1 within a patient."""
-        return torch.cat([a @ (1 / a.sum(dim=0)) for a in bags.split(self.attention)]) / self.attention.shape[1]
+        return torch.cat([(each / each.sum(dim=0)).mean(dim=1) for each in bags.split(self.attention)])
 
 
 class Slots(nn.Module):
@@ -156,7 +156,7 @@ class Slots(nn.Module):
         queries = self.query(bags.values)
         parts = zip(bags.split(F.normalize(queries, dim=1)), queries[chosen], strict=True)
         similar = torch.cat([patches @ seen_from.T for patches, seen_from in parts])  # the latter are not normalised
-        attention = F.normalize(similar.float(), dim=1).softmax(dim=1)
+        attention = F.normalize(at_least_float32(similar), dim=1).softmax(dim=1)
         directions = F.normalize(bags.values, dim=1)
         pooled = self.project(bags.weighted_sum(attention.to(directions.dtype), directions))
         mixed = self.mix(pooled)
@@ -192,6 +192,6 @@ def flow_between(slots: Float[Tensor, "P n D"], genes: Float[Tensor, "P m D"], *
 
 def shifted_cost(slots: Float[Tensor, "P n D"], genes: Float[Tensor, "P m D"]) -> Float[Tensor, "P n m"]:
     """Squared distances once the least entry of every token is taken from it."""
-    slots, genes = (x.float() if x.dtype in (torch.float16, torch.bfloat16) else x for x in (slots, genes))
     with torch.autocast(slots.device.type, enabled=False):
-        return squared_distances(*(x - x.amin(dim=-1, keepdim=True) for x in (slots, genes)))
+        tokens = (at_least_float32(each) for each in (slots, genes))
+        return squared_distances(*(each - each.amin(dim=-1, keepdim=True) for each in tokens))

@@ -23,6 +23,11 @@ LARGEST_EXPONENT = 60.0  # of costs / eps up to which float32 holds exp(costs / 
 Gradient = Literal["last", "none", "unroll"]
 
 
+def at_least_float32(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """The same values, in float32 where they had half of its precision."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
 def uniform(mask: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:
     """Weights divided by their sum: equal masses where a mask is 1, none where it is 0."""
     return mask / mask.sum(dim=1, keepdim=True)
@@ -150,7 +155,7 @@ def _without_padding(
     cost: Float[Tensor, "B n m"], a: Float[Tensor, "B n"], b: Float[Tensor, "B m"]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Costs that are zero wherever a mass is, and the logarithms of the masses."""
-    cost = cost.float() if cost.dtype in (torch.float16, torch.bfloat16) else cost
+    cost = at_least_float32(cost)
     present = (a > 0)[:, :, None] & (b > 0)[:, None, :]
     return cost.where(present, 0), a.to(cost.dtype).log(), b.to(cost.dtype).log()
 
