@@ -30,6 +30,12 @@ def test_the_study_file_of_the_readme_is_a_valid_study():
     assert [method.title for method in study.methods] == ["coxph", "snn", "abmil", "mcti"]
 
 
+def test_the_ablations_of_the_readme_are_a_valid_study():
+    text, methods = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)[:2]
+    titles = [method.title for method in parse_study(yaml.safe_load(text) | yaml.safe_load(methods)).methods]
+    assert titles[:2] == ["abmil", "mcti"] and {"mcti-no-subtype-task", "mcti-random-patches"} < set(titles)
+
+
 def test_the_readme_names_exactly_the_commands_that_exist():
     exist = {command.name or command.callback.__name__ for command in app.registered_commands}
     table = README.split("## Commands")[1].split("##")[0]
