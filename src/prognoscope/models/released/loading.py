@@ -4,6 +4,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor
@@ -73,8 +74,8 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
         from safetensors.torch import load_file
 
         return load_file(path)
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    try:  # what a method has no use for is never read, where the file allows it
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except (RuntimeError, ValueError, EOFError, UnpicklingError) as cause:
         raise ModelError(f"{path} is not a checkpoint of tensors alone: {cause}") from cause
     state = state.get("state_dict", state) if isinstance(state, dict) else state
