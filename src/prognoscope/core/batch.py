@@ -85,13 +85,22 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a model says of P patients. Hazard, survival and risk follow from the logits here and nowhere else."""
+    """What a model says of P patients. Hazard, survival and risk follow from the logits here and nowhere else.
+
+    Logits of half precision are widened: risks computed in it would tie patients whom the logits tell apart.
+    """
 
     logits: Float[Tensor, "P K"]  # of the hazard in each time bin
     log_hazard_ratio: Float[Tensor, " P"] | None = None  # of Cox-trained methods, whose risk it is
     subtype_logits: Float[Tensor, "P C"] | None = None
     attention: dict[str, Tensor] = field(default_factory=dict)  # "patches" is (T,): what explains the prediction
     details: dict[str, Tensor] = field(default_factory=dict)  # a method's own intermediates, named in its docstring
+
+    def __post_init__(self):
+        for name in ("logits", "log_hazard_ratio"):
+            value = getattr(self, name)
+            if value is not None and value.dtype in (torch.float16, torch.bfloat16):
+                object.__setattr__(self, name, value.float())
 
     @property
     def hazard(self) -> Float[Tensor, "P K"]:
