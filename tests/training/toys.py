@@ -40,7 +40,7 @@ class Toy:
     def job(self, folder: Path, name: str = "abmil", **changes) -> FoldJob:
         """A small training of a method on the split; `changes` are of the job, `recipe` and `options` of its method."""
         recipe, options = changes.pop("recipe", {}), changes.pop("options", {})
-        method = Method(name, name, OPTIONS[name] | options, FAST | recipe)
+        method = Method(name, name, OPTIONS.get(name, {}) | options, FAST | recipe)
         job = FoldJob(folder, method, self.cohort, self.split, TrainingSpec(), self.pack, {"n_bins": 3}, c_index)
         return replace(job, **changes)
 
