@@ -64,6 +64,27 @@ def test_mcti_and_its_plain_reading_agree(n):
     assert_close(output.subtype_logits, theirs["subtype"], atol=1e-5, rtol=0)
 
 
+def test_ccl_and_its_plain_reading_agree_patient_after_patient():
+    plain = perturbed(lambda: CCL(D, GROUPS, BINS, 32, 24, k=4, bank_length=2))
+    dropout = {"dropout": 0.0, "attention_dropout": 0.0}
+    ours = load_released("ccl", plain.state_dict(), anchor=plain.anchor, bank_length=2, **dropout).train()
+    without_dropout(plain.train())
+    for i in range(14):
+        bag, genes, inputs = a_patient(40 + 5 * i)
+        label, censored = (3 * i) % BINS, i % 3 == 0
+        target = Target(torch.tensor([label]), torch.tensor([not censored]), torch.ones(1), patient=torch.tensor([i]))
+        output = ours(inputs)
+        loss = ours.survival_loss(output, target) + sum(ours.extra_losses(output, target).values())
+        theirs = plain.loss(bag, genes, label, censored, 0)
+        assert_close(loss.sum(), theirs.reshape(()), atol=1e-5, rtol=1e-5)
+        loss.sum().backward()
+        theirs.backward()
+        ours.remember(ours.to_remember(output, target))
+        assert_close(ours.anchor, plain.anchor, atol=1e-5, rtol=0)
+    assert_close(size_of_gradient(ours), size_of_gradient(plain), rtol=1e-4, atol=0)
+    assert_close(ours.eval()(inputs).logits, plain.eval()(bag, genes)["logits"], atol=1e-5, rtol=0)
+
+
 def same(ours, plain, n, censored, logits_of):
     """Logits to 1e-5, and the loss of a patient with its gradient's size."""
     bag, genes, inputs = a_patient(n)
@@ -76,6 +97,11 @@ def same(ours, plain, n, censored, logits_of):
     loss.backward()
     theirs.backward()
     assert_close(size_of_gradient(ours), size_of_gradient(plain), rtol=1e-4, atol=0)
+
+
+def without_dropout(plain: torch.nn.Module) -> None:
+    for dropout in (each for each in plain.modules() if hasattr(each, "p")):
+        dropout.p = 0.0
 
 
 def size_of_gradient(model) -> torch.Tensor:
@@ -119,8 +145,7 @@ def meets_ccl_training(case: Case) -> None:
     widths = (meta["feat_dim"], meta["omic_hidden"], meta["num_cluster"], meta["bank_length"])
     plain = loaded(CCL(meta["path_dim"], meta["omic_sizes"], meta["n_classes"], *widths), case).train()
     plain.anchor = case["in:anchor0"][0]
-    for dropout in (each for each in plain.modules() if hasattr(each, "p")):
-        dropout.p = 0.0
+    without_dropout(plain)
     optimizer = torch.optim.SGD(plain.parameters(), lr=meta["lr"], weight_decay=meta["weight_decay"])
     losses = []
     for i in range(meta["steps"]):
