@@ -48,11 +48,9 @@ def losses(model, output, target):
 
 
 @BOTH
-@given(
-    lengths=st.lists(st.integers(1, 40) | st.integers(1000, 5000), min_size=2, max_size=4), seed=st.integers(0, 99)
-)
-@example(lengths=[20_000, 1, 7], seed=0)
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(lengths=st.lists(st.integers(1, 40) | st.integers(1000, 3000), min_size=2, max_size=4), seed=st.integers(0, 99))
+@example(lengths=[20_000, 1], seed=0)
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_step_equals_its_patients_one_by_one_with_all_losses(variant, lengths, seed):
     inputs, target = batch_of(lengths, seed)
     together, apart = (model_of(variant=variant, bank=12).train() for _ in range(2))
@@ -238,8 +236,9 @@ def test_ablations_take_away_what_they_name():
 @BOTH
 def test_explanations_have_their_shapes_and_sums(variant, cache):
     model, (inputs, _) = model_of(variant=variant, center_cache=cache).eval(), batch_of([9, 40, 2])
-    with torch.no_grad():
+    with torch.inference_mode():
         seen = model.explain(inputs)
+    model(inputs).logits.sum().backward()  # whatever was remembered meanwhile
     shapes = {"slots": (3, 3), "patch_slot": (51,), "nearest_patch": (3, 3), "gates": (3, 2, 2, 16)}
     shapes |= {"tokens": (3, 3, 5, 16), "fusion_attention": (2, 3, 2, 5, 5), "patch_scores": (51, 4)}
     assert {name: tuple(seen[name].shape) for name in shapes} == shapes

@@ -280,8 +280,10 @@ class CCL(SurvivalModel):
         those of the patch's slot, falling with the distance to its centre as a normal density of the cluster's width.
         """
         bags, clusters = inputs.bags, self._cluster(inputs.bags)
-        with torch.enable_grad():
-            gene_tokens, slide_tokens = (each.detach().requires_grad_() for each in self._tokens(inputs, clusters))
+        with torch.no_grad():
+            tokens = self._tokens(inputs, clusters)
+        with torch.inference_mode(False), torch.enable_grad():
+            gene_tokens, slide_tokens = (each.clone().requires_grad_() for each in tokens)
             components = self._components(gene_tokens, slide_tokens)[2]
             gene_scores, slot_scores = (_influence(components, each) for each in (gene_tokens, slide_tokens))
         with torch.no_grad():

@@ -52,11 +52,12 @@ class CohortBank(nn.Module):
     @torch.no_grad()
     def push(self, components: Float[Tensor, "P Q d"], group: Int[Tensor, " P"], patient: Int[Tensor, " P"]) -> None:
         """Append patients to the queues of their groups, one after another."""
-        for one, its_group, number in zip(components, group, patient, strict=True):
-            place = self.pushed[its_group] % self.length
-            self.entries[its_group, place] = one.to(self.entries.dtype)
-            self.patients[its_group, place] = number
-            self.pushed[its_group] += 1
+        # places as rows of one, since a device is waited for where a number of its own is an index
+        for one, of, number in zip(components.split(1), group.split(1), patient.split(1), strict=True):
+            place = self.pushed[of] % self.length
+            self.entries[of, place] = one.to(self.entries.dtype)
+            self.patients[of, place] = number
+            self.pushed[of] += 1
 
     def neighbours(
         self, group: Int[Tensor, " P"], event: Bool[Tensor, " P"], patient: Int[Tensor, " P"], order: Order
