@@ -15,6 +15,7 @@ from prognoscope.training.checkpoint import load_model, save_model, sizes_card
 
 SIZES = Sizes(n_bins=4, embedding_dim=12, group_sizes=(5, 7), n_clinical=2, n_subtypes=2)
 SMALL = {
+    "abmil": {"hidden_dim": 16, "attention_dim": 8},
     "ccl": {"k": 3, "d": 16, "gene_hidden": 8, "heads": 2},
     "cmta": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
     "dualtrans": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
