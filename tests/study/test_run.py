@@ -123,6 +123,7 @@ def test_the_paper_protocol_says_where_it_flatters(simulated, tmp_path):
     run = Study.load(simulated / "study.yaml", ["protocol=paper", "methods=[snn, coxph]"]).run(tmp_path / "paper")
     about = json.loads((run.folder / "provenance.json").read_text())
     assert "time bins were fitted on all patients" in about["optimistic"]["snn"]
+    assert about["precision"] == "float32"  # what auto means on the machine of a test
     history = pd.read_csv(run.folder / "snn" / "fold_0" / "history.csv")
     assert history["chosen"].tolist() == [0, 0, 1]  # MCAT's authors report the last epoch
     assert "optimistic" in run.report.read_text()

@@ -313,6 +313,7 @@ def optimism(study: Study) -> dict[str, str]:
 def provenance(study: Study, inputs: Inputs, notes: Sequence[str]) -> dict[str, object]:
     """Where the numbers come from. No times of day, so that equal runs have equal files."""
     packages = ("prognoscope", "torch", "numpy", "pandas", "scipy", "lifelines")
+    training = study.spec.training
     return {
         "name": study.spec.name,
         "command": "prognoscope run study.yaml",
@@ -320,7 +321,8 @@ def provenance(study: Study, inputs: Inputs, notes: Sequence[str]) -> dict[str, 
         "methods": [method.title for method in study.spec.methods],
         "optimistic": optimism(study),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        "seed": study.spec.training.seed,
+        "seed": training.seed,
+        "precision": TrainingSpec(device=device_of(training.device), precision=training.precision).precision,
         "inputs": {name: sha256(study.folder / name) for name in input_files(study)},
         "notes": [*inputs.cohort.account.notes, *inputs.notes, *notes],
     }
