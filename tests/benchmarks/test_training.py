@@ -49,6 +49,13 @@ def test_work_is_that_of_the_products_and_of_what_is_read_and_written():
     assert gb == pytest.approx(4 * (4 * 8 + 8 * 16 + 4 * 16) / 1e9)
 
 
+def test_a_convolution_by_channel_takes_three_times_its_forward_work():
+    convolve = torch.nn.Conv2d(8, 8, 3, padding=1, groups=8)
+    image = torch.ones(1, 8, 5, 5, requires_grad=True)
+    gflop, _ = work_of(lambda: convolve(image).sum().backward())
+    assert gflop == pytest.approx(3 * 2 * 25 * 8 * 9 / 1e9)
+
+
 def test_ways_take_turns_until_they_have_had_their_seconds():
     turns = []
     ways = [Way("m", name, "float32", lambda name=name: turns.append(name) or 2) for name in "ab"]
