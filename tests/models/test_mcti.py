@@ -66,6 +66,19 @@ def test_patients_in_one_batch_equal_patients_alone_forward_and_backward(options
         assert_close(each, theirs[name], atol=1e-5 * largest, rtol=1e-4)
 
 
+def test_bags_of_one_and_of_20000_patches_in_one_batch_equal_bags_alone():
+    inputs, target = batch_of([1, 20_000, 5, 700])
+    together, apart = model_with(), model_with()
+    alone = torch.cat([apart(one).logits for one in inputs.split()])
+    assert_close(together(inputs).logits, alone, atol=1e-5, rtol=1e-5)
+    loss_of(together, inputs, target).sum().backward()
+    for one, its_target in zip(inputs.split(), target.split(), strict=True):
+        loss_of(apart, one, its_target).sum().backward()
+    largest = max(each.abs().max().item() for each in gradients(together).values())
+    for name, each in gradients(together).items():
+        assert_close(each, gradients(apart)[name], atol=1e-5 * largest, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"intra": "channel"}, {"guidance": "gate"}, {"tga": False}, {"heads": 2}], ids=str
 )
@@ -194,6 +207,32 @@ def test_a_patient_of_unknown_subtype_learns_from_survival_alone():
     assert all(loss[0] == 0 and loss[1] > 0 for loss in losses.values())
     nobody = Target(target.bin, target.event, target.time)
     assert not any(loss.any() for loss in model.extra_losses(model(inputs), nobody).values())
+
+
+def test_a_patient_of_one_patch_without_event_or_subtype_still_teaches():
+    inputs, _ = batch_of([1])
+    censored = Target(torch.tensor([3]), torch.tensor([False]), torch.ones(1), torch.tensor([-1]))
+    model = model_with()
+    loss = loss_of(model, inputs, censored)
+    loss.sum().backward()
+    assert torch.isfinite(loss).all() and loss > 0
+    assert all(torch.isfinite(each).all() for each in gradients(model).values())
+    assert not model.network.auxiliary_head[1].weight.grad.any()
+
+
+def test_a_batch_of_one_subtype_gives_finite_losses():
+    inputs, target = batch_of([4, 9])
+    same = Target(target.bin, target.event, target.time, torch.tensor([1, 1]))
+    losses = model_with().extra_losses(model_with()(inputs), same)
+    assert all(torch.isfinite(each).all() for each in losses.values())
+
+
+def test_ablations_stand_in_the_papers_order_and_each_can_be_made():
+    assert [each.row for each in MCTI.ablations[:3]] == ["w/o WSI recon.", "w/o genes group.", "w/o TGA"]
+    inputs, target = batch_of([4, 9])
+    for each in MCTI.ablations:
+        model = model_with(**each.options)
+        assert torch.isfinite(loss_of(model, inputs, target)).all()
 
 
 def test_losses_are_weighted_as_the_options_say():

@@ -20,6 +20,7 @@ from torch import Tensor
 from prognoscope.core.errors import InputError
 
 LARGEST_EXPONENT = 60.0  # of costs / eps up to which float32 holds exp(costs / eps) and its products with scalings
+ROUNDS_BETWEEN_LOOKS = 10
 Gradient = Literal["last", "none", "unroll"]
 
 
@@ -121,13 +122,13 @@ def unbalanced_plan(
     power = marginal_penalty / (marginal_penalty + reg)
     log_u, log_v = (torch.zeros_like(x).where(x > -torch.inf, -torch.inf) for x in (log_a, log_b))
     going = torch.ones(len(cost), 1, dtype=torch.bool, device=cost.device)
-    for _ in range(most_rounds):
+    for i in range(most_rounds):
         new_u = power * (log_a - torch.logsumexp(log_kernel + log_v[:, None, :], dim=2))
         new_v = power * (log_b - torch.logsumexp(log_kernel + new_u[:, :, None], dim=1))
         change = (_relative_change(new_u, log_u) + _relative_change(new_v, log_v)) / 2
         log_u, log_v = new_u.where(going, log_u), new_v.where(going, log_v)
         going = going & (change >= tolerance)
-        if not going.any():
+        if i % ROUNDS_BETWEEN_LOOKS == 0 and not going.any():  # a look waits for the device
             break
     plan = (log_u[:, :, None] + log_kernel + log_v[:, None, :]).exp()
     return plan.where((log_a > -torch.inf)[:, :, None] & (log_b > -torch.inf)[:, None, :], 0)
