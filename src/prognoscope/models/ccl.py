@@ -24,6 +24,7 @@ from prognoscope.models.layers.kmeans import (
     squared_distances,
 )
 from prognoscope.models.layers.knowledge import Decomposition, TokenPool, knowledge_loss
+from prognoscope.models.layers.slot_scores import influence, mean_by, shared_evenly
 from prognoscope.models.layers.snn import snn_block
 from prognoscope.models.layers.token_fusion import FusionLayer, NystromFusionLayer
 
@@ -104,7 +105,10 @@ class CCL(SurvivalModel):
         sampler="shuffled",
         published_epoch="last_best_on_test",
     )
-    paper = "CCL, Cohort-individual cooperative learning for multimodal cancer survival analysis, IEEE TMI 2024"
+    paper = (
+        "Zhou et al., Cohort-individual cooperative learning for multimodal cancer survival analysis (CCL), "
+        "IEEE TMI 2024"
+    )
     ablations: ClassVar[tuple[Ablation, ...]] = (
         Ablation("baseline", "baseline", {"fusion": "transformer"}, method="dualtrans"),
         Ablation("cca", "cca", {"ablation": "cca"}),
@@ -158,7 +162,8 @@ class CCL(SurvivalModel):
             "center_cache": center_cache,
         }
         chosen = {name: VARIANTS[variant][name] if value is None else value for name, value in chosen.items()}
-        for name, value, known in [*((n, v, CHOICES[n]) for n, v in chosen.items()), ("ablation", ablation, ABLATIONS)]:
+        for name, value in {**chosen, "ablation": ablation}.items():
+            known = {**CHOICES, "ablation": ABLATIONS}[name]
             if value not in known:
                 raise ModelError(f"ccl has no {name} {value!r}; {nearest(str(value), map(str, known))}")
         if not group_sizes:
@@ -205,7 +210,7 @@ class CCL(SurvivalModel):
         gene, slide, components = self._components(gene_tokens, slide_tokens)
         logits = self.head(self.fusion_norm(self._fused(components)[-1][:, 0]))
         attention = {
-            "patches": _shared_evenly(self.slide_pool.importance(slide_tokens), clusters.slot, inputs.bags),
+            "patches": shared_evenly(self.slide_pool.importance(slide_tokens), clusters.slot, inputs.bags),
             "gene_groups": self.gene_pool.importance(gene_tokens),
         }
         details = {"components": components, "gene": gene, "slide": slide, "centres": clusters.centres}
@@ -285,7 +290,7 @@ class CCL(SurvivalModel):
         with torch.inference_mode(False), torch.enable_grad():
             gene_tokens, slide_tokens = (each.clone().requires_grad_() for each in tokens)
             components = self._components(gene_tokens, slide_tokens)[2]
-            gene_scores, slot_scores = (_influence(components, each) for each in (gene_tokens, slide_tokens))
+            gene_scores, slot_scores = (influence(components, each) for each in (gene_tokens, slide_tokens))
         with torch.no_grad():
             gene, slide, components = self._components(gene_tokens, slide_tokens)
             tokens = self._fused(components)
@@ -294,7 +299,7 @@ class CCL(SurvivalModel):
             distance = [squared_distances(bag, centres[None]) for bag, centres in parts]  # (k, N) each
             of_patch = torch.cat(distance, dim=1).gather(0, clusters.slot[None])[0]
             in_cluster = bags.owner * slot_scores.shape[2] + clusters.slot
-            width = _mean_by(of_patch, in_cluster, clusters.slots.numel())
+            width = mean_by(of_patch, in_cluster, clusters.slots.numel())
             near = torch.exp(-of_patch / (2 * width).clamp(min=1e-12))
             explained = {
                 "slots": clusters.slots,
@@ -371,30 +376,3 @@ class SlotClusters(NamedTuple):
 
 def _numbers(target: Target) -> Int[Tensor, " P"]:
     return torch.full_like(target.bin, NOBODY) if target.patient is None else target.patient
-
-
-def _shared_evenly(of_slot: Float[Tensor, "P k"], slot: Int[Tensor, " T"], bags: Bags) -> Float[Tensor, " T"]:
-    """The weight of each slot that has patches, in equal parts for them: sums to 1 within a patient."""
-    place = bags.owner * of_slot.shape[1] + slot
-    n = of_slot.new_zeros(of_slot.numel()).index_add_(0, place, of_slot.new_ones(len(slot)))
-    weight = of_slot * (n > 0).view_as(of_slot)
-    weight = weight / weight.sum(dim=1, keepdim=True)
-    return (weight.flatten() / n.clamp(min=1))[place]
-
-
-def _influence(components: Float[Tensor, "P Q d"], tokens: Float[Tensor, "P m d"]) -> Float[Tensor, "P Q m"]:
-    """|token . d(half the squared length of a component)/d token|, as shares; zero where it does not depend on any."""
-    scores = []
-    for each in components.unbind(1):
-        (gradient,) = torch.autograd.grad(
-            each.square().sum() / 2, tokens, retain_graph=True, allow_unused=True, materialize_grads=True
-        )
-        scores.append((gradient * tokens.detach()).sum(dim=2).abs())
-    stacked = torch.stack(scores, dim=1)
-    return stacked / stacked.sum(dim=2, keepdim=True).clamp(min=1e-12)
-
-
-def _mean_by(values: Float[Tensor, " T"], place: Int[Tensor, " T"], n: int) -> Float[Tensor, " T"]:
-    """Of each entry, the mean of those at the same place."""
-    total, count = (values.new_zeros(n).index_add_(0, place, each) for each in (values, torch.ones_like(values)))
-    return (total / count)[place]
