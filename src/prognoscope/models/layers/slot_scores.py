@@ -1,4 +1,4 @@
-"""How much tokens that stand for groups of patches weigh, and what of it falls on each patch; the definitions are ours."""
+"""How much tokens of groups of patches weigh, and what of it falls on each patch; the definitions are ours."""
 
 import torch
 from jaxtyping import Float, Int
