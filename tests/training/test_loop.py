@@ -28,8 +28,8 @@ def recipe(**changes) -> Recipe:
 
 def train_by_hand(model, data, recipe, seed):
     """One patient at a time, gradients accumulated over a step, nothing of the loop but its draw of patients."""
-    fast = [v for n, v in model.named_parameters() if n.startswith("dsmil.")]
-    slow = [v for n, v in model.named_parameters() if not n.startswith("dsmil.")]
+    fast = [v for n, v in model.named_parameters() if n.startswith("network.dsmil.")]
+    slow = [v for n, v in model.named_parameters() if not n.startswith("network.dsmil.")]
     groups = [{"params": slow}, *([{"params": fast}] if fast else [])]
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.SGD
     options = {} if recipe.optimizer == "adam" else {"momentum": 0.9}
@@ -150,7 +150,8 @@ def test_rates_follow_the_schedule_and_the_factors_of_the_model(toy):
         id(p): group["factor"] for group in make_optimizer(model, recipe()).param_groups for p in group["params"]
     }
     names = {name: factors[id(p)] for name, p in model.named_parameters()}
-    assert {name for name, factor in names.items() if factor == 10} == {n for n in names if n.startswith("dsmil.")}
+    of_dsmil = {name for name in names if name.startswith("network.dsmil.")}
+    assert {name for name, factor in names.items() if factor == 10} == of_dsmil
     assert set(names.values()) == {1.0, 10.0}
 
 
