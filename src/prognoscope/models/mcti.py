@@ -105,7 +105,7 @@ class MCTI(SurvivalModel):
         published_epoch="best_on_validation",
         published_stop=EarlyStop(patience=5, warm_up=2, earliest=18),
     )
-    learning_rate_factors: ClassVar[dict[str, float]] = {"dsmil": 10.0}
+    learning_rate_factors: ClassVar[dict[str, float]] = {"network.dsmil": 10.0}
     ablations = (
         Ablation("random-patches", "w/o WSI recon.", {"select": "random"}),
         Ablation("no-gene-grouping", "w/o genes group.", {"gene_grouping": False}),
