@@ -92,7 +92,7 @@ class GHANet(SurvivalModel):
     recipe = Recipe(
         learning_rate=2e-4, weight_decay=1e-5, epochs=20, patients_per_step=32, published_epoch="best_on_test"
     )
-    paper = "Wang et al., Histo-genomic knowledge distillation for cancer prognosis (G-HANet), arXiv:2403.10040, 2024"
+    paper = "Wang et al., Histo-genomic knowledge distillation for cancer prognosis (G-HANet), arXiv 2403.10040"
     ablations = (
         Ablation("model0", "m0: attention pooling", method="abmil"),
         Ablation("model1", "m1: gated association, cross-attention", {"preset": "model1"}),

@@ -81,7 +81,7 @@ def methods_table(names: Iterable[str] = ()) -> pd.DataFrame:
                 "method": name,
                 "needs": "covariates or genes" if kind.fits_at_once else needs,
                 "learns from besides": " + ".join(WORDS.get(what, what) for what in learns),
-                "parameters": f"{count_parameters(model):,}" if not kind.fits_at_once else "one a covariate",
+                "parameters": f"{count_parameters(model):,}" if not kind.fits_at_once else "one each",
                 "paper": kind.paper,
             }
         )
