@@ -82,7 +82,10 @@ def arguments(state: dict[str, Tensor]) -> dict[str, object]:
     try:
         n_groups = sum(bool(re.fullmatch(r"genomics_fc\.\d+\.0\.0\.weight", name)) for name in state)
         d, gene_hidden = state["geno_fc.0.weight"].shape
+        filters = state.get("transformer.layer1.attn.res_conv.weight")  # one a head, of nystrom attention alone
+        heads = {} if filters is None else {"heads": len(filters)}
         return {
+            **heads,
             "embedding_dim": state["path_fc.0.weight"].shape[1],
             "group_sizes": tuple(state[f"genomics_fc.{i}.0.0.weight"].shape[1] for i in range(n_groups)),
             "n_bins": len(state["classifier.bias"]),

@@ -48,7 +48,7 @@ def arguments(state: dict[str, Tensor]) -> dict[str, object]:
     n_tokens = state["associate.tokens"].shape[1]
     return {
         "embedding_dim": embedding_dim,
-        "group_sizes": tuple(len(state[f"reconstruct.{i}.4.bias"]) for i in range(n_tokens)),
+        "group_sizes": tuple(len(state.get(f"reconstruct.{i}.4.bias", ())) for i in range(n_tokens)),  # 0: no head
         "n_bins": len(state["head.bias"]),
         "variant": "paper" if width == 2 * hidden_dim else "released",
         "hidden_dim": hidden_dim,

@@ -50,6 +50,8 @@ def place(name: str, d: int) -> Place:
         return "genes.to_qkv.weight", (_third(found[1], d),)
     if found := re.fullmatch(r"(enc|dec)\.(\d+)\.(cls|surv)\.to_([qkv])\.weight", name):
         return f"{COVERS[found[1]]}.{found[2]}.to_qkv.weight", (STREAMS[found[3]], _third(found[4], d))
+    if found := re.fullmatch(r"(enc|dec)\.(\d+)\.(cls|surv)\.rescale", name):
+        return f"{COVERS[found[1]]}.{found[2]}.rescale", (STREAMS[found[3]],)
     if found := re.fullmatch(r"(enc|dec)\.(\d+)\.(cls|surv)\.(norm1|norm2|proj|ff\.0|ff\.2)\.(weight|bias)", name):
         block = f"{COVERS[found[1]]}.{found[2]}.{IN_BLOCK[found[4]]}"
         return f"{block}.{found[5]}", (STREAMS[found[3]],)
@@ -92,7 +94,7 @@ def fill(network: nn.Module, state: dict[str, Tensor], place: Callable[[str], Pl
     left_over = []
     for name, value in state.items():
         target, index = place(name)
-        if target not in ours or _shape(ours[target][index]) != _shape(value):
+        if target not in ours or not _fits(ours[target], index, value):
             left_over.append(name)
             continue
         ours[target].data[index] = value.reshape(ours[target][index].shape)
@@ -125,6 +127,7 @@ def arguments(state: dict[str, Tensor]) -> dict[str, object]:
             "query_dim": len(state["dsmil.q.0.bias"]),
             "ff_ratio": len(state["enc.0.cls.ff.0.bias"]) // d,
             "layers": len({name.split(".")[1] for name in state if name.startswith("enc.")}),
+            **_second_task(state, n_subtypes),
         }
     except KeyError as cause:
         raise ModelError(f"The checkpoint is not one of mcti: it lacks {cause}.") from cause
@@ -133,6 +136,19 @@ def arguments(state: dict[str, Tensor]) -> dict[str, object]:
 def _third(letter: str, d: int) -> slice:
     i = "qkv".index(letter)
     return slice(i * d, (i + 1) * d)
+
+
+def _second_task(state: dict[str, Tensor], n_subtypes: int) -> dict[str, str]:
+    if "head_cls.fc.bias" not in state:
+        return {"aux_task": "none"}
+    return {"aux_task": "subtype" if len(state["head_cls.fc.bias"]) == n_subtypes else "survival"}
+
+
+def _fits(parameter: Tensor, index: tuple[int | slice, ...], value: Tensor) -> bool:
+    """Whether the place exists and holds what the value does; lengths of 1 do not matter."""
+    if index and isinstance(index[0], int) and index[0] >= len(parameter):
+        return False
+    return _shape(parameter[index]) == _shape(value)
 
 
 def _shape(value: Tensor) -> list[int]:
