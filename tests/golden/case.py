@@ -1,6 +1,7 @@
 """One golden file: weights, inputs, outputs and gradients by name, and the checks on them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,17 @@ class Case:
         return self.named("w")
 
     @property
+    def gradients(self) -> dict[str, Tensor]:
+        """The gradients of parameters, which some files keep among the outputs."""
+        outputs = self.named("out").items()
+        among = {name.removeprefix("grad:"): value for name, value in outputs if name.startswith("grad:")}
+        return self.named("grad") | among
+
+    def options(self, *names: str) -> dict[str, object]:
+        """Those of these options that the file names."""
+        return {name: self.meta[name] for name in names if name in self.meta}
+
+    @property
     def atol(self) -> float:
         return min(1e-5, self.meta.get("suggested_atol", 1e-5))
 
@@ -48,13 +60,20 @@ class Case:
 
     def same_gradients(self, model: nn.Module, rename, *, rtol: float = 1e-4) -> None:
         """Every golden `grad:` equals ours, relative to its largest entry. `rename` maps published names to ours."""
-        ours, golden = dict(model.named_parameters()), self.named("grad")
-        rounding = 1e-6 * max(each.abs().max() for each in golden.values())  # of gradients that are zero by algebra
-        for name, theirs in golden.items():
-            gradient = ours[rename(name)].grad
-            assert gradient is not None, f"{name} has no gradient"
-            worst = (gradient.reshape(theirs.shape) - theirs).abs().max()
-            assert worst <= rtol * theirs.abs().max() + rounding, f"the gradient of {name} is off by {worst:.2e}"
+        ours = dict(model.named_parameters())
+        same_gradients(self.gradients, lambda name: ours[rename(name)].grad, rtol=rtol)
+
+
+def same_gradients(
+    golden: dict[str, Tensor], gradient_of: Callable[[str], Tensor | None], *, rtol: float = 1e-4
+) -> None:
+    """Each golden gradient equals ours of that name, relative to its largest entry."""
+    rounding = 1e-6 * max((each.abs().max() for each in golden.values()), default=0)  # where zero by algebra
+    for name, theirs in golden.items():
+        ours = gradient_of(name)
+        assert ours is not None, f"{name} has no gradient"
+        worst = (ours.reshape(theirs.shape) - theirs).abs().max()
+        assert worst <= rtol * theirs.abs().max() + rounding, f"the gradient of {name} is off by {worst:.2e}"
 
 
 def one_bag(values: Tensor) -> Inputs:

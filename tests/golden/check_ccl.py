@@ -7,13 +7,13 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.ccl import CCL
+from prognoscope.models.ccl import CCL, CHOICES
 from prognoscope.models.layers.cohort_bank import CohortBank, cohort_loss
 from prognoscope.models.layers.kmeans import in_slots, kmeans, nearest_patches, slots_of
 from prognoscope.models.layers.knowledge import Interaction, knowledge_loss
 from prognoscope.models.released.ccl import load, rename
 
-from .case import Case, one_bag, same_survival, target
+from .case import Case, one_bag, same_gradients, same_survival, target
 
 NO_DROPOUT = {"dropout": 0.0, "attention_dropout": 0.0}
 
@@ -85,7 +85,7 @@ def check_ccl_forward(case: Case) -> None:
     for i, encoder in enumerate(("common", "synergy")):
         for j, modality in enumerate(("geno", "path")):
             case.same(seen["gates"][0, i, j], f"{encoder}_{modality}_gate")
-    for i in (0, 1):
+    for i in range(len(model.fusion)):
         case.same(seen["tokens"][i + 1], f"tokens_layer{i + 1}")
         layer = model.fusion[i]
         case.same(layer.attend.map(layer.norm(seen["tokens"][i, 0])), f"layer{i + 1}_attn_padded")
@@ -97,7 +97,7 @@ def check_ccl_paper(case: Case) -> None:
     output, seen = model(inputs), model.explain(inputs)
     for name, ours in zip(("common", "synergy", "G", "P"), output.details["components"][0], strict=True):
         case.same(ours, name)
-    for i in (0, 1):
+    for i in range(len(model.fusion)):
         case.same(seen["fusion_attention"][i], f"layer{i + 1}_attn")
     _same_summaries(case, model, output, seen)
 
@@ -149,7 +149,7 @@ def check_loss_ccl_cohort(case: Case) -> None:
 
 def check_ccl_train_sequence(case: Case) -> None:
     meta = case.meta
-    options = {"bank_length": meta["bank_length"], "tau": meta["tau"], "variant": meta["variant"], **NO_DROPOUT}
+    options = case.options("bank_length", "tau", "variant", "heads", "alpha", "temperature") | NO_DROPOUT
     model = load(case.weights, anchor=case["in:anchor0"][0], **options).train()
     optimizer = torch.optim.SGD(
         model.parameters(), lr=meta["lr"], weight_decay=meta["weight_decay"], momentum=meta["momentum"]
@@ -183,8 +183,11 @@ def check_ccl_train_sequence(case: Case) -> None:
 
 def _model_and_inputs(case: Case) -> tuple[CCL, Inputs]:
     meta = case.meta
-    names = ("fusion_attention", "interaction_value", "swap_specific", "align", "center_cache", "heads")
-    options = {name: meta[name] for name in names if name in meta}
+    options = case.options(
+        "fusion_attention", "interaction_value", "swap_specific", "align", "center_cache", "heads", "empty_cluster"
+    )
+    if options.get("empty_cluster") not in CHOICES["empty_cluster"]:  # "not exercised"
+        options.pop("empty_cluster", None)
     model = load(case.weights, anchor=case["in:anchor"][0], variant=meta["variant"], **options)
     return model, _inputs(case["in:x_path"], case["in:x_omic"], meta["omic_sizes"])
 
@@ -204,11 +207,14 @@ def _same_summaries(case: Case, model: CCL, output, seen: dict[str, Tensor]) -> 
 
 def _same_first_gradients(case: Case, model: CCL) -> None:
     ours = dict(model.named_parameters())
-    for name, theirs in case.named("out").items():
-        if name.startswith("grad0:"):
-            parameter = ours.get(rename(name.removeprefix("grad0:")))
-            gradient = torch.zeros_like(theirs) if parameter is None else parameter.grad  # the pool's bias: a buffer
-            _same_gradient(gradient.view_as(theirs), theirs, name)
+    outputs = case.named("out").items()
+    golden = {name.removeprefix("grad0:"): theirs for name, theirs in outputs if name.startswith("grad0:")}
+
+    def gradient_of(name: str) -> Tensor | None:
+        parameter = ours.get(rename(name))
+        return torch.zeros_like(golden[name]) if parameter is None else parameter.grad  # the pool's bias: a buffer
+
+    same_gradients(golden, gradient_of)
 
 
 def _same_gradient(ours: Tensor, theirs: Tensor, name: str) -> None:

@@ -36,7 +36,7 @@ def check_ghanet_differential(case: Case) -> None:
     table = pd.DataFrame(z, patients, genes)
     np.testing.assert_array_equal(found["p_adjusted"] < alpha, out["deseq_selected"])
     for rule in ("welch", "welch_resampled"):
-        selection = GeneSelection(rule, alpha=alpha, min_genes=0)
+        selection = GeneSelection(rule, alpha=alpha, **{"min_genes": 0, **case.options("adjust", "min_genes")})
         chosen = choose_genes(table, groups, low, high, selection, drawn=drawn)
         np.testing.assert_array_equal(chosen.table["kept"].to_numpy(bool), out[f"{rule}_selected"])
 
