@@ -3,12 +3,12 @@
 Zhou, Chen: Cross-modal translation and alignment for survival analysis (CMTA). ICCV 2023, eq. 20 and its variants.
 """
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-HALF = (torch.float16, torch.bfloat16)
+from prognoscope.models.layers.precision import at_least_float32
+
 ALIGNMENTS = ("l1", "mse", "kl", "cosine", "orthogonal")
 
 
@@ -38,7 +38,7 @@ def alignment_loss(
 
     "orthogonal" wants a guess parallel to its own summary and, `gamma` as much, all else at right angles.
     """
-    p, p_hat, g, g_hat = (x.float() if x.dtype in HALF else x for x in (p, p_hat, g, g_hat))
+    p, p_hat, g, g_hat = map(at_least_float32, (p, p_hat, g, g_hat))
     fixed_p, fixed_g = (p.detach(), g.detach()) if detach else (p, g)
     if kind != "orthogonal":
         return distance(kind, fixed_p, p_hat) + distance(kind, fixed_g, g_hat)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
+from prognoscope.models.layers.precision import at_least_float32
 
 
 class Exchange(NamedTuple):
@@ -89,8 +90,7 @@ def _scores(
     parts = [x @ group.mT for x, group in zip(patches.split(patches.values), groups, strict=True)]
     if offset is not None:
         parts = [part + one for part, one in zip(parts, offset, strict=True)]
-    scores = torch.cat(parts)
-    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+    return at_least_float32(torch.cat(parts))
 
 
 def _spread(patches: Bags, weights: Float[Tensor, "T S"], groups: Float[Tensor, "P S D"]) -> Float[Tensor, "T D"]:

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from prognoscope.models.layers.transport import at_least_float32, column_potentials, exact_matching
+from prognoscope.models.layers.precision import at_least_float32
+from prognoscope.models.layers.transport import column_potentials, exact_matching
 
 
 @dataclass(frozen=True, slots=True)

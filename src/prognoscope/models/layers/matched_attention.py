@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from prognoscope.models.layers.guided_attention import StreamLinear, StreamNorm
-from prognoscope.models.layers.transport import at_least_float32, exact_matching
+from prognoscope.models.layers.precision import at_least_float32
+from prognoscope.models.layers.transport import exact_matching
 
 Maps = dict[str, Tensor]
 

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from prognoscope.core.bags import Bags
 from prognoscope.core.errors import ModelError
 from prognoscope.models.layers.by_length import map_by_length
+from prognoscope.models.layers.precision import at_least_float32
 
 RECOMPUTE_ABOVE = 65_536  # tokens of a sequence; a layer of longer ones is computed again in the backward pass
 
@@ -94,7 +95,7 @@ class NystromAttention(nn.Module):
         if short and not is_exact:
             q = F.linear(x, w_q)
             with torch.autocast(x.device.type, enabled=False):
-                mixed = self._mix_short(*map(self._heads, _at_least_float32(q, k, v)), 1 if first_only else n)
+                mixed = self._mix_short(*map(self._heads, map(at_least_float32, (q, k, v))), 1 if first_only else n)
         else:
             q = F.linear(x[:, start : start + (1 if first_only else n)], w_q)
             means = (
@@ -102,7 +103,7 @@ class NystromAttention(nn.Module):
             )  # projections of means are means of projections
             landmarks = F.linear(means, torch.cat([w_q, w_k])).chunk(2, dim=-1)
             with torch.autocast(x.device.type, enabled=False):
-                mixed = self._mix_long(*map(self._heads, _at_least_float32(q, k, v, *landmarks)), is_exact)
+                mixed = self._mix_long(*map(self._heads, map(at_least_float32, (q, k, v, *landmarks))), is_exact)
         return mixed.transpose(1, 2).flatten(2) + self._along(v, start, 1 if first_only else n)
 
     def _mix_long(self, q, k, v, q_mean, k_mean, is_exact: bool) -> Float[Tensor, "B h r e"]:
@@ -182,7 +183,3 @@ def pseudo_inverse(a: Float[Tensor, "B h m m"], scale: Float[Tensor, " B"], step
         inner = torch.baddbmm(w, w, inner, beta=15, alpha=-1)
         z = torch.baddbmm(z, z, inner, beta=3.25, alpha=-0.25)
     return z.view(shape)
-
-
-def _at_least_float32(*values: Tensor) -> tuple[Tensor, ...]:
-    return tuple(each.float() if each.dtype in (torch.float16, torch.bfloat16) else each for each in values)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
+from prognoscope.models.layers.precision import at_least_float32
 
 
 class TokenAttention(nn.Module):
@@ -50,9 +51,7 @@ class TokenAttention(nn.Module):
             patches: Every bag must have a patch.
         """
         with torch.autocast(patches.values.device.type, enabled=False):
-            tokens, values = (
-                x.to(torch.promote_types(x.dtype, torch.float32)) for x in (tokens, patches.values)
-            )  # fmt: skip
+            tokens, values = at_least_float32(tokens), at_least_float32(patches.values)
             q = self.to_q(tokens).unflatten(2, (self.heads, -1))
             queries = torch.einsum("pghc,hce->phge", q, self.to_k.weight.unflatten(0, (self.heads, -1)))
             queries = self.scale * queries.flatten(1, 2)  # (P or 1, H G, E)

@@ -18,15 +18,11 @@ from scipy.sparse import eye_array, kron, vstack
 from torch import Tensor
 
 from prognoscope.core.errors import InputError
+from prognoscope.models.layers.precision import at_least_float32
 
 LARGEST_EXPONENT = 60.0  # of costs / eps up to which float32 holds exp(costs / eps) and its products with scalings
 ROUNDS_BETWEEN_LOOKS = 10
 Gradient = Literal["last", "none", "unroll"]
-
-
-def at_least_float32(values: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """The same values, in float32 where they had half of its precision."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def uniform(mask: Float[Tensor, "B n"]) -> Float[Tensor, "B n"]:
