@@ -68,6 +68,10 @@ class NystromAttention(nn.Module):
 
         Keys are the p zeros in front, then the n tokens; rows are the same, or the first token alone.
         """
+        with torch.autocast(x.device.type, enabled=False):
+            return self._map(at_least_float32(x), first_only)
+
+    def _map(self, x: Float[Tensor, "n D"], first_only: bool) -> Float[Tensor, "h r k"]:
         n, m, scale = len(x), self.landmarks, (x.shape[1] // self.heads) ** -0.5
         of_short = self.exact and n <= m
         x = x if of_short else F.pad(x, (0, 0, -n % m, 0))
