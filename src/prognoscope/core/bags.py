@@ -56,6 +56,17 @@ class Bags:
         """The row of each patient's first patch."""
         return (self.lengths.cumsum(0) - self.lengths).to(self.values.device)
 
+    def need_patches(self, method: str) -> None:
+        """Refuse bags without a patch, of which the method would make numbers that mean nothing.
+
+        Raises:
+            InputError: There is such a bag.
+        """
+        if lacking := int((self.lengths == 0).sum()):
+            raise InputError(
+                f"{lacking} of {len(self)} patients have no patches. Leave them out: {method} needs slides."
+            )
+
     def replace(self, values: Float[Tensor, "T _"]) -> "Bags":
         """The same patients and places with other values."""
         return Bags(values, self.lengths, self.coords)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
-from prognoscope.core.errors import InputError, ModelError, nearest
+from prognoscope.core.errors import ModelError, nearest
 from prognoscope.models.base import Ablation, Recipe, SurvivalModel
 from prognoscope.models.layers.cohort_bank import NOBODY, CohortBank, cohort_loss
 from prognoscope.models.layers.kmeans import (
@@ -319,9 +319,7 @@ class CCL(SurvivalModel):
         return explained
 
     def _cluster(self, bags: Bags) -> "SlotClusters":
-        if (bags.lengths == 0).any():
-            lacking = int((bags.lengths == 0).sum())
-            raise InputError(f"{lacking} of {len(bags)} patients have no patches. Leave them out: ccl needs slides.")
+        bags.need_patches("ccl")
         if self.once is not None:
             centres, cluster = self.once(bags)
         else:

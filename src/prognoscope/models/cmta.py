@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
-from prognoscope.core.errors import InputError, ModelError, nearest
+from prognoscope.core.errors import ModelError, nearest
 from prognoscope.core.losses import discrete_nll, survival_cross_entropy
 from prognoscope.models.base import Ablation, Recipe, SurvivalModel
 from prognoscope.models.layers.alignment import ALIGNMENTS, alignment_loss
@@ -186,9 +186,7 @@ class CMTA(SurvivalModel):
 
     def _predict(self, inputs: Inputs, record: dict[str, Tensor] | None) -> Output:
         bags = inputs.bags
-        if (bags.lengths == 0).any():
-            lacking = int((bags.lengths == 0).sum())
-            raise InputError(f"{lacking} of {len(bags)} patients have no patches. Leave them out: cmta needs slides.")
+        bags.need_patches("cmta")
         patches, groups = bags.replace(self.project(bags.values)), self.genes(inputs.omics)
         needs_rows = record is not None or (self.cross is None and not self.training)
         rows: list[Tensor] | None = [] if needs_rows else None

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.batch import Inputs, Output
-from prognoscope.core.errors import InputError, ModelError, nearest
+from prognoscope.core.errors import ModelError, nearest
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.cmta import CMTA
 from prognoscope.models.layers.fusion import ConcatFusion
@@ -93,11 +93,7 @@ class DualTrans(SurvivalModel):
 
     def forward(self, inputs: Inputs) -> Output:
         bags = inputs.bags
-        if (bags.lengths == 0).any():
-            lacking = int((bags.lengths == 0).sum())
-            raise InputError(
-                f"{lacking} of {len(bags)} patients have no patches. Leave them out: dualtrans needs slides."
-            )
+        bags.need_patches("dualtrans")
         rows: list[Tensor] | None = None if self.training else []
         p = self.patch_encoder.summary(bags.replace(self.project(bags.values)), rows)
         groups = self.genes(inputs.omics)

@@ -178,9 +178,7 @@ class GHANet(SurvivalModel):
 
     def forward(self, inputs: Inputs) -> Output:
         bags = inputs.bags
-        if (bags.lengths == 0).any():
-            lacking = int((bags.lengths == 0).sum())
-            raise InputError(f"{lacking} of {len(bags)} patients have no patches. Leave them out: ghanet needs slides.")
+        bags.need_patches("ghanet")
         f2, association = self.associate(bags)
         # the two projections as one product are no faster, as everything behind would read every other half row
         patches = bags.replace(relu_dropout(self.project(bags.values), self.dropout, training=self.training))

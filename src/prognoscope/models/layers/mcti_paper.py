@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output
-from prognoscope.core.errors import InputError
 from prognoscope.models.layers.dsmil import DSMIL, DualStreams
 from prognoscope.models.layers.guided_attention import GuidedAttention, GuidedAttentionSpec, Tokens, note
+from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.snn import snn_block
 
 
@@ -71,9 +71,7 @@ class PaperNetwork(nn.Module):
     def forward(self, inputs: Inputs, record: dict[str, Tensor] | None = None) -> Output:
         """The prediction; every block's streams and maps are added to the record, if there is one."""
         bags = inputs.bags
-        if (bags.lengths == 0).any():
-            lacking = int((bags.lengths == 0).sum())
-            raise InputError(f"{lacking} of {len(bags)} patients have no patches. Leave them out: mcti needs slides.")
+        bags.need_patches("mcti")
         streams = self.dsmil(bags)
         rows = self._select(bags, streams)
         selected = rows >= 0
@@ -186,7 +184,7 @@ class GeneEncoder(nn.Module):
             return self.project(tokens.flatten(1)), None
         parts = self.to_qkv(tokens).unflatten(2, (3, self.heads, -1))  # (P, S, 3, h, d / h)
         q, k, v = parts.permute(2, 0, 3, 1, 4)
-        attention = (q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1)
+        attention = at_least_float32(q @ k.mT / q.shape[-1] ** 0.5).softmax(dim=-1)
         mixed = (attention.to(v.dtype) @ v).transpose(1, 2).flatten(2)
         return self.project(self.mix(mixed).flatten(1)), attention
 
