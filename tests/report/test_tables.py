@@ -104,6 +104,7 @@ def test_the_verdict_says_whether_the_interval_supports_the_lead(run_copy):
     level = " ".join(verdict(with_comparison(run_copy, -0.01, 0.1)))
     assert "the data do not tell the two apart" in level
     assert "the best possible C-index, that of the true risk, is" in level
+    assert re.search("Its lead over (coxph|snn) is not supported[.]", level)
 
 
 def test_choosing_the_best_epoch_adds_what_the_histories_say(run):

@@ -72,9 +72,11 @@ def _leader(run: RunFolder, ranked: list[str]) -> list[str]:
             name for name in rest if is_better(paired(run, MAIN, leader, name)) and not is_flattered(run, leader, name)
         ]
         level = [name for name in rest if name not in beaten]
-        clauses = [f"is supported over {listed(beaten)}"] if beaten else []
-        clauses += [f"is not over {listed(level)}"] if level else []
-        said.append(f"Its lead {', and '.join(clauses)}.")
+        if beaten:
+            but = f", and is not over {listed(level)}" if level else ""
+            said.append(f"Its lead is supported over {listed(beaten)}{but}.")
+        else:
+            said.append(f"Its lead over {listed(level)} is not supported.")
     elif rest:
         others = rest[0] if len(rest) == 1 else f"each of the other {len(rest)}"
         said.append(f"Its lead over {others} is supported too.")
