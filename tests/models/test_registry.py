@@ -46,8 +46,19 @@ def test_a_checkpoint_that_is_not_there_or_runs_code_is_refused(tmp_path):
     with pytest.raises(MissingFileError, match=r"The checkpoint .*nowhere\.pt"):
         create_model("abmil", weights=tmp_path / "nowhere.pt")
     torch.save({"state_dict": object}, tmp_path / "bad.pt")
-    with pytest.raises(ModelError, match="not a checkpoint of tensors alone"):
+    with pytest.raises(ModelError, match=r"bad\.pt is no checkpoint, or holds more than tensors, .* was not read[.]"):
         create_model("abmil", weights=tmp_path / "bad.pt")
+
+
+def test_a_checkpoint_that_is_cut_short_is_named(published, tmp_path):
+    torch.save(published[1], tmp_path / "whole.pt")
+    save_file(published[1], tmp_path / "whole.safetensors")
+    for suffix in ("pt", "safetensors"):
+        whole, path = (tmp_path / f"whole.{suffix}").read_bytes(), tmp_path / f"part.{suffix}"
+        for size in (0, len(whole) // 2):
+            path.write_bytes(whole[:size])
+            with pytest.raises(ModelError, match=rf"part\.{suffix} is damaged or cut short"):
+                create_model("abmil", weights=path)
 
 
 def test_an_option_of_another_method_is_refused_beside_a_checkpoint(published, tmp_path):

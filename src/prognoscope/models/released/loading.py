@@ -71,13 +71,24 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     """
     path = need_file(path, "The checkpoint")
     if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        return load_file(path)
+        try:
+            return load_file(path)
+        except SafetensorError as cause:
+            raise ModelError(f"{path} is damaged or cut short. Download or copy it again.") from cause
     try:  # what a method has no use for is never read, where the file allows it
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
-    except (RuntimeError, ValueError, EOFError, UnpicklingError) as cause:
-        raise ModelError(f"{path} is not a checkpoint of tensors alone: {cause}") from cause
+    except UnpicklingError as cause:
+        raise ModelError(
+            f"{path} is no checkpoint, or holds more than tensors, which could run code and was not read. Save the "
+            "model's state_dict."
+        ) from cause
+    except PermissionError:
+        raise
+    except (RuntimeError, ValueError, EOFError, OSError) as cause:
+        raise ModelError(f"{path} is damaged or cut short. Download or copy it again.") from cause
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not (isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())):
         raise ModelError(f"{path} does not hold named tensors. Save the model's state_dict.")
