@@ -294,6 +294,15 @@ def test_predict_writes_a_table_of_new_patients(spoiled, ask):
     assert pd.read_csv("out/risks.csv")["patient_id"].tolist() == sorted(clinical["patient_id"].head(7))
 
 
+def test_predict_says_whom_it_leaves_out(spoiled, ask):
+    genes = pd.read_csv("genes.csv", dtype=str)
+    genes.iloc[2:].to_csv("genes.csv", index=False)
+    code, shown, said = ask("predict", "run", "--study", "study.yaml", "--method", "snn", "--out", "risks.csv")
+    who = ", ".join(genes["patient_id"].head(2))
+    assert (code, said) == (0, "")
+    assert shown.splitlines()[1:] == [f"2 patients left out at the step 'with genes': {who}."]
+
+
 def delete(*names: str):
     def spoil() -> None:
         for name in names:

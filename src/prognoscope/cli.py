@@ -258,6 +258,8 @@ def predict(
 
     table = predict_patients(run, study, method=method, overrides=overrides, to=to)
     _say(f"Wrote {to}: {len(table)} patients.")
+    for sentence in table.attrs["left_out"]:
+        _say(sentence)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from prognoscope.core.errors import ModelError, StudyError, nearest, some
 from prognoscope.core.files import write_table
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import Recipe, SurvivalModel
+from prognoscope.report.words import count
 from prognoscope.study.inputs import bag_loaders, embedding_files, packed, without_empty_bags
 from prognoscope.study.results import read_about
 from prognoscope.study.study import Study, device_of
@@ -33,7 +34,8 @@ def predict_patients(
         to: A CSV file to write.
 
     Returns:
-        patient_id, risk (mean over the models), risk_sd (over the models), S_0 to S_{K-1} (mean).
+        patient_id, risk (mean over the models), risk_sd (over the models), S_0 to S_{K-1} (mean). Its
+        attrs["left_out"] has a sentence for each step at which patients were left out.
 
     Raises:
         ModelError: The run has no such method, or the embeddings are of another encoder.
@@ -60,6 +62,11 @@ def predict_patients(
         table[f"S_{k}"] = column
     if to is not None:
         write_table(to, table)
+    table.attrs["left_out"] = [
+        f"{count(len(step.dropped), 'patient')} left out at the step {step.name!r}: {some(step.dropped, 5)}."
+        for step in cohort.account.steps
+        if step.dropped
+    ]
     return table
 
 
