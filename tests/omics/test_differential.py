@@ -11,7 +11,7 @@ from scipy.stats import false_discovery_control, ttest_ind
 
 from prognoscope.core.errors import ModelError, OmicsError
 from prognoscope.core.genes import GeneSelection
-from prognoscope.omics.differential import choose_genes, deseq2, risk_groups, welch
+from prognoscope.omics.differential import choose_genes, deseq2, need_rule, risk_groups, welch
 
 WELCH, ALL = GeneSelection("welch", min_genes=0), GeneSelection("none")
 LOW = np.arange(40) < 20
@@ -205,6 +205,19 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydeseq2.dds", None)
     with pytest.raises(OmicsError, match="needs pydeseq2, which is not installed. Install prognoscope.deseq2."):
         deseq2(some_counts(6), LOW, ~LOW)
+
+
+def test_whether_deseq2_can_be_used_is_known_before_training(monkeypatch):
+    scores = named(np.linspace(-2, 2, 160).reshape(40, 4))
+    for rule in ("auto", "welch", "none"):
+        need_rule(scores, GeneSelection(rule))
+    with pytest.raises(OmicsError, match="DESeq2 needs raw counts"):
+        need_rule(scores, GeneSelection("deseq2"))
+    need_rule(some_counts(6), GeneSelection("deseq2"))
+    monkeypatch.setitem(sys.modules, "pydeseq2", None)
+    for rule in ("auto", "deseq2"):
+        with pytest.raises(OmicsError, match="needs pydeseq2, which is not installed"):
+            need_rule(some_counts(6), GeneSelection(rule))
 
 
 @pytest.mark.parametrize(

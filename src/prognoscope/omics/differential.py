@@ -6,6 +6,7 @@ Wang et al.: Histo-genomic knowledge distillation for cancer prognosis from hist
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,10 @@ from prognoscope.omics.columns import kind_of
 FEWEST_PATIENTS = 3  # of low and of high risk
 LEAST_TOTAL = 10  # counts of a gene over the patients compared; rarer genes are not tested
 EXPRESSION = ("rnaseq", "")  # kinds of columns that can be counts
+NO_DESEQ2 = (
+    "Choosing genes by deseq2 needs pydeseq2, which is not installed. Install prognoscope[deseq2], or choose them by "
+    "welch."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,21 @@ def risk_groups(
     """
     low = 2 * bin >= n_bins
     return low, event & ~low
+
+
+def need_rule(table: pd.DataFrame, selection: GeneSelection) -> None:
+    """Nothing, if these values can be compared by the rule; to be asked before anything is trained.
+
+    Raises:
+        OmicsError: DESeq2 would be used, but is not installed or has no raw counts.
+    """
+    expression = table[[column for column in table if kind_of(column) in EXPRESSION]]
+    if selection.rule != "deseq2" and not (selection.rule == "auto" and _are_counts(expression)):
+        return
+    if find_spec("pydeseq2") is None:
+        raise OmicsError(NO_DESEQ2)
+    if selection.rule == "deseq2":
+        _raw_counts(expression, selection.round_counts)
 
 
 def choose_genes(
@@ -158,10 +178,7 @@ def deseq2(
         from pydeseq2.default_inference import DefaultInference
         from pydeseq2.ds import DeseqStats
     except ImportError as cause:
-        raise OmicsError(
-            "Choosing genes by deseq2 needs pydeseq2, which is not installed. Install prognoscope[deseq2], or choose "
-            "them by welch."
-        ) from cause
+        raise OmicsError(NO_DESEQ2) from cause
     used = (low | high) & counts.notna().any(axis=1).to_numpy()
     _need_patients(int((used & low).sum()), int((used & high).sum()))
     compared = counts[used].astype(np.int64)

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import pandas as pd
 
 from prognoscope.cohort.cohort import WORDS, Cohort
-from prognoscope.core.errors import ModelError, some
+from prognoscope.core.errors import ModelError, OmicsError, some
 from prognoscope.models.base import Sizes, SurvivalModel
 from prognoscope.models.registry import create_model, list_models, model_class
+from prognoscope.omics.differential import need_rule
 from prognoscope.study.spec import StudySpec
 
 CURES = {
@@ -46,6 +47,12 @@ def needs_of(spec: StudySpec, cohort: Cohort, sizes: Sizes) -> frozenset[str]:
                 f"{method.title} cannot be made with {{{options}}}: {str(cause).splitlines()[0].rstrip('.')}. "
                 "Correct the option in methods."
             ) from cause
+        selection = kind.gene_selection(method.options)
+        if selection is not None and cohort.omics is not None:
+            try:
+                need_rule(cohort.omics.values, selection)
+            except OmicsError as cause:
+                raise OmicsError(f"{method.title}: {cause}") from cause
         needs |= model.needs | (model.learns_from & set(CURES))
     return frozenset(needs)
 
