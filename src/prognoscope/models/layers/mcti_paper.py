@@ -159,10 +159,11 @@ class PaperNetwork(nn.Module):
     ) -> Float[Tensor, " T"]:
         """How much the mean survival token draws on each patch: column means of A F of the last block, scattered."""
         share = tokens.mass[:, None]  # (P, 1, n)
-        if "attention" in maps:
-            share = share @ maps["attention"][-1].to(share.dtype).mean(dim=1)
-        if "plan" in maps and self.decoder[-1].spec.guidance == "values":
-            share = share @ maps["plan"][-1].to(share.dtype)
+        with torch.autocast(share.device.type, enabled=False):
+            if "attention" in maps:
+                share = share @ maps["attention"][-1].to(share.dtype).mean(dim=1)
+            if "plan" in maps and self.decoder[-1].spec.guidance == "values":
+                share = share @ maps["plan"][-1].to(share.dtype)
         share = share[:, 0, : self.k] * (rows >= 0)
         return share.new_zeros(len(bags.values)).index_add(0, rows.clamp(min=0).flatten(), share.flatten())
 
