@@ -182,6 +182,12 @@ def test_a_patient_without_genes_disturbs_nobody_else():
     assert_close(logits[1], expected)
 
 
+def test_other_gene_groups_are_refused():
+    model, (inputs, _) = model_of(), batch_of([3, 4])
+    with pytest.raises(InputError, match="The model reads gene groups of"):
+        model(Inputs(inputs.bags, inputs.omics[:-1]))
+
+
 def test_a_patient_without_patches_is_refused():
     inputs, _ = batch_of([3, 0])
     with pytest.raises(InputError, match="1 of 2 patients have no patches. Leave them out: ccl needs slides."):

@@ -317,6 +317,9 @@ def test_wrong_options_are_errors_that_say_what_to_do():
         create_model("mcti", **sizes, n_subtypes=2, k=0)
     with pytest.raises(InputError, match="1 of 2 patients have no patches"):
         model_with()(batch_of([3, 0])[0])
+    inputs = batch_of([3, 4])[0]
+    with pytest.raises(InputError, match="genes in all, not for"):
+        model_with()(Inputs(inputs.bags, tuple(group[:, 1:] for group in inputs.omics)))
 
 
 def test_a_model_written_by_published_names_is_read_back():

@@ -24,6 +24,7 @@ from prognoscope.models.layers.kmeans import (
     squared_distances,
 )
 from prognoscope.models.layers.knowledge import Decomposition, TokenPool, knowledge_loss
+from prognoscope.models.layers.projection import need_groups
 from prognoscope.models.layers.slot_scores import influence, mean_by, shared_evenly
 from prognoscope.models.layers.snn import snn_block
 from prognoscope.models.layers.token_fusion import FusionLayer, NystromFusionLayer
@@ -180,7 +181,7 @@ class CCL(SurvivalModel):
             raise ModelError(f"ccl cannot cut tokens of width {d=} into {heads=} equal parts.")
         if anchor is not None and anchor.shape != (k, embedding_dim):
             raise ModelError(f"The anchor of ccl has shape ({k}, {embedding_dim}), not {tuple(anchor.shape)}.")
-        self.options, self.align, self.ablation = chosen, align, ablation
+        self.options, self.align, self.ablation, self.group_sizes = chosen, align, ablation, tuple(group_sizes)
         self.tau, self.alpha, self.temperature = tau, alpha, temperature
 
         self.group_snns = nn.ModuleList(snn_block(size, gene_hidden, dropout, "selu") for size in group_sizes)
@@ -334,6 +335,7 @@ class CCL(SurvivalModel):
     def _tokens(
         self, inputs: Inputs, clusters: "SlotClusters"
     ) -> tuple[Float[Tensor, "P S d"], Float[Tensor, "P k d"]]:
+        need_groups(inputs.omics, self.group_sizes)
         groups = [snn(group) for snn, group in zip(self.group_snns, inputs.omics, strict=True)]
         return self.shared_snn(torch.stack(groups, dim=1)), self.centre_snn(clusters.centres)
 

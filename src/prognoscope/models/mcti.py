@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from prognoscope.core.batch import Inputs, Output, Target
-from prognoscope.core.errors import ModelError, nearest
+from prognoscope.core.errors import InputError, ModelError, nearest
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import Ablation, EarlyStop, Recipe, SurvivalModel
 from prognoscope.models.layers.guided_attention import GuidedAttentionSpec
@@ -158,10 +158,10 @@ class MCTI(SurvivalModel):
         super().__init__()
         _check(options)
         self.learns_from = frozenset({"subtype"} if aux_task == "subtype" else ())
-        self.aux_task, self.alpha_task = aux_task, alpha_task
+        self.aux_task, self.alpha_task, self.n_genes = aux_task, alpha_task, sum(group_sizes)
         sizes = {
             "embedding_dim": embedding_dim,
-            "n_genes": sum(group_sizes),
+            "n_genes": self.n_genes,
             "n_bins": n_bins,
             "n_classes": max(n_subtypes, 1),
             "n_auxiliary": {"subtype": n_subtypes, "survival": n_bins, "none": 0}[aux_task],
@@ -224,6 +224,8 @@ class MCTI(SurvivalModel):
         }
 
     def _predict(self, inputs: Inputs, record: dict[str, Tensor] | None) -> Output:
+        if (given := sum(group.shape[1] for group in inputs.omics)) != self.n_genes:
+            raise InputError(f"This mcti was made for {self.n_genes} genes in all, not for {given}.")
         output = self.network(inputs, record)
         if self.aux_task == "subtype":
             return replace(output, subtype_logits=output.details["auxiliary_logits"])

@@ -39,10 +39,18 @@ class GeneGroups(nn.ModuleList):
         )
 
     def forward(self, omics: tuple[Float[Tensor, "P _"], ...]) -> Float[Tensor, "P S D"]:
-        sizes = tuple(group.shape[1] for group in omics)
-        if sizes != self.group_sizes:
-            raise InputError(f"The model reads gene groups of {self.group_sizes} genes, not of {sizes}.")
+        need_groups(omics, self.group_sizes)
         return torch.stack([network(group) for network, group in zip(self, omics, strict=True)], dim=1)
+
+
+def need_groups(omics: tuple[Float[Tensor, "P _"], ...], group_sizes: tuple[int, ...]) -> None:
+    """Refuse other gene groups than a model was made for.
+
+    Raises:
+        InputError: Their numbers of genes differ.
+    """
+    if (sizes := tuple(group.shape[1] for group in omics)) != group_sizes:
+        raise InputError(f"The model reads gene groups of {group_sizes} genes, not of {sizes}.")
 
 
 def as_bags(tokens: Float[Tensor, "P S D"]) -> Bags:
