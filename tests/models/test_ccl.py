@@ -205,6 +205,7 @@ def test_a_patient_without_patches_is_refused():
         ({"tau": 0.0}, "ccl needs tau in \\(0, 1\\], temperature above 0, alpha from 0, not tau=0.0"),
         ({"d": 15}, "ccl cannot cut tokens of width d=15 into heads=2 equal parts"),
         ({"anchor": torch.zeros(2, 2)}, "The anchor of ccl has shape \\(3, 6\\), not \\(2, 2\\)"),
+        ({"anchor": torch.full((3, 6), torch.nan)}, "The anchor of ccl has values that are missing or infinite."),
         ({"group_sizes": ()}, "ccl needs at least one gene group"),
     ],
 )

@@ -179,8 +179,12 @@ class CCL(SurvivalModel):
             )
         if d % heads:
             raise ModelError(f"ccl cannot cut tokens of width {d=} into {heads=} equal parts.")
+        if anchor is not None and not isinstance(anchor, Tensor):
+            raise ModelError("The anchor of ccl is a tensor, given from Python. Leave it out of a study file.")
         if anchor is not None and anchor.shape != (k, embedding_dim):
             raise ModelError(f"The anchor of ccl has shape ({k}, {embedding_dim}), not {tuple(anchor.shape)}.")
+        if anchor is not None and not anchor.isfinite().all():
+            raise ModelError("The anchor of ccl has values that are missing or infinite. Give finite ones.")
         self.options, self.align, self.ablation, self.group_sizes = chosen, align, ablation, tuple(group_sizes)
         self.tau, self.alpha, self.temperature = tau, alpha, temperature
 
