@@ -8,9 +8,9 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.ccl import CCL, CHOICES
-from prognoscope.models.layers.cohort_bank import CohortBank, cohort_loss
+from prognoscope.models.layers.ccl.cohort_bank import CohortBank, cohort_loss
+from prognoscope.models.layers.ccl.knowledge import Interaction, knowledge_loss
 from prognoscope.models.layers.kmeans import in_slots, kmeans, nearest_patches, slots_of
-from prognoscope.models.layers.knowledge import Interaction, knowledge_loss
 from prognoscope.models.released.ccl import load, rename
 
 from .case import Case, one_bag, same_gradients, same_survival, target

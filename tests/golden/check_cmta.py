@@ -7,8 +7,8 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bag, Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.layers.alignment import ALIGNMENTS, alignment_loss, distance
-from prognoscope.models.layers.cross_attention import OneHeadAttention, SharedCrossAttention
+from prognoscope.models.layers.cmta.alignment import ALIGNMENTS, alignment_loss, distance
+from prognoscope.models.layers.cmta.cross_attention import OneHeadAttention, SharedCrossAttention
 from prognoscope.models.released.cmta import NAMES
 from prognoscope.models.released.loading import load_released, rename
 

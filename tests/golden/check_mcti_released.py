@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
-from prognoscope.models.layers.matched_attention import Bottleneck, DecoderBlock, EncoderBlock, MatchedAttention
-from prognoscope.models.layers.mcti_released import Slots, flow_between, shifted_cost
+from prognoscope.models.layers.mcti.matched_attention import Bottleneck, DecoderBlock, EncoderBlock, MatchedAttention
+from prognoscope.models.layers.mcti.released import Slots, flow_between, shifted_cost
 from prognoscope.models.layers.snn import snn_block
 from prognoscope.models.layers.transport import squared_distances, unbalanced_plan, uniform
 from prognoscope.models.released.loading import load_released

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bag, Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.layers.guided_attention import GuidedAttention, GuidedAttentionSpec, Tokens
+from prognoscope.models.layers.mcti.guided_attention import GuidedAttention, GuidedAttentionSpec, Tokens
 from prognoscope.models.mcti import MCTI
 from prognoscope.models.registry import create_model
 from prognoscope.models.released.loading import load_released

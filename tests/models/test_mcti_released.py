@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.layers.matched_attention import cheapest_matching
-from prognoscope.models.layers.mcti_released import flow_between
+from prognoscope.models.layers.mcti.matched_attention import cheapest_matching
+from prognoscope.models.layers.mcti.released import flow_between
 from prognoscope.models.layers.transport import exact_matching, squared_distances
 from prognoscope.models.mcti import MCTI
 from prognoscope.models.registry import create_model

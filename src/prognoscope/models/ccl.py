@@ -14,7 +14,10 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError, nearest
 from prognoscope.models.base import Ablation, Recipe, SurvivalModel
-from prognoscope.models.layers.cohort_bank import NOBODY, CohortBank, cohort_loss
+from prognoscope.models.layers.ccl.cohort_bank import NOBODY, CohortBank, cohort_loss
+from prognoscope.models.layers.ccl.knowledge import Decomposition, TokenPool, knowledge_loss
+from prognoscope.models.layers.ccl.slot_scores import influence, mean_by, shared_evenly
+from prognoscope.models.layers.ccl.token_fusion import FusionLayer, NystromFusionLayer
 from prognoscope.models.layers.kmeans import (
     RememberedClusters,
     in_slots,
@@ -23,11 +26,8 @@ from prognoscope.models.layers.kmeans import (
     slots_of,
     squared_distances,
 )
-from prognoscope.models.layers.knowledge import Decomposition, TokenPool, knowledge_loss
 from prognoscope.models.layers.projection import need_groups
-from prognoscope.models.layers.slot_scores import influence, mean_by, shared_evenly
 from prognoscope.models.layers.snn import snn_block
-from prognoscope.models.layers.token_fusion import FusionLayer, NystromFusionLayer
 
 CHOICES = {  # the paper variant's first
     "swap_specific": (False, True),

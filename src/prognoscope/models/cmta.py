@@ -14,8 +14,8 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError, nearest
 from prognoscope.core.losses import discrete_nll, survival_cross_entropy
 from prognoscope.models.base import Ablation, Recipe, SurvivalModel
-from prognoscope.models.layers.alignment import ALIGNMENTS, alignment_loss
-from prognoscope.models.layers.cross_attention import Exchange, SeparateCrossAttention, SharedCrossAttention
+from prognoscope.models.layers.cmta.alignment import ALIGNMENTS, alignment_loss
+from prognoscope.models.layers.cmta.cross_attention import Exchange, SeparateCrossAttention, SharedCrossAttention
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion
 from prognoscope.models.layers.nystrom_encoder import NystromEncoder, class_attention, start_xavier
 from prognoscope.models.layers.ppeg import fold_copies, without_copies

@@ -17,9 +17,9 @@ from prognoscope.core.errors import InputError, ModelError, nearest
 from prognoscope.core.genes import GeneSelection
 from prognoscope.models.base import Ablation, Recipe, SurvivalModel
 from prognoscope.models.layers.attention import GatedAttention
-from prognoscope.models.layers.hyper_pooling import HyperPooling
-from prognoscope.models.layers.rectify import relu_dropout
-from prognoscope.models.layers.token_attention import GatedFeedForward, TokenAttention
+from prognoscope.models.layers.ghanet.hyper_pooling import HyperPooling
+from prognoscope.models.layers.ghanet.rectify import relu_dropout
+from prognoscope.models.layers.ghanet.token_attention import GatedFeedForward, TokenAttention
 
 WHOLE = {"cab": "cross", "branch": "hyper", "bridge": True, "pooling": "both", "differential": "auto"}
 VARIANTS = {

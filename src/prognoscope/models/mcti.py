@@ -16,9 +16,9 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import InputError, ModelError, nearest
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import Ablation, EarlyStop, Recipe, SurvivalModel
-from prognoscope.models.layers.guided_attention import GuidedAttentionSpec
-from prognoscope.models.layers.mcti_paper import PaperNetwork
-from prognoscope.models.layers.mcti_released import ReleasedNetwork
+from prognoscope.models.layers.mcti.guided_attention import GuidedAttentionSpec
+from prognoscope.models.layers.mcti.paper import PaperNetwork
+from prognoscope.models.layers.mcti.released import ReleasedNetwork
 
 PRESETS = {  # width of a token, width of the gene encoder, learning rate
     "default": (256, 256, 2e-4),
@@ -52,7 +52,7 @@ class MCTI(SurvivalModel):
     counts k times) and k learned tokens per stream run through an encoder and a decoder whose attention within a
     stream is steered by the transport from another. The paper's equations are ambiguous in places; the options'
     defaults are our reading. Linear in T, quadratic in k. `variant="released"` computes what the authors' code does
-    instead: see `layers/mcti_released.py`; it needs bags of at least k patches.
+    instead: see `layers/mcti/released.py`; it needs bags of at least k patches.
 
     Explains with `attention`: "patches" (T,), the dual-stream attention of the predicted subtype, or, where the subtype
     is not learned, "survival" rescaled; "survival" (T,), how much the survival stream's mean draws on each selected

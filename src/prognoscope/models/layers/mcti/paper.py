@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.models.layers.dsmil import DSMIL, DualStreams
-from prognoscope.models.layers.guided_attention import GuidedAttention, GuidedAttentionSpec, Tokens, note
+from prognoscope.models.layers.mcti.guided_attention import GuidedAttention, GuidedAttentionSpec, Tokens, note
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.snn import snn_block
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import InputError
-from prognoscope.models.layers.guided_attention import note
-from prognoscope.models.layers.matched_attention import Bottleneck, DecoderBlock, EncoderBlock, channel_attention
+from prognoscope.models.layers.mcti.guided_attention import note
+from prognoscope.models.layers.mcti.matched_attention import Bottleneck, DecoderBlock, EncoderBlock, channel_attention
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.snn import snn_block
 from prognoscope.models.layers.transport import squared_distances, unbalanced_plan, uniform

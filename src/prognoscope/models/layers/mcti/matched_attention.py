@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from prognoscope.models.layers.guided_attention import StreamLinear, StreamNorm
+from prognoscope.models.layers.mcti.guided_attention import StreamLinear, StreamNorm
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.transport import exact_matching
 
