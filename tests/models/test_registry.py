@@ -65,3 +65,12 @@ def test_an_option_of_another_method_is_refused_beside_a_checkpoint(published, t
     torch.save(published[1], tmp_path / "theirs.pt")
     with pytest.raises(ModelError, match="abmil has no option 'variants'"):
         create_model("abmil", weights=tmp_path / "theirs.pt", variants="paper")
+
+
+@pytest.mark.parametrize("name", ["cmta", "ghanet", "ccl", "mcti"])
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_a_checkpoint_of_another_method_is_named_with_what_it_lacks(published, tmp_path, name, variant):
+    path = tmp_path / "theirs.pt"
+    torch.save(published[1], path)
+    with pytest.raises(ModelError, match=rf"not one of {name}.*: it lacks .*theirs\.pt"):
+        create_model(name, weights=path, variant=variant)

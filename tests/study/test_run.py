@@ -166,3 +166,13 @@ def test_check_accounts_for_everybody_and_writes_nothing(simulated, finished):
     assert set(audit.tables) == {"Outcome", "Embeddings", "Gene groups"}
     assert any("constant" in warning for warning in audit.warnings)
     assert contents(simulated) == before
+
+
+def test_gene_groups_without_a_gene_of_the_table_are_told(study_folder):
+    path = study_folder / "groups.csv"
+    groups = pd.read_csv(path)
+    groups["Imaginary"] = ["NOSUCH1", *[None] * (len(groups) - 1)]
+    groups.to_csv(path, index=False)
+    audit = Study.load(study_folder / "study.yaml").check()
+    assert "1 of 7 gene groups have no gene in the table and are left out: Imaginary." in audit.warnings
+    assert ("Imaginary", 0) in list(audit.tables["Gene groups"].itertuples(index=False, name=None))

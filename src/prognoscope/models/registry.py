@@ -60,7 +60,10 @@ def create_model(
     if weights is not None:
         from prognoscope.models.released.loading import load_released, read_weights
 
-        return load_released(name, read_weights(weights), **options)
+        try:
+            return load_released(name, read_weights(weights), **options)
+        except ModelError as cause:
+            raise ModelError(f"{cause} (Read from {weights}.)") from cause
     given = {} if sizes is None else {key: value for key, value in asdict(sizes).items() if key in known}
     arguments = {**given, **options}
     if missing := sorted({field.name for field in fields(Sizes)} & known - set(arguments) - _optional(kind)):

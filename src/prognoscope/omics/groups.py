@@ -35,7 +35,8 @@ def assign_columns(
 ) -> dict[str, tuple[str, ...]]:
     """Gene group -> columns of its genes, of all kinds, in the order of the table; a column may be in several groups.
 
-    Groups of which the table has no gene are left out; `unused` tells which. Without groups there is one, "all".
+    Groups of which the table has no gene are left out; `groups_without_genes` names them. Without groups there is one,
+    "all".
 
     Args:
         source: What the error calls the table: its file.
@@ -54,18 +55,12 @@ def assign_columns(
     return {name: columns_of for name, columns_of in found.items() if columns_of}
 
 
-def unused(columns: Sequence[str], groups: Groups) -> tuple[str, ...]:
-    """What table and groups do not have in common, in sentences."""
-    found = _members(columns, groups)
-    empty = [name for name, columns_of in found.items() if not columns_of]
-    used = {column for columns_of in found.values() for column in columns_of}
-    left = [column for column in columns if column not in used]
-    notes = []
-    if empty:
-        notes.append(f"{len(empty)} of {len(groups)} gene groups have no column and were left out: {some(empty)}.")
-    if left:
-        notes.append(f"{len(left)} of {len(columns)} gene columns are in no group and were not used: {some(left)}.")
-    return tuple(notes)
+def groups_without_genes(columns: Sequence[str], groups: Groups | None) -> list[str]:
+    """A sentence on the groups that `assign_columns` leaves out; none without such groups."""
+    empty = [name for name, members in _members(columns, groups or {}).items() if not members]
+    if not empty:
+        return []
+    return [f"{len(empty)} of {len(groups)} gene groups have no gene in the table and are left out: {some(empty)}."]
 
 
 def _members(columns: Sequence[str], groups: Groups) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.splits import account_of_splits, make_splits
 from prognoscope.core.errors import FeatureError, SlideError, StudyError, some
 from prognoscope.features.store import embedding_shape
-from prognoscope.omics.groups import assign_columns
+from prognoscope.omics.groups import assign_columns, groups_without_genes
 from prognoscope.slides.readers import find_slides, open_slide
 from prognoscope.study.inputs import embedding_files, slide_mpp, split_spec
 from prognoscope.study.methods import needs_of
@@ -88,7 +88,7 @@ def _outcome_table(cohort: Cohort) -> pd.DataFrame:
 def _genes_table(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
     values, warnings = cohort.omics.values, []
     groups = assign_columns(list(values.columns), cohort.groups, source=cohort.omics.source)
-    rows = [(name, len(columns)) for name, columns in groups.items()]
+    rows = [(name, len(groups.get(name, ()))) for name in cohort.groups or groups]
     grouped = {column for columns in groups.values() for column in columns}
     rows.append(("in no group", len(values.columns) - len(grouped)))
     constant = [column for column in values if values[column].nunique(dropna=True) <= 1]
@@ -97,8 +97,7 @@ def _genes_table(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
         warnings.append(f"{len(constant)} gene columns are constant and will be left out: {some(constant)}.")
     if missing:
         warnings.append(f"{missing} gene values are missing; each is filled with its training patients' median.")
-    if few := [name for name, n in rows[:-1] if n == 0]:
-        warnings.append(f"No column of the table is in the gene groups {some(few)}.")
+    warnings += groups_without_genes(list(values.columns), cohort.groups)
     return pd.DataFrame(rows, columns=["gene group", "columns"]), warnings
 
 

@@ -131,13 +131,15 @@ def metrics_table(
 
 
 def gene_notes(folder: Path, methods: Sequence[str]) -> list[str]:
-    """What the folds noted of how their genes were chosen, each note of a method once."""
-    notes = {}
+    """What the folds noted of how their genes were chosen, each note once, with the methods that it is of."""
+    notes: dict[str, list[str]] = {}
     for method in methods:
         for path in sorted((folder / method).glob(f"fold_*/{CARD}")):
             chosen = read_json(path, "The model card", UNFINISHED).get("gene_selection", {})
-            notes |= dict.fromkeys(f"{method}: {note}" for note in chosen.get("notes", ()))
-    return list(notes)
+            for note in chosen.get("notes", ()):
+                of = notes.setdefault(note, [])
+                of += [method] * (method not in of)
+    return [f"{some(of, len(of))}: {note}" for note, of in notes.items()]
 
 
 def pairs_table(

@@ -18,7 +18,7 @@ from prognoscope.evaluation.reconstruction import spearman
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import Sizes
 from prognoscope.models.registry import model_class
-from prognoscope.omics.groups import assign_columns
+from prognoscope.omics.groups import assign_columns, groups_without_genes
 from prognoscope.report.ablations import ablation_rows
 from prognoscope.report.page import write_report
 from prognoscope.report.run_folder import read_run_folder
@@ -168,6 +168,8 @@ def gather(study: Study, workers: int = 1) -> Inputs:
     needs = needs_of(spec, cohort, sizes_to_come(cohort))
     device_of(spec.training.device)
     notes: list[str] = []
+    if "omics" in needs:
+        notes += groups_without_genes(list(cohort.omics.values.columns), cohort.groups)
     pack = None
     if "bag" in needs:
         if spec.cohort.slides is not None:

@@ -70,10 +70,11 @@ def load(state: dict[str, Tensor], **options) -> MCTI:
     Raises:
         ModelError: Parameters are missing or left over.
     """
-    found = "released" if any(name.startswith("task_token_") for name in state) else "paper"
-    if options.setdefault("variant", found) != found:
+    marks = {"released": "task_token_", "paper": "tok_"}
+    found = next((variant for variant, mark in marks.items() if any(name.startswith(mark) for name in state)), None)
+    if options.setdefault("variant", found or "paper") != (found or options["variant"]):
         raise ModelError(f"The checkpoint is one of mcti's {found} variant, not of variant: {options['variant']}.")
-    if found == "released":
+    if options["variant"] == "released":
         model = MCTI(**{**mcti_released.arguments(state), **options})
         state = mcti_released.effective(state)
         fill(model.network, state, lambda name: mcti_released.place(name, model.network.tokens.shape[2]))
