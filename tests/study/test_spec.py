@@ -15,7 +15,7 @@ from prognoscope.features.encoders import ENCODERS
 from prognoscope.models.base import Recipe
 from prognoscope.models.registry import MODELS
 from prognoscope.study.inputs import feature_spec, split_spec
-from prognoscope.study.spec import MethodSection, RecipeSection, StudySpec, parse_study, read_study
+from prognoscope.study.spec import MethodRecipeSection, MethodSection, StudySpec, parse_study, read_study
 from prognoscope.study.study import Study
 from prognoscope.study.yaml_file import parse_yaml
 
@@ -107,7 +107,7 @@ def keys(section: type[BaseModel], above: str = "") -> Iterator[str]:
     for name, field in section.model_fields.items():
         inside = [field.annotation, *getattr(field.annotation, "__args__", ())]
         inner = next((each for each in inside if isinstance(each, type) and issubclass(each, BaseModel)), None)
-        if inner is None or inner is RecipeSection:
+        if inner is None or inner is MethodRecipeSection:
             yield above + name
         else:
             yield from keys(inner, f"{above}{name}.")
@@ -252,7 +252,7 @@ def test_the_nearest_method_is_named(name, at):
 
 def test_a_recipe_in_the_study_is_a_recipe_of_a_model():
     published = {"published_epoch", "published_stop"}
-    assert set(RecipeSection.model_fields) == set(Recipe.__dataclass_fields__) - published
+    assert set(MethodRecipeSection.model_fields) == set(Recipe.__dataclass_fields__) - published
     assert set(MethodSection.model_fields) == {"name", "label", "training", "ablations", "ablation_of", "row"}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from prognoscope.core.batch import Target
-from prognoscope.core.errors import InputError, MetricError, TrainingError
+from prognoscope.core.errors import InputError, MetricError, ModelError, TrainingError
 from prognoscope.models.abmil import ABMIL
 from prognoscope.models.base import Recipe
 from prognoscope.training.loop import draw_patients, fit, learning_rate, make_optimizer, plan_passes, train_epoch
@@ -321,3 +321,14 @@ def test_targets_carry_the_genes_that_inputs_have(toy):
     for taught, seen in zip(batch.target.omics, batch.inputs.omics, strict=True):
         assert torch.equal(taught, seen)
     assert [one.patient.item() for one in batch.target.split()] == [3, 1]
+
+
+def test_a_recipe_slows_parts_of_a_network_and_is_told_of_parts_that_are_not_there(toy):
+    model = toy.model("abmil")
+    optimizer = make_optimizer(model, recipe(learning_rate_factors={"head": 0.1, "attend.score": 0.5}))
+    rates = {id(p): group["factor"] for group in optimizer.param_groups for p in group["params"]}
+    found = {name: rates[id(p)] for name, p in model.named_parameters()}
+    assert {found[n] for n in found if n.startswith("head.")} == {0.1}
+    assert found["attend.score.weight"] == 0.5 and found["attend.tanh_branch.0.weight"] == 1.0
+    with pytest.raises(ModelError, match="learning_rate_factors names 'haed', which is no part .* did you mean 'head'"):
+        make_optimizer(model, recipe(learning_rate_factors={"haed": 0.1}))

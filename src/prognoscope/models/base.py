@@ -42,6 +42,7 @@ class Recipe:
     learning_rate: float = 2e-4
     weight_decay: float = 1e-5
     momentum: float = 0.9  # of sgd
+    learning_rate_factors: dict[str, float] = field(default_factory=dict)  # beside and before the model's own
     epochs: int = 20
     patients_per_step: int = 32
     schedule: Literal["constant", "cosine"] = "constant"

@@ -1,6 +1,7 @@
 """What a study's methods need, and whether the cohort has it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pandas as pd
 
@@ -9,7 +10,8 @@ from prognoscope.core.errors import ModelError, OmicsError, some
 from prognoscope.models.base import Sizes, SurvivalModel
 from prognoscope.models.registry import create_model, list_models, model_class
 from prognoscope.omics.differential import need_rule
-from prognoscope.study.spec import StudySpec
+from prognoscope.study.spec import MethodSection, StudySpec
+from prognoscope.training.loop import make_optimizer
 
 CURES = {
     "bag": "Give cohort.slides or cohort.features in the study file",
@@ -53,8 +55,17 @@ def needs_of(spec: StudySpec, cohort: Cohort, sizes: Sizes) -> frozenset[str]:
                 need_rule(cohort.omics.values, selection)
             except OmicsError as cause:
                 raise OmicsError(f"{method.title}: {cause}") from cause
+        if not model.fits_at_once:
+            _try_recipe(model, method)
         needs |= model.needs | (model.learns_from & set(CURES))
     return frozenset(needs)
+
+
+def _try_recipe(model: SurvivalModel, method: MethodSection) -> None:
+    try:
+        make_optimizer(model, replace(model.recipe, **method.training.recipe))
+    except ModelError as cause:
+        raise ModelError(f"{method.title}: {cause}") from cause
 
 
 def _lack(what: str, cohort: Cohort) -> str:

@@ -169,6 +169,18 @@ class RecipeSection(Section):
         return {name: value for name in RecipeSection.model_fields if (value := getattr(self, name)) is not None}
 
 
+class MethodRecipeSection(RecipeSection):
+    """What replaces parts of one method's recipe."""
+
+    learning_rate_factors: dict[str, Annotated[float, Field(ge=0)]] | None = None  # part of the network -> factor
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What was given."""
+        factors = self.learning_rate_factors
+        return super().recipe | ({} if factors is None else {"learning_rate_factors": factors})
+
+
 class TrainingSection(RecipeSection):
     """How all methods are trained."""
 
@@ -194,7 +206,7 @@ class MethodSection(Section):
 
     name: str
     label: str | None = Field(default=None, pattern=NAME)
-    training: RecipeSection = RecipeSection()
+    training: MethodRecipeSection = MethodRecipeSection()
     ablations: Names = Field(default=(), exclude=True)  # of a study file; a run's file has their entries instead
     ablation_of: str | None = None  # in a run's file: the title of the whole method
     row: str | None = None  # in a run's file: the entry's name in the published ablation table

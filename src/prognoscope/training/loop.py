@@ -17,7 +17,7 @@ from torch import Tensor
 
 from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, fingerprint, loaded_ahead
 from prognoscope.core.batch import Batch, Output, Target
-from prognoscope.core.errors import MetricError, ModelError, TrainingError, some
+from prognoscope.core.errors import MetricError, ModelError, TrainingError, nearest, some
 from prognoscope.core.files import digest
 from prognoscope.models.base import Recipe, SurvivalModel
 from prognoscope.training.checkpoint import load_state, save_state
@@ -172,10 +172,22 @@ def draw_patients(target: Target, sampler: str, generator: np.random.Generator) 
 
 
 def make_optimizer(model: SurvivalModel, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser, with a group of parameters for each learning rate factor of the model."""
+    """The recipe's optimiser, with a group of parameters for each learning rate factor of the recipe and the model.
+
+    Raises:
+        ModelError: A factor of the recipe is for no parameter of the model.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    for prefix in recipe.learning_rate_factors:
+        if not any(f"{name}.".startswith(f"{prefix}.") for name in names):
+            parts = dict.fromkeys(name.split(".")[0] for name in names)
+            raise ModelError(
+                f"learning_rate_factors names {prefix!r}, which is no part of the network; {nearest(prefix, parts)}"
+            )
+    wanted = [*recipe.learning_rate_factors.items(), *model.learning_rate_factors.items()]  # the first match counts
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in model.named_parameters():
-        factors = [f for prefix, f in model.learning_rate_factors.items() if f"{name}.".startswith(f"{prefix}.")]
+        factors = [f for prefix, f in wanted if f"{name}.".startswith(f"{prefix}.")]
         groups.setdefault(factors[0] if factors else 1.0, []).append(parameter)
     parameters = [{"params": values, "factor": factor} for factor, values in groups.items()]
     if recipe.optimizer == "sgd":
