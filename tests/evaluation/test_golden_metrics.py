@@ -29,10 +29,9 @@ def test_every_entry_of_a_metrics_golden_is_ours(path):
 
 
 def test_an_entry_without_a_comparison_fails():
-    files = metrics_goldens()
-    if not files:
+    if not FOLDER.is_dir():  # only beside the shared folder, which a user's machine does not have
         pytest.skip(f"no golden files at {FOLDER}")
-    with np.load(files[0], allow_pickle=False) as file:
+    with np.load(metrics_goldens()[0], allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     with pytest.raises(AssertionError, match="no comparison"):
         check_common_survival_metrics({**arrays, "out:surprise": np.zeros(1)})

@@ -14,7 +14,7 @@ def encoder(request, tmp_path_factory):
     weights = None
     if request.param == "resnet50_trunc":
         if find_spec("timm") is None:
-            pytest.skip("timm is not installed")
+            pytest.skip("timm is not installed")  # an optional extra, which `make test` installs
         weights = tmp_path_factory.mktemp("weights") / "random.safetensors"
         write_random_resnet(weights)
     return create_encoder(request.param, weights=weights)

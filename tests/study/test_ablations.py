@@ -198,3 +198,16 @@ def test_choosing_on_the_reported_fold_is_measured_beside_noise(finished):
     assert set(table.loc["snn", "chosen_by"]) == {"test_c_index"}
     assert 0.5 < table.loc[("abmil", "all"), "noise_best"] < 0.65
     assert "The numbers of snn are such best epochs already." in finished.report.read_text()
+
+
+def test_a_row_that_is_another_method_does_not_take_factors_of_parts_that_it_lacks():
+    training = {"epochs": 7, "learning_rate_factors": {"associate": 0.5}}
+    entries = parse_study(
+        {
+            "name": "study",
+            "cohort": {"clinical": {"table": "clinical.csv"}},
+            "methods": [{"name": "ghanet", "ablations": ["model0", "model6"], "training": training}],
+        }
+    ).methods
+    found = {entry.title: entry.training.recipe for entry in entries}
+    assert found == {"ghanet": training, "ghanet-model0": {"epochs": 7}, "ghanet-model6": training}

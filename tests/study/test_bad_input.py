@@ -216,8 +216,8 @@ TABLES = {
         ["'time_months' in months and 'time_days' in days", "Correct time_unit"],
     ),
     "no gene of the groups": (
-        lambda f: f.write("groups.csv", "Fam A,Fam B\nXXX1,YYY1\n"),
-        ["None of the 324 gene columns", "XXX1", "genes.csv"],
+        lambda f: f.write("groups.csv", "Fam A,Fam B\nNOSUCH1,NOSUCH2\n"),
+        ["None of the 324 gene columns", "NOSUCH1", "genes.csv"],
     ),
     "a gene in words": (
         lambda f: f.cell("TSG003", "high", "genes.csv"),

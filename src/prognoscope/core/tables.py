@@ -101,6 +101,7 @@ def _unpacked(content: bytes, path: Path, what: str) -> bytes:
             return gzip.decompress(content)
         if content[:4] == b"PK\x03\x04":
             return _only_member(content, path, what)
+    # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression it does not know
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as cause:
         raise InputError(f"{what} {path} cannot be unpacked ({cause}). Copy or pack it again.") from cause
     return content

@@ -119,7 +119,7 @@ def _read_pt(path: Path, mpp: float | None) -> Embeddings:
     import torch
 
     try:
-        tensor = torch.load(path, map_location="cpu", weights_only=True)
+        tensor = torch.load(path, map_location="cpu", weights_only=True)  # a tensor alone: nothing in it can run code
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError) as cause:
         raise FeatureError(
             f"{path} is not a tensor that can be loaded without running code. Remove it and extract the slide again."

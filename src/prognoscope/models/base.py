@@ -1,6 +1,6 @@
 """What every model owes its callers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.batch import Inputs, Output, Target
+from prognoscope.core.errors import ModelError, nearest
 from prognoscope.core.genes import GeneSelection
 from prognoscope.core.losses import discrete_nll
 
@@ -64,6 +65,18 @@ class Ablation:
     row: str  # the row's name in the paper's table
     options: dict[str, object] = field(default_factory=dict)  # of the constructor
     method: str | None = None  # where the paper's row is another method, which then has only the options above
+
+
+def check_choices(method: str, given: Mapping[str, object], choices: Mapping[str, Iterable[object]]) -> None:
+    """Refuse a value that is none of its option's choices, and name the nearest.
+
+    Raises:
+        ModelError: There is such a value.
+    """
+    for option, value in given.items():
+        known = tuple(choices[option])
+        if value not in known:
+            raise ModelError(f"{method} has no {option} {value!r}; {nearest(str(value), map(str, known))}")
 
 
 class SurvivalModel(nn.Module):

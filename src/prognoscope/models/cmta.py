@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
-from prognoscope.core.errors import ModelError, nearest
+from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll, survival_cross_entropy
-from prognoscope.models.base import Ablation, Recipe, SurvivalModel
+from prognoscope.models.base import Ablation, Recipe, SurvivalModel, check_choices
 from prognoscope.models.layers.cmta.alignment import ALIGNMENTS, alignment_loss
 from prognoscope.models.layers.cmta.cross_attention import Exchange, SeparateCrossAttention, SharedCrossAttention
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion
@@ -125,9 +125,7 @@ class CMTA(SurvivalModel):
             "attention": attention,
             "likelihood": likelihood,
         }
-        for option, value in given.items():
-            if value not in CHOICES[option]:
-                raise ModelError(f"cmta has no {option} {value!r}; {nearest(str(value), CHOICES[option])}")
+        check_choices("cmta", given, CHOICES)
         if alpha < 0:
             raise ModelError(f"The weight of cmta's alignment cannot be negative: alpha={alpha}.")
         self.variant, self.likelihood = variant, likelihood

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.batch import Inputs, Output
-from prognoscope.core.errors import ModelError, nearest
-from prognoscope.models.base import SurvivalModel
+from prognoscope.models.base import SurvivalModel, check_choices
 from prognoscope.models.cmta import CMTA
 from prognoscope.models.layers.fusion import ConcatFusion
 from prognoscope.models.layers.nystrom_encoder import NystromEncoder, class_attention, start_xavier
@@ -70,9 +69,7 @@ class DualTrans(SurvivalModel):
         super().__init__()
         choices = {"fusion": FUSIONS, "model_size": MODEL_SIZES, "attention": ("nystrom", "exact")}
         given = {"fusion": fusion, "model_size": model_size, "attention": attention}
-        for option, value in given.items():
-            if value not in choices[option]:
-                raise ModelError(f"dualtrans has no {option} {value!r}; {nearest(str(value), choices[option])}")
+        check_choices("dualtrans", given, choices)
         widths = MODEL_SIZES[model_size]
         self.project = patch_projection(embedding_dim, patch_hidden or widths[0], d, dropout)
         self.genes = GeneGroups(group_sizes, widths[1] if gene_hidden is None else gene_hidden, d, dropout)

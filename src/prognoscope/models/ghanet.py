@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
-from prognoscope.core.errors import InputError, ModelError, nearest
+from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.genes import GeneSelection
-from prognoscope.models.base import Ablation, Recipe, SurvivalModel
+from prognoscope.models.base import Ablation, Recipe, SurvivalModel, check_choices
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.ghanet.hyper_pooling import HyperPooling
 from prognoscope.models.layers.ghanet.rectify import relu_dropout
@@ -299,9 +299,7 @@ def _settled(given: Mapping[str, object]) -> dict[str, object]:
     given = {name: value for name, value in given.items() if value is not None}
     if given.get("preset") == "model0":
         raise ModelError("ghanet's model0 is the method abmil. Take abmil instead.")
-    for name, known in CHOICES.items():
-        if name in given and given[name] not in known:
-            raise ModelError(f"ghanet has no {name} {given[name]!r}; {nearest(given[name], known)}")
+    check_choices("ghanet", {name: value for name, value in given.items() if name in CHOICES}, CHOICES)
     variant, preset = VARIANTS[given.get("variant", "paper")], PRESETS[given.get("preset", "model7")]
     return {**WHOLE, **variant, **preset, **given}
 

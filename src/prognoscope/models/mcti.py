@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from prognoscope.core.batch import Inputs, Output, Target
-from prognoscope.core.errors import InputError, ModelError, nearest
+from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.base import Ablation, EarlyStop, Recipe, SurvivalModel
+from prognoscope.models.base import Ablation, EarlyStop, Recipe, SurvivalModel, check_choices
 from prognoscope.models.layers.mcti.guided_attention import GuidedAttentionSpec
 from prognoscope.models.layers.mcti.paper import PaperNetwork
 from prognoscope.models.layers.mcti.released import ReleasedNetwork
@@ -233,9 +233,7 @@ class MCTI(SurvivalModel):
 
 
 def _check(options: dict[str, object]) -> None:
-    for name, choices in CHOICES.items():
-        if options[name] not in choices:
-            raise ModelError(f"mcti has no {name} {options[name]!r}; {nearest(options[name], choices)}")
+    check_choices("mcti", {name: options[name] for name in CHOICES}, CHOICES)
     n_subtypes, aux_task, variant = (options[name] for name in ("n_subtypes", "aux_task", "variant"))
     if aux_task == "subtype" and n_subtypes < 2:
         raise ModelError(

@@ -249,9 +249,11 @@ class MethodSection(Section):
         return (self.model_copy(update={"ablations": ()}), *entries)
 
     def _ablated(self, ablation: Ablation) -> "MethodSection":
-        options = self.options if ablation.method is None else {}
+        options, training = self.options, self.training
+        if ablation.method is not None:  # another network, with other options and parts
+            options, training = {}, training.model_copy(update={"learning_rate_factors": None})
         entry = {"name": ablation.method or self.name, "label": f"{self.title}-{ablation.label}"}
-        entry |= {"training": self.training, "ablation_of": self.title, "row": ablation.row}
+        entry |= {"training": training, "ablation_of": self.title, "row": ablation.row}
         return MethodSection.model_validate(options | ablation.options | entry)
 
 

@@ -25,9 +25,7 @@ class Predicted:
     prediction: Prediction
     loss: float  # mean survival loss per patient; means nothing without follow-up
     subtype: Float[np.ndarray, "P C"] | None  # probabilities of the subtypes
-    genes: dict[int, Float[np.ndarray, "P _"]] = field(
-        default_factory=dict
-    )  # gene group -> scaled genes, if it tells any
+    genes: dict[int, Float[np.ndarray, "P _"]] = field(default_factory=dict)  # gene group -> scaled genes, if told
 
 
 def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, spec: TrainingSpec) -> Predicted:

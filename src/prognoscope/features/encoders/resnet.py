@@ -13,7 +13,7 @@ from pickle import UnpicklingError  # only the name of what torch raises
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 from prognoscope.core.errors import FeatureError, MissingFileError, some
 from prognoscope.core.files import sha256
@@ -78,10 +78,10 @@ def _make_torchvision_importable() -> object:
     if torchvision is None or torchvision.origin is None:
         return None
     try:
-        for library in Path(torchvision.origin).parent.glob("_C*.so"):
-            torch.ops.load_library(str(library))
+        for file in Path(torchvision.origin).parent.glob("_C*.so"):
+            torch.ops.load_library(str(file))
     except OSError:
-        declared = torch.library.Library("torchvision", "FRAGMENT")
+        declared = library.Library("torchvision", "FRAGMENT")
         for name in ("nms", "qnms"):
             declared.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         return declared
@@ -140,7 +140,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)  # tensors alone: nothing in it can run code
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError, UnpicklingError) as cause:
         raise FeatureError(f"{path} does not hold weights that load without running code. Use safetensors.") from cause
     if not isinstance(state, dict):
