@@ -7,7 +7,7 @@ trains one step on one very long bag, with `--cross-validation` a whole cohort o
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -25,6 +25,7 @@ from benchmarks.measure import (
 )
 from benchmarks.ways import our_loop, our_step, plain_loop
 from prognoscope.cohort.dataset import PatientDataset
+from prognoscope.core.memory import freed_memory_kept
 
 METHODS = ("mcti", "cmta", "ghanet", "ccl")
 PATCHES = (1000, 4096, 16_384)
@@ -118,9 +119,11 @@ def longest_rows(methods: Sequence[str], patches: int, args: argparse.Namespace)
                 yield f"| {name} | {precision} | {patches} | {way.each:.3g} | {peak:.0f} | {verdict} |"
 
 
-def table(header: str, rows: Sequence[str]) -> list[str]:
-    """In Markdown."""
-    return [header, "|---" * (header.count("|") - 1) + "|", *rows]
+def table(header: str, rows: Iterable[str]) -> Iterator[str]:
+    """In Markdown, line by line."""
+    yield header
+    yield "|---" * (header.count("|") - 1) + "|"
+    yield from rows
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -158,7 +161,7 @@ def main(given: Sequence[str] | None = None) -> None:
     for patches in args.patches:
         if args.longest:
             rows = longest_rows(args.methods, patches, args)
-            lines = table("| method | precision | patches | seconds | peak MB | under 8 GB |", list(rows))
+            lines = table("| method | precision | patches | seconds | peak MB | under 8 GB |", rows)
         elif args.cross_validation:
             rows = cross_validation_rows(
                 args.methods,
@@ -169,10 +172,11 @@ def main(given: Sequence[str] | None = None) -> None:
                 patients_per_step=args.per_step,
                 device=args.device,
             )
-            lines = table(HEADER, list(rows))
+            lines = table(HEADER, rows)
         else:
             lines = step_tables(args.methods, patches, args)
-        print(*lines, sep="\n", flush=True)
+        with freed_memory_kept():  # as trainings do; the plain reading has it too
+            print(*lines, sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -221,8 +221,8 @@ def test_survival_groups_other_than_the_bins_are_quantiles_of_the_event_times():
     with pytest.raises(ModelError, match="Call before_training with all training patients"):
         model.extra_losses(model(inputs), target)
     with pytest.raises(ModelError, match="without an event"):
-        model.before_training(Target(target.bin, ~target.event & False, times))
-    model.before_training(target)
+        model.before_training(Target(target.bin, ~target.event & False, times), lambda rows: inputs)
+    model.before_training(target, lambda rows: inputs)
     assert model.group_edges.tolist() == [2, 3]
     assert model.to_remember(model(inputs), target)["group"].tolist() == [2, 0, 1, 2, 2, 2]
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prognoscope.core.errors import MissingFileError, OmicsError
-from prognoscope.omics.columns import gene_of, is_metadata, kind_of
+from prognoscope.core.genes import gene_of, kind_of
+from prognoscope.omics.columns import is_metadata
 from prognoscope.omics.groups import assign_columns, groups_without_genes, read_groups
 
 GENES = st.sampled_from(["TP53", "MYC", "HLA-A", "C10orf105", "AC002472.1", "NKX2_1"])

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from prognoscope.core.genes import KINDS, kind_of
 from prognoscope.core.tables import read_table
-from prognoscope.omics.columns import KINDS, kind_of
 from prognoscope.omics.groups import assign_columns, groups_without_genes, read_groups
 from prognoscope.omics.scaling import OmicsScaler
 from prognoscope.omics.tables import OmicsTable, read_omics

@@ -1,11 +1,25 @@
-"""Which genes a method wants of each gene group, chosen anew in every fold."""
+"""What the name of a gene column says, and which genes a method wants of each gene group."""
 
+import re
 from dataclasses import dataclass
 
 from prognoscope.core.errors import ModelError, nearest
 
+KINDS = ("rnaseq", "cnv", "mut")  # expression, copy number, mutation
+KIND = re.compile(r"(?<=.)_(rnaseq|cnv|mut)$")
 RULES = ("auto", "deseq2", "welch", "welch_resampled", "none")
 ADJUSTMENTS = ("none", "bh")  # bh: Benjamini and Hochberg
+
+
+def gene_of(column: str) -> str:
+    """The gene of a column: its name without the ending of a kind (`_rnaseq`, `_cnv`, `_mut`)."""
+    return KIND.sub("", column)
+
+
+def kind_of(column: str) -> str:
+    """The kind that a column's ending says, "" where it has none."""
+    found = KIND.search(column)
+    return found.group(1) if found else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What every model owes its callers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -22,6 +22,7 @@ class Sizes:
     n_bins: int = 4  # K
     embedding_dim: int = 0  # D; 0 without slides
     group_sizes: tuple[int, ...] = ()  # genes in each gene group; () without omics
+    gene_names: tuple[tuple[str, ...], ...] = ()  # columns of each gene group, for methods that tell them apart
     n_clinical: int = 0  # clinical covariates after encoding
     n_subtypes: int = 0  # classes; 0 without labels
 
@@ -119,8 +120,13 @@ class SurvivalModel(nn.Module):
         """The method's own further losses, per patient and weighted, by name: the only other place of outcomes."""
         return {}
 
-    def before_training(self, target: Target) -> None:
-        """Take into buffers what the outcomes of all training patients tell; called once, before the first step."""
+    def before_training(self, target: Target, read: Callable[[Sequence[int]], Inputs]) -> None:
+        """Take into buffers what all training patients tell; called once, before the first step, on the CPU.
+
+        Args:
+            target: Of all training patients.
+            read: Gives the inputs of the patients at these positions of `target`, as the model will see them.
+        """
 
     def to_remember(self, output: Output, target: Target) -> dict[str, Tensor]:
         """What the method keeps of patients it trains on, a row a patient, detached; called before the step."""

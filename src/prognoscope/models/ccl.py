@@ -3,7 +3,7 @@
 CCL: Cohort-individual cooperative learning for multimodal cancer survival analysis. IEEE TMI 2024.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -236,7 +236,7 @@ class CCL(SurvivalModel):
         )
         return {"knowledge": self.alpha * knowledge, "cohort": self.alpha * cohort}
 
-    def before_training(self, target: Target) -> None:
+    def before_training(self, target: Target, read: Callable[[Sequence[int]], Inputs]) -> None:
         """Learn the edges of the survival groups, where they are not the time bins."""
         if hasattr(self, "group_edges"):
             if not target.event.any():

@@ -1,7 +1,7 @@
 """The table of methods, and how to make one."""
 
 import inspect
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -69,6 +69,11 @@ def create_model(
     if missing := sorted({field.name for field in fields(Sizes)} & known - set(arguments) - _optional(kind)):
         raise ModelError(f"{name} also needs to be told {', '.join(missing)}.")
     return kind(**arguments)
+
+
+def sizes_for(name: str, sizes: Sizes) -> Sizes:
+    """The sizes without names of genes, which are long, for a method that has no use for them."""
+    return sizes if "gene_names" in inspect.signature(model_class(name)).parameters else replace(sizes, gene_names=())
 
 
 def _optional(kind: type[SurvivalModel]) -> set[str]:

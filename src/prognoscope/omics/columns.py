@@ -1,11 +1,9 @@
-"""What the name of a column in a gene table says: which gene, which kind of measurement, or neither."""
+"""Which columns of a table must never be features, by their names."""
 
 import re
 
 from prognoscope.core.tables import ID_COLUMNS, is_unnamed, plain_name
 
-KINDS = ("rnaseq", "cnv", "mut")  # expression, copy number, mutation
-KIND = re.compile(r"(?<=.)_(rnaseq|cnv|mut)$")
 METADATA = ID_COLUMNS | {  # spelled as `plain_name` does
     # of MCAT's tables and its relatives
     *("is_female", "oncotree_code", "age", "survival_months", "censorship", "train", "val", "test", "disc_label"),
@@ -20,17 +18,6 @@ OF_OUTCOME = re.compile(
     r"|(days_to|time|event|status|death|survived)_.+"
     r"|.+_(time|event|status|months|days|censor)"
 )
-
-
-def gene_of(column: str) -> str:
-    """The gene of a column: its name without the ending of a kind (`_rnaseq`, `_cnv`, `_mut`)."""
-    return KIND.sub("", column)
-
-
-def kind_of(column: str) -> str:
-    """The kind that a column's ending says, "" where it has none."""
-    found = KIND.search(column)
-    return found.group(1) if found else ""
 
 
 def is_metadata(column: str) -> bool:

@@ -14,8 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import false_discovery_control, ttest_ind_from_stats
 
 from prognoscope.core.errors import OmicsError, some
-from prognoscope.core.genes import GeneSelection
-from prognoscope.omics.columns import kind_of
+from prognoscope.core.genes import GeneSelection, kind_of
 
 FEWEST_PATIENTS = 3  # of low and of high risk
 LEAST_TOTAL = 10  # counts of a gene over the patients compared; rarer genes are not tested

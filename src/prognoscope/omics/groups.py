@@ -5,8 +5,8 @@ from pathlib import Path
 
 from prognoscope.core.errors import OmicsError, some
 from prognoscope.core.files import need_file
+from prognoscope.core.genes import gene_of
 from prognoscope.core.tables import as_text, read_table
-from prognoscope.omics.columns import gene_of
 
 Groups = Mapping[str, tuple[str, ...]]
 

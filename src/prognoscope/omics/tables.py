@@ -9,8 +9,9 @@ import pandas as pd
 
 from prognoscope.core.errors import OmicsError, nearest, some
 from prognoscope.core.files import need_file
+from prognoscope.core.genes import KIND, KINDS, kind_of
 from prognoscope.core.tables import as_text, is_unnamed, plain_name, read_table
-from prognoscope.omics.columns import KIND, KINDS, is_metadata, kind_of
+from prognoscope.omics.columns import is_metadata
 from prognoscope.omics.joining import OmicsTable, join_tables
 
 __all__ = ["OmicsTable", "read_omics"]

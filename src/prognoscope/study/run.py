@@ -213,6 +213,7 @@ def sizes_to_come(cohort: Cohort) -> Sizes:
         n_bins=4,
         embedding_dim=16 if cohort.slides else 0,
         group_sizes=tuple(len(columns) for columns in groups.values()),
+        gene_names=tuple(tuple(columns) for columns in groups.values()),
         n_clinical=0 if cohort.covariates is None else len(cohort.covariates.columns),
         n_subtypes=len(set(cohort.subtype.values())),
     )

@@ -39,8 +39,7 @@ def load_model(folder: Path) -> tuple[SurvivalModel, dict]:
     card = read_json(folder / CARD, "The model card", "Train it again, with the command that made it.")
     if not isinstance(card, dict) or not {"name", "options", "sizes"} <= set(card):
         raise ModelError(f"{folder / CARD} does not tell name, options and sizes of a model. Train it again.")
-    sizes = {**card["sizes"], "group_sizes": tuple(card["sizes"]["group_sizes"])}
-    model = create_model(card["name"], sizes=Sizes(**sizes), **card["options"])
+    model = create_model(card["name"], sizes=sizes_of_card(card["sizes"]), **card["options"])
     path = need_file(folder / WEIGHTS, "The weights file", "Train it again, with the command that made it.")
     try:
         model.load_state_dict(load_file(path))
@@ -54,7 +53,14 @@ def load_model(folder: Path) -> tuple[SurvivalModel, dict]:
 
 def sizes_card(sizes: Sizes) -> dict[str, object]:
     """Sizes as JSON."""
-    return {**asdict(sizes), "group_sizes": list(sizes.group_sizes)}
+    names = [list(columns) for columns in sizes.gene_names]
+    return {**asdict(sizes), "group_sizes": list(sizes.group_sizes), "gene_names": names}
+
+
+def sizes_of_card(card: Mapping[str, object]) -> Sizes:
+    """What `sizes_card` made of sizes; a card from before there were gene names has none."""
+    names = tuple(tuple(columns) for columns in card.get("gene_names", ()))
+    return Sizes(**{**card, "group_sizes": tuple(card["group_sizes"]), "gene_names": names})
 
 
 def save_state(path: Path, model: SurvivalModel, optimizer: Optimizer, progress: Progress, key: str) -> None:

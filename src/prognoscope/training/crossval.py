@@ -18,7 +18,7 @@ from prognoscope.core.errors import PrognoscopeError, TrainingError
 from prognoscope.core.files import write_table
 from prognoscope.core.parallel import run_many
 from prognoscope.models.base import Sizes, SurvivalModel
-from prognoscope.models.registry import create_model, model_class
+from prognoscope.models.registry import create_model, model_class, sizes_for
 from prognoscope.training.checkpoint import STATE, save_model, sizes_card
 from prognoscope.training.loop import Metric, fit
 from prognoscope.training.predict import Predicted, predict
@@ -125,7 +125,7 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
         "name": job.method.name,
         "title": job.method.title,
         "options": job.method.options,
-        "sizes": sizes_card(sizes),
+        "sizes": sizes_card(sizes_for(job.method.name, sizes)),
         "fold": split.fold,
         "bins": [float(edge) if np.isfinite(edge) else None for edge in preparation.bins.edges],
         "preparation": preparation.to_dict(),
@@ -196,6 +196,7 @@ def sizes_of(preparation: Preparation, embeddings: PackedEmbeddings | None) -> S
         n_bins=len(preparation.bins),
         embedding_dim=0 if embeddings is None else embeddings.embedding_dim,
         group_sizes=preparation.group_sizes,
+        gene_names=tuple(preparation.gene_groups.values()),
         n_clinical=preparation.n_clinical,
         n_subtypes=len(preparation.subtypes),
     )

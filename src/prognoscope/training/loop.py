@@ -19,6 +19,7 @@ from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, fingerpr
 from prognoscope.core.batch import Batch, Output, Target
 from prognoscope.core.errors import MetricError, ModelError, TrainingError, nearest, some
 from prognoscope.core.files import digest
+from prognoscope.core.memory import freed_memory_kept
 from prognoscope.models.base import Recipe, SurvivalModel
 from prognoscope.training.checkpoint import load_state, save_state
 from prognoscope.training.predict import predict
@@ -66,14 +67,14 @@ def fit(
     parts = {"validation": validation, "test": test}
     _check_rule(spec.choose, parts, metric)
     key = _key(model, recipe, spec, [train, validation, test], about) if state_file is not None else ""
-    model.before_training(train.target)
+    model.before_training(train.target, lambda rows: train.batch(rows).inputs)
     train = train.near(spec.device)
     parts = {part: None if each is None else each.near(spec.device) for part, each in parts.items()}
     model.to(spec.device)
     optimizer = make_optimizer(model, recipe)
     progress = (load_state(state_file, model, optimizer, key) if state_file is not None else None) or Progress()
     saved_at = time.monotonic()
-    with fixed_threads(spec):
+    with fixed_threads(spec), freed_memory_kept():
         while not progress.is_over(recipe.epochs, spec):
             epoch = progress.epoch
             set_learning_rate(optimizer, recipe, epoch)
