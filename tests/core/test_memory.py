@@ -18,7 +18,7 @@ def resident_mb():
 def test_memory_is_kept_inside_the_block_and_given_back_after_it():
     before = resident_mb()
     with freed_memory_kept():
-        arrays = [np.ones(100 * MIB, np.uint8) for _ in range(3)]
+        arrays = [np.ones(50 * MIB, np.uint8) for _ in range(6)]
         del arrays
         kept = resident_mb() - before
     assert kept > 250

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-KEEP, LARGEST = 2**31 - 1, 2**30
+KEEP, LARGEST = 2**31 - 1, 2**26  # larger blocks would leave holes that nothing fits into
 USUAL = 2**25  # 32 MiB: where glibc's own thresholds end when they grow with use
 
 
 @contextmanager
 def freed_memory_kept() -> Iterator[None]:
-    """Inside the block, tensors of up to 1 GiB reuse freed memory instead of pages that the system must clear first.
+    """Inside the block, tensors of up to 64 MiB reuse freed memory instead of pages that the system must clear first.
 
     A training step frees all that it took, and the next takes as much again. After the block, what is free goes back
     to the system. Does nothing where the C library is another one.
