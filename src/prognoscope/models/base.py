@@ -40,14 +40,22 @@ class EarlyStop:
 class Recipe:
     """How a method is trained unless the study says otherwise."""
 
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Literal["adam", "adamw", "radam", "sgd"] = "adam"  # adamw and radam: decay apart from the gradient
     learning_rate: float = 2e-4
     weight_decay: float = 1e-5
     momentum: float = 0.9  # of sgd
+    betas: tuple[float, float] = (0.9, 0.999)  # of the others
     learning_rate_factors: dict[str, float] = field(default_factory=dict)  # beside and before the model's own
     epochs: int = 20
     patients_per_step: int = 32
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "step", "linear"] = "constant"
+    step_epochs: int = 20  # after which "step" divides the rate by ten
+    warm_up_epochs: int = 0  # in which the rate rises
+    clip_norm: dict[str, float] = field(default_factory=dict)  # parameter name prefix -> largest norm of its gradient
+    l1: float = 0.0  # times the sum of absolute weights, added to the loss of a step
+    patch_draw: tuple[float, float] | int | None = (
+        None  # of training bags: shares, with replacement; or at most so many
+    )
     sampler: Literal["balanced", "shuffled"] = "balanced"  # balanced: by (bin, event), drawn with replacement
     nll_alpha: float = 0.0  # how much less censored patients weigh in the likelihood
     # what the authors reported: of equal best epochs the first one, unless it says last
@@ -90,6 +98,8 @@ class SurvivalModel(nn.Module):
     learns_from: ClassVar[frozenset[str]] = frozenset()  # what it trains on besides: also "subtype"
     recipe: ClassVar[Recipe] = Recipe()
     paper: ClassVar[str] = ""  # authors, title, venue, year
+    departures: ClassVar[tuple[str, ...]] = ()  # where our defaults differ from paper or released code, and why
+    found_wrong: ClassVar[tuple[str, ...]] = ()  # in the published code or tables
     learning_rate_factors: ClassVar[dict[str, float]] = {}  # parameter name prefix -> factor on the learning rate
     ablations: ClassVar[tuple[Ablation, ...]] = ()  # in the order of the paper's table, without the whole method
     whole_row: ClassVar[str] = ""  # what that table calls the whole method; "": by its name
