@@ -54,7 +54,7 @@ class Recipe:
     clip_norm: dict[str, float] = field(default_factory=dict)  # parameter name prefix -> largest norm of its gradient
     l1: float = 0.0  # times the sum of absolute weights, added to the loss of a step
     patch_draw: tuple[float, float] | int | None = (
-        None  # of training bags: shares, with replacement; or at most so many
+        None  # of training bags: shares or a number of patches
     )
     sampler: Literal["balanced", "shuffled"] = "balanced"  # balanced: by (bin, event), drawn with replacement
     nll_alpha: float = 0.0  # how much less censored patients weigh in the likelihood
