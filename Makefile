@@ -8,7 +8,7 @@ WORKERS ?= 2
 # One thread a process: several torch threads on a few busy cores are many times slower on small steps.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 demo: $(READY)
 	$(BIN)/prognoscope demo demo --jobs $(WORKERS)
 
@@ -19,6 +19,11 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+# The documentation site, in docs/_build; needs no network once its packages are there.
+docs: $(READY)
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
+
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt "torch"
@@ -26,4 +31,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo docs/_build .pytest_cache .ruff_cache .hypothesis

@@ -274,14 +274,22 @@ def report(run: RunFolder) -> None:
 
 
 @app.command()
-def methods() -> None:
+def methods(
+    to: Annotated[Path | None, typer.Option("--out", help="A Markdown file for all that is known of them.")] = None,
+) -> None:
     """The table of methods: what each needs, its size, its paper.
 
-    Example: `prognoscope methods`.
+    Example: `prognoscope methods --out methods.md`.
     """
+    from prognoscope.core.files import write_text
+    from prognoscope.study.catalogue import methods_page
     from prognoscope.study.methods import methods_table
 
-    _print_table("Methods", methods_table())
+    if to is None:
+        _print_table("Methods", methods_table())
+    else:
+        write_text(to, methods_page())
+        _say(f"Wrote {to}.")
 
 
 def _extract(study, jobs: int) -> dict[str, str]:
