@@ -9,7 +9,7 @@ from lifelines import CoxPHFitter
 from torch.testing import assert_close
 
 from prognoscope.core.batch import Target
-from prognoscope.core.losses import cox_partial_nll, discrete_nll, ranking_loss
+from prognoscope.core.losses import cox_loss, cox_partial_nll, discrete_nll, ranking_loss
 
 
 def target_of(bins, events, times=None):
@@ -79,3 +79,12 @@ def test_a_perfect_ranking_costs_nothing_and_a_reversed_one_does():
     target = target_of([0, 1, 2], [True, True, False], [1.0, 2.0, 3.0])
     assert ranking_loss(torch.tensor([3.0, 2.0, 1.0]), target).sum() == 0
     assert ranking_loss(torch.tensor([1.0, 2.0, 3.0]), target).sum() > 0
+
+
+def test_the_mean_cox_loss_is_the_mean_over_events_and_ties_share_one_risk_set():
+    target = target_of([0] * 5, [True, True, False, True, False], times=[3, 5, 5, 5, 9])
+    theta = torch.tensor([0.3, -1.0, 2.0, 0.5, 0.1], dtype=torch.float64)
+    at_risk = [theta.logsumexp(0), *[theta[1:].logsumexp(0)] * 2]
+    expected = (sum(at_risk) - theta[0] - theta[1] - theta[3]) / 3
+    assert_close(cox_loss(theta, target).mean(), expected)
+    assert not cox_loss(theta, target_of([0] * 5, [False] * 5)).any()

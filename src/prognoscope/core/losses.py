@@ -77,11 +77,22 @@ def cox_partial_nll(log_hazard_ratio: Float[Tensor, " P"], target: Target) -> Fl
     Source: Cox: Regression models and life tables. J R Stat Soc B 1972.
     """
     order = target.time.argsort(descending=True, stable=True)
-    ranked, time = log_hazard_ratio[order].float(), target.time[order]
+    ranked, time = log_hazard_ratio[order], target.time[order]
+    ranked = ranked.to(torch.promote_types(ranked.dtype, torch.float32))
     at_risk = torch.logcumsumexp(ranked, dim=0)
     last_of_tie = torch.searchsorted(-time, -time, side="right") - 1  # ties share the largest risk set
     loss = torch.where(target.event[order], at_risk[last_of_tie] - ranked, 0.0)
     return torch.zeros_like(loss).index_copy(0, order, loss)
+
+
+def cox_loss(log_hazard_ratio: Float[Tensor, " P"], target: Target) -> Float[Tensor, " P"]:
+    """`cox_partial_nll` scaled so that its mean over all P patients is the mean over those with an event, in nats.
+
+    Unlike other losses, what it is for one patient depends on the batch: a step cut into passes compares patients
+    within each pass alone, and a batch without an event teaches nothing.
+    """
+    loss = cox_partial_nll(log_hazard_ratio, target)
+    return loss * (len(target) / target.event.sum().clamp(min=1))
 
 
 def ranking_loss(risk: Float[Tensor, " P"], target: Target, *, margin: float = 0.0) -> Float[Tensor, " P"]:

@@ -20,8 +20,7 @@ from torch import Tensor
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError, TrainingError
 from prognoscope.models.base import SurvivalModel
-
-SMALLEST_STEP = 1e-9  # of the cumulative hazard in one bin, so that a bin without events has a hazard
+from prognoscope.models.layers.cox_head import SMALLEST_STEP, proportional_logits
 
 
 class CoxPH(SurvivalModel):
@@ -111,8 +110,7 @@ class CoxPH(SurvivalModel):
     def forward(self, inputs: Inputs) -> Output:
         covariates = self._covariates(inputs)
         log_ratio = (covariates - self.covariate_mean) @ self.coefficients
-        step = self.hazard_steps * log_ratio.exp()[:, None]  # of each patient's cumulative hazard; 1 - h = exp(-step)
-        logits = torch.log(-torch.expm1(-step)) + step
+        logits = proportional_logits(log_ratio, self.hazard_steps)
         return Output(logits, log_hazard_ratio=log_ratio, details={"covariates": covariates})
 
     def _covariates(self, inputs: Inputs) -> Float[Tensor, "P V"]:
