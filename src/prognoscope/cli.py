@@ -1,10 +1,9 @@
-"""The commands: each a thin function over the Python API. Nothing else in the package prints."""
+"""The commands: each a thin function over the Python API. Only they print, tables by `terminal.py`."""
 
 import os
-import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -21,10 +20,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.faults import BAD_INPUT, describe
+from prognoscope.terminal import print_table
 
 app = typer.Typer(
     help="How long cancer patients live, predicted from slides, genes and follow-up, under one honest protocol.",
@@ -34,9 +33,6 @@ app = typer.Typer(
 )
 PIPED = 160  # columns where nobody looks at a screen
 STOPPED = 130  # the exit code after Ctrl-C
-FOLD_AT, MOST_FOLDED = 24, 40  # characters that a column of text keeps in one line; the longest word it need not break
-GAP = 2  # blanks between columns
-NUMBER = re.compile(r"[-+<\u2212\u2013\d.,%]*( \([-+\u2212\d.,]+ to [-+\u2212\d.,]+\))?")
 Misuse = typer.BadParameter.__mro__[2]  # what Typer raises for wrong arguments; its module depends on Typer's version
 out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
 err = Console(stderr=True)
@@ -332,56 +328,7 @@ def _bar(title: str, *, of_parts: bool = False) -> Iterator[Callable[[int, int],
 
 
 def _print_table(title: str, table) -> None:
-    """Print a DataFrame so that it can be read at any width: text folds between words, numbers never do.
-
-    Headers fold too where they must; what still does not fit is left out from the right, and said.
-    """
-    columns = {str(n): [_shown(value, 4 if str(n).startswith("p_") else 3) for value in table[n]] for n in table}
-    numbers = {name for name, cells in columns.items() if all(map(NUMBER.fullmatch, cells))}
-    widths = {name: max(map(len, cells), default=0) for name, cells in columns.items()}
-    headers = {name: name for name in columns}
-    if _total(max(len(name), width) for name, width in widths.items()) > out.width:
-        headers = {name: _folded(name, min(width, MOST_FOLDED)) for name, width in widths.items()}
-    least = {}
-    for name, cells in columns.items():
-        word = min(MOST_FOLDED, max((len(word) for cell in cells for word in cell.split()), default=0))
-        body = widths[name] if name in numbers else min(widths[name], max(FOLD_AT, word))
-        least[name] = max(body, *map(len, headers[name].split("\n")))
-    left_out = []
-    while len(least) > 2 and _total(least.values()) > out.width:
-        left_out.insert(0, least.popitem()[0])
-    shown = Table(header_style="bold", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    for name, width in least.items():
-        justify, is_whole = "right" if name in numbers else "left", widths[name] <= width
-        shown.add_column(escape(headers[name]), justify=justify, no_wrap=is_whole, min_width=width, overflow="fold")
-    for row in zip(*(columns[name] for name in least), strict=True):
-        shown.add_row(*map(escape, row))
-    out.print(f"\n[bold]{escape(title)}[/]", highlight=False)
-    out.print(shown)
-    if left_out:
-        out.print(f"[dim]Too narrow to show: {escape(', '.join(left_out))}.[/]", highlight=False)
-    out.print()
-
-
-def _total(widths: Iterable[int]) -> int:
-    widths = list(widths)
-    return sum(widths) + GAP * (len(widths) - 1)
-
-
-def _shown(value: object, digits: int) -> str:
-    if isinstance(value, float) and value == value:
-        return f"{value:.{digits}f}"
-    return "" if value is None or value != value else str(value)
-
-
-def _folded(header: str, width: int) -> str:
-    """The header on as few lines as possible of the width of its cells, or of its longest word."""
-    lines, width = [""], max([width, *map(len, header.split())])
-    for word in header.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return "\n".join(lines)
+    print_table(out, title, table)
 
 
 if __name__ == "__main__":

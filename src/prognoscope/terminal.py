@@ -1,0 +1,65 @@
+"""Tables on a terminal: numbers that never fold, text that folds between words, at any width."""
+
+import re
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+FOLD_AT, MOST_FOLDED = 24, 40  # characters that a column of text keeps in one line; the longest word it need not break
+GAP = 2  # blanks between columns
+NUMBER = re.compile(r"[-+<\u2212\u2013\d.,%]*( \([-+\u2212\d.,]+ to [-+\u2212\d.,]+\))?( \u00b1 [\d.]+( \w+)?)?")
+
+
+def print_table(console: Console, title: str, table) -> None:
+    """Print a DataFrame so that it can be read at any width: text folds between words, numbers never do.
+
+    Headers fold too where they must; what still does not fit is left out from the right, and said.
+    """
+    columns = {str(n): [_shown(value, 4 if str(n).startswith("p_") else 3) for value in table[n]] for n in table}
+    numbers = {name for name, cells in columns.items() if all(map(NUMBER.fullmatch, cells))}
+    widths = {name: max(map(len, cells), default=0) for name, cells in columns.items()}
+    headers = {name: name for name in columns}
+    if _total(max(len(name), width) for name, width in widths.items()) > console.width:
+        headers = {name: _folded(name, min(width, MOST_FOLDED)) for name, width in widths.items()}
+    least = {}
+    for name, cells in columns.items():
+        word = min(MOST_FOLDED, max((len(word) for cell in cells for word in cell.split()), default=0))
+        body = widths[name] if name in numbers else min(widths[name], max(FOLD_AT, word))
+        least[name] = max(body, *map(len, headers[name].split("\n")))
+    left_out = []
+    while len(least) > 2 and _total(least.values()) > console.width:
+        left_out.insert(0, least.popitem()[0])
+    shown = Table(header_style="bold", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for name, width in least.items():
+        justify, is_whole = "right" if name in numbers else "left", widths[name] <= width
+        shown.add_column(escape(headers[name]), justify=justify, no_wrap=is_whole, min_width=width, overflow="fold")
+    for row in zip(*(columns[name] for name in least), strict=True):
+        shown.add_row(*map(escape, row))
+    console.print(f"\n[bold]{escape(title)}[/]", highlight=False)
+    console.print(shown)
+    if left_out:
+        console.print(f"[dim]Too narrow to show: {escape(', '.join(left_out))}.[/]", highlight=False)
+    console.print()
+
+
+def _total(widths: Iterable[int]) -> int:
+    widths = list(widths)
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _shown(value: object, digits: int) -> str:
+    if isinstance(value, float) and value == value:
+        return f"{value:.{digits}f}"
+    return "" if value is None or value != value else str(value)
+
+
+def _folded(header: str, width: int) -> str:
+    """The header on as few lines as possible of the width of its cells, or of its longest word."""
+    lines, width = [""], max([width, *map(len, header.split())])
+    for word in header.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return "\n".join(lines)
