@@ -1,0 +1,103 @@
+"""Gene groups read the patches of a bag; what they read and the groups themselves are summarised and fused.
+
+Chen et al.: Multimodal co-attention transformer for survival prediction in gigapixel whole slide images. ICCV 2021.
+"""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from prognoscope.core.batch import Inputs, Output
+from prognoscope.models.base import Recipe, SurvivalModel
+from prognoscope.models.layers.coattention import OneHeadAttention
+from prognoscope.models.layers.gene_guided import LateFusion, gene_layers, patch_layer
+
+
+class MCAT(SurvivalModel):
+    """One query per gene group over the patches, a transformer over each side's tokens, and a late fusion.
+
+    The gene transformer sees the groups alone, not what they read. Linear in T.
+
+    Explains with `attention`: "gene_to_patch" (T, S), where in the bag each gene group looks, sums to 1 within a
+    patient; "patches" (T,), its mean over groups. Details, with width d: `patches` (T, d) after their layer;
+    `coattention` (T, S), the same map, and `coattention_logits` (T, S), the scores before its softmax, which is what
+    the released code shows; `gene_groups` (P, S, d), a token per group; `guided_tokens` (P, S, d), what each group
+    read; `patch_tokens` and `gene_tokens` (P, S, d), both after their transformers; `patch_pool` and `gene_pool`
+    (P, S), how much each token counts in a summary, sums to 1, and `patch_pool_logits`, `gene_pool_logits` before the
+    softmax; `patch`, `gene` and `fused` (P, d), the summaries and their fusion.
+
+    Args:
+        embedding_dim: D, the length of a patch embedding.
+        group_sizes: Genes in each of the S gene groups; any number of groups.
+        n_bins: K, the number of time bins.
+        d: Width of a token.
+        heads, layers, feed_forward: Of both transformers; `feed_forward` is the width inside a layer.
+        omic_width: Hidden layers of a gene group's network: "small", one of width d, or "big", three of 1024.
+        gene_hidden: Widths of these layers, instead of those of `omic_width`.
+        fusion: Of the two summaries: "concat" or "bilinear".
+        fusion_hidden: Width between the last two layers of the bilinear fusion.
+        shrink: What the width of each summary is divided by in the bilinear fusion.
+        dropout: Rate everywhere; AlphaDropout in the gene groups' networks.
+    """
+
+    needs = frozenset({"bag", "omics"})
+    recipe = Recipe(published_epoch="last")
+    paper = "Chen et al., Multimodal co-attention transformer for survival prediction, ICCV 2021"
+    departures = (
+        "Biases and an output projection in the co-attention follow the released code, as checkpoints need them; the "
+        "paper's equations have neither.",
+        "The co-attention shown is that after the softmax, as in the paper; the released code shows raw scores, which "
+        "are kept beside it under a name of their own.",
+        "One dropout rate holds everywhere. In the released code the option reaches only some layers, and the others "
+        "stay at 0.25.",
+        "Keys and values are never computed for patches: both projections are folded into the few gene queries, with "
+        "the same numbers.",
+    )
+    found_wrong = (
+        "Comparisons that print higher C-indices than the authors' own result files probably used a trainer that keeps "
+        "the epoch with the best C-index on the reported fold; the authors keep the last epoch.",
+        "The released evaluation at the end of a fold unpacks batches in the wrong order and stops; the bilinear "
+        "fusion can be built on a GPU only, and the wide patch layer contradicts fixed widths elsewhere.",
+        "A batch of more than one patient silently joins the bags of all of them.",
+        "Time bins are cut on the patients of all folds together, the gradient of the last, incomplete accumulation "
+        "leaks into the next epoch, and the sampler divides by zero where a class is empty.",
+        "The first twelve columns of a table are taken for metadata, which swallows a gene of BLCA, and the filter by "
+        "subtype tests row labels and so never applies.",
+    )
+
+    def __init__(
+        self,
+        embedding_dim: int,
+        group_sizes: tuple[int, ...],
+        n_bins: int,
+        *,
+        d: int = 256,
+        heads: int = 8,
+        layers: int = 2,
+        feed_forward: int = 512,
+        omic_width: str = "small",
+        gene_hidden: Sequence[int] | None = None,
+        fusion: str = "concat",
+        fusion_hidden: int = 256,
+        shrink: tuple[int, int] = (8, 8),
+        dropout: float = 0.25,
+    ):
+        super().__init__()
+        self.project = patch_layer(embedding_dim, d, dropout)
+        self.genes = gene_layers("mcat", group_sizes, d, omic_width, gene_hidden, dropout)
+        self.coattend = OneHeadAttention(d)
+        options = {"heads": heads, "layers": layers, "feed_forward": feed_forward, "dropout": dropout}
+        self.summaries = LateFusion("mcat", d, fusion=fusion, fusion_hidden=fusion_hidden, shrink=shrink, **options)
+        self.head = nn.Linear(d, n_bins)
+
+    def forward(self, inputs: Inputs) -> Output:
+        inputs.bags.need_patches("mcat")
+        patches, genes = inputs.bags.replace(self.project(inputs.bags.values)), self.genes(inputs.omics)
+        guided, attention, scores = self.coattend.groups_read(genes, patches)
+        fused, details = self.summaries(guided, genes)
+        shown = attention.detach()
+        return Output(
+            self.head(fused),
+            attention={"patches": shown.mean(dim=1), "gene_to_patch": shown},
+            details={"patches": patches.values, "coattention_logits": scores, "coattention": attention, **details},
+        )
