@@ -8,7 +8,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Target
 from prognoscope.models.ghanet import scaled_cosine_error
 from prognoscope.models.layers.ghanet.hyper_pooling import HyperPooling
-from prognoscope.models.layers.ghanet.token_attention import GatedFeedForward, TokenAttention
+from prognoscope.models.layers.token_attention import GatedFeedForward, TokenAttention
 from prognoscope.models.released import ghanet
 from prognoscope.models.released.loading import load_released, rename
 

@@ -13,7 +13,7 @@ from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.genes import GeneSelection
 from prognoscope.models.ghanet import GHANet, scaled_cosine_error
 from prognoscope.models.layers.ghanet.rectify import relu_dropout
-from prognoscope.models.layers.ghanet.token_attention import TokenAttention
+from prognoscope.models.layers.token_attention import TokenAttention
 from prognoscope.models.registry import create_model, model_class
 from prognoscope.models.released.ghanet import NAMES as PUBLISHED
 from prognoscope.models.released.loading import load_released

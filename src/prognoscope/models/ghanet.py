@@ -19,7 +19,7 @@ from prognoscope.models.base import Ablation, Recipe, SurvivalModel, check_choic
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.ghanet.hyper_pooling import HyperPooling
 from prognoscope.models.layers.ghanet.rectify import relu_dropout
-from prognoscope.models.layers.ghanet.token_attention import GatedFeedForward, TokenAttention
+from prognoscope.models.layers.token_attention import GatedFeedForward, TokenAttention
 
 WHOLE = {"cab": "cross", "branch": "hyper", "bridge": True, "pooling": "both", "differential": "auto"}
 VARIANTS = {

@@ -1,6 +1,7 @@
-"""A few tokens that attend to many patches, or to each other; as G-HANet uses them.
+"""A few tokens that attend to many patches, or to each other; as G-HANet and Surformer use them.
 
 Wang et al.: Histo-genomic knowledge distillation for cancer prognosis from histopathology whole slide images.
+Wang et al.: Surformer, a pattern-perceptive survival transformer. Comput Methods Programs Biomed 2023.
 """
 
 import torch
@@ -18,23 +19,27 @@ class TokenAttention(nn.Module):
     No residual inside; the channels are cut into heads in order; only the output projection has a bias.
 
     Args:
-        dim: E, the width of a token, a multiple of heads; patches are as wide.
+        dim: E, the width of a token; patches are as wide.
         dropout: Rate on the softmax.
+        inner: The width of queries, keys and values, a multiple of heads; None: E.
     """
 
-    def __init__(self, dim: int, heads: int, dropout: float = 0.0):
+    def __init__(self, dim: int, heads: int, dropout: float = 0.0, *, inner: int | None = None):
         super().__init__()
-        self.heads, self.scale = heads, (dim // heads) ** -0.5
-        self.to_q, self.to_k, self.to_v = (nn.Linear(dim, dim, bias=False) for _ in range(3))
-        self.to_out = nn.Linear(dim, dim)
+        inner = inner or dim
+        self.heads, self.scale = heads, (inner // heads) ** -0.5
+        self.to_q, self.to_k, self.to_v = (nn.Linear(dim, inner, bias=False) for _ in range(3))
+        self.to_out = nn.Linear(inner, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Float[Tensor, "P G E"]) -> Float[Tensor, "P G E"]:
-        """What the tokens of a patient make of each other."""
-        q, k, v = (
-            to(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2) for to in (self.to_q, self.to_k, self.to_v)
-        )
-        logits = q @ k.mT * self.scale  # (P, H, G, G)
+    def forward(
+        self, tokens: Float[Tensor, "_ G E"], others: Float[Tensor, "P J E"] | None = None
+    ) -> Float[Tensor, "P G E"]:
+        """What the tokens of a patient make of each other, or of its `others`; then they may be one set for all."""
+        others = tokens if others is None else others
+        roles = ((self.to_q, tokens), (self.to_k, others), (self.to_v, others))
+        q, k, v = (to(its).unflatten(2, (self.heads, -1)).transpose(1, 2) for to, its in roles)
+        logits = q @ k.mT * self.scale  # (P, H, G, J)
         weights = logits.softmax(dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
         mixed = self.dropout(weights).to(v.dtype) @ v
         return self.to_out(mixed.transpose(1, 2).flatten(2))
