@@ -1,6 +1,6 @@
 """Two methods on the same patients: the paired difference, its interval, and two tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,24 +36,53 @@ def compare(
         MetricError: Folds, patients or outcomes differ; the metric is unknown, has no mean over folds (a p-value),
             or is not defined on a fold of either.
     """
-    how = find_metric(metric)
-    if how.pooled is not None:
-        raise MetricError(f"{metric} has no mean over folds, so two methods cannot be compared by it. Choose another.")
-    if draws < 1:
-        raise MetricError(f"A comparison needs bootstrap draws, not {draws}.")
-    pairs = _paired(a, b)
-    differences = np.array([how(one) - how(other) for one, other in pairs])
-    drawn = np.zeros(draws)
-    for one, other in pairs:
-        counts = draw_counts(one, draws, seed)
-        drawn += (how.of_draws(one, counts) - how.of_draws(other, counts)) / len(pairs)
-    ratios = [len(one) / len(one.train) for one, _ in pairs]
-    return Comparison(
-        float(differences.mean()),
-        *percentile_interval(drawn),
-        p_of_draws(drawn),
-        corrected_t_test(differences, test_to_train=float(np.mean(ratios))),
-    )
+    return Comparer({"a": a, "b": b}, metric=metric, draws=draws, seed=seed).compare("a", "b")
+
+
+class Comparer:
+    """Many methods by one metric: each is measured once, however many it is compared with.
+
+    Raises:
+        MetricError: The metric is unknown or has no mean over folds (a p-value), or there are no draws.
+    """
+
+    def __init__(
+        self, methods: Mapping[str, Sequence[Fold]], *, metric: str = "c_index", draws: int = 1000, seed: int = 0
+    ):
+        self.how = find_metric(metric)
+        if self.how.pooled is not None:
+            raise MetricError(
+                f"{metric} has no mean over folds, so two methods cannot be compared by it. Choose another."
+            )
+        if draws < 1:
+            raise MetricError(f"A comparison needs bootstrap draws, not {draws}.")
+        self.methods, self.draws, self.seed = methods, draws, seed
+        self.measured: dict[tuple, tuple[float, Float[np.ndarray, " R"]]] = {}
+
+    def compare(self, a: str, b: str) -> Comparison:
+        """As the function of that name, of two of the methods."""
+        pairs = _paired(self.methods[a], self.methods[b])
+        ours, theirs = (
+            [self._measure(name, fold) for fold in folds]
+            for name, folds in zip((a, b), zip(*pairs, strict=True), strict=True)
+        )
+        differences = np.array([one[0] - other[0] for one, other in zip(ours, theirs, strict=True)])
+        drawn = sum((one[1] - other[1]) / len(pairs) for one, other in zip(ours, theirs, strict=True))
+        ratios = [len(one) / len(one.train) for one, _ in pairs]
+        return Comparison(
+            float(differences.mean()),
+            *percentile_interval(drawn),
+            p_of_draws(drawn),
+            corrected_t_test(differences, test_to_train=float(np.mean(ratios))),
+        )
+
+    def _measure(self, method: str, fold: Fold) -> tuple[float, Float[np.ndarray, " R"]]:
+        """The metric of a fold and of its draws, which depend on the order of its patients."""
+        key = (method, fold.fold, fold.outcome.patients)
+        if key not in self.measured:
+            counts = draw_counts(fold, self.draws, self.seed)
+            self.measured[key] = (self.how(fold), self.how.of_draws(fold, counts))
+        return self.measured[key]
 
 
 def p_of_draws(drawn: Float[np.ndarray, " R"]) -> float:

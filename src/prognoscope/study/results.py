@@ -13,7 +13,7 @@ from prognoscope.core.outcome import Outcome, Prediction, TimeBins
 from prognoscope.core.tables import read_table
 from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
 from prognoscope.evaluation.classification import accuracy, accuracy_of_draws, auroc, auroc_of_draws
-from prognoscope.evaluation.compare import compare
+from prognoscope.evaluation.compare import Comparer
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.summary import evaluate
 from prognoscope.report.run_folder import UNFINISHED, read_run_csv
@@ -153,9 +153,10 @@ def pairs_table(
     """The paired differences of pairs of methods, method -> folds, for each metric."""
     rows, pairs = [], list(pairs)
     for metric in metrics:
+        comparer = Comparer(folds, metric=metric, draws=draws, seed=seed)
         for a, b in pairs:
             try:
-                found = compare(folds[a], folds[b], metric=metric, draws=draws, seed=seed)
+                found = comparer.compare(a, b)
             except MetricError:
                 if metric == COMPARED[0]:
                     raise
