@@ -11,7 +11,8 @@ from benchmarks.data import BINS, DIM, GENES, SIZES
 from prognoscope.cohort.dataset import PatientDataset
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.registry import create_model
-from prognoscope.training.loop import losses_of, make_optimizer, set_learning_rate, train_epoch
+from prognoscope.training.loop import losses_of, train_epoch
+from prognoscope.training.optimizer import make_optimizer, set_learning_rate
 from prognoscope.training.spec import TrainingSpec, autocast
 
 

@@ -167,10 +167,10 @@ def test_a_caller_who_stops_early_ends_the_thread_and_what_was_not_begun(tmp_pat
     data, begun = dataset(pack(tmp_path / "x.bags")), []
     read = PatientDataset.batch
 
-    def slowly(self, index, device):
+    def slowly(self, index, *how):
         begun.append(index)
         time.sleep(0.01)
-        return read(self, index, device)
+        return read(self, index, *how)
 
     monkeypatch.setattr(PatientDataset, "batch", slowly)
     batches = loaded_ahead(data, [[i % 5] for i in range(50)], "cpu")

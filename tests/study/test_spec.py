@@ -75,8 +75,14 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "training.learning_rate": positive,
     "training.weight_decay": st.floats(0, 1),
     "training.momentum": st.floats(0, 0.99),
-    "training.optimizer": st.sampled_from(["adam", "sgd"]),
-    "training.schedule": st.sampled_from(["constant", "cosine"]),
+    "training.betas": st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)).map(list),
+    "training.optimizer": st.sampled_from(["adam", "adamw", "radam", "sgd"]),
+    "training.schedule": st.sampled_from(["constant", "cosine", "step", "linear"]),
+    "training.step_epochs": whole,
+    "training.warm_up_epochs": whole,
+    "training.clip_norm": st.dictionaries(names, positive, min_size=1, max_size=2),
+    "training.l1": st.floats(0, 1),
+    "training.patch_draw": st.one_of(whole, st.just("all"), st.just([0.25, 1.0])),
     "training.sampler": st.sampled_from(["balanced", "shuffled"]),
     "training.nll_alpha": share,
     "training.n_bins": st.integers(2, 50),
@@ -256,10 +262,24 @@ def test_a_recipe_in_the_study_is_a_recipe_of_a_model():
     assert set(MethodSection.model_fields) == {"name", "label", "training", "ablations", "ablation_of", "row"}
 
 
+def test_a_recipe_can_be_told_to_draw_no_patches_and_one_norm_is_of_the_whole_gradient():
+    study = parse_study(fresh() | {"training": {"patch_draw": "all", "clip_norm": 5, "betas": [0.5, 0.9]}})
+    assert study.training.recipe == {"patch_draw": None, "clip_norm": {"": 5.0}, "betas": (0.5, 0.9)}
+    for draw, understood in ((4096, 4096), ([0.8, 1], (0.8, 1.0))):
+        study = parse_study(fresh() | {"training": {"patch_draw": draw}})
+        assert study.training.recipe == {"patch_draw": understood}
+    for draw in (0, True, 2.5, [0, 0], [1, 0.5], "some", {"a": 1}):
+        with pytest.raises(StudyError, match="training.patch_draw: must be a number of patches"):
+            parse_study(fresh() | {"training": {"patch_draw": draw}})
+
+
 WRONG = {
     "training.epochs": ("many", "must be a whole number, not 'many'"),
     "training.learning_rate": (float("inf"), "must be a finite number, not inf"),
     "training.weight_decay": (-1, "must be at least 0, not -1"),
+    "training.betas": ([0.9, 1], "entry 2 must be less than 1, not 1"),
+    "training.clip_norm": ({"head": 0}, "training.clip_norm.head must be more than 0, not 0"),
+    "training.patch_draw": ([0.8, 1.5], r"must be a number of patches, two shares such as \[0.8, 1.0\], or all, not"),
     "training.n_bins": (2.5, "must be a whole number, not 2.5"),
     "splits.validation": (0.5, "must be less than 0.5, not 0.5"),
     "splits.folds": (51, "must be at most 50, not 51"),

@@ -13,7 +13,8 @@ from prognoscope.core.batch import Target
 from prognoscope.core.errors import InputError, MetricError, ModelError, TrainingError
 from prognoscope.models.abmil import ABMIL
 from prognoscope.models.base import Recipe
-from prognoscope.training.loop import draw_patients, fit, learning_rate, make_optimizer, plan_passes, train_epoch
+from prognoscope.training.loop import draw_patients, fit, plan_passes, train_epoch
+from prognoscope.training.optimizer import learning_rate, make_optimizer
 from prognoscope.training.predict import predict
 from prognoscope.training.spec import TrainingSpec
 from tests.training.toys import c_index, weights
@@ -107,12 +108,11 @@ def test_the_gradient_of_a_step_does_not_depend_on_its_passes(toy):
     most=st.integers(1, 60),
 )
 def test_passes_hold_every_patient_once_and_end_every_step(lengths, patients_per_step, most):
-    order = np.random.default_rng(len(lengths)).permutation(len(lengths)).tolist()
-    plan = plan_passes(order, lengths, patients_per_step, most)
-    assert [i for each in plan for i in each.patients] == order
-    assert sum(each.ends_step for each in plan) == math.ceil(len(order) / patients_per_step)
-    assert all(len(each.patients) == 1 or sum(lengths[i] for i in each.patients) <= most for each in plan)
-    assert sum(len(each.patients) / each.step_size for each in plan) == pytest.approx(sum(p.ends_step for p in plan))
+    plan = plan_passes(lengths, patients_per_step, most)
+    assert [i for each in plan for i in each.places] == list(range(len(lengths)))
+    assert sum(each.ends_step for each in plan) == math.ceil(len(lengths) / patients_per_step)
+    assert all(len(each.places) == 1 or sum(lengths[i] for i in each.places) <= most for each in plan)
+    assert sum(len(each.places) / each.step_size for each in plan) == pytest.approx(sum(p.ends_step for p in plan))
 
 
 def target_of(bins, events) -> Target:

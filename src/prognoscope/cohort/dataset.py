@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.patch_draw import PatchDraw
 from prognoscope.cohort.preparation import Preparation
 from prognoscope.cohort.resident import ResidentEmbeddings, on_device
 from prognoscope.core.bags import Bags
@@ -54,26 +56,35 @@ class PatientDataset:
         words = [*self.patients, "" if self.embeddings is None else self.embeddings.key]
         return fingerprint([*tensors, *self.omics, self.clinical], words)
 
-    def batch(self, index: Sequence[int], device: str = "cpu") -> Batch:
-        """The patients at these positions, on the device, in float32."""
+    def batch(self, index: Sequence[int], device: str = "cpu", draw: PatchDraw | None = None, first: int = 0) -> Batch:
+        """The patients at these positions, on the device, in float32.
+
+        Args:
+            draw: Which of their patches; None: all.
+            first: The place in the epoch of the first one; the others follow.
+        """
         rows = torch.tensor(list(index), dtype=torch.int64)
         omics = tuple(group[rows] for group in self.omics)
         target = replace(self.target.take(rows), omics=omics, patient=rows)
         clinical = None if self.clinical is None else self.clinical[rows]
         patients = tuple(self.patients[i] for i in index)
-        inputs = Inputs(self._bags(patients, device), omics, clinical)
+        rows: list[np.ndarray | None] = [None] * len(patients)
+        if draw is not None:
+            rows = [draw.rows(place, self.lengths[i]) for place, i in enumerate(index, start=first)]
+        inputs = Inputs(self._bags(patients, rows, device), omics, clinical)
         return Batch(patients, inputs.to(device, non_blocking=True), target.to(device, non_blocking=True))
 
     def near(self, device: str) -> "PatientDataset":
         """The same patients with their embeddings on the device, if it is a GPU with room for the whole cohort."""
         return self if self.embeddings is None else replace(self, resident=on_device(self.embeddings, device))
 
-    def _bags(self, patients: Sequence[str], device: str) -> Bags:
+    def _bags(self, patients: Sequence[str], rows: Sequence[np.ndarray | None], device: str) -> Bags:
         if self.embeddings is None:
             return Bags(torch.zeros(0, 1, device=device), torch.zeros(len(patients), dtype=torch.int64))
         if self.resident is not None:
-            return self.resident.bags(patients)
-        values, coords = zip(*map(self.embeddings.bag, patients), strict=True)
+            return self.resident.bags(patients, rows)
+        bags = [_taken(self.embeddings.bag(patient), drawn) for patient, drawn in zip(patients, rows, strict=True)]
+        values, coords = zip(*bags, strict=True)
         lengths = torch.tensor([len(bag) for bag in values], dtype=torch.int64)
         known = all(each is not None for each in coords)
         return Bags(_end_to_end(values, device), lengths, _end_to_end(coords, device) if known else None)
@@ -108,21 +119,24 @@ def prepared_dataset(
     return PatientDataset(outcome, target, omics, clinical, embeddings)
 
 
-def loaded_ahead(dataset: PatientDataset, parts: Sequence[Sequence[int]], device: str) -> Generator[Batch, None, None]:
+def loaded_ahead(
+    dataset: PatientDataset, parts: Sequence[Sequence[int]], device: str, draw: PatchDraw | None = None
+) -> Generator[Batch, None, None]:
     """The batch of each part, on the device; the next one is read while the caller computes.
 
     An error of reading is raised where its batch is asked for. Closing the generator ends its thread.
     """
+    firsts = [0, *accumulate(map(len, parts))]  # how many go before each part
     if dataset.embeddings is None or dataset.resident is not None:  # nothing to read that would be worth a thread
-        yield from (dataset.batch(part, device) for part in parts)
+        yield from (dataset.batch(part, device, draw, first) for part, first in zip(parts, firsts, strict=False))
         return
     loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
     try:
-        coming = [loader.submit(dataset.batch, part, device) for part in parts[:1]]
+        coming = [loader.submit(dataset.batch, part, device, draw) for part in parts[:1]]
         for following in range(1, len(parts) + 1):
             batch = coming.pop().result()
             if following < len(parts):
-                coming.append(loader.submit(dataset.batch, parts[following], device))
+                coming.append(loader.submit(dataset.batch, parts[following], device, draw, firsts[following]))
             yield batch
             del batch  # it need not live until the next one is there
     finally:
@@ -154,6 +168,12 @@ def fingerprint(tensors: Sequence[Tensor | None], words: Sequence[str]) -> str:
             sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
         sha.update(b";")
     return sha.hexdigest()
+
+
+def _taken(bag: tuple[np.ndarray, np.ndarray | None], rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """These rows of a bag's embeddings and coordinates; None: all of them."""
+    values, coords = bag
+    return bag if rows is None else (values[rows], None if coords is None else coords[rows])
 
 
 def _end_to_end(parts: Sequence[np.ndarray], device: str) -> Tensor:

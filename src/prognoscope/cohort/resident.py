@@ -30,13 +30,24 @@ class ResidentEmbeddings:
             if coords is not None:
                 self._coords[rows] = torch.from_numpy(np.array(coords))
 
-    def bags(self, patients: Sequence[str]) -> Bags:
-        """The bags of these patients in float32, equal bit for bit to those read from the file."""
-        rows = [self._rows[patient] for patient in patients]
-        lengths = torch.tensor([each.stop - each.start for each in rows], dtype=torch.int64)
-        values = torch.cat([self._values[each] for each in rows]).float()
+    def bags(self, patients: Sequence[str], drawn: Sequence[np.ndarray | None]) -> Bags:
+        """The bags of these patients in float32, equal bit for bit to those read from the file.
+
+        Args:
+            drawn: Rows of each bag; None: all of them.
+        """
+        parts = [self._place(patient, rows) for patient, rows in zip(patients, drawn, strict=True)]
+        values = [self._values[part] for part in parts]
+        lengths = torch.tensor([len(bag) for bag in values], dtype=torch.int64)
         located = self._located.issuperset(patients)
-        return Bags(values, lengths, torch.cat([self._coords[each] for each in rows]) if located else None)
+        coords = torch.cat([self._coords[part] for part in parts]) if located else None
+        return Bags(torch.cat(values).float(), lengths, coords)
+
+    def _place(self, patient: str, drawn: np.ndarray | None) -> slice | torch.Tensor:
+        rows = self._rows[patient]
+        if drawn is None:
+            return rows
+        return torch.from_numpy(drawn + rows.start).to(self._values.device, non_blocking=True)
 
 
 def on_device(packed: PackedEmbeddings, device: str) -> ResidentEmbeddings | None:

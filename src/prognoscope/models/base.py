@@ -53,9 +53,7 @@ class Recipe:
     warm_up_epochs: int = 0  # in which the rate rises
     clip_norm: dict[str, float] = field(default_factory=dict)  # parameter name prefix -> largest norm of its gradient
     l1: float = 0.0  # times the sum of absolute weights, added to the loss of a step
-    patch_draw: tuple[float, float] | int | None = (
-        None  # of training bags: shares or a number of patches
-    )
+    patch_draw: tuple[float, float] | int | None = None  # of training bags, see cohort.patch_draw; None: all patches
     sampler: Literal["balanced", "shuffled"] = "balanced"  # balanced: by (bin, event), drawn with replacement
     nll_alpha: float = 0.0  # how much less censored patients weigh in the likelihood
     # what the authors reported: of equal best epochs the first one, unless it says last
@@ -105,6 +103,7 @@ class SurvivalModel(nn.Module):
     whole_row: ClassVar[str] = ""  # what that table calls the whole method; "": by its name
     whole_is_first: ClassVar[bool] = False  # whether that table begins with the whole method; else it ends with it
     fits_at_once: ClassVar[bool] = False  # True: `fit` takes the place of epochs
+    keeps_patches: ClassVar[bool] = False  # True: it keeps something of every patch of a training bag, by its place
 
     @classmethod
     def gene_selection(cls, options: Mapping[str, object]) -> GeneSelection | None:

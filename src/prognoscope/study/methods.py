@@ -11,7 +11,7 @@ from prognoscope.models.base import Sizes, SurvivalModel
 from prognoscope.models.registry import create_model, list_models, model_class
 from prognoscope.omics.differential import need_rule
 from prognoscope.study.spec import MethodSection, StudySpec
-from prognoscope.training.loop import make_optimizer
+from prognoscope.training.optimizer import make_optimizer
 
 CURES = {
     "bag": "Give cohort.slides or cohort.features in the study file",

@@ -15,7 +15,8 @@ from prognoscope.study.wording import in_sentences, kind_of
 from prognoscope.study.yaml_file import read_yaml, set_value
 
 Names = Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)]
-
+Share = Annotated[float, Field(ge=0, lt=1)]
+Positive = Annotated[float, Field(gt=0)]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # of what becomes the name of a folder
 TAKEN = frozenset({"figures", "oracle", "oracle_slides", "oracle_genes"})  # in a run folder and its tables
@@ -150,6 +151,25 @@ class SplitsSection(Section):
     validation: float = Field(default=0.15, gt=0, lt=0.5)
 
 
+def _norms(value: object) -> object:
+    """A number is the largest norm of the whole gradient."""
+    return {"": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _draw(value: object) -> object:
+    """What a recipe understands: a pair of shares, or a number."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    numbers = list(value) if isinstance(value, list | tuple) else []
+    if len(numbers) == 2 and all(isinstance(share, int | float) for share in numbers):
+        low, high = map(float, numbers)
+        if 0 <= low <= high <= 1 and high > 0:
+            return low, high
+    if value is None or value == "all":
+        return value
+    raise ValueError(f"must be a number of patches, two shares such as [0.8, 1.0], or all, not {value!r}")
+
+
 class RecipeSection(Section):
     """What replaces parts of a method's own recipe."""
 
@@ -158,15 +178,22 @@ class RecipeSection(Section):
     learning_rate: float | None = Field(default=None, gt=0)
     weight_decay: float | None = Field(default=None, ge=0)
     momentum: float | None = Field(default=None, ge=0, lt=1)  # of sgd
-    optimizer: Literal["adam", "sgd"] | None = None
-    schedule: Literal["constant", "cosine"] | None = None
+    betas: tuple[Share, Share] | None = None  # of the other optimisers
+    optimizer: Literal["adam", "adamw", "radam", "sgd"] | None = None
+    schedule: Literal["constant", "cosine", "step", "linear"] | None = None
+    step_epochs: int | None = Field(default=None, ge=1)
+    warm_up_epochs: int | None = Field(default=None, ge=0)
+    clip_norm: Annotated[dict[str, Positive], BeforeValidator(_norms)] | None = None  # part of the network -> norm
+    l1: float | None = Field(default=None, ge=0)
+    patch_draw: Annotated[int | tuple[float, float] | Literal["all"] | None, BeforeValidator(_draw)] = None
     sampler: Literal["balanced", "shuffled"] | None = None
     nll_alpha: float | None = Field(default=None, ge=0, le=1)
 
     @property
     def recipe(self) -> dict[str, Any]:
         """What was given."""
-        return {name: value for name in RecipeSection.model_fields if (value := getattr(self, name)) is not None}
+        given = {name: value for name in RecipeSection.model_fields if (value := getattr(self, name)) is not None}
+        return given | ({"patch_draw": None} if given.get("patch_draw") == "all" else {})
 
 
 class MethodRecipeSection(RecipeSection):

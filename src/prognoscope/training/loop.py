@@ -16,12 +16,14 @@ import torch
 from torch import Tensor
 
 from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, fingerprint, loaded_ahead
+from prognoscope.cohort.patch_draw import PatchDraw
 from prognoscope.core.batch import Batch, Output, Target
-from prognoscope.core.errors import MetricError, ModelError, TrainingError, nearest, some
+from prognoscope.core.errors import MetricError, ModelError, TrainingError, some
 from prognoscope.core.files import digest
 from prognoscope.core.memory import freed_memory_kept
 from prognoscope.models.base import Recipe, SurvivalModel
 from prognoscope.training.checkpoint import load_state, save_state
+from prognoscope.training.optimizer import finish_gradients, learning_rate, make_optimizer, set_learning_rate
 from prognoscope.training.predict import predict
 from prognoscope.training.progress import RULES, EpochRow, Progress
 from prognoscope.training.spec import TrainingSpec, autocast, fixed_threads
@@ -60,12 +62,18 @@ def fit(
 
     Raises:
         TrainingError: A loss or a weight is not a finite number, or the rule cannot rank epochs by the patients given.
+        ModelError: The recipe draws patches for a method that keeps something of each.
     """
     if not len(train):
         raise TrainingError("There are no patients to train on.")
     recipe = recipe or model.recipe
     parts = {"validation": validation, "test": test}
     _check_rule(spec.choose, parts, metric)
+    if recipe.patch_draw is not None and model.keeps_patches:
+        raise ModelError(
+            f"{type(model).__name__} keeps something of every patch of its training bags, so patch_draw cannot draw "
+            "some of them anew each epoch; set patch_draw to all."
+        )
     key = _key(model, recipe, spec, [train, validation, test], about) if state_file is not None else ""
     model.before_training(train.target, lambda rows: train.batch(rows).inputs)
     train = train.near(spec.device)
@@ -102,18 +110,22 @@ def train_epoch(
     spec: TrainingSpec,
     epoch: int,
 ) -> EpochRow:
-    """One pass over as many patients as there are; returns the mean of each loss per patient.
+    """One pass over as many patients as there are; returns the mean of each loss per patient, without the L1 term.
 
     Raises:
         TrainingError: A loss or a weight is not a finite number.
     """
     seed = np.random.SeedSequence([spec.seed, epoch])
     order = draw_patients(train.target, recipe.sampler, np.random.default_rng(seed))
-    passes = plan_passes(order, train.lengths, recipe.patients_per_step, spec.most_patches)
+    draw = None if recipe.patch_draw is None else PatchDraw(recipe.patch_draw, (spec.seed, epoch))
+    lengths = [train.lengths[i] for i in order]
+    if draw is not None:
+        lengths = [draw.count(place, length) for place, length in enumerate(lengths)]
+    passes = plan_passes(lengths, recipe.patients_per_step, spec.most_patches)
     losses: dict[str, list[Tensor]] = {}
     memories: dict[str, list[Tensor]] = {}
     model.train()
-    batches = loaded_ahead(train, [each.patients for each in passes], spec.device)
+    batches = loaded_ahead(train, [[order[place] for place in each.places] for each in passes], spec.device, draw)
     devices = [torch.device(spec.device)] if spec.is_on_gpu else []
     with closing(batches), torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(seed.generate_state(1)[0]))
@@ -127,6 +139,7 @@ def train_epoch(
             for name, kept in model.to_remember(output, batch.target).items():
                 memories.setdefault(name, []).append(kept)
             if this.ends_step:
+                finish_gradients(model, recipe)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 if memories:
@@ -141,16 +154,20 @@ def train_epoch(
 class Pass(NamedTuple):
     """Patients who go through the model at once: a step, or a part of one."""
 
-    patients: list[int]
+    places: list[int]  # in the epoch's order
     step_size: int  # patients of the whole step
     ends_step: bool
 
 
-def plan_passes(order: Sequence[int], lengths: Sequence[int], patients_per_step: int, most: int) -> list[Pass]:
-    """The passes of an epoch, none of more than `most` patches, unless one patient has them."""
+def plan_passes(lengths: Sequence[int], patients_per_step: int, most: int) -> list[Pass]:
+    """The passes of an epoch, none of more than `most` patches, unless one patient has them.
+
+    Args:
+        lengths: Patches of the patient at each place of the epoch's order.
+    """
     plan = []
-    for start in range(0, len(order), patients_per_step):
-        step = order[start : start + patients_per_step]
+    for start in range(0, len(lengths), patients_per_step):
+        step = range(start, min(start + patients_per_step, len(lengths)))
         parts = list(cut_into_passes(step, lengths, most))
         plan += [Pass(part, len(step), i == len(parts)) for i, part in enumerate(parts, start=1)]
     return plan
@@ -170,44 +187,6 @@ def draw_patients(target: Target, sampler: str, generator: np.random.Generator) 
     stratum = (2 * target.bin + target.event).cpu().numpy()
     weight = 1.0 / np.bincount(stratum)[stratum]
     return generator.choice(n, size=n, replace=True, p=weight / weight.sum()).tolist()
-
-
-def make_optimizer(model: SurvivalModel, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser, with a group of parameters for each learning rate factor of the recipe and the model.
-
-    Raises:
-        ModelError: A factor of the recipe is for no parameter of the model.
-    """
-    names = [name for name, _ in model.named_parameters()]
-    for prefix in recipe.learning_rate_factors:
-        if not any(f"{name}.".startswith(f"{prefix}.") for name in names):
-            parts = dict.fromkeys(name.split(".")[0] for name in names)
-            raise ModelError(
-                f"learning_rate_factors names {prefix!r}, which is no part of the network; {nearest(prefix, parts)}"
-            )
-    wanted = [*recipe.learning_rate_factors.items(), *model.learning_rate_factors.items()]  # the first match counts
-    groups: dict[float, list[Tensor]] = {}
-    for name, parameter in model.named_parameters():
-        factors = [f for prefix, f in wanted if f"{name}.".startswith(f"{prefix}.")]
-        groups.setdefault(factors[0] if factors else 1.0, []).append(parameter)
-    parameters = [{"params": values, "factor": factor} for factor, values in groups.items()]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters, lr=1.0, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True
-        )
-    return torch.optim.Adam(parameters, lr=1.0, weight_decay=recipe.weight_decay, fused=True)
-
-
-def learning_rate(recipe: Recipe, epoch: int) -> float:
-    """The rate of an epoch under the recipe's schedule."""
-    cosine = 0.5 * (1 + math.cos(math.pi * epoch / recipe.epochs))
-    return recipe.learning_rate * (cosine if recipe.schedule == "cosine" else 1.0)
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, epoch: int) -> None:
-    """Give every group of parameters its rate for the epoch."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate(recipe, epoch) * group["factor"]
 
 
 def _measure(
