@@ -17,6 +17,8 @@ SIZES = Sizes(n_bins=4, embedding_dim=12, group_sizes=(5, 7), n_clinical=2, n_su
 SMALL = {
     "abmil": {"hidden_dim": 16, "attention_dim": 8},
     "ccl": {"k": 3, "d": 16, "gene_hidden": 8, "heads": 2},
+    "clam_mb": {"hidden_dim": 16, "attention_dim": 8, "k_sample": 3},
+    "clam_sb": {"hidden_dim": 16, "attention_dim": 8, "k_sample": 3},
     "cmta": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
     "dualtrans": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
     "ghanet": {"hidden_dim": 16, "heads": 2, "attention_dim": 8, "compress_dim": 8},
@@ -24,6 +26,8 @@ SMALL = {
 }
 IN_ORDER = {"cmta", "dualtrans"}  # methods whose specification makes the order of patches matter
 IDLE: dict[str, set[str]] = {  # parameters without a gradient by the method's own algebra, kept for checkpoints
+    "clam_mb": {"attend.score.bias"},  # a softmax follows
+    "clam_sb": {"attend.score.bias"},
     "ghanet": {"pool.gate.score.bias"},  # a softmax follows
 }
 NAMES = list_models()

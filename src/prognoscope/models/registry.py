@@ -11,6 +11,8 @@ from prognoscope.models.base import Sizes, SurvivalModel
 MODELS = {
     "abmil": "prognoscope.models.abmil:ABMIL",
     "ccl": "prognoscope.models.ccl:CCL",
+    "clam_mb": "prognoscope.models.clam_mb:CLAMMB",
+    "clam_sb": "prognoscope.models.clam_sb:CLAMSB",
     "cmta": "prognoscope.models.cmta:CMTA",
     "coxph": "prognoscope.models.coxph:CoxPH",
     "dualtrans": "prognoscope.models.dualtrans:DualTrans",

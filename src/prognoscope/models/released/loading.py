@@ -31,6 +31,7 @@ def load_released(name: str, state: dict[str, Tensor], **options) -> SurvivalMod
     if hasattr(table, "load"):  # where one parameter of ours holds several published ones
         return table.load(state, **options)
     unused = getattr(table, "UNUSED", ())  # published, but read by nothing
+    unused = table.unused(state) if hasattr(table, "unused") else unused  # where other names tell
     ours = {rename(each, table.NAMES): value for each, value in state.items() if not each.startswith(unused)}
     published = {rename(each, table.NAMES): each for each in state}
     theirs = {our_prefix: prefix for prefix, our_prefix in table.NAMES.items()}
