@@ -20,15 +20,22 @@ SMALL = {
     "clam_mb": {"hidden_dim": 16, "attention_dim": 8, "k_sample": 3},
     "clam_sb": {"hidden_dim": 16, "attention_dim": 8, "k_sample": 3},
     "cmta": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
+    "dsmil": {"query_dim": 8},
     "dualtrans": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
     "ghanet": {"hidden_dim": 16, "heads": 2, "attention_dim": 8, "compress_dim": 8},
+    "mcat": {"d": 16, "heads": 2, "feed_forward": 20},
+    "maxmil": {"widths": (16, 16)},
     "mcti": {"k": 4, "d": 16, "gene_hidden": 8, "layers": 2, "gene_groups": 2, "gene_heads": 2},
+    "snntrans": {"d": 16, "gene_hidden": (8,), "landmarks": 8},
+    "transmil": {"hidden_dim": 16, "landmarks": 8},
+    "surformer": {"n_prototypes": 4, "hidden_dim": 16, "heads": 2, "head_dim": 4, "local_dim": 6},
 }
-IN_ORDER = {"cmta", "dualtrans"}  # methods whose specification makes the order of patches matter
+IN_ORDER = {"cmta", "dualtrans", "transmil"}  # methods whose specification makes the order of patches matter
 IDLE: dict[str, set[str]] = {  # parameters without a gradient by the method's own algebra, kept for checkpoints
     "clam_mb": {"attend.score.bias"},  # a softmax follows
     "clam_sb": {"attend.score.bias"},
     "ghanet": {"pool.gate.score.bias"},  # a softmax follows
+    "mcat": {"summaries.patches.attend.score.bias", "summaries.genes.attend.score.bias"},
 }
 NAMES = list_models()
 

@@ -15,11 +15,20 @@ MODELS = {
     "clam_sb": "prognoscope.models.clam_sb:CLAMSB",
     "cmta": "prognoscope.models.cmta:CMTA",
     "coxph": "prognoscope.models.coxph:CoxPH",
+    "dsmil": "prognoscope.models.dsmil:DSMIL",
     "dualtrans": "prognoscope.models.dualtrans:DualTrans",
     "ghanet": "prognoscope.models.ghanet:GHANet",
+    "gpdbn": "prognoscope.models.gpdbn:GPDBN",
+    "m3if": "prognoscope.models.m3if:M3IF",
+    "maxmil": "prognoscope.models.maxmil:MaxMIL",
+    "mcat": "prognoscope.models.mcat:MCAT",
     "mcti": "prognoscope.models.mcti:MCTI",
     "meanmil": "prognoscope.models.meanmil:MeanMIL",
     "snn": "prognoscope.models.snn:SNN",
+    "snntrans": "prognoscope.models.snntrans:SNNTrans",
+    "surformer": "prognoscope.models.surformer:Surformer",
+    "survpath": "prognoscope.models.survpath:SurvPath",
+    "transmil": "prognoscope.models.transmil:TransMIL",
 }
 
 
