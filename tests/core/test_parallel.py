@@ -2,6 +2,8 @@
 
 import os
 import signal
+import time
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,17 @@ def die_once(item):
     return number
 
 
+def die_for_three(item):
+    if item == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def slow(item):
+    time.sleep(1.2)
+    return item
+
+
 def fail(item):
     raise ValueError(f"item {item}")
 
@@ -34,6 +47,22 @@ def test_every_item_comes_back_with_its_result(workers):
 def test_what_a_dying_worker_took_down_is_tried_again(tmp_path):
     items = [(str(tmp_path), i) for i in range(2)]
     assert sorted(result for _, result in run_many(die_once, items, workers=2)) == [0, 1]
+
+
+def test_only_the_item_that_kills_its_worker_is_lost():
+    found = list(run_many(die_for_three, range(6), workers=2, retries=1, lost=lambda item: f"{item} died"))
+    assert sorted(found, key=lambda each: each[0]) == [(0, 0), (1, 1), (2, 2), (3, "3 died"), (4, 4), (5, 5)]
+
+
+def test_without_anything_to_hand_out_a_worker_that_keeps_dying_ends_everything():
+    with pytest.raises(BrokenExecutor):
+        list(run_many(die_for_three, [3], workers=2, retries=1))
+
+
+def test_what_is_worked_on_is_told_while_it_lasts():
+    told = []
+    assert [result for _, result in run_many(slow, [5], workers=2, on_wait=told.append)] == [5]
+    assert told.count([5]) >= 2
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -3,13 +3,15 @@
 import multiprocessing
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+PAUSE_S = 0.5  # between two calls of `on_wait`
 
 
 def run_many(
@@ -19,43 +21,74 @@ def run_many(
     workers: int = 1,
     threads: int = 1,
     retries: int = 3,
+    lost: Callable[[Item], Result] | None = None,
+    on_wait: Callable[[Sequence[Item]], None] | None = None,
 ) -> Iterator[tuple[Item, Result]]:
-    """Each item with its result, as they are finished; in order with one worker.
+    """Each item with its result, as they are finished; begun in order, and in order with one worker.
+
+    When a worker dies, what ran then is tried again. With `lost`, each of those runs alone, so that only the item that
+    is to blame is lost and the others are finished.
 
     Args:
         function: A module's own function, because it travels to the workers by name.
         workers: Processes; 1 works here, without another process.
         threads: Of each worker's numerical libraries, so that workers do not fight for cores.
-        retries: How often what a dying worker took down is tried again in a new pool.
+        retries: How many deaths are borne: of workers in all, or with `lost` beside each item.
+        lost: Gives what is handed out for an item beside which workers keep dying; by default that ends everything.
+        on_wait: Called here about twice a second with the items that are worked on; only with several workers.
 
     Raises:
-        BrokenExecutor: Workers keep dying, for example for want of memory.
+        BrokenExecutor: Workers keep dying, for example for want of memory, and there is no `lost`.
         Exception: Whatever `function` raised first; results that were finished have been handed out by then.
     """
     if workers == 1:
         for item in items:
             yield item, function(item)
         return
-    left = dict(enumerate(items))
-    while left:
-        # "spawn", because a fork after torch has used threads hangs
-        spawn = multiprocessing.get_context("spawn")
-        with (
-            _threads_of_children(threads),
-            ProcessPoolExecutor(min(workers, len(left)), mp_context=spawn, initializer=_end_with_parent) as pool,
-        ):
-            futures = {pool.submit(function, item): i for i, item in left.items()}
-            try:
-                for future in as_completed(futures):
-                    result = future.result()
-                    yield left.pop(futures[future]), result
-            except BrokenExecutor:
+    waiting, suspects, deaths = list(range(len(items))), [], Counter()
+    while waiting or suspects:
+        is_alone = bool(suspects)
+        left = [suspects.pop(0)] if is_alone else waiting
+        busy: dict[Future, int] = {}
+        try:
+            with _pool(min(workers, len(left)), threads) as pool:
+                while left or busy:
+                    while left and len(busy) < workers:
+                        busy[pool.submit(function, items[left[0]])] = left[0]
+                        del left[0]
+                    done, _ = wait(busy, PAUSE_S if on_wait else None, FIRST_COMPLETED)
+                    for future in sorted(done, key=lambda each: each.exception() is not None):  # results first
+                        result = future.result()
+                        yield items[busy.pop(future)], result
+                    if on_wait is not None:
+                        on_wait([items[i] for i in busy.values()])
+        except BrokenExecutor:
+            down = sorted(busy.values())
+            deaths.update(down)
+            if lost is None:
                 retries -= 1
                 if retries < 0:
                     raise
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                waiting = down + waiting
+            elif is_alone and deaths[down[0]] > retries:
+                yield items[down[0]], lost(items[down[0]])
+            else:
+                suspects += down
+
+
+@contextmanager
+def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
+    # "spawn", because a fork after torch has used threads hangs
+    spawn = multiprocessing.get_context("spawn")
+    with (
+        _threads_of_children(threads),
+        ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool,
+    ):
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 @contextmanager
