@@ -29,8 +29,18 @@ def check_snn(case: Case) -> None:
     same_survival(case, output)
 
 
-def check_meanmil(case: Case) -> None:
-    output = load_released("meanmil", case.weights)(one_bag(case["in:x_path"]))
+def check_snntrans(case: Case) -> None:
+    options = {"landmarks": case.meta["landmarks"], "steps": case.meta["pinv_iterations"]}
+    model = load_released("snntrans", case.weights, **options, **case.options("encoder", "attention"))
+    groups = [case[f"in:omic{k}"] for k in range(1, len(case.meta["omic_sizes"]) + 1)]
+    output = model(genes_only(*groups))
+    case.same(output.details["g"], "g")
+    case.same(output.details["tokens"], "geno_tokens")
+    same_survival(case, output)
+
+
+def check_pooled(case: Case) -> None:
+    output = load_released(case.meta["method"], case.weights)(one_bag(case["in:x_path"]))
     if "out:slide" in case.arrays:
         case.same(output.details["slide"], "slide")
         case.same(output.details["patches"], "patch_embed")

@@ -102,7 +102,7 @@ def test_the_whole_stands_where_its_paper_has_it(monkeypatch, is_first):
 def test_an_ablation_follows_the_published_protocol_of_its_whole(simulated, monkeypatch):
     recipe = Recipe(published_epoch="last_best_on_test", published_stop=EarlyStop(5, warm_up=2, earliest=18))
     monkeypatch.setattr(SNN, "recipe", recipe)
-    methods = "methods=[{name: snn, ablations: [other]}, meanmil]"
+    methods = "methods=[{name: snn, ablations: [other]}, abmil]"
     study = Study.load(simulated / "study.yaml", ["protocol=paper", methods])
     jobs = fold_jobs(study, simulated, Inputs(study.cohort, (Split(0, (), (), ()),), None, ()))
     assert [job.spec.choose for job in jobs] == ["latest_test_c_index", "latest_test_c_index", "last"]
@@ -111,7 +111,7 @@ def test_an_ablation_follows_the_published_protocol_of_its_whole(simulated, monk
     ]
     reasons = optimism(study)
     assert "the epoch was chosen on the fold that is reported" in reasons["snn-other"]
-    assert "the epoch was chosen" not in reasons["meanmil"]
+    assert "the epoch was chosen" not in reasons["abmil"]
 
 
 @pytest.fixture(scope="module")
