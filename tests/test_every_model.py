@@ -21,21 +21,32 @@ SMALL = {
     "clam_sb": {"hidden_dim": 16, "attention_dim": 8, "k_sample": 3},
     "cmta": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
     "dsmil": {"query_dim": 8},
+    "dtfd_mil": {"num_groups": 3, "num_mean_inference": 2, "hidden_dim": 16, "attention_dim": 8},
     "dualtrans": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
     "ghanet": {"hidden_dim": 16, "heads": 2, "attention_dim": 8, "compress_dim": 8},
+    "gpdbn": {"dim": 8, "bilinear_hidden": 4, "encoder_widths": (16, 8)},
+    "hfbsurv": {"dim": 8, "hidden": 8, "rank": 3, "out_intra": 4, "out_inter": 4, "cox_hidden": 16, "code_dim": 8},
+    "m3if": {"d": 8, "img_layers": 2},
     "mcat": {"d": 16, "heads": 2, "feed_forward": 20},
     "maxmil": {"widths": (16, 16)},
+    "motcat": {"d": 16, "heads": 2, "feed_forward": 20},
     "mcti": {"k": 4, "d": 16, "gene_hidden": 8, "layers": 2, "gene_groups": 2, "gene_heads": 2},
     "snntrans": {"d": 16, "gene_hidden": (8,), "landmarks": 8},
+    "survpath": {"d": 16},
     "transmil": {"hidden_dim": 16, "landmarks": 8},
     "surformer": {"n_prototypes": 4, "hidden_dim": 16, "heads": 2, "head_dim": 4, "local_dim": 6},
 }
-IN_ORDER = {"cmta", "dualtrans", "transmil"}  # methods whose specification makes the order of patches matter
+IN_ORDER = {"cmta", "dtfd_mil", "dualtrans", "transmil"}  # methods whose specification makes the order of patches matter
 IDLE: dict[str, set[str]] = {  # parameters without a gradient by the method's own algebra, kept for checkpoints
     "clam_mb": {"attend.score.bias"},  # a softmax follows
     "clam_sb": {"attend.score.bias"},
+    "dtfd_mil": {"attend.score.bias", "tier2.attend.score.bias"},
     "ghanet": {"pool.gate.score.bias"},  # a softmax follows
     "mcat": {"summaries.patches.attend.score.bias", "summaries.genes.attend.score.bias"},
+    "motcat": {"summaries.patches.attend.score.bias", "summaries.genes.attend.score.bias"},
+    "gpdbn": {"path.attend.score.bias"},
+    "hfbsurv": {"read_bag.attend.score.bias"},
+    "m3if": {"score.bias"},
 }
 NAMES = list_models()
 

@@ -45,6 +45,7 @@ def load_released(name: str, state: dict[str, Tensor], **options) -> SurvivalMod
         shapes = (f"{published[n]} is {tuple(ours[n].shape)}, not {tuple(own[n].shape)}" for n in wrong)
         raise ModelError(f"The checkpoint does not fit {name} with these options: {some(shapes)}.")
     missing, left_over = model.load_state_dict(ours, strict=False)
+    missing = [each for each in missing if not each.startswith(getattr(table, "NOT_PUBLISHED", ()))]
     if missing or left_over:
         raise ModelError(
             f"The checkpoint does not fit {name}: missing {some(rename(n, theirs) for n in missing) or 'nothing'}; "

@@ -1,0 +1,57 @@
+"""The last layer of networks on one vector a patient: a hazard per time bin, or one bounded log hazard ratio."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from prognoscope.core.batch import Output, Target
+from prognoscope.core.losses import cox_loss, discrete_nll
+from prognoscope.models.layers.cox_head import BaselineHazard
+
+HEADS = ("discrete", "cox")
+WIDTH, LOWEST = 6.0, -3.0  # of the range of log hazard ratios
+
+
+class SquashedHead(nn.Module):
+    """Logits of hazards, or a log hazard ratio in (-3, 3) with a baseline hazard learned beside it, and their losses.
+
+    Args:
+        kind: "discrete" or "cox".
+        one_more_event: Cox's loss counts an event too many, as in the released codes.
+    """
+
+    def __init__(self, width: int, n_bins: int, kind: str, *, one_more_event: bool = False):
+        super().__init__()
+        self.last = nn.Linear(width, n_bins if kind == "discrete" else 1)
+        self.baseline = BaselineHazard(n_bins) if kind == "cox" else None
+        self.one_more_event = one_more_event
+
+    def forward(self, code: Float[Tensor, "P H"]) -> tuple[Float[Tensor, "P K"], Float[Tensor, " P"] | None]:
+        """Logits and, of Cox, the log hazard ratio."""
+        if self.baseline is None:
+            return self.last(code), None
+        ratio = WIDTH * torch.sigmoid(self.last(code).float()[:, 0]) + LOWEST
+        return self.baseline(ratio.detach()), ratio
+
+    def loss(self, output: Output, target: Target, alpha: float) -> Float[Tensor, " P"]:
+        """Per patient, in nats; Cox's compares the patients of the batch."""
+        if self.baseline is None:
+            return discrete_nll(output.logits, target, alpha=alpha)
+        loss = cox_loss(output.log_hazard_ratio, target)
+        if not self.one_more_event:
+            return loss
+        events = target.event.sum()
+        return loss * (events.clamp(min=1) / (1 + events))
+
+    def start(self, target: Target) -> None:
+        """Before training, with all patients."""
+        if self.baseline is not None:
+            self.baseline.start(target)
+
+    def told(self, output: Output, target: Target) -> dict[str, Tensor]:
+        """What `follow` wants to be told of a step's patients."""
+        return {} if self.baseline is None else self.baseline.told(output.log_hazard_ratio, target)
+
+    def follow(self, kept: dict[str, Tensor]) -> None:
+        """Let the baseline hazard follow the network."""
+        self.baseline.follow(kept)

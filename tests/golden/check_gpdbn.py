@@ -1,0 +1,29 @@
+"""Goldens of GPDBN's core."""
+
+import torch
+
+from prognoscope.core.bags import Bags
+from prognoscope.core.batch import Inputs, Target
+from prognoscope.models.released.loading import load_released
+
+from .case import Case, same_gradients
+
+
+def check_gpdbn(case: Case) -> None:
+    model = load_released("gpdbn", case.weights)
+    gene, path = case["in:gene"].requires_grad_(), case["in:path"].requires_grad_()
+    output = model(Inputs(Bags(path, torch.ones(len(path), dtype=torch.int64)), (gene,)))
+    for name in ("inter", "intra_gene", "intra_path", "fusion_input", "code"):
+        case.same(output.details[name], name)
+    case.same(output.log_hazard_ratio, "out")
+    loss = model.survival_loss(output, cox_target(case)).mean()
+    case.same(loss, "cox_loss")
+    loss.backward()
+    gradients = {"grad_gene": gene.grad, "grad_path": path.grad}
+    same_gradients({name: case[f"out:{name}"] for name in gradients}, gradients.__getitem__)
+
+
+def cox_target(case: Case) -> Target:
+    """The times and events of the file's patients."""
+    time, event = case["in:time"], case["in:event"] == 1
+    return Target(torch.zeros_like(time).long(), event, time)
