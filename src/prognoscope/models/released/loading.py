@@ -92,6 +92,8 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     except (RuntimeError, ValueError, EOFError, OSError) as cause:
         raise ModelError(f"{path} is damaged or cut short. Download or copy it again.") from cause
     state = state.get("state_dict", state) if isinstance(state, dict) else state
+    if isinstance(state, dict) and state and all(isinstance(part, dict) for part in state.values()):  # of networks
+        state = {f"{part}.{name}": value for part, its in state.items() for name, value in its.items()}
     if not (isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())):
         raise ModelError(f"{path} does not hold named tensors. Save the model's state_dict.")
     return state
