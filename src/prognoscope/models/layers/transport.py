@@ -8,7 +8,8 @@ Cuturi: Sinkhorn distances, NeurIPS 2013. Chizat et al.: Scaling algorithms for 
 2018. Equal sets of equal masses are an assignment problem (Birkhoff).
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -91,7 +92,22 @@ def column_potentials(
     return g
 
 
+class Transport(NamedTuple):
+    """What a solver that stops by itself found."""
+
+    plan: Float[Tensor, "B n m"]
+    rounds: Int[Tensor, " B"]
+    change: Float[Tensor, " B"]  # in the last round
+
+
 def unbalanced_plan(
+    cost: Float[Tensor, "B n m"], a: Float[Tensor, "B n"], b: Float[Tensor, "B m"], **options
+) -> Float[Tensor, "B n m"]:
+    """The plan of `unbalanced_transport`, whose options these are."""
+    return unbalanced_transport(cost, a, b, **options).plan
+
+
+def unbalanced_transport(
     cost: Float[Tensor, "B n m"],
     a: Float[Tensor, "B n"],
     b: Float[Tensor, "B m"],
@@ -101,33 +117,36 @@ def unbalanced_plan(
     regularizer: Literal["entropy", "kl"] = "entropy",
     tolerance: float = 1e-6,
     most_rounds: int = 1000,
-) -> Float[Tensor, "B n m"]:
+) -> Transport:
     """The entropic plan whose marginals may differ from `a` and `b` at a price; without gradient.
 
     A problem stops when the mean of the largest relative changes of both scalings in a round is below the tolerance,
-    each problem for itself, so that a batch gives what its problems give alone.
+    each problem for itself, so that a batch gives what its problems give alone. Where exp(cost / reg) fits a float, a
+    round is two products; elsewhere two sums of exponentials, with the same numbers.
 
     Args:
-        marginal_penalty: The price, per unit of Kullback-Leibler divergence of each marginal.
+        marginal_penalty: The price, per unit of Kullback-Leibler divergence of each marginal; infinity for balanced
+            transport, whose plan is as exact as the tolerance.
         regularizer: "entropy" compares the plan with 1, "kl" with the product of `a` and `b`.
     """
     cost, log_a, log_b = _without_padding(cost.detach(), a, b)
+    power = 1 / (1 + reg / marginal_penalty)
+    stop = {"tolerance": tolerance, "most_rounds": most_rounds}
     log_kernel = -cost / reg
+    fits = cost.numel() and log_kernel.abs().max() < LARGEST_EXPONENT * (10 if cost.dtype == torch.float64 else 1)
     if regularizer == "kl":
         log_kernel = log_kernel + log_a[:, :, None] + log_b[:, None, :]
-    power = marginal_penalty / (marginal_penalty + reg)
-    log_u, log_v = (torch.zeros_like(x).where(x > -torch.inf, -torch.inf) for x in (log_a, log_b))
-    going = torch.ones(len(cost), 1, dtype=torch.bool, device=cost.device)
-    for i in range(most_rounds):
-        new_u = power * (log_a - torch.logsumexp(log_kernel + log_v[:, None, :], dim=2))
-        new_v = power * (log_b - torch.logsumexp(log_kernel + new_u[:, :, None], dim=1))
-        change = (_relative_change(new_u, log_u) + _relative_change(new_v, log_v)) / 2
-        log_u, log_v = new_u.where(going, log_u), new_v.where(going, log_v)
-        going = going & (change >= tolerance)
-        if i % ROUNDS_BETWEEN_LOOKS == 0 and not going.any():  # a look waits for the device
-            break
-    plan = (log_u[:, :, None] + log_kernel + log_v[:, None, :]).exp()
-    return plan.where((log_a > -torch.inf)[:, :, None] & (log_b > -torch.inf)[:, None, :], 0)
+    if not fits:
+        return _transport_by_logarithms(log_kernel, log_a, log_b, power, **stop)
+    kernel, a, b = log_kernel.exp(), log_a.exp(), log_b.exp()
+    if cost.device.type != "cpu":
+        return _transport_by_scalings(kernel, a, b, power, look_every=ROUNDS_BETWEEN_LOOKS, **stop)
+    solved = []
+    for i in range(len(kernel)):  # each stays in the cache for all of its rounds, and has no padded rows
+        rows = a[i].nonzero()[:, 0]
+        one = _transport_by_scalings(kernel[i : i + 1, rows], a[i : i + 1, rows], b[i : i + 1], power, **stop)
+        solved.append(one._replace(plan=torch.zeros_like(kernel[i : i + 1]).index_copy(1, rows, one.plan)))
+    return Transport(*map(torch.cat, zip(*solved, strict=True)))
 
 
 def exact_matching(cost: Float[Tensor, "B n n"]) -> Int[Tensor, "B n"]:
@@ -177,8 +196,65 @@ def _potentials_by_scalings(
     return eps * torch.cat(scalings).log()
 
 
+def _transport_by_scalings(
+    kernel: Float[Tensor, "B n m"],
+    a: Float[Tensor, "B n"],
+    b: Float[Tensor, "B m"],
+    power: float,
+    *,
+    look_every: int = 1,
+    **stop,
+) -> Transport:
+    def a_round(u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        u = (a / (kernel @ v[:, :, None])[:, :, 0]) ** power
+        return u, (b / (u[:, None, :] @ kernel)[:, 0]) ** power
+
+    first = (a > 0).to(a.dtype), (b > 0).to(b.dtype)
+    u, v, rounds, change = _until_still(a_round, *first, _relative_change, look_every, **stop)
+    return Transport(u[:, :, None] * kernel * v[:, None, :], rounds, change)
+
+
+def _transport_by_logarithms(
+    log_kernel: Float[Tensor, "B n m"], log_a: Float[Tensor, "B n"], log_b: Float[Tensor, "B m"], power: float, **stop
+) -> Transport:
+    def a_round(_: Tensor, log_v: Tensor) -> tuple[Tensor, Tensor]:
+        log_u = power * (log_a - torch.logsumexp(log_kernel + log_v[:, None, :], dim=2))
+        return log_u, power * (log_b - torch.logsumexp(log_kernel + log_u[:, :, None], dim=1))
+
+    def change(new: Tensor, old: Tensor) -> Tensor:
+        return _relative_change(new.exp(), old.exp())
+
+    first = (torch.zeros_like(x).where(x > -torch.inf, -torch.inf) for x in (log_a, log_b))
+    log_u, log_v, *end = _until_still(a_round, *first, change, ROUNDS_BETWEEN_LOOKS, **stop)
+    plan = (log_u[:, :, None] + log_kernel + log_v[:, None, :]).exp()
+    return Transport(plan.where((log_a > -torch.inf)[:, :, None] & (log_b > -torch.inf)[:, None, :], 0), *end)
+
+
+def _until_still(
+    a_round: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    u: Float[Tensor, "B n"],
+    v: Float[Tensor, "B m"],
+    change_of: Callable[[Tensor, Tensor], Tensor],
+    look_every: int,
+    *,
+    tolerance: float,
+    most_rounds: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Both scalings of each problem after the round in which it became still, how many that took, the last change."""
+    going = torch.ones(len(u), 1, dtype=torch.bool, device=u.device)
+    rounds, change = torch.zeros_like(going, dtype=torch.int64), torch.full_like(u[:, :1], torch.inf)
+    for i in range(most_rounds):
+        new_u, new_v = a_round(u, v)
+        now = (change_of(new_u, u) + change_of(new_v, v)) / 2
+        u, v, change = new_u.where(going, u), new_v.where(going, v), now.where(going, change)
+        rounds = rounds + going
+        going = going & (now >= tolerance)
+        if i % look_every == 0 and not going.any():  # a look waits for the device
+            break
+    return u, v, rounds[:, 0], change[:, 0]
+
+
 def _relative_change(new: Float[Tensor, "B n"], old: Float[Tensor, "B n"]) -> Float[Tensor, "B 1"]:
-    new, old = new.exp(), old.exp()
     scale = torch.maximum(new, old).amax(dim=1, keepdim=True).clamp(min=1)
     return (new - old).abs().amax(dim=1, keepdim=True) / scale
 
