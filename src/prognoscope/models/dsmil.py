@@ -3,8 +3,6 @@
 Li, Li, Eliceiri: Dual-stream multiple instance learning network for whole slide image classification. CVPR 2021.
 """
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -76,7 +74,7 @@ class DSMIL(SurvivalModel):
         embedding_dim: int,
         n_bins: int,
         *,
-        variant: Literal["paper", "mcti"] = "paper",
+        variant: str = "paper",
         query_dim: int = 128,
         nonlinear: bool = True,
         passing_v: bool = False,

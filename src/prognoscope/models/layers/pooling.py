@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -28,7 +27,7 @@ class PooledBags(SurvivalModel):
         embedding_dim: int,
         n_bins: int,
         *,
-        variant: Literal["paper", "released"] = "paper",
+        variant: str = "paper",
         widths: Sequence[int] | None = None,
         dropout: float = 0.25,
     ):
