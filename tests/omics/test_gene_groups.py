@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from prognoscope.core.errors import MissingFileError, OmicsError
 from prognoscope.core.genes import gene_of, kind_of
 from prognoscope.omics.columns import is_metadata
-from prognoscope.omics.groups import assign_columns, groups_without_genes, read_groups
+from prognoscope.omics.groups import assign_columns, covered_groups, groups_without_genes, read_groups
 
 GENES = st.sampled_from(["TP53", "MYC", "HLA-A", "C10orf105", "AC002472.1", "NKX2_1"])
 GROUPS = {"Suppressors": ("TP53", "RB1"), "Oncogenes": ("MYC", "TP53"), "Empty": ("ABSENT",)}
@@ -95,6 +95,33 @@ def test_repeated_genes_and_the_order_of_genes_change_nothing(genes, columns):
     assert assign_columns(columns, groups) == assign_columns(columns, once)
     expected = {column for column in columns if gene_of(column) in genes}
     assert set(assign_columns(columns, groups).get("A", ())) == expected
+
+
+@given(st.permutations(["TP53_rnaseq", "TP53_cnv", "MYC", "HLA-A_mut"]))
+def test_the_order_of_a_table_does_not_decide_the_order_in_a_group(columns):
+    assert assign_columns(columns, {"B": ("TP53", "HLA-A"), "A": ("MYC",)}) == {
+        "B": ("HLA-A_mut", "TP53_cnv", "TP53_rnaseq"),
+        "A": ("MYC",),
+    }
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.integers(0, 100))
+def test_groups_are_kept_from_exactly_the_share_of_their_genes_on(n, measured, percent):
+    genes = tuple(f"G{i}" for i in range(n))
+    columns = [f"G{i}_{kind}" for i in range(min(measured, n)) for kind in ("rnaseq", "cnv")]
+    kept, notes = covered_groups([*columns, "X"], {"REST [a/b], c": ("X",), "A": genes}, percent / 100)
+    assert ("A" in kept) == (100 * min(measured, n) >= percent * n) == (not notes)
+    assert next(iter(kept)) == "REST [a/b], c"
+
+
+def test_every_group_that_lacks_genes_is_named():
+    groups = {**{f"P{i}": ("TP53", f"ABSENT{i}") for i in range(7)}, "Whole": ("TP53",)}
+    kept, (note,) = covered_groups(["TP53_rnaseq", "MYC"], groups, 0.9, source="blca.csv")
+    assert list(kept) == ["Whole"]
+    assert note.startswith("7 of 8 gene groups have less than 90 % of their genes in blca.csv and are left out: P0 (1 ")
+    assert all(f"P{i} (1 of 2)" in note for i in range(7))
+    with pytest.raises(OmicsError, match=r"1 of 1 .* than 90 %.*A \(1 of 2\). Lower cohort.omics.min_coverage"):
+        covered_groups(["TP53"], {"A": ("TP53", "X")}, 0.9)
 
 
 def test_a_table_without_any_gene_of_the_groups_is_refused_by_name():

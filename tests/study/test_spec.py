@@ -53,6 +53,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "cohort.omics.kinds": texts,
     "cohort.omics.unsuffixed": st.sampled_from(["refuse", "mutation", "ignore"]),
     "cohort.omics.clip": positive,
+    "cohort.omics.min_coverage": share,
     "cohort.subtype.table": text,
     "cohort.subtype.patient": text,
     "cohort.subtype.column": text,

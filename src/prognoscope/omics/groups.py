@@ -33,10 +33,12 @@ def read_groups(path: Path | str) -> dict[str, tuple[str, ...]]:
 def assign_columns(
     columns: Sequence[str], groups: Groups | None, *, source: str = "the gene table"
 ) -> dict[str, tuple[str, ...]]:
-    """Gene group -> columns of its genes, of all kinds, in the order of the table; a column may be in several groups.
+    """Gene group -> columns of its genes, of all kinds, in alphabetical order; a column may be in several groups.
+
+    So the order of columns in a table decides nothing, and published weights find the genes where they were trained.
 
     Groups of which the table has no gene are left out; `groups_without_genes` names them. Without groups there is one,
-    "all".
+    "all", in the order of the table.
 
     Args:
         source: What the error calls the table: its file.
@@ -63,15 +65,34 @@ def groups_without_genes(columns: Sequence[str], groups: Groups | None) -> list[
     return [f"{len(empty)} of {len(groups)} gene groups have no gene in the table and are left out: {some(empty)}."]
 
 
+def covered_groups(
+    columns: Sequence[str], groups: Groups, min_coverage: float, *, source: str = "the gene table"
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """The groups with at least this share of their genes in the table, and a sentence that names all the others.
+
+    Raises:
+        OmicsError: No group is left.
+
+    Source: 0.9 is the rule of Jaume et al. (SurvPath, CVPR 2024).
+    """
+    measured = {gene_of(column) for column in columns}
+    found = {name: len(measured.intersection(genes)) for name, genes in groups.items()}
+    kept = {name: genes for name, genes in groups.items() if found[name] + 1e-9 >= min_coverage * len(set(genes))}
+    left_out = [f"{name} ({found[name]} of {len(set(groups[name]))})" for name in groups if name not in kept]
+    if not left_out:
+        return kept, ()
+    share = f"{100 * min_coverage:g} %"
+    rule = f"{len(left_out)} of {len(groups)} gene groups have less than {share} of their genes in {source}"
+    if not kept:
+        raise OmicsError(f"{rule}: {some(left_out)}. Lower cohort.omics.min_coverage, or give groups of its genes.")
+    return kept, (f"{rule} and are left out: {', '.join(left_out)}.",)
+
+
 def _members(columns: Sequence[str], groups: Groups) -> dict[str, tuple[str, ...]]:
     of_gene: dict[str, list[str]] = {}
     for column in columns:
         of_gene.setdefault(gene_of(column), []).append(column)
-    place = {column: i for i, column in enumerate(columns)}
-    return {
-        name: tuple(sorted({c for gene in genes for c in of_gene.get(gene, ())}, key=place.__getitem__))
-        for name, genes in groups.items()
-    }
+    return {name: tuple(sorted({c for g in genes for c in of_gene.get(g, ())})) for name, genes in groups.items()}
 
 
 def _read_gmt(path: Path) -> dict[str, list[str]]:

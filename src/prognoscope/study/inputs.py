@@ -1,6 +1,7 @@
 """The tables, slides and embeddings that a study names -> Cohort, and the loaders of its bags."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from prognoscope.features.store import (
     read_embedding_table,
     read_embeddings,
 )
-from prognoscope.omics.groups import read_groups
-from prognoscope.omics.tables import read_omics
+from prognoscope.omics.groups import Groups, covered_groups, read_groups
+from prognoscope.omics.tables import OmicsTable, read_omics
 from prognoscope.slides.readers import find_slides
 from prognoscope.slides.tiling import TilingSpec
 from prognoscope.study.spec import ClinicalSection, EmbeddingsSection, SlidesSection, StudySpec
@@ -54,7 +55,8 @@ def read_cohort(spec: StudySpec, folder: Path, *, needs_follow_up: bool = True) 
             kinds=section.omics.kinds,
             exclude=_columns_of(section.clinical),
         )
-        groups = None if section.omics.groups is None else read_groups(folder / section.omics.groups)
+        if section.omics.groups is not None:
+            groups, omics = _groups_of(read_groups(folder / section.omics.groups), omics, section.omics.min_coverage)
     if section.subtype is not None:
         subtypes = read_subtypes(
             folder / section.subtype.table, column=section.subtype.column, patient=section.subtype.patient
@@ -62,6 +64,13 @@ def read_cohort(spec: StudySpec, folder: Path, *, needs_follow_up: bool = True) 
     return make_cohort(
         spec.name, table, slides=_bags_of(spec, folder, patients), omics=omics, groups=groups, subtypes=subtypes
     )
+
+
+def _groups_of(groups: Groups, omics: OmicsTable, min_coverage: float) -> tuple[Groups, OmicsTable]:
+    """The groups that the table covers, and the table with a note on the others."""
+    columns = list(omics.values.columns)
+    kept, notes = covered_groups(columns, groups, min_coverage, source=omics.source)
+    return kept, replace(omics, notes=(*omics.notes, *notes))
 
 
 def _columns_of(section: ClinicalSection) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from prognoscope.core.files import need_file
 from prognoscope.features.encoders import ENCODERS
 from prognoscope.models.base import Ablation
 from prognoscope.models.registry import MODELS, model_class
+from prognoscope.study.method_groups import entries_of
 from prognoscope.study.wording import in_sentences, kind_of
 from prognoscope.study.yaml_file import read_yaml, set_value
 
@@ -90,6 +91,7 @@ class OmicsSection(Section):
     layout: Literal["auto", "mcat", "wide", "anndata"] = "auto"
     patient: str | None = None
     groups: str | None = None
+    min_coverage: float = Field(default=0, ge=0, le=1)  # groups with fewer of their genes are left out; SurvPath: 0.9
     kinds: Names | None = None  # of rnaseq, cnv, mut; None keeps all
     unsuffixed: Literal["refuse", "mutation", "ignore"] = "ignore"
     clip: float | None = Field(default=None, gt=0)
@@ -237,6 +239,7 @@ class MethodSection(Section):
     ablations: Names = Field(default=(), exclude=True)  # of a study file; a run's file has their entries instead
     ablation_of: str | None = None  # in a run's file: the title of the whole method
     row: str | None = None  # in a run's file: the entry's name in the published ablation table
+    of: str | None = Field(default=None, exclude=True)  # what stood for it in the list: "all", "all:genes", ...
 
     @model_validator(mode="after")
     def _known(self):
@@ -288,6 +291,7 @@ class EvaluationSection(Section):
     """How results are measured."""
 
     draws: int = Field(default=1000, ge=10)  # of the bootstrap
+    surgery: bool = True  # where there are slides and genes: what each is worth to every method
 
 
 class StudySpec(Section):
@@ -313,7 +317,7 @@ class StudySpec(Section):
             return values
         methods = values["methods"]
         listed = methods if isinstance(methods, list | tuple) else [methods]
-        return {**values, "methods": [each if isinstance(each, Mapping) else {"name": each} for each in listed]}
+        return {**values, "methods": entries_of(listed)}
 
     @field_validator("methods")
     @classmethod
