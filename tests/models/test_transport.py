@@ -1,5 +1,8 @@
 """Transport against an independent library, closed forms and its laws."""
 
+import math
+from unittest import mock
+
 import numpy as np
 import ot
 import pytest
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from prognoscope.core.errors import InputError
+from prognoscope.models.layers import transport
 from prognoscope.models.layers.transport import (
     column_potentials,
     exact_matching,
@@ -16,6 +20,7 @@ from prognoscope.models.layers.transport import (
     sinkhorn_plan,
     squared_distances,
     unbalanced_plan,
+    unbalanced_transport,
     uniform,
 )
 
@@ -159,3 +164,41 @@ def test_masses_that_do_not_add_up_are_an_error():
     cost, a, b = problem(3, 4, seed=0)
     with pytest.raises(InputError, match="equal total masses, not 1 and 2"):
         exact_plan(cost, a, 2 * b)
+
+
+@pytest.mark.parametrize("regularizer", ["entropy", "kl"])
+@given(shapes=st.lists(st.tuples(sizes, sizes), min_size=1, max_size=4), seed=seeds)
+def test_scalings_logarithms_and_a_batch_agree_on_plan_and_rounds(regularizer, shapes, seed):
+    singles = [problem(n, m, seed + i) for i, (n, m) in enumerate(shapes)]
+    options = {"reg": 0.1, "marginal_penalty": 0.5, "regularizer": regularizer}
+    alone = [unbalanced_transport(*one, **options) for one in singles]
+    for one, expected in zip(singles, alone, strict=True):
+        with mock.patch.object(transport, "LARGEST_EXPONENT", 0.0):
+            slow = unbalanced_transport(*one, **options)
+        assert_close(slow.plan, expected.plan, atol=1e-12, rtol=1e-9)
+        assert slow.rounds.item() == expected.rounds.item()
+    together = _together(singles, regularizer)
+    assert together.rounds.tolist() == [each.rounds.item() for each in alone]
+    for i, each in enumerate(alone):
+        n, m = shapes[i]
+        assert_close(together.plan[i, :n, :m], each.plan[0], atol=1e-12, rtol=1e-9)
+
+
+def _together(singles, regularizer):
+    """The batch as a GPU takes it: all problems at once, and a look every tenth round."""
+    rows, columns = (max(one[0].shape[axis] for one in singles) for axis in (1, 2))
+    kernel = torch.ones(len(singles), rows, columns).double()
+    a, b = torch.zeros(len(singles), rows).double(), torch.zeros(len(singles), columns).double()
+    for i, (cost, x, y) in enumerate(singles):
+        (n, m), masses = cost.shape[1:], x[0, :, None] * y[0] if regularizer == "kl" else 1.0
+        kernel[i, :n, :m], a[i, :n], b[i, :m] = (-cost[0] / 0.1).exp() * masses, x[0], y[0]
+    stop = {"look_every": transport.ROUNDS_BETWEEN_LOOKS, "tolerance": 1e-6, "most_rounds": 1000}
+    return transport._transport_by_scalings(kernel, a, b, 0.5 / 0.6, **stop)
+
+
+@given(sizes, sizes, seeds)
+def test_an_infinite_price_gives_the_balanced_plan(n, m, seed):
+    cost, a, b = problem(n, m, seed)
+    solved = unbalanced_transport(cost, a, b, reg=0.3, marginal_penalty=math.inf, tolerance=1e-12)
+    assert_close(solved.plan.sum(2), a, atol=1e-8, rtol=0)
+    assert_close(solved.plan.sum(1), b, atol=1e-8, rtol=0)

@@ -101,8 +101,8 @@ class LowRankFusion(GatedSides):
         self.weight = nn.Parameter(nn.init.xavier_normal_(torch.empty(1, rank)))
         self.bias = nn.Parameter(torch.zeros(1, outputs))
 
-    def join(self, narrow_a: Tensor, narrow_b: Tensor) -> Float[Tensor, "P C"]:
-        """The result from what `sides` made of both summaries."""
+    def join(self, a: Tensor, b: Tensor, narrow_a: Tensor, narrow_b: Tensor) -> Float[Tensor, "P C"]:
+        """The result, from what `sides` made of both summaries alone."""
         parts = [
             torch.einsum("pr,kro->pko", torch.cat([torch.ones_like(x[:, :1]), x], dim=1), factor)
             for x, factor in zip((narrow_a, narrow_b), self.factors, strict=True)
