@@ -20,6 +20,7 @@ SMALL = {
     "clam_mb": {"hidden_dim": 16, "attention_dim": 8, "k_sample": 3},
     "clam_sb": {"hidden_dim": 16, "attention_dim": 8, "k_sample": 3},
     "cmta": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
+    "deepattnmisl": {"num_clusters": 3, "hidden_dim": 16, "attention_dim": 8},
     "dsmil": {"query_dim": 8},
     "dtfd_mil": {"num_groups": 3, "num_mean_inference": 2, "hidden_dim": 16, "attention_dim": 8},
     "dualtrans": {"d": 16, "patch_hidden": 16, "gene_hidden": (8,), "landmarks": 8},
@@ -27,9 +28,14 @@ SMALL = {
     "gpdbn": {"dim": 8, "bilinear_hidden": 4, "encoder_widths": (16, 8)},
     "hfbsurv": {"dim": 8, "hidden": 8, "rank": 3, "out_intra": 4, "out_inter": 4, "cox_hidden": 16, "code_dim": 8},
     "m3if": {"d": 8, "img_layers": 2},
+    "kd": {
+        "student_options": {"hidden_dim": 16, "attention_dim": 8, "k_sample": 3},
+        "teacher_options": {"d": 16, "heads": 2, "feed_forward": 20},
+    },
     "mcat": {"d": 16, "heads": 2, "feed_forward": 20},
     "maxmil": {"widths": (16, 16)},
     "motcat": {"d": 16, "heads": 2, "feed_forward": 20},
+    "porpoise": {"hidden_dim": 16, "d": 16, "fusion_hidden": 8},
     "mcti": {"k": 4, "d": 16, "gene_hidden": 8, "layers": 2, "gene_groups": 2, "gene_heads": 2},
     "snntrans": {"d": 16, "gene_hidden": (8,), "landmarks": 8},
     "survpath": {"d": 16},
@@ -40,9 +46,12 @@ IN_ORDER = {"cmta", "dtfd_mil", "dualtrans", "transmil"}  # methods whose specif
 IDLE: dict[str, set[str]] = {  # parameters without a gradient by the method's own algebra, kept for checkpoints
     "clam_mb": {"attend.score.bias"},  # a softmax follows
     "clam_sb": {"attend.score.bias"},
+    "deepattnmisl": {"attend.score.bias"},
     "dtfd_mil": {"attend.score.bias", "tier2.attend.score.bias"},
     "ghanet": {"pool.gate.score.bias"},  # a softmax follows
+    "kd": {"student.attend.score.bias"},
     "mcat": {"summaries.patches.attend.score.bias", "summaries.genes.attend.score.bias"},
+    "porpoise": {"attend.score.bias"},
     "motcat": {"summaries.patches.attend.score.bias", "summaries.genes.attend.score.bias"},
     "gpdbn": {"path.attend.score.bias"},
     "hfbsurv": {"read_bag.attend.score.bias"},
@@ -57,6 +66,10 @@ def tiny_model(name):
         model = create_model(name, sizes=SIZES, **SMALL.get(name, {}))
         if model.fits_at_once:
             model.fit(*batch_of([1] * 40), [0, 1, 2, 3, 9])
+        if (taught_by := model.teacher(SMALL.get(name, {}))) is not None:
+            model.learn_from(create_model(taught_by[0], sizes=SIZES, **taught_by[1]))
+            inputs, target = batch_of([3] * 5)
+            model.before_training(target, lambda rows: inputs.split()[rows[0]])
     return model.eval()
 
 
