@@ -1,5 +1,6 @@
 """A published checkpoint -> our model: names translated, sizes read from the shapes, leftovers named."""
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,13 +31,39 @@ def load_released(name: str, state: dict[str, Tensor], **options) -> SurvivalMod
     table = import_module(f"prognoscope.models.released.{name}")
     if hasattr(table, "load"):  # where one parameter of ours holds several published ones
         return table.load(state, **options)
-    unused = getattr(table, "UNUSED", ())  # published, but read by nothing
-    unused = table.unused(state) if hasattr(table, "unused") else unused  # where other names tell
-    ours = {rename(each, table.NAMES): value for each, value in state.items() if not each.startswith(unused)}
-    published = {rename(each, table.NAMES): each for each in state}
-    theirs = {our_prefix: prefix for prefix, our_prefix in table.NAMES.items()}
+    told = {
+        "unused": table.unused(state) if hasattr(table, "unused") else getattr(table, "UNUSED", ()),
+        "unpublished": getattr(table, "NOT_PUBLISHED", ()),
+    }
+    return load_by_names(name, state, table.NAMES, table.arguments, **told, **options)
+
+
+def load_by_names(
+    name: str,
+    state: dict[str, Tensor],
+    names: dict[str, str],
+    arguments: Callable[[dict[str, Tensor]], dict[str, object]],
+    *,
+    unused: tuple[str, ...] = (),
+    unpublished: tuple[str, ...] = (),
+    **options,
+) -> SurvivalModel:
+    """A model with published weights under our names, in evaluation mode.
+
+    Args:
+        names: Published prefixes of names -> ours.
+        arguments: Reads the constructor's arguments from parameters under our names.
+        unused: How published names begin that nothing reads.
+        unpublished: How names of ours begin that no checkpoint has; they are left as the constructor makes them.
+
+    Raises:
+        ModelError: Parameters are missing or left over.
+    """
+    ours = {rename(each, names): value for each, value in state.items() if not each.startswith(unused)}
+    published = {rename(each, names): each for each in state}
+    theirs = {our_prefix: prefix for prefix, our_prefix in names.items()}
     try:
-        model = model_class(name)(**{**table.arguments(ours), **options})
+        model = model_class(name)(**{**arguments(ours), **options})
     except KeyError as cause:
         lacking = rename(str(cause.args[0]), theirs)
         raise ModelError(f"The checkpoint is not one of {name}: it lacks {lacking!r}.") from cause
@@ -45,7 +72,7 @@ def load_released(name: str, state: dict[str, Tensor], **options) -> SurvivalMod
         shapes = (f"{published[n]} is {tuple(ours[n].shape)}, not {tuple(own[n].shape)}" for n in wrong)
         raise ModelError(f"The checkpoint does not fit {name} with these options: {some(shapes)}.")
     missing, left_over = model.load_state_dict(ours, strict=False)
-    missing = [each for each in missing if not each.startswith(getattr(table, "NOT_PUBLISHED", ()))]
+    missing = [each for each in missing if not each.startswith(unpublished)]
     if missing or left_over:
         raise ModelError(
             f"The checkpoint does not fit {name}: missing {some(rename(n, theirs) for n in missing) or 'nothing'}; "

@@ -1,0 +1,262 @@
+"""Patches grouped into phenotypes by K-means, a vector for each phenotype, and attention over these.
+
+DeepAttnMISL. Yao et al.: Whole slide images based cancer survival prediction using attention guided deep multiple
+instance learning networks. Medical Image Analysis 2020.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from prognoscope.core.bags import Bags
+from prognoscope.core.batch import Inputs, Output, Target
+from prognoscope.core.errors import ModelError
+from prognoscope.core.losses import cox_loss
+from prognoscope.models.base import EarlyStop, Recipe, SurvivalModel, check_choices
+from prognoscope.models.layers.attention import GatedAttention
+from prognoscope.models.layers.cox_head import BaselineHazard
+from prognoscope.models.layers.kmeans import RememberedClusters, kmeans, spread_start, squared_distances
+
+VARIANTS = {  # option -> value, of those that are None
+    "released": {
+        "hidden_dim": 512,
+        "attention_dim": 256,
+        "dropout": 0.25,
+        "shared_encoder": False,
+        "mask_empty": False,
+    },
+    "original": {"hidden_dim": 64, "attention_dim": 32, "dropout": 0.5, "shared_encoder": True, "mask_empty": True},
+}
+SEED, MOST_ROUNDS = 2021, 20  # of K-means, as in the notebook of the released code
+ORIGINAL = Recipe(
+    learning_rate=1e-4,
+    weight_decay=5e-4,
+    epochs=100,
+    patients_per_step=16,
+    sampler="shuffled",
+    l1=1e-5,
+    published_epoch="best_on_validation",
+    published_stop=EarlyStop(patience=15),
+)
+
+
+class DeepAttnMISL(SurvivalModel):
+    """K phenotypes, each the mean of its encoded patches, pooled by attention.
+
+    `variant="released"`, the version with hazards that the survival tables compare with: an encoder for each phenotype,
+    so phenotypes must mean the same in every patient. K-means is therefore fitted once, to a sample of the training
+    patients' patches, in `before_training`; its centres are buffers, at first random as the weights are. Patches go
+    through one product for each phenotype, whatever the number of patients. `variant="original"`, the authors' own: a
+    small shared encoder, K-means of each bag by itself, and Cox's loss, so the risk is the log hazard ratio; hazards
+    follow from a baseline that is learned beside it. Linear in T.
+
+    Explains with `attention`: "clusters" (P, K), over phenotypes; "patches" (T,), that of a patch's own phenotype,
+    scaled to sum to 1. Details: `cluster_id` (T,); `cluster_sizes` (P, K); `cluster_logits` (P, K) of the attention;
+    `clusters` (P, K, H), the phenotypes' vectors; `embedding` (P, H). K counts phenotypes here.
+
+    Args:
+        embedding_dim: D, the length of a patch embedding.
+        n_bins: The number of time bins.
+        variant: "released" or "original": sets every option below that is None.
+        num_clusters: K.
+        shared_encoder: One encoder for all phenotypes; always so in the original.
+        mask_empty: Whether a patient's empty phenotypes are left out of the attention, or, as released, take part with
+            the zero vector; always left out in the original.
+        sample_per_patient: Patches of a training patient that K-means is fitted to, at most; of the released variant.
+        centres: What the centres are, (K, D), instead of fitting them; of the released variant, from Python alone.
+        hidden_dim: H, the width of an encoded patch.
+        attention_dim: The width of the attention's branches and of the layer before the prediction.
+        dropout: Rate; everywhere, or, in the original, before the prediction alone.
+    """
+
+    needs = frozenset({"bag"})
+    recipe = Recipe()
+    paper = (
+        "Yao et al., Whole slide images based cancer survival prediction using attention guided deep multiple instance "
+        "learning networks (DeepAttnMISL), Medical Image Analysis 2020"
+    )
+    departures = (
+        "The default is the version with discrete hazards that survival tables compare with; variant='original' is the "
+        "authors' network with Cox's loss.",
+        "Phenotypes come from one K-means on patches of the fold's training patients, as separate encoders need "
+        "phenotypes of the same meaning in every patient; the published clusters were never released.",
+        "The original variant clusters each bag by itself, as published, with a seeded start.",
+        "The original's penalty covers all parameters, and its learning rate is constant instead of halved on a "
+        "plateau; hazards are derived from a baseline beside the network, and do not change its risk.",
+    )
+    found_wrong = (
+        "The released hazard version needs a file of clusters that was never published, and its training loop is not "
+        "connected to the data mode that would read them.",
+        "Nothing published says that the clusters of two patients have the same meaning, which its separate encoders "
+        "rely on.",
+        "The L1 penalty of the original covers only the first and the last parameter tensor.",
+        "Empty clusters are hard-wired to the width 512, and the original to VGG features of width 4096.",
+    )
+
+    def __init__(
+        self,
+        embedding_dim: int,
+        n_bins: int,
+        *,
+        variant: str = "released",
+        num_clusters: int = 10,
+        shared_encoder: bool | None = None,
+        mask_empty: bool | None = None,
+        sample_per_patient: int = 200,
+        centres: Tensor | None = None,
+        hidden_dim: int | None = None,
+        attention_dim: int | None = None,
+        dropout: float | None = None,
+    ):
+        super().__init__()
+        check_choices("deepattnmisl", {"variant": variant}, {"variant": VARIANTS})
+        if min(num_clusters, sample_per_patient) < 1:
+            raise ModelError(
+                f"deepattnmisl needs a cluster and a patch to fit it to, not {num_clusters=}, {sample_per_patient=}."
+            )
+        chosen = {
+            "hidden_dim": hidden_dim,
+            "attention_dim": attention_dim,
+            "dropout": dropout,
+            "shared_encoder": shared_encoder,
+            "mask_empty": mask_empty,
+        }
+        chosen = {name: VARIANTS[variant][name] if value is None else value for name, value in chosen.items()}
+        is_original = variant == "original"
+        if is_original and not (chosen["shared_encoder"] and chosen["mask_empty"] and centres is None):
+            raise ModelError(
+                "deepattnmisl's original variant clusters each bag by itself, shares one encoder and leaves empty "
+                "clusters out. Take away shared_encoder, mask_empty and centres, or set variant: released."
+            )
+        self.num_clusters, self.sample_per_patient = num_clusters, sample_per_patient
+        self.mask_empty, self.is_original = chosen["mask_empty"], is_original
+        hidden, width, rate = chosen["hidden_dim"], chosen["attention_dim"], chosen["dropout"]
+        n_encoders = 1 if chosen["shared_encoder"] else num_clusters
+        if is_original:
+            self.recipe = ORIGINAL
+            self.encoders = nn.ModuleList([nn.Sequential(nn.Linear(embedding_dim, hidden), nn.ReLU())])
+            self.project = nn.Identity()
+            self.attend = nn.Sequential(nn.Linear(hidden, width), nn.Tanh(), nn.Linear(width, 1), nn.Flatten(0))
+            self.narrow = nn.Sequential(nn.Linear(hidden, width), nn.ReLU(), nn.Dropout(rate))
+            self.head = nn.Linear(width, 1)
+            self.baseline = BaselineHazard(n_bins)
+            self.own_clusters = RememberedClusters(num_clusters, "farthest")
+            return
+        self.encoders = nn.ModuleList(
+            nn.Sequential(*_layer(embedding_dim, hidden, rate), *_layer(hidden, hidden, rate))
+            for _ in range(n_encoders)
+        )
+        self.project = nn.Sequential(*_layer(hidden, hidden, rate))
+        self.attend = GatedAttention(hidden, width, rate)
+        self.narrow = nn.Sequential(*_layer(hidden, width, rate))
+        self.head = nn.Linear(width, n_bins)
+        self.register_buffer("centres", _start(centres, num_clusters, embedding_dim))
+        self.is_told_centres = centres is not None and not centres.isnan().any()
+
+    def forward(self, inputs: Inputs) -> Output:
+        inputs.bags.need_patches("deepattnmisl")
+        return self.predict(inputs, self.cluster(inputs.bags))
+
+    @torch.no_grad()
+    def cluster(self, bags: Bags) -> Int[Tensor, " T"]:
+        """Each patch's phenotype, 0 to K - 1.
+
+        Raises:
+            ModelError: The model came from published weights, which have no centres, and was given none.
+        """
+        if self.is_original:
+            return self.own_clusters(bags)[1]
+        if self.centres.isnan().any():
+            raise ModelError(
+                "deepattnmisl does not know its clusters: published weights come without them. Give their means as "
+                "centres=..., (K, D), or call before_training with all training patients."
+            )
+        return squared_distances(_as_one(bags.values), self.centres[None]).min(dim=0).indices
+
+    def predict(self, inputs: Inputs, cluster: Int[Tensor, " T"]) -> Output:
+        """The prediction for patches of these phenotypes."""
+        bags, n, k = inputs.bags, len(inputs.bags), self.num_clusters
+        place = cluster * n + bags.owner  # phenotype by phenotype, patient by patient in each
+        sizes = torch.bincount(place, minlength=k * n).cpu()  # the one wait for a device
+        values = bags.values[place.argsort(stable=True)]
+        if len(self.encoders) == 1:
+            encoded = self.encoders[0](values)
+        else:
+            parts = values.split(sizes.view(k, n).sum(dim=1).tolist())
+            encoded = torch.cat([encode(part) for encode, part in zip(self.encoders, parts, strict=True) if len(part)])
+        means = Bags(encoded, sizes).mean(encoded).unflatten(0, (k, n)).transpose(0, 1)  # (P, K, H)
+        sizes = sizes.view(k, n).T.to(encoded.device, non_blocking=True)
+        clusters = self.project(means)
+        logits = self.attend(clusters.flatten(0, 1)).view(n, k)
+        masked = logits.masked_fill(sizes == 0, -torch.inf) if self.mask_empty else logits
+        weights = masked.softmax(dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
+        embedding = (weights[:, None].to(clusters.dtype) @ clusters)[:, 0]
+        of_patch = weights[bags.owner, cluster]
+        attention = {"clusters": weights, "patches": of_patch / bags.sum(of_patch)[bags.owner]}
+        details = {
+            "cluster_id": cluster,
+            "cluster_sizes": sizes,
+            "cluster_logits": logits,
+            "clusters": clusters,
+            "embedding": embedding,
+        }
+        predicted = self.head(self.narrow(embedding))
+        if not self.is_original:
+            return Output(predicted, attention=attention, details=details)
+        return Output(self.baseline(predicted[:, 0]), predicted[:, 0], attention=attention, details=details)
+
+    def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
+        """The likelihood in discrete time; of the original variant Cox's, among the patients at hand."""
+        if self.is_original:
+            return cox_loss(output.log_hazard_ratio, target)
+        return super().survival_loss(output, target, alpha=alpha)
+
+    def before_training(self, target: Target, read: Callable[[Sequence[int]], Inputs]) -> None:
+        """Fit the centres to a sample of the patients' patches; in the original variant, start the baseline."""
+        if self.is_original:
+            self.baseline.start(target)
+        elif not self.is_told_centres:
+            generator = torch.Generator().manual_seed(SEED)
+            bags = (read([i]).bags.values for i in range(len(target)))
+            sample = torch.cat([_sampled(each, self.sample_per_patient, generator) for each in bags])
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "K-means of a bag did not settle")
+                start = spread_start(sample, self.num_clusters, SEED)[None]
+                found = kmeans(_as_one(sample), start, most_rounds=MOST_ROUNDS)
+            self.centres.copy_(found.centres[0])
+
+    def to_remember(self, output: Output, target: Target) -> dict[str, Tensor]:
+        return self.baseline.told(output.log_hazard_ratio, target) if self.is_original else {}
+
+    def remember(self, kept: dict[str, Tensor]) -> None:
+        """Let the baseline follow the original variant's log hazard ratios."""
+        self.baseline.follow(kept)
+
+
+def _layer(inputs: int, outputs: int, rate: float) -> tuple[nn.Module, ...]:
+    return nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(rate)
+
+
+def _as_one(values: Float[Tensor, "T D"]) -> Bags:
+    """The patches of all patients as one bag."""
+    return Bags(values, torch.tensor([len(values)]))
+
+
+def _sampled(bag: Float[Tensor, "N D"], most: int, generator: torch.Generator) -> Float[Tensor, "_ D"]:
+    return bag[torch.randperm(len(bag), generator=generator)[:most].sort().values].float()
+
+
+def _start(centres: Tensor | None, num_clusters: int, embedding_dim: int) -> Float[Tensor, "K D"]:
+    """The given centres, or random ones."""
+    if centres is None:
+        return torch.randn(num_clusters, embedding_dim)
+    if not isinstance(centres, Tensor):
+        raise ModelError("The centres of deepattnmisl are a tensor, given from Python. Leave them out of a study file.")
+    if centres.shape != (num_clusters, embedding_dim):
+        raise ModelError(
+            f"The centres of deepattnmisl have shape ({num_clusters}, {embedding_dim}), not {tuple(centres.shape)}."
+        )
+    return centres.detach().float().clone()

@@ -1,0 +1,45 @@
+"""Goldens of DeepAttnMISL, with hazards and in the original form, with given clusters."""
+
+from functools import partial
+
+import pytest
+import torch
+
+from prognoscope.models.released import deepattnmisl
+from prognoscope.models.released.loading import load_released, rename
+
+from .case import Case, one_bag, same_survival, target
+
+
+def check_deepattnmisl(case: Case) -> None:
+    sizes = {"num_clusters": case.meta["num_clusters"]}
+    check_released(case, **sizes, **case.options("shared_encoder", "mask_empty"))
+    if not case.meta["empty_clusters"] and "mask_empty" not in case.meta:
+        check_released(case, **sizes, **case.options("shared_encoder"), mask_empty=True)
+
+
+def check_released(case: Case, **options) -> None:
+    model = load_released("deepattnmisl", case.weights, **options)
+    output = model.predict(one_bag(case["in:x"]), case["in:cluster_id"])
+    same_survival(case, output)
+    case.same(output.attention["clusters"], "attention")
+    case.same(output.details["cluster_logits"], "attention_raw")
+    case.same(output.details["clusters"], "h")
+    case.same(output.details["embedding"], "pooled")
+    loss = model.survival_loss(output, target(case["in:label"], case["in:censorship"])).mean()
+    case.same(loss, "loss_nll")
+    loss.backward()
+    case.same_gradients(model, partial(rename, names=deepattnmisl.NAMES))
+
+
+def check_deepattnmisl_original(case: Case) -> None:
+    with pytest.warns(UserWarning, match="no hazards"):
+        model = load_released("deepattnmisl", case.weights, num_clusters=case.meta["num_clusters"])
+    output = model.predict(one_bag(case["in:x"]), case["in:cluster_id"])
+    case.same(output.risk, "risk")
+    case.same(output.attention["clusters"], "attention")
+    there = output.details["cluster_sizes"][0] > 0
+    case.same(there, "mask")
+    of_zero = model.encoders[0](torch.zeros_like(case["in:x"][:1]))  # what the file has for clusters without patches
+    case.same(output.details["clusters"][0].where(there[:, None], of_zero), "h")
+    case.same(output.details["embedding"], "pooled")
