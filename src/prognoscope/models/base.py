@@ -113,6 +113,18 @@ class SurvivalModel(nn.Module):
         """
         return None
 
+    @classmethod
+    def teacher(cls, options: Mapping[str, object]) -> tuple[str, Mapping[str, object]] | None:
+        """The method that teaches a model with these options of the constructor, and its options; None: nobody does.
+
+        It is trained first, on the same patients, and given to `learn_from`.
+        """
+        return None
+
+    def learn_from(self, teacher: "SurvivalModel") -> None:
+        """Keep a trained teacher for `before_training`, outside of parameters and buffers; it is frozen."""
+        raise TypeError(f"{type(self).__name__} learns from no teacher.")
+
     def forward(self, inputs: Inputs) -> Output:
         """Predict P patients."""
         raise TypeError(f"{type(self).__name__} does not say how to predict.")

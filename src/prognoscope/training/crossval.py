@@ -17,7 +17,7 @@ from prognoscope.cohort.splits import Split
 from prognoscope.core.errors import PrognoscopeError, TrainingError
 from prognoscope.core.files import write_table
 from prognoscope.core.parallel import run_many
-from prognoscope.models.base import Sizes, SurvivalModel
+from prognoscope.models.base import Recipe, Sizes, SurvivalModel
 from prognoscope.models.registry import create_model, model_class, sizes_for
 from prognoscope.training.checkpoint import STATE, save_model, sizes_card
 from prognoscope.training.loop import Metric, fit
@@ -25,6 +25,8 @@ from prognoscope.training.predict import Predicted, predict
 from prognoscope.training.progress import Progress
 from prognoscope.training.reconstruction import GeneMetric, reconstruction_table
 from prognoscope.training.spec import TrainingSpec, fixed_threads
+from prognoscope.training.teacher import FOLDER as TEACHER
+from prognoscope.training.teacher import teach
 
 PREDICTIONS, HISTORY = "predictions.csv", "history.csv"
 GENES, RECONSTRUCTED = "genes.csv", "reconstruction.csv"  # of methods that learn to tell genes
@@ -141,9 +143,12 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
         card |= {"recipe": {}, "choose": None, "chosen_epoch": None, "precision": "float32"}
     else:
         chooses = job.spec.choose.startswith("validation")
+        train = dataset(split.train if chooses else outer_train)
+        if model.teacher(job.method.options) is not None:
+            card["teacher"], on_epoch = taught(job, model, train, sizes, card, recipe, on_epoch)
         progress = fit(
             model,
-            dataset(split.train if chooses else outer_train),
+            train,
             validation=dataset(split.validation) if chooses else None,
             test=test,
             recipe=recipe,
@@ -165,6 +170,49 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
         table = reconstruction_table(predicted, test, preparation.gene_groups, job.gene_metric)
         write_table(job.folder / RECONSTRUCTED, table)
     write_table(job.folder / PREDICTIONS, prediction_table(predicted, test, split.fold))
+
+
+def taught(
+    job: FoldJob,
+    model: SurvivalModel,
+    train: PatientDataset,
+    sizes: Sizes,
+    card: Mapping[str, object],
+    recipe: Recipe,
+    on_epoch: Callable[[int, int], None] | None,
+) -> tuple[dict[str, object], Callable[[int, int], None]]:
+    """Train the model's teacher, or read it; what the card tells of it, and what to call with the model's own epochs.
+
+    Equal teachers of several students in one fold start alike. What the study changes of the recipe is changed for the
+    teacher too, but for factors on parts of the student.
+    """
+    name, options = model.teacher(job.method.options)
+    changes = {key: value for key, value in job.method.recipe.items() if key != "learning_rate_factors"}
+    own = replace(job, folder=job.folder / TEACHER, method=Method(name, f"teacher {name}", dict(options), changes))
+    teacher = make_model(own, sizes)
+    its_recipe = replace(teacher.recipe, **changes)
+    its_card = {**card, "name": name, "title": own.method.title, "options": own.method.options}
+    its_card["sizes"] = sizes_card(sizes_for(name, sizes))
+
+    def before(done: int, of: int) -> None:
+        if on_epoch is not None:
+            on_epoch(done, of + recipe.epochs)
+
+    def after(done: int, of: int) -> None:
+        if on_epoch is not None:
+            on_epoch(done + its_recipe.epochs, of + its_recipe.epochs)
+
+    told = teach(
+        model,
+        teacher,
+        train,
+        folder=own.folder,
+        recipe=its_recipe,
+        spec=replace(job.spec, seed=fold_seed(own)),
+        card=its_card,
+        on_epoch=before,
+    )
+    return told, after
 
 
 def limited(preparation: Preparation, uses: Set[str]) -> Preparation:

@@ -1,0 +1,51 @@
+"""Goldens of distillation: every loss for every temperature, their gradients on the student's side, both totals."""
+
+from functools import partial
+
+import torch
+
+from prognoscope.core.bags import Bags
+from prognoscope.core.losses import discrete_nll
+from prognoscope.models.kd import map_loss, response_loss, unit_map
+
+from .case import Case, same_gradients, target
+
+RESPONSES = ("hazard", "softmax", "event")
+
+
+def check_kd(case: Case) -> None:
+    ours = {name: case[f"in:student_{name}"].requires_grad_() for name in ("logits", "h", "attention")}
+    theirs = {name: case[f"in:teacher_{name}"] for name in ours}
+    bags = Bags(torch.empty(len(ours["h"]), 0), torch.tensor([len(ours["h"])]))
+
+    def energy(of):
+        return unit_map(of["h"].square().mean(dim=1), bags)
+
+    def attended(of):
+        return unit_map(of["attention"].mean(dim=0), bags)
+
+    losses = {
+        f"{kind}:T{temperature:g}": (
+            "logits",
+            partial(response_loss, ours["logits"], theirs["logits"], target=kind, temperature=temperature),
+        )
+        for temperature in case.meta["temperature"]
+        for kind in RESPONSES
+    }
+    losses |= {
+        "at_patch": ("h", lambda: map_loss(energy(ours), energy(theirs), bags)),
+        "at_patch_l2": ("h", lambda: map_loss(energy(ours), energy(theirs), bags, euclidean=True)),
+        "at_attention": ("attention", lambda: map_loss(attended(ours), attended(theirs), bags)),
+    }
+    values, gradients = {}, {}
+    for name, (of, loss) in losses.items():
+        values[name] = loss().mean()
+        case.same(values[name], name)
+        gradients[f"student_{of}|{name}"] = torch.autograd.grad(values[name], ours[of])[0]
+    same_gradients(case.gradients, gradients.get)
+    outcome = target(case["in:label"], case["in:censorship"])
+    nll = discrete_nll(ours["logits"], outcome, clamp=True).mean()
+    case.same(nll, "nll")
+    share, highest = case.meta["kd_weight"], max(case.meta["temperature"])
+    case.same((1 - share) * nll + share * values[f"hazard:T{highest:g}"], "total_response")
+    case.same(nll + case.meta["at_beta"] * values["at_patch"], "total_representation")
