@@ -1,12 +1,12 @@
 """The last layer of networks on one vector a patient: a hazard per time bin, or one bounded log hazard ratio."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.batch import Output, Target
 from prognoscope.core.losses import cox_loss, discrete_nll
 from prognoscope.models.layers.cox_head import BaselineHazard
+from prognoscope.models.layers.precision import at_least_float32
 
 HEADS = ("discrete", "cox")
 WIDTH, LOWEST = 6.0, -3.0  # of the range of log hazard ratios
@@ -30,7 +30,7 @@ class SquashedHead(nn.Module):
         """Logits and, of Cox, the log hazard ratio."""
         if self.baseline is None:
             return self.last(code), None
-        ratio = WIDTH * torch.sigmoid(self.last(code).float()[:, 0]) + LOWEST
+        ratio = WIDTH * at_least_float32(self.last(code)[:, 0]).sigmoid() + LOWEST
         return self.baseline(ratio.detach()), ratio
 
     def loss(self, output: Output, target: Target, alpha: float) -> Float[Tensor, " P"]:
