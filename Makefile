@@ -27,7 +27,7 @@ docs: $(READY)
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt "torch"
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev,anndata,encoders]"
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev,anndata,encoders,search]"
 	touch $(READY)
 
 clean:

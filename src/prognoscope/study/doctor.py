@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 EXTRAS = {"encoders": ("timm", "huggingface_hub"), "anndata": ("anndata",), "deseq2": ("pydeseq2",)}
+EXTRAS |= {"search": ("optuna",)}
 
 
 def examine_machine() -> pd.DataFrame:

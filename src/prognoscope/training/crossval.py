@@ -24,6 +24,7 @@ from prognoscope.training.loop import Metric, fit
 from prognoscope.training.predict import Predicted, predict
 from prognoscope.training.progress import Progress
 from prognoscope.training.reconstruction import GeneMetric, reconstruction_table
+from prognoscope.training.space import SearchSpec
 from prognoscope.training.spec import TrainingSpec, fixed_threads
 from prognoscope.training.teacher import FOLDER as TEACHER
 from prognoscope.training.teacher import teach
@@ -56,11 +57,20 @@ class FoldJob:
     metric: Metric | None = None
     gene_metric: GeneMetric | None = None  # of genes that a method tells from slides
     notes: Mapping[str, object] = field(default_factory=dict)  # go into the model card
+    search: SearchSpec | None = None  # for settings, inside the training part, before the fold is trained
 
     @property
     def is_done(self) -> bool:
         """Whether the fold has its predictions."""
         return (self.folder / PREDICTIONS).is_file()
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of its training at most, those of a search's trials included; a teacher's are not."""
+        kind = model_class(self.method.name)
+        epochs = 1 if kind.fits_at_once else int(self.method.recipe.get("epochs", kind.recipe.epochs))
+        search = self.search
+        return epochs if search is None else search.most_epochs(epochs) * (search.trials * search.folds + 1)
 
 
 def cross_validate(
@@ -108,6 +118,10 @@ def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -
 
 
 def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -> None:
+    if job.search is not None:
+        from prognoscope.training.search import chosen_job  # it imports this file
+
+        job, on_epoch = chosen_job(job, on_epoch)
     split = job.split
     outer_train = (*split.train, *split.validation)
     selection = model_class(job.method.name).gene_selection(job.method.options)
