@@ -41,6 +41,12 @@ class CoxPH(SurvivalModel):
     needs = frozenset()  # clinical covariates or omics: the constructor says when there is neither
     fits_at_once = True
     paper = "Cox, Regression models and life tables, J R Stat Soc B 1972"
+    departures = (
+        "Principal components stand for the genes, and a ridge penalty, chosen by the partial likelihood of held-out "
+        "training patients, keeps the fit finite with few patients; the 1972 model has neither.",
+        "Survival is read off Breslow's baseline at the ends of the time bins, so that it can be scored beside the "
+        "networks; the risk is the log hazard ratio itself.",
+    )
 
     def __init__(
         self,
