@@ -93,7 +93,7 @@ def test_the_default_has_the_size_of_the_published_network():
         ({"fusion": "sum"}, "mcat has no fusion 'sum'"),
         ({"omic_width": "bigg"}, "mcat has no omic_width 'bigg'; did you mean 'big'"),
         ({"heads": 3}, "d=16 between heads=3"),
-        ({"fusion": "bilinear", "shrink": (8, 32)}, "nothing is left"),
+        ({"fusion": "bilinear", "scale_dim2": 32}, "a width of 16 by scale dimensions of 8 and 32; take"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, message):
@@ -119,9 +119,7 @@ def published(model):
     return state
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"fusion": "bilinear", "shrink": (4, 8)}, {"gene_hidden": (9, 7), "layers": 1}]
-)
+@pytest.mark.parametrize("options", [{}, {"fusion": "bilinear", "scale_dim1": 4}, {"gene_hidden": (9, 7), "layers": 1}])
 def test_a_published_checkpoint_tells_its_sizes(options, tmp_path):
     model = MCAT(6, GENES, 3, **(SMALL | options)).eval()
     save_file(published(model), tmp_path / "theirs.safetensors")

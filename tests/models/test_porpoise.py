@@ -104,7 +104,7 @@ def test_one_patch_will_do_and_none_is_refused(fusion):
     [
         ({"fusion": "bilinearr"}, "porpoise has no fusion 'bilinearr'; did you mean 'bilinear'"),
         ({"omic_block": "cnn"}, "porpoise has no omic_block 'cnn'"),
-        ({"scale_dim1": 17}, "cannot divide a width of d=16 by scale_dim1=17"),
+        ({"scale_dim1": 17}, "cannot divide a width of 16 by scale dimensions of 17 and 8"),
         ({"scale_dim2": 0}, "take numbers from 1 to 16"),
     ],
 )

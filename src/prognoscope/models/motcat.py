@@ -55,7 +55,7 @@ class MOTCat(SurvivalModel):
         gene_hidden: Widths of these layers, instead of those of `omic_width`.
         fusion: Of the two summaries: "concat" or "bilinear".
         fusion_hidden: Width between the last two layers of the bilinear fusion.
-        shrink: What the width of each summary is divided by in the bilinear fusion.
+        scale_dim1, scale_dim2: What the widths of both summaries are divided by in the bilinear fusion.
         dropout: Rate everywhere; AlphaDropout in the gene groups' networks.
     """
 
@@ -103,7 +103,8 @@ class MOTCat(SurvivalModel):
         gene_hidden: Sequence[int] | None = None,
         fusion: str = "concat",
         fusion_hidden: int = 256,
-        shrink: tuple[int, int] = (8, 8),
+        scale_dim1: int = 8,
+        scale_dim2: int = 8,
         dropout: float = 0.25,
     ):
         super().__init__()
@@ -117,7 +118,8 @@ class MOTCat(SurvivalModel):
         self.project = patch_layer(embedding_dim, d, dropout)
         self.genes = gene_layers("motcat", group_sizes, d, omic_width, gene_hidden, dropout)
         options = {"heads": heads, "layers": layers, "feed_forward": feed_forward, "dropout": dropout}
-        self.summaries = LateFusion("motcat", d, fusion=fusion, fusion_hidden=fusion_hidden, shrink=shrink, **options)
+        bilinear = {"fusion_hidden": fusion_hidden, "shrink": (scale_dim1, scale_dim2)}
+        self.summaries = LateFusion("motcat", d, fusion=fusion, **bilinear, **options)
         self.head = nn.Linear(d, n_bins)
 
     def forward(self, inputs: Inputs) -> Output:

@@ -8,7 +8,6 @@ import itertools
 from torch import nn
 
 from prognoscope.core.batch import Inputs, Output
-from prognoscope.core.errors import ModelError
 from prognoscope.models.base import Recipe, SurvivalModel, check_choices
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.flat_genes import FlatGenes
@@ -93,11 +92,6 @@ class PORPOISE(SurvivalModel):
     ):
         super().__init__()
         check_choices("porpoise", {"fusion": fusion, "omic_block": omic_block}, CHOICES)
-        if fusion != "concat" and not 1 <= min(scale_dim1, scale_dim2) <= max(scale_dim1, scale_dim2) <= d:
-            raise ModelError(
-                f"porpoise cannot divide a width of d={d} by scale_dim1={scale_dim1} and scale_dim2={scale_dim2}; "
-                f"take numbers from 1 to {d}."
-            )
         self.drop_input = nn.Dropout(dropinput)
         self.project = nn.Sequential(nn.Linear(embedding_dim, hidden_dim), nn.ReLU(), nn.Dropout(dropout))
         self.attend = GatedAttention(hidden_dim, d, dropout)

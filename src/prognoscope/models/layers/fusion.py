@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prognoscope.core.errors import ModelError
+
 
 class ConcatFusion(nn.Sequential):
     """Both end to end through two layers with ReLU."""
@@ -29,6 +31,11 @@ class GatedSides(nn.Module):
         self, dim: int, *, shrink: tuple[int, int] = (8, 8), gated: tuple[bool, bool] = (True, True), dropout: float
     ):
         super().__init__()
+        if not 1 <= min(shrink) <= max(shrink) <= dim:
+            raise ModelError(
+                f"A bilinear fusion cannot divide a width of {dim} by scale dimensions of {shrink[0]} and {shrink[1]}; "
+                f"take numbers from 1 to {dim}."
+            )
         self.widths = tuple(dim // each for each in shrink)
         self.gated = tuple(map(bool, gated))
         self.narrow = nn.ModuleList(nn.Sequential(nn.Linear(dim, q), nn.ReLU()) for q in self.widths)

@@ -31,7 +31,8 @@ def gene_layers(
         hidden: Widths of the hidden layers, instead of those.
     """
     check_choices(method, {"omic_width": omic_width}, {"omic_width": OMIC_WIDTHS})
-    return GeneGroups(group_sizes, hidden or [width or dim for width in OMIC_WIDTHS[omic_width]], dim, dropout)
+    widths = [width or dim for width in OMIC_WIDTHS[omic_width]] if hidden is None else hidden
+    return GeneGroups(group_sizes, widths, dim, dropout)
 
 
 class TokenSummary(nn.Module):
@@ -83,11 +84,9 @@ class LateFusion(nn.Module):
         check_choices(method, {"fusion": fusion}, {"fusion": FUSIONS})
         if dim % heads:
             raise ModelError(f"{method} cannot share a width of d={dim} between heads={heads}: it is no multiple.")
-        if fusion == "bilinear" and max(shrink) > dim:
-            raise ModelError(f"{method} cannot divide a width of d={dim} by shrink={tuple(shrink)}: nothing is left.")
         options = {"heads": heads, "layers": layers, "feed_forward": feed_forward, "dropout": dropout}
         self.patches, self.genes = (TokenSummary(dim, **options) for _ in range(2))
-        bilinear = {"hidden": fusion_hidden, "shrink": tuple(shrink), "dropout": dropout}
+        bilinear = {"hidden": fusion_hidden, "shrink": shrink, "dropout": dropout}
         self.fuse = ConcatFusion(dim) if fusion == "concat" else BilinearFusion(dim, **bilinear)
 
     def forward(

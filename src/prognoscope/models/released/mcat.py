@@ -49,5 +49,5 @@ def arguments(state: dict[str, Tensor]) -> dict[str, object]:
     }
     if found["fusion"] == "bilinear":
         found["fusion_hidden"] = len(state["summaries.fuse.widen.0.bias"])
-        found["shrink"] = tuple(d // len(state[f"summaries.fuse.narrow.{i}.0.bias"]) for i in (0, 1))
+        found |= {f"scale_dim{i + 1}": d // len(state[f"summaries.fuse.narrow.{i}.0.bias"]) for i in (0, 1)}
     return found
