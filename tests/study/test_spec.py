@@ -96,18 +96,22 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "training.patches_per_pass": whole,
     "training.save_every_s": st.floats(0, 100),
     "training.seed": st.integers(0, 10**6),
+    "training.search.trials": st.integers(0, 1000),
+    "training.search.folds": st.integers(1, 20),
     "evaluation.draws": st.integers(10, 10_000),
 }
 NOT_WITH = {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
 NOT_WITH |= {"cohort.slides.sample_types", "methods.name", "methods.label", "methods.training"}
+NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "choices")}
 NOT_WITH |= {"methods.ablations", "methods.ablation_of", "methods.row"}
 TOGETHER = {  # keys that a section must have besides
     "cohort.features": {"folder": "features"},
     "cohort.omics": {"table": "genes.csv"},
     "cohort.subtype": {"table": "s.csv", "column": "c"},
+    "training.search": {"space": {"epochs": [1, 2]}},
 }
 SECTIONS = ["", "cohort", "cohort.clinical", "cohort.features", "cohort.omics", "cohort.subtype"]
-SECTIONS += ["cohort.slides", "features", "splits", "training", "evaluation"]
+SECTIONS += ["cohort.slides", "features", "splits", "training", "training.search", "evaluation"]
 
 
 def keys(section: type[BaseModel], above: str = "") -> Iterator[str]:
@@ -259,7 +263,7 @@ def test_the_nearest_method_is_named(name, at):
 
 def test_a_recipe_in_the_study_is_a_recipe_of_a_model():
     published = {"published_epoch", "published_stop"}
-    assert set(MethodRecipeSection.model_fields) == set(Recipe.__dataclass_fields__) - published
+    assert set(MethodRecipeSection.model_fields) - {"search"} == set(Recipe.__dataclass_fields__) - published
     assert set(MethodSection.model_fields) == {"name", "label", "training", "ablations", "ablation_of", "row"}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prognoscope.core.errors import StudyError, nearest
 from prognoscope.core.files import need_file
@@ -12,6 +12,8 @@ from prognoscope.features.encoders import ENCODERS
 from prognoscope.models.base import Ablation
 from prognoscope.models.registry import MODELS, model_class
 from prognoscope.study.method_groups import entries_of
+from prognoscope.study.search_section import SearchSection
+from prognoscope.study.section import Section
 from prognoscope.study.wording import in_sentences, kind_of
 from prognoscope.study.yaml_file import read_yaml, set_value
 
@@ -21,19 +23,6 @@ Positive = Annotated[float, Field(gt=0)]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # of what becomes the name of a folder
 TAKEN = frozenset({"figures", "oracle", "oracle_slides", "oracle_genes"})  # in a run folder and its tables
-
-
-class Section(BaseModel):
-    """A part of the study file; takes no key that it does not know, and a key without a value as absent."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_is_absent(cls, values):
-        if not isinstance(values, Mapping):
-            return values
-        return {key: value for key, value in values.items() if value is not None or key not in cls.model_fields}
 
 
 class ClinicalSection(Section):
@@ -202,6 +191,7 @@ class MethodRecipeSection(RecipeSection):
     """What replaces parts of one method's recipe."""
 
     learning_rate_factors: dict[str, Annotated[float, Field(ge=0)]] | None = None  # part of the network -> factor
+    search: SearchSection | None = None  # in the place of the general one
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -223,6 +213,7 @@ class TrainingSection(RecipeSection):
     patches_per_pass: int | None = Field(default=None, ge=1)  # None: what suits the device
     save_every_s: float = Field(default=30.0, ge=0)
     seed: int = 0
+    search: SearchSection | None = None
 
 
 class MethodSection(Section):
@@ -281,7 +272,7 @@ class MethodSection(Section):
     def _ablated(self, ablation: Ablation) -> "MethodSection":
         options, training = self.options, self.training
         if ablation.method is not None:  # another network, with other options and parts
-            options, training = {}, training.model_copy(update={"learning_rate_factors": None})
+            options, training = {}, training.model_copy(update={"learning_rate_factors": None, "search": None})
         entry = {"name": ablation.method or self.name, "label": f"{self.title}-{ablation.label}"}
         entry |= {"training": training, "ablation_of": self.title, "row": ablation.row}
         return MethodSection.model_validate(options | ablation.options | entry)

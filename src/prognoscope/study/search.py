@@ -1,0 +1,173 @@
+"""Searches for settings: what each method's may choose from, checked before any work, and what was chosen."""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import pandas as pd
+from pydantic import ValidationError
+
+from prognoscope.core.errors import StudyError, nearest
+from prognoscope.models.base import Recipe, Sizes
+from prognoscope.models.registry import create_model, model_class
+from prognoscope.study.search_section import SearchSection, SettingSection
+from prognoscope.study.spec import MethodRecipeSection, MethodSection, StudySpec
+from prognoscope.study.wording import in_sentences
+from prognoscope.training.search import SEARCH, need_optuna
+from prognoscope.training.space import Range, SearchSpec, Values
+
+RECIPE = frozenset(MethodRecipeSection.model_fields) - {"search"}
+
+
+def search_of(spec: StudySpec, method: MethodSection) -> SearchSpec | None:
+    """The search for a method's settings; None if the study asks for none, or for none that the method has.
+
+    A search in the method's own entry takes the place of the general one. What that entry fixes is not searched.
+
+    Raises:
+        StudyError: A setting is no one's, or a value cannot be its value.
+    """
+    section, where = _section(spec, method)
+    if section is None:
+        return None
+    recipe, options = {}, {}
+    for name in _searched(spec, method, section, where):
+        if name in _recipe_names(method):
+            recipe[name] = _recipe_values(name, section.space[name], f"{where}.{name}")
+        else:
+            options[name] = _option_values(name, section.space[name], f"{where}.{name}", method)
+    if not recipe and not options:
+        return None
+    return SearchSpec(section.trials, recipe, options, section.folds, spec.splits.group)
+
+
+def search_notes(spec: StudySpec) -> list[str]:
+    """A sentence for every method that a search passes over, wholly or in part, and why."""
+    notes = []
+    for method in spec.methods:
+        section, where = _section(spec, method)
+        if section is None:
+            continue
+        left = set(section.space) - set(_searched(spec, method, section, where))
+        fixed = sorted(left & _fixed(method))
+        lacking = sorted(left - _fixed(method))
+        if fixed:
+            notes.append(f"The search leaves {', '.join(fixed)} of {method.title} as its entry says.")
+        if lacking:
+            notes.append(f"The search is without {', '.join(lacking)} for {method.title}, which has no such setting.")
+    return notes
+
+
+def check_searches(spec: StudySpec, sizes: Sizes) -> None:
+    """Try every value of every option once, so that a wrong one costs no time.
+
+    Raises:
+        InputError: Optuna is not installed.
+        StudyError: A setting or a value cannot be.
+    """
+    for method in spec.methods:
+        search = search_of(spec, method)
+        if search is None:
+            continue
+        need_optuna()
+        _, where = _section(spec, method)
+        for name, values in search.options.items():
+            ends = (values.low, values.high) if isinstance(values, Range) else values
+            whole = isinstance(values, Range) and values.whole
+            for value in map(int, ends) if whole else ends:
+                try:
+                    create_model(method.name, sizes=sizes, **{**method.options, name: value})
+                except (TypeError, ValueError, RuntimeError) as cause:  # whatever a constructor makes of a wrong value
+                    why = (str(cause).splitlines() or [type(cause).__name__])[0].rstrip(".")
+                    raise StudyError(f"{where}.{name}: {method.title} cannot be made with {value!r}: {why}.") from cause
+
+
+def search_table(folder: Path, methods: Sequence[str]) -> pd.DataFrame:
+    """What was chosen, a row for each setting of each fold of each method that was searched.
+
+    Returns:
+        method, fold, setting, value (as text), loss (inner, of the chosen trial), trials, failed.
+    """
+    rows = []
+    for method in methods:
+        for path in sorted((folder / method).glob(f"fold_*/{SEARCH}"), key=lambda path: _fold(path.parent)):
+            if not (path.parent / "predictions.csv").is_file():
+                continue
+            trials = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+            chosen = trials[trials["chosen"] == "1"].iloc[0]
+            about = {"loss": chosen["loss"], "trials": len(trials), "failed": int((trials["failed"] != "").sum())}
+            settings = [name for name in trials if name not in ("trial", "loss", "failed", "chosen", "key")]
+            at = {"method": method, "fold": _fold(path.parent)}
+            rows += [{**at, "setting": name, "value": chosen[name], **about} for name in settings]
+    return pd.DataFrame(rows, columns=["method", "fold", "setting", "value", "loss", "trials", "failed"])
+
+
+def _fold(folder: Path) -> int:
+    return int(folder.name.removeprefix("fold_"))
+
+
+def _section(spec: StudySpec, method: MethodSection) -> tuple[SearchSection | None, str]:
+    """The search that holds for a method, if it has trials, and where it stands."""
+    own = method.training.search
+    section = own if own is not None else spec.training.search
+    where = "training.search.space" if own is None else f"methods, {method.title}: training.search.space"
+    return (section if section is not None and section.trials else None), where
+
+
+def _searched(spec: StudySpec, method: MethodSection, section: SearchSection, where: str) -> list[str]:
+    """Settings of the section that the method has and that its entry leaves open."""
+    known = _recipe_names(method) | set(_options(method))
+    is_own = method.training.search is not None
+    anyone = known if is_own else set().union(*(_recipe_names(m) | set(_options(m)) for m in spec.methods))
+    for name in section.space:
+        if name not in anyone:
+            has = f"{method.title} does not have" if is_own else "no method of the study has"
+            raise StudyError(f"{where} names {name!r}, which {has}; {nearest(name, anyone)}")
+    return [name for name in section.space if name in known - _fixed(method)]
+
+
+def _fixed(method: MethodSection) -> set[str]:
+    return {*method.options, *method.training.recipe}
+
+
+def _recipe_names(method: MethodSection) -> frozenset[str]:
+    return frozenset() if model_class(method.name).fits_at_once else RECIPE
+
+
+def _options(method: MethodSection) -> dict[str, inspect.Parameter]:
+    sizes = {each.name for each in fields(Sizes)}
+    parameters = inspect.signature(model_class(method.name)).parameters
+    return {name: each for name, each in parameters.items() if name not in sizes}
+
+
+def _recipe_values(name: str, section: SettingSection, where: str) -> Values:
+    def checked(value: object) -> object:
+        try:
+            return MethodRecipeSection.model_validate({name: value}).recipe[name]
+        except ValidationError as cause:
+            raise StudyError(f"{where}: {in_sentences(cause.errors(), MethodRecipeSection)}") from cause
+
+    if section.choices is not None:
+        return tuple(map(checked, section.choices))
+    values = _range(section, getattr(Recipe(), name), where)
+    for end in (values.low, values.high):
+        checked(int(end) if values.whole else end)
+    return values
+
+
+def _option_values(name: str, section: SettingSection, where: str, method: MethodSection) -> Values:
+    if section.choices is not None:
+        return section.choices
+    return _range(section, _options(method)[name].default, where)
+
+
+def _range(section: SettingSection, default: object, where: str) -> Range:
+    """The range, of whole numbers where the setting is one."""
+    ends = (section.low, section.high)
+    if default is not None and (isinstance(default, bool) or not isinstance(default, int | float)):
+        raise StudyError(f"{where} is {default!r} by default, so it takes no range; give a [list] of values.")
+    are_whole = all(end.is_integer() for end in ends)
+    if isinstance(default, int) and not are_whole:
+        raise StudyError(f"{where} must be from one whole number to another, not {ends[0]:g} to {ends[1]:g}.")
+    return Range(*ends, log=section.log, whole=are_whole and not isinstance(default, float))
