@@ -196,6 +196,23 @@ def _together(singles, regularizer):
     return transport._transport_by_scalings(kernel, a, b, 0.5 / 0.6, **stop)
 
 
+@pytest.mark.parametrize("regularizer", ["entropy", "kl"])
+def test_where_entropy_costs_next_to_nothing_the_plan_obeys_its_equation(regularizer):
+    cost, a, b = problem(9, 5, 0)
+    reg, price = 2e-3, 0.5
+    options = {"regularizer": regularizer, "tolerance": 1e-13, "most_rounds": 20_000}
+    solved = unbalanced_transport(100 * cost, a, b, reg=reg, marginal_penalty=price, **options)
+    plan = solved.plan
+    assert solved.rounds < 20_000 and solved.change < 1e-13
+    slope = (
+        100 * cost + reg * plan.log() + price * ((plan.sum(2) / a).log()[:, :, None] + (plan.sum(1) / b).log()[:, None])
+    )
+    if regularizer == "kl":
+        slope = slope - reg * (a[:, :, None] * b[:, None]).log()
+    held = plan > 1e-200
+    assert held.any() and slope[held].abs().max() < 1e-6
+
+
 @given(sizes, sizes, seeds)
 def test_an_infinite_price_gives_the_balanced_plan(n, m, seed):
     cost, a, b = problem(n, m, seed)

@@ -222,7 +222,8 @@ def _transport_by_logarithms(
         return log_u, power * (log_b - torch.logsumexp(log_kernel + log_u[:, :, None], dim=1))
 
     def change(new: Tensor, old: Tensor) -> Tensor:
-        return _relative_change(new.exp(), old.exp())
+        scale = torch.maximum(new, old).amax(dim=1, keepdim=True).clamp(min=0)  # the scalings may be beyond a float
+        return ((new - scale).exp() - (old - scale).exp()).abs().amax(dim=1, keepdim=True)
 
     first = (torch.zeros_like(x).where(x > -torch.inf, -torch.inf) for x in (log_a, log_b))
     log_u, log_v, *end = _until_still(a_round, *first, change, ROUNDS_BETWEEN_LOOKS, **stop)
