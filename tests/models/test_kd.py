@@ -121,8 +121,11 @@ def test_representations_are_compared_patch_by_patch_within_each_patient(maps, s
         difference = F.normalize(a, dim=0) - F.normalize(b, dim=0)
         expected.append(difference.norm() if maps == "at_patch_l2" else difference.square().mean())
     losses = model.extra_losses(output, target)
-    assert_close(losses["distillation"], 10 * torch.stack(expected), atol=1e-6, rtol=1e-5)
     assert_close(losses["instance"], model.student.extra_losses(output, target)["instance"])
+    assert_close(losses["distillation"], 10 * torch.stack(expected), atol=1e-6, rtol=1e-5)
+    losses["distillation"].sum().backward()
+    reached = model.student.attend.score if maps == "at_attention" else model.student.project[0]
+    assert reached.weight.grad.any()
     assert_close(model.survival_loss(output, target), model.student.survival_loss(output, target))
 
 
@@ -192,6 +195,14 @@ def test_without_a_teacher_there_is_a_prediction_and_no_training():
         ({"teacher": "mcatt"}, "There is no method 'mcatt'; did you mean 'mcat'"),
         ({"teacher_options": {"heds": 2}}, "mcat has no option 'heds'; did you mean 'heads'"),
         ({"teacher": "dualtrans", "teacher_options": {}, "loss": "representation"}, "dualtrans as teacher, which does"),
+        (
+            {"teacher": "gpdbn", "teacher_options": {"head": "cox"}},
+            "gpdbn as teacher, which predicts a log hazard ratio",
+        ),
+        (
+            {"student": "meanmil", "loss": "representation", "maps": "at_attention"},
+            "meanmil as student, which does not",
+        ),
         ({"student": "meanmil", "student_options": {"pool": "logits"}}, "meanmil has no option"),
         ({"loss": "both"}, "kd has no loss 'both'"),
         ({"temperature": 0}, "temperature=0. Give a number above 0"),

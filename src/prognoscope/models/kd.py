@@ -221,21 +221,23 @@ class KD(SurvivalModel):
         """What is compared patch by patch, not yet of unit length.
 
         Raises:
-            ModelError: The student or the teacher does not tell it.
+            ModelError: The student or the teacher does not tell it, or the student's would not learn.
         """
         by_attention = self.maps == "at_attention"
+        told, name = output.details, "coattention" if by_attention else "patches"
         if who == "student" and by_attention:
-            return output.attention["patches"]
-        name = "coattention" if by_attention else "patches"
-        if name not in output.details:
-            told = "co-attention" if by_attention else "patches after its first layer"
+            told, name = output.attention, "patches"
+        if name not in told or (who == "student" and torch.is_grad_enabled() and not told[name].requires_grad):
+            lacking = "attention" if by_attention else "patches after its first layer"
             cure = "mcat or motcat" if who == "teacher" else "clam_sb or clam_mb"
             raise ModelError(
-                f"kd cannot compare maps with {self.names[who]} as {who}, which does not tell its {told}. Take {cure}, "
-                'or loss "response".'
+                f"kd cannot compare maps with {self.names[who]} as {who}, which does not tell its {lacking}. "
+                f'Take {cure}, or loss "response".'
             )
-        values = at_least_float32(output.details[name])
-        return values.mean(dim=1) if by_attention else values.square().mean(dim=1)
+        values = at_least_float32(told[name])
+        if by_attention:
+            return values if values.ndim == 1 else values.mean(dim=1)
+        return values.square().mean(dim=1)
 
     def _maps_of(self, output: Output, target: Target) -> tuple[Bags, Float[Tensor, " T"]]:
         """The bags of a batch, without values, and the teacher's maps of them."""
@@ -252,16 +254,17 @@ class KD(SurvivalModel):
 
     def _try_teacher(self, sizes: Sizes, options: Mapping[str, object]) -> None:
         """Make a teacher and drop it, so that what cannot work is refused before anything is trained."""
-        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+        omics = tuple(torch.zeros(1, size) for size in sizes.group_sizes)
+        inputs = Inputs(Bags(torch.zeros(2, sizes.embedding_dim), torch.tensor([2])), omics)
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
             teacher = create_model(self.names["teacher"], sizes=sizes, **options).eval()
-            if self.loss == "response":
-                return
-            omics = tuple(torch.zeros(1, size) for size in sizes.group_sizes)
-            inputs = Inputs(Bags(torch.zeros(2, sizes.embedding_dim), torch.tensor([2])), omics)
-            for who, model in (("teacher", teacher), ("student", self.student)):
-                was_training = model.training
-                self._map_of(model.eval()(inputs), who)
-                model.train(was_training)
+            for who, output in (("teacher", teacher(inputs)), ("student", self.student(inputs))):
+                if output.log_hazard_ratio is not None:
+                    raise ModelError(
+                        f"kd cannot have {self.names[who]} as {who}, which predicts a log hazard ratio and no hazards."
+                    )
+                if self.loss == "representation":
+                    self._map_of(output, who)
 
 
 def response_loss(
