@@ -169,7 +169,7 @@ class DeepAttnMISL(SurvivalModel):
         """
         if self.is_original:
             return self.own_clusters(bags)[1]
-        if self.centres.isnan().any():
+        if not self.training and self.centres.isnan().any():  # training would wait for the device
             raise ModelError(
                 "deepattnmisl does not know its clusters: published weights come without them. Give their means as "
                 "centres=..., (K, D), or call before_training with all training patients."
