@@ -8,6 +8,7 @@ import numpy as np
 from prognoscope.report.ablations import ablation_tables
 from prognoscope.report.epoch_choice import choice_content
 from prognoscope.report.run_folder import RunFolder
+from prognoscope.report.search import search_content
 from prognoscope.report.tables import (
     BESIDE,
     MAIN,
@@ -72,6 +73,7 @@ def page_content(
         "genes": figures.get("genes", []),
         "ablations": ablation_tables(run),
         "choice": choice_content(run),
+        "search": search_content(run),
         "subtype": _metric_rows(run, subtype_table(run)),
         "other": _metric_rows(run, other_metrics(run)),
         "provenance": _provenance(run),
@@ -257,10 +259,11 @@ def _contents(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("calibration", "Calibration"),
         ("training", "Training"),
         ("choice", "Choosing the epoch"),
+        ("search", "Chosen settings"),
         ("genes", "Genes told from slides"),
         ("subtype", "Subtype"),
         ("other", "Other measures"),
         ("provenance", "Provenance"),
     ]
-    optional = ("ablations", "genes", "subtype", "other")
+    optional = ("ablations", "search", "genes", "subtype", "other")
     return [(anchor, title) for anchor, title in sections if anchor not in optional or content[anchor]]
