@@ -35,7 +35,8 @@ class GPDBN(SurvivalModel):
         group_sizes: Genes in each gene group; all of them are one vector, each column once.
         n_bins: K, the number of time bins.
         gene_names: Columns of each gene group, by which a gene of two groups is known.
-        inputs: "bags", or "vectors": the only row of each bag and the genes as they are, for selected features.
+        inputs: "bags", or "vectors": the only row of each bag, and the genes as the study scales them, for selected
+            features.
         pooling: Of patches, "gated" attention or "mean".
         dim: D, the length of both vectors made of bags and genes.
         bilinear_hidden: k, what each outer product is squeezed to.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError
 from prognoscope.core.genes import kind_of
-from prognoscope.models.base import Recipe, SurvivalModel, check_choices
+from prognoscope.models.base import SurvivalModel, check_choices
 from prognoscope.models.layers.factorised import PatientNorm, factorised_product
 from prognoscope.models.layers.flat_genes import FlatGenes
 from prognoscope.models.layers.precision import at_least_float32
@@ -51,7 +51,8 @@ class HFBSurv(SurvivalModel):
         n_bins: K, the number of time bins.
         gene_names: Columns of each gene group. Copy numbers and mutations (`_cnv`, `_mut`) are alterations, all others
             expression.
-        inputs: "bags", or "vectors": the only row of each bag and the genes as they are, for selected features.
+        inputs: "bags", or "vectors": the only row of each bag, and the genes as the study scales them, for selected
+            features.
         pooling: Of patches, "gated" attention or "mean".
         dim: Length of the vectors made of bags and genes.
         modalities: 3, or 2 for all genes as one modality; None: 3 if columns are of both kinds.
@@ -69,7 +70,6 @@ class HFBSurv(SurvivalModel):
     """
 
     needs = frozenset({"bag", "omics"})
-    recipe = Recipe()
     paper = (
         "Li et al., HFBSurv: hierarchical multimodal fusion with factorized bilinear models for cancer survival "
         "prediction, Bioinformatics 2022"
