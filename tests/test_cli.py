@@ -22,7 +22,8 @@ from prognoscope.study.spec import parse_study
 from prognoscope.study.study import Study
 from prognoscope.study.template import TEMPLATE
 
-COMMANDS = ["demo", "simulate", "init", "check", "doctor", "extract", "run", "compare", "predict", "report", "methods"]
+COMMANDS = ["demo", "simulate", "init", "check", "doctor", "extract", "run", "compare", "optimism", "predict", "report"]
+COMMANDS += ["methods"]
 
 
 @pytest.fixture(scope="session")
@@ -277,6 +278,23 @@ def test_compare_prints_methods_and_pairs(cohort, ask, tmp_path):
     assert code == 0 and f"{cohort / 'run'}/snn" in shown and f"{other}/snn" in shown
 
 
+def test_compare_writes_every_format(cohort, ask, tmp_path):
+    code, shown, _ = ask("compare", cohort / "run", "--ddof", 1, "--out", tmp_path / "table")
+    assert code == 0 and "sd (ddof 1)" in shown and f"Wrote {tmp_path / 'table'}/comparison.html" in shown
+    endings = {path.name for path in (tmp_path / "table").iterdir()}
+    assert endings >= {f"comparison.{ending}" for ending in ("html", "csv", "md", "tex", "svg")}
+
+
+def test_optimism_prints_a_table_and_writes_it_beside_the_run(spoiled, ask):
+    kept = Path("run/optimism.csv").read_bytes()
+    Path("run/optimism.csv").unlink()
+    code, shown, _ = ask("optimism", "study.yaml")
+    assert code == 0 and re.search(r"^snn +0\.\d{3} +0\.\d{3}", shown, re.MULTILINE) and "Noise" in shown
+    assert Path("run/optimism.csv").read_bytes() == kept
+    assert Path("run/optimism.md").is_file() and Path("run/optimism.svg").is_file()
+    assert ask("optimism", "run", "--out", "other")[0] == 0 and Path("other/optimism.md").is_file()
+
+
 def test_report_is_written_again(spoiled, ask):
     Path("run/report.html").unlink()
     assert ask("report", "run")[:2] == (0, "Wrote run/report.html\n")
@@ -333,6 +351,13 @@ RUNS = {
     "run study.yaml --set name=x": (write("run/study.yaml", "a: ["), "run/study.yaml, line 1, is not YAML"),
     "run study.yaml --jobs 1": (write("run/study.yaml", "- a"), "run/study.yaml is not the study file of a run"),
     "compare run run": (None, "The run run is named twice."),
+    "compare run --published": (None, "No published values are known of simulated. Say with --cohort which"),
+    "compare run --published --cohort luda": (None, "No values of 'luda' were published; did you mean 'luad'?"),
+    "compare run --published --metric auc": (None, "Published values are C-indices, so they cannot stand beside auc."),
+    "compare run --metric d_calibration_p": (None, "d_calibration_p has no mean over folds"),
+    "compare run --ddof 0": (delete("run/metrics.csv"), "run/metrics.csv does not exist. Name a folder that"),
+    "optimism study.yaml --run nowhere": (None, "There is no run folder nowhere."),
+    "optimism run": (delete("run/snn/fold_1/predictions.csv"), "run/snn/fold_1/predictions.csv does not exist"),
     "compare run --metric cindex": (None, "There is no metric 'cindex'; did you mean 'c_index'?"),
     "compare run": (delete("run/snn/fold_1"), "run/snn/fold_1/predictions.csv does not exist. Name a folder that"),
     "compare run --metric auc": (delete("run/snn"), "run/snn/fold_0/predictions.csv does not exist"),

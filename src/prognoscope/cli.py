@@ -223,19 +223,56 @@ def run(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="One or more run folders.")],
-    metric: Annotated[str, typer.Option(help="What to compare; `methods` of a run are compared in pairs.")] = "c_index",
+    runs: Annotated[list[Path], typer.Argument(help="One or more run folders; a study's name is its cohort.")],
+    metric: Annotated[str, typer.Option(help="What to compare, a metric of metrics.csv.")] = "c_index",
+    ddof: Annotated[int, typer.Option(min=0, max=1, help="Of the SD over folds: divide by folds - ddof.")] = 0,
+    to: Annotated[Path | None, typer.Option("--out", help="A folder for HTML, CSV, Markdown, LaTeX and SVG.")] = None,
+    mixed: Annotated[bool, typer.Option("--mixed", help="Let protocols and folds differ, in columns apart.")] = False,
+    published: Annotated[bool, typer.Option("--published", help="Set the papers' C-indices beside ours.")] = False,
+    cohort: Annotated[str | None, typer.Option(help="Whose published values, if no study name tells.")] = None,
 ) -> None:
-    """Tables and paired tests between the methods of a run, or between runs on the same folds.
+    """The table a paper prints: methods by cohort, with paired tests. Seeds and cohorts of several runs combine.
 
-    Example: `prognoscope compare run paper --metric integrated_brier`.
+    Example: `prognoscope compare blca/run luad/run --published --out comparison`.
     """
-    from prognoscope.study.results import compare_runs
+    from prognoscope.report.comparison import summary_table, terminal_table, write_comparison
+    from prognoscope.study.compare import compare_runs
 
-    summary, pairs = compare_runs(runs, metric=metric)
-    _print_table(f"{metric}, mean over folds", summary)
-    if len(pairs):
-        _print_table("Paired differences", pairs)
+    found = compare_runs(runs, metric=metric, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
+    is_plain = len(runs) == 1 and not published
+    title = f"{metric}, mean over folds" + ("" if is_plain else f" ± SD (ddof {ddof})")
+    _print_table(title, summary_table(found) if is_plain else terminal_table(found))
+    if to is None and len(found.pairs):
+        _print_table("Paired differences", found.pairs.drop(columns="column") if is_plain else found.pairs)
+    for note in found.sentences(marked=not is_plain):
+        _say(note)
+    for path in write_comparison(found, to) if to is not None else ():
+        _say(f"Wrote {path}")
+
+
+@app.command()
+def optimism(
+    study: Annotated[Path, typer.Argument(help="A study file, or a run folder.")],
+    run: Annotated[Path | None, typer.Option(help="The study's run folder; `run` beside the study file.")] = None,
+    to: Annotated[Path | None, typer.Option("--out", help="Where to write; the run folder by default.")] = None,
+) -> None:
+    """What choosing the best epoch on the reported fold would have added, beside the same for pure noise.
+
+    Example: `prognoscope optimism study.yaml`.
+    """
+    import pandas as pd
+
+    from prognoscope.report.epoch_choice import choice_content, write_choice
+    from prognoscope.study.optimism import optimism_of
+
+    found = optimism_of(run or (study if study.is_dir() else study.parent / "run"))
+    written = write_choice(found, to or found.folder)
+    content = choice_content(found)
+    _print_table("C-index at three choices of the epoch", pd.DataFrame(content["rows"][1:], columns=content["rows"][0]))
+    for sentence in (content["meaning"], content["note"]):
+        _say(sentence)
+    for path in written:
+        _say(f"Wrote {path}")
 
 
 @app.command()

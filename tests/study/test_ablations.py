@@ -16,7 +16,8 @@ from prognoscope.models.snn import SNN
 from prognoscope.report.page import write_report
 from prognoscope.report.run_folder import read_run_folder
 from prognoscope.study.ablations import ablation_table, pairs_of
-from prognoscope.study.results import compare_runs, read_folds
+from prognoscope.study.compare import compare_runs
+from prognoscope.study.results import read_folds
 from prognoscope.study.run import Inputs, fold_jobs, optimism
 from prognoscope.study.spec import StudySpec, parse_study
 from prognoscope.study.study import Study
@@ -155,8 +156,9 @@ def test_ablations_are_in_all_tables_of_the_run_and_in_one_of_the_report(finishe
     assert not list((finished.folder / "figures").glob("*snn-*"))
     _, printed = finished.table()
     assert [name for name in printed["Method"] if "Oracle" not in name] == ["abmil (optimistic)", "snn (optimistic)"]
-    summary, pairs = compare_runs([finished.folder])
-    assert summary["method"].tolist() == entries and len(pairs) == 10
+    compared = compare_runs([finished.folder])
+    rows = compared.table.loc[compared.table["kind"] == "method", "row"]
+    assert sorted(rows) == sorted(entries) and len(compared.pairs) == 10
 
 
 def test_an_optimistic_ablation_is_called_so_with_its_reason(finished):

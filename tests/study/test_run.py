@@ -16,7 +16,8 @@ import pytest
 from prognoscope.core.errors import ModelError, StudyError
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.study.apply import predict_patients
-from prognoscope.study.results import compare_runs, read_folds
+from prognoscope.study.compare import compare_runs
+from prognoscope.study.results import read_folds
 from prognoscope.study.study import Study
 
 METHODS = ["coxph", "snn", "abmil", "mcti"]
@@ -152,11 +153,15 @@ def test_predicting_the_test_patients_again_gives_the_fold_models_risks(simulate
     assert (table["risk_sd"] > 0).all()
 
 
-def test_runs_on_the_same_folds_are_compared_in_pairs(simulated, finished, tmp_path):
+def test_runs_with_other_seeds_are_combined_fold_by_fold(simulated, finished, tmp_path):
     other = Study.load(simulated / "study.yaml", ["methods=[snn]", "training.seed=1"]).run(tmp_path / "other")
-    summary, pairs = compare_runs([finished.folder, other.folder])
-    assert summary["method"].tolist() == ["run/coxph", "run/snn", "run/abmil", "run/mcti", "other/snn"]
-    assert len(pairs) == 10
+    found = compare_runs([finished.folder, other.folder])
+    rows = found.table[found.table["kind"] == "method"].set_index("row")
+    assert list(rows.index) == ["coxph", "snn", "abmil", "mcti"] and len(found.pairs) == 6
+    assert list(rows["seeds"]) == ["0", "0 1", "0", "0"]
+    values = [pd.read_csv(run.folder / "metrics.csv", dtype={"fold": str}) for run in (finished, other)]
+    means = [t[(t["method"] == "snn") & (t["metric"] == "c_index") & (t["fold"] == "all")]["value"] for t in values]
+    assert rows.loc["snn", "mean"] == pytest.approx(np.mean([mean.item() for mean in means]), abs=1e-12)
 
 
 def test_check_accounts_for_everybody_and_writes_nothing(simulated, finished):

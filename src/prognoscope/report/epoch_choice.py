@@ -1,10 +1,14 @@
 """What the page says of choosing the best epoch on the reported patients."""
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from prognoscope.core.files import write_table, write_text
+from prognoscope.report.figures import render
 from prognoscope.report.run_folder import RunFolder
+from prognoscope.report.style import method_colours
 from prognoscope.report.words import interval, listed, number, optimistic_name
 
 ON_TEST = ("test_c_index", "latest_test_c_index")  # rules that chose on the reported patients
@@ -60,6 +64,41 @@ def choice_content(run: RunFolder) -> dict[str, Any]:
         for row in table.to_dict("records")
     ]
     return {"meaning": MEANING, "rows": [HEADER, *rows], "note": _note(table)}
+
+
+def choice_figure_data(run: RunFolder) -> pd.DataFrame:
+    """The data of the figure "optimism": a row a method.
+
+    Where the reported epoch is the best one on the held-out fold already, what is added is over the last epoch.
+    """
+    table, rows = choice_table(run), []
+    for row in table.to_dict("records"):
+        folds = run.epoch_choice[(run.epoch_choice["method"] == row["method"]) & (run.epoch_choice["fold"] != "all")]
+        since = "last" if row["on_test"] else "reported"
+        added = dict(zip("fold_" + folds["fold"], folds["best"] - folds[since], strict=True))
+        noise = {f"noise_{end}": row[f"noise_{end}"] - row["noise_last"] for end in ("low", "high")}
+        noise |= {"noise_added": row["noise_added"]}
+        about = {"method": row["method"], "optimistic": row["method"] in run.optimistic, "since": since}
+        rows.append({**about, "added": row["best"] - row[since], **noise, **added})
+    return pd.DataFrame(rows)
+
+
+def write_choice(run: RunFolder, folder: Path) -> list[Path]:
+    """Write optimism.csv, optimism.md and optimism.svg of a run whose table is not empty.
+
+    Returns:
+        What was written.
+    """
+    content = choice_content(run)
+    header, *rows = content["rows"]
+    lines = [f"# {run.name}: choosing the epoch on the reported patients", "", content["meaning"], ""]
+    lines += [f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
+    lines += [f"| {' | '.join(row)} |".replace("_", r"\_") for row in rows]
+    lines += [""] + [content["note"]] * bool(content["note"])
+    write_table(folder / "optimism.csv", run.epoch_choice)
+    write_text(folder / "optimism.md", "\n".join(lines).rstrip() + "\n")
+    write_text(folder / "optimism.svg", render("optimism", choice_figure_data(run), method_colours(run.methods)))
+    return [folder / f"optimism.{ending}" for ending in ("csv", "md", "svg")]
 
 
 def _note(table: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 from matplotlib.transforms import offset_copy
 
 from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
-from prognoscope.report.words import interval, number, optimistic_name, p_text
+from prognoscope.report.words import interval, metric_words, number, optimistic_name, p_text
 
 Colours = Mapping[str, str]  # method -> colour
 LABEL_WIDTH = 26  # letters
@@ -178,6 +178,65 @@ def draw_reconstruction(data: pd.DataFrame, axes: Axes, colours: Colours) -> Non
     )
 
 
+def draw_comparison(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """How far each method is from the best one: a square with its paired interval, rings for folds or cohorts.
+
+    Args:
+        data: column, metric, method, optimistic, value, difference, low, high, part_0, part_1, ...; the best one first.
+    """
+    parts = [name for name in data.columns if name.startswith("part_")]
+    for y, row in enumerate(data.to_dict("records")):
+        colour = colours.get(row["method"], INK)
+        if y and parts:
+            axes.plot(
+                [row[name] for name in parts], [y + 0.27] * len(parts), "o", ms=4, mfc="none", mec=colour, mew=0.9
+            )
+        axes.plot([row["low"], row["high"]], [y, y], "-", color=colour, lw=2, solid_capstyle="butt")
+        filled = colour if not y or row["low"] > 0 or row["high"] < 0 else "white"
+        axes.plot([row["difference"]], [y], "s" if y else "D", ms=6.5, mec=colour, mfc=filled, mew=1.4)
+        spread = interval(row["low"], row["high"], sign=True)
+        apart = f"  {number(row['difference'], sign=True)} ({spread})" if spread else ""
+        text = number(row["value"]) + (apart if y else "  the highest")
+        axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
+    _rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
+    axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    label = metric_words(data["metric"].iloc[0]).label
+    axes.set_title(textwrap.fill(f"{data['column'].iloc[0]}: {label} minus that of {data['method'].iloc[0]}", 64))
+    axes.set_xlabel(
+        "Paired difference to the best with its 95 % interval; dashed line: no difference\n"
+        "Filled: the interval leaves 0 out. Rings: single folds, or cohorts of a mean."
+    )
+
+
+def draw_optimism(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """What choosing the best epoch on the reported fold adds: a diamond and a ring for each fold; noise below, hollow.
+
+    Args:
+        data: method, optimistic, since ("reported" or "last": over which epoch), added, noise_added, noise_low,
+            noise_high (95 % of the best epochs of noise, less its mean last one), fold_0, fold_1, ...
+    """
+    folds = [name for name in data.columns if name.startswith("fold_")]
+    for y, row in enumerate(data.to_dict("records")):
+        colour, noise = colours.get(row["method"], INK), y + 0.34
+        axes.plot([row[name] for name in folds], [y] * len(folds), "o", ms=4, mfc="none", mec=colour, mew=0.9)
+        axes.plot([row["added"]], [y], "D", ms=6.5, mec=colour, mfc=colour, mew=1.4)
+        axes.plot([row["noise_low"], row["noise_high"]], [noise] * 2, "-", color=ORACLE_COLOUR, lw=2)
+        axes.plot([row["noise_added"]], [noise], "s", ms=5.5, mec=ORACLE_COLOUR, mfc="white", mew=1.4)
+        place = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": 8.5}
+        over = " over the last epoch" if row["since"] == "last" else ""
+        axes.text(1.02, y, f"{number(row['added'], sign=True)}{over}", **place)
+        axes.text(1.02, noise, f"noise {number(row['noise_added'], sign=True)}", color=QUIET, **place)
+    _rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
+    axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+    axes.set_title("What choosing the best epoch on the reported fold adds")
+    axes.set_xlabel(
+        "Added to the C-index. Diamond: mean of the folds. Rings: single folds.\n"
+        "Hollow square: the same for risks that know nothing; bar: 95 % of their best epochs."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Drawing:
     """How a figure is drawn, and how large."""
@@ -197,6 +256,8 @@ FIGURES: dict[str, Drawing] = {
     "loss": Drawing(draw_loss, 4.4, 3.0),
     "epoch_c_index": Drawing(draw_epoch_c_index, 4.4, 3.0),
     "reconstruction": Drawing(draw_reconstruction, 6.4, 1.15, 0.42, by="group"),
+    "comparison": Drawing(draw_comparison, 7.2, 1.3, 0.38),
+    "optimism": Drawing(draw_optimism, 6.4, 1.3, 0.52),
 }
 
 

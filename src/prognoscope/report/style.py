@@ -80,7 +80,7 @@ def inline_svg(svg: str, prefix: str, description: str) -> str:
     width = float(re.search(r'width="([\d.]+)pt"', element).group(1))
     size = f'style="--natural: {width:g}pt"'
     label = f'role="img" aria-label="{description}"'
-    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', f"{size} {label}", element, count=1).rstrip()
+    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda _: f"{size} {label}", element, count=1).rstrip()
 
 
 def file_stem(name: str) -> str:

@@ -1,16 +1,17 @@
 """A run's histories -> what choosing the best epoch on the reported patients adds, beside risks that know nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from prognoscope.core.files import read_json
+from prognoscope.core.errors import InputError
+from prognoscope.core.files import need_file, read_json
 from prognoscope.core.outcome import Outcome
 from prognoscope.evaluation.optimism import epoch_choice, noise_c_index, noise_choice
-from prognoscope.report.run_folder import OPTIMISM_COLUMNS, UNFINISHED, read_run_csv
+from prognoscope.report.run_folder import OPTIMISM_COLUMNS, UNFINISHED, RunFolder, read_run_csv, read_run_folder
 from prognoscope.training.checkpoint import CARD
 from prognoscope.training.crossval import HISTORY, PREDICTIONS
 
@@ -62,6 +63,24 @@ def optimism_table(folder: Path, methods: list[str], *, seed: int = 0) -> pd.Dat
     return pd.DataFrame(rows, columns=OPTIMISM_COLUMNS)
 
 
+def optimism_of(folder: Path) -> RunFolder:
+    """A finished run with this table, made anew from the C-index of every epoch.
+
+    Raises:
+        InputError: The folder is not a finished run, or no method kept the C-index of its epochs.
+    """
+    run = read_run_folder(folder)
+    finished = set(run.metrics["method"])
+    methods = [name for name in run.provenance.get("methods") or run.methods if name in finished]
+    table = optimism_table(folder, methods, seed=int(run.provenance.get("seed") or 0))
+    if table.empty:
+        raise InputError(
+            f"No method in {folder} kept the C-index of its held-out fold at every epoch: methods without epochs have "
+            "none. Add a network to the study's methods and run it again."
+        )
+    return replace(run, epoch_choice=table)
+
+
 def read_histories(folder: Path) -> list[FoldHistory]:
     """The folds of a method that kept the held-out C-index of the epoch they chose, in order."""
     found = []
@@ -78,7 +97,8 @@ def read_histories(folder: Path) -> list[FoldHistory]:
 
 
 def _held_out(folder: Path) -> Outcome:
-    table = read_run_csv(folder / PREDICTIONS, ("patient_id", "time", "event"))
+    path = need_file(folder / PREDICTIONS, "The table of predictions", UNFINISHED)
+    table = read_run_csv(path, ("patient_id", "time", "event"))
     return Outcome(tuple(table["patient_id"]), table["time"].to_numpy(float), table["event"].to_numpy(bool))
 
 

@@ -1,7 +1,6 @@
 """A run's predictions -> its tables of metrics and of paired differences."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from prognoscope.evaluation.compare import Comparer
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.summary import evaluate
 from prognoscope.report.run_folder import UNFINISHED, read_run_csv
-from prognoscope.report.words import number as shown_number
 from prognoscope.training.checkpoint import CARD
 from prognoscope.training.crossval import PREDICTIONS
 
@@ -164,42 +162,6 @@ def pairs_table(
             row = (found.difference, found.low, found.high, found.p_bootstrap, found.p_t)
             rows.append((metric, a, b, *row))
     return pd.DataFrame(rows, columns=PAIR_COLUMNS)
-
-
-def compare_runs(
-    runs: Sequence[Path], *, metric: str = "c_index", draws: int = 1000
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mean over folds of every method of the runs, with why it flatters; and the paired differences between them.
-
-    Raises:
-        MetricError: The runs do not have the same folds and patients.
-        InputError: A folder is not a finished run, or is named twice.
-    """
-    if twice := [str(run) for run in runs if [Path(r).resolve() for r in runs].count(Path(run).resolve()) > 1]:
-        raise InputError(f"The run {twice[0]} is named twice. Name each run once.")
-    names = [Path(run).resolve().name for run in runs]
-    titles = {run: name if names.count(name) == 1 else str(run) for run, name in zip(runs, names, strict=True)}
-    protocols, folds, optimistic = {}, {}, {}
-    for run in runs:
-        about = read_about(run)
-        for method in about["methods"]:
-            title = method if len(runs) == 1 else f"{titles[run]}/{method}"
-            folds[title] = read_folds(Path(run), method)
-            protocols[title] = about["protocol"]
-            optimistic[title] = (about.get("optimistic") or {}).get(method, "")
-    tables = {title: evaluate(each, metrics=[metric], draws=draws) for title, each in folds.items()}
-    rows = []
-    for title, table in tables.items():
-        last = table[table["fold"] == "all"].iloc[0]
-        values = {"mean": last["value"], "low": last["low"], "high": last["high"], "sd (ddof 0)": last["sd"]}
-        rows.append({"method": title, **{name: shown_number(value) for name, value in values.items()}})
-        if len(runs) > 1:
-            rows[-1]["protocol"] = protocols[title]
-        if any(optimistic.values()):
-            rows[-1]["optimistic"] = optimistic[title]
-    pairs = pairs_table(folds, combinations(folds, 2), metrics=[metric], draws=draws, seed=0)
-    shown = pairs.drop(columns="metric").round({"difference": 3, "low": 3, "high": 3, "p_bootstrap": 4, "p_t": 4})
-    return pd.DataFrame(rows), shown
 
 
 def read_truth(path: Path, patients: Sequence[str]) -> pd.DataFrame:
