@@ -1,5 +1,9 @@
 """HFBSurv's laws: modalities from the names of genes, products that stay smooth, patients who may come alone."""
 
+import argparse
+import os
+
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
@@ -9,7 +13,7 @@ from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.models.hfbsurv import HFBSurv
 from prognoscope.models.layers.factorised import factorised_product
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.released.loading import load_released, read_weights
 
 SMALL = {"dim": 6, "hidden": 5, "rank": 3, "out_intra": 4, "out_inter": 2, "cox_hidden": 8, "code_dim": 7}
 NAMES = (("A_rnaseq", "B_mut", "C_cnv"), ("D", "C_cnv", "E_rnaseq", "F_mut"))
@@ -128,3 +132,26 @@ def test_a_published_checkpoint_tells_sizes_and_must_be_whole():
     del state["Linear_path_a.weight"]
     with pytest.raises(ModelError, match="missing Linear_path_a.weight; left over nothing"):
         load_released("hfbsurv", state)
+
+
+class Harmful:
+    def __init__(self, folder):
+        self.command = f"touch {folder}/harmed"
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+def test_weights_are_read_beside_what_published_checkpoints_hold_besides_and_nothing_runs(tmp_path):
+    state = {"weight": torch.ones(2)}
+    besides = {"options": argparse.Namespace(k=1), "data": np.arange(5.0), "c_index": np.float64(0.7)}
+    torch.save({**besides, "model_state_dict": state}, tmp_path / "theirs.pt")
+    assert torch.equal(read_weights(tmp_path / "theirs.pt")["weight"], state["weight"])
+    for name, content in {
+        "harmful": {"model_state_dict": state, "options": Harmful(tmp_path)},
+        "other": {"model_state_dict": besides},
+    }.items():
+        torch.save(content, tmp_path / f"{name}.pt")
+        with pytest.raises(ModelError, match=f"{name}.pt is no checkpoint, or holds more than tensors"):
+            read_weights(tmp_path / f"{name}.pt")
+    assert not (tmp_path / "harmed").exists()

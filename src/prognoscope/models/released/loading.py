@@ -14,6 +14,7 @@ from prognoscope.core.errors import ModelError, some
 from prognoscope.core.files import need_file
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.registry import model_class
+from prognoscope.models.released.beside import state_of, weights_beside_others
 
 
 def load_released(name: str, state: dict[str, Tensor], **options) -> SurvivalModel:
@@ -110,6 +111,8 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     try:  # what a method has no use for is never read, where the file allows it
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except UnpicklingError as cause:
+        if (state := weights_beside_others(path)) is not None:
+            return state
         raise ModelError(
             f"{path} is no checkpoint, or holds more than tensors, which could run code and was not read. Save the "
             "model's state_dict."
@@ -118,7 +121,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
         raise
     except (RuntimeError, ValueError, EOFError, OSError) as cause:
         raise ModelError(f"{path} is damaged or cut short. Download or copy it again.") from cause
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
+    state = state_of(state)
     if isinstance(state, dict) and state and all(isinstance(part, dict) for part in state.values()):  # of networks
         state = {f"{part}.{name}": value for part, its in state.items() for name, value in its.items()}
     if not (isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())):
