@@ -181,14 +181,8 @@ class DeepAttnMISL(SurvivalModel):
         bags, n, k = inputs.bags, len(inputs.bags), self.num_clusters
         place = cluster * n + bags.owner  # phenotype by phenotype, patient by patient in each
         sizes = torch.bincount(place, minlength=k * n).cpu()  # the one wait for a device
-        values = bags.values[place.argsort(stable=True)]
-        if len(self.encoders) == 1:
-            encoded = self.encoders[0](values)
-        else:
-            parts = values.split(sizes.view(k, n).sum(dim=1).tolist())
-            encoded = torch.cat([encode(part) for encode, part in zip(self.encoders, parts, strict=True) if len(part)])
-        means = Bags(encoded, sizes).mean(encoded).unflatten(0, (k, n)).transpose(0, 1)  # (P, K, H)
-        sizes = sizes.view(k, n).T.to(encoded.device, non_blocking=True)
+        means = self._means(bags.values, place.argsort(stable=True), sizes.view(k, n))
+        sizes = sizes.view(k, n).T.to(means.device, non_blocking=True)
         clusters = self.project(means)
         logits = self.attend(clusters.flatten(0, 1)).view(n, k)
         masked = logits.masked_fill(sizes == 0, -torch.inf) if self.mask_empty else logits
@@ -207,6 +201,24 @@ class DeepAttnMISL(SurvivalModel):
         if not self.is_original:
             return Output(predicted, attention=attention, details=details)
         return Output(self.baseline(predicted[:, 0]), predicted[:, 0], attention=attention, details=details)
+
+    def _means(
+        self, values: Float[Tensor, "T D"], order: Int[Tensor, " T"], sizes: Int[Tensor, "K P"]
+    ) -> Float[Tensor, "P K H"]:
+        """The mean of each patient's encoded patches in each phenotype, zero without any.
+
+        A phenotype at a time, so that what is done to its patches stays in a processor's cache.
+        """
+        encoders = [*self.encoders] * (self.num_clusters // len(self.encoders))
+        means = []
+        for encode, rows, lengths in zip(encoders, order.split(sizes.sum(dim=1).tolist()), sizes, strict=True):
+            if len(rows):
+                encoded = encode(values.index_select(0, rows))
+                means.append(Bags(encoded, lengths).mean(encoded))
+            else:
+                means.append(None)
+        nothing = torch.zeros_like(next(mean for mean in means if mean is not None))
+        return torch.stack([nothing if mean is None else mean for mean in means], dim=1)
 
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
         """The likelihood in discrete time; of the original variant Cox's, among the patients at hand."""

@@ -28,8 +28,10 @@ class BaselineHazard(nn.Module):
 
     In each bin: events over exposure, which is the sum of the ratios of those at risk, half for those whose follow-up
     ends in the bin. Both are running means over about an epoch, so they follow the network as it learns, and are
-    buffers: a checkpoint predicts. The ratios are those of training, dropout included. The model calls `start` in `before_training`, returns what `told` gives in
-    `to_remember`, and hands it to `follow` in `remember`.
+    buffers: a checkpoint predicts. The ratios are those of training, dropout included.
+
+    The model calls `start` in `before_training`, returns what `told` gives in `to_remember`, and hands it to `follow`
+    in `remember`.
 
     Source: Breslow: Covariance analysis of censored survival data. Biometrics 1974, with the bins as its intervals.
     """
