@@ -12,7 +12,8 @@ from benchmarks.data import BINS, blca_like
 from benchmarks.measure import highest_mb, settled_mb
 from prognoscope.cohort.splits import SplitSpec, make_splits
 from prognoscope.evaluation.concordance import concordance
-from prognoscope.training.crossval import PREDICTIONS, FoldJob, Method, cross_validate
+from prognoscope.training.crossval import PREDICTIONS, FoldJob, Method
+from prognoscope.training.jobs import cross_validate
 from prognoscope.training.spec import TrainingSpec
 
 FOLDS = 5
@@ -46,7 +47,9 @@ def cross_validation_rows(
                     for split in splits
                 ]
                 before, start = settled_mb(device), time.perf_counter()
-                for job in cross_validate(jobs, on_epoch=lambda *_: None):
+                for job, failure in cross_validate(jobs, on_epoch=lambda *_: None):
+                    if failure is not None:
+                        raise RuntimeError(failure.sentence)
                     print(f"{job.method.name}, {precision}, fold {job.split.fold}: done", file=sys.stderr, flush=True)
                 seconds = time.perf_counter() - start
                 speed = patients * (FOLDS - 1) * epochs / seconds  # each patient teaches in all folds but one

@@ -5,8 +5,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -23,6 +24,9 @@ from rich.progress import (
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.faults import BAD_INPUT, describe
+
+if TYPE_CHECKING:
+    from prognoscope.study.clock import Standing
 from prognoscope.terminal import print_table
 
 app = typer.Typer(
@@ -36,6 +40,7 @@ STOPPED = 130  # the exit code after Ctrl-C
 Misuse = typer.BadParameter.__mro__[2]  # what Typer raises for wrong arguments; its module depends on Typer's version
 out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
 err = Console(stderr=True)
+_is_debugging: ContextVar[bool] = ContextVar("is_debugging", default=False)
 
 StudyFile = Annotated[Path, typer.Argument(help="The study's YAML file; `prognoscope init` writes one.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder, as `prognoscope run` makes it.")]
@@ -51,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     is_debugging = "--debug" in arguments
+    _is_debugging.set(is_debugging)
     arguments = [each for each in arguments if each != "--debug"] or ["--help"]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -213,7 +219,7 @@ def run(
     from prognoscope.study.run import refuse_early
     from prognoscope.study.study import Study
 
-    loaded = Study.load(study, overrides)
+    loaded = Study.load(study, overrides).chosen
     folder = folder or study.parent / "run"
     needs = refuse_early(loaded, folder)
     if "bag" in needs and loaded.spec.cohort.slides is not None:
@@ -339,8 +345,8 @@ def _extract(study, jobs: int) -> dict[str, str]:
 
 
 def _run(study, folder: Path, jobs: int) -> None:
-    with _bar("Folds", of_parts=True) as advance:
-        finished = study.run(folder, jobs=jobs, progress=advance)
+    with _bar_with_time_left() as show:
+        finished = study.run(folder, jobs=jobs, progress=show)
     title, table = finished.table()
     _print_table(title, table)
     for whole, rows in finished.ablations().items():
@@ -348,6 +354,13 @@ def _run(study, folder: Path, jobs: int) -> None:
     for note in (*finished.warnings(), *finished.notes):
         _say(note)
     _say(f"Report: {finished.report}")
+    for failure in finished.failures:
+        if _is_debugging.get() and failure.trace:
+            err.print(failure.trace, markup=False, highlight=False, soft_wrap=True)
+        err.print(f"[bold red]failed:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
+    if finished.failures:
+        err.print("Everything else is finished. The same command tries again what failed.")
+        raise typer.Exit(1)
 
 
 def _say(text: str) -> None:
@@ -355,13 +368,36 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _bar(title: str, *, of_parts: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr; with `of_parts`, what is counted means nothing to a reader and only its share is shown."""
-    share = TaskProgressColumn() if of_parts else MofNCompleteColumn()
-    columns = [TextColumn("{task.description}"), BarColumn(), share, TimeElapsedColumn(), TimeRemainingColumn()]
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for things that take about as long as each other."""
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    columns += [TimeElapsedColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _bar_with_time_left() -> Iterator[Callable[["Standing"], None]]:
+    """A bar on stderr for a run, whose pieces differ in cost: it knows itself how far it is and what is left."""
+    columns = [BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}")]
+    columns.append(TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("Preparing", total=None, left="")
+
+        def show(now: "Standing") -> None:
+            left = "" if now.left_s is None else f"{_duration(now.left_s)} left"
+            progress.update(task, completed=now.share, total=1.0, description=now.doing, left=left)
+
+        yield show
+
+
+def _duration(seconds: float) -> str:
+    """As precise as an estimate is."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _print_table(title: str, table) -> None:

@@ -15,7 +15,8 @@ from prognoscope.cohort.splits import Split
 from prognoscope.core.errors import CohortError, TrainingError
 from prognoscope.models.base import Recipe
 from prognoscope.training.checkpoint import STATE, load_model
-from prognoscope.training.crossval import cross_validate, fold_seed, run_fold
+from prognoscope.training.crossval import fold_seed, run_fold
+from prognoscope.training.jobs import cross_validate
 from prognoscope.training.predict import predict
 from prognoscope.training.spec import TrainingSpec
 from tests.training.toys import OPTIONS, c_index, files, make_toy, shuffled, with_outcome
@@ -46,7 +47,7 @@ def test_a_fold_leaves_its_files_and_nothing_else(toy, finished, name):
 def test_processes_give_the_bytes_of_one(toy, finished, tmp_path):
     jobs = [toy.job(tmp_path / name, name) for name in METHODS]
     done = list(cross_validate(jobs, workers=2))
-    assert {job.method.name for job in done} == set(METHODS)
+    assert {job.method.name for job, failure in done if failure is None} == set(METHODS)
     for name in METHODS:
         assert files(tmp_path / name) == files(finished[name])
     assert not list(cross_validate(jobs, workers=2))
@@ -189,7 +190,7 @@ def test_progress_is_told_epoch_by_epoch(toy, tmp_path):
     told = []
     jobs = [toy.job(tmp_path / "a"), toy.job(tmp_path / "c", "coxph")]
     list(cross_validate(jobs, on_epoch=lambda job, done, of: told.append((job.method.name, done, of))))
-    assert told == [("abmil", epoch, 4) for epoch in (1, 2, 3, 4)]
+    assert told == [("abmil", 0, 0), *[("abmil", epoch, 4) for epoch in (1, 2, 3, 4)], ("coxph", 0, 0)]
 
 
 def test_a_job_travels_without_its_embeddings(toy, tmp_path):

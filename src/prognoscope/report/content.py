@@ -9,6 +9,7 @@ from prognoscope.report.ablations import ablation_tables
 from prognoscope.report.epoch_choice import choice_content
 from prognoscope.report.run_folder import RunFolder
 from prognoscope.report.search import search_content
+from prognoscope.report.surgery import surgery_content
 from prognoscope.report.tables import (
     BESIDE,
     MAIN,
@@ -74,6 +75,7 @@ def page_content(
         "ablations": ablation_tables(run),
         "choice": choice_content(run),
         "search": search_content(run),
+        "surgery": surgery_content(run),
         "subtype": _metric_rows(run, subtype_table(run)),
         "other": _metric_rows(run, other_metrics(run)),
         "provenance": _provenance(run),
@@ -260,10 +262,11 @@ def _contents(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("training", "Training"),
         ("choice", "Choosing the epoch"),
         ("search", "Chosen settings"),
+        ("surgery", "What each modality is worth"),
         ("genes", "Genes told from slides"),
         ("subtype", "Subtype"),
         ("other", "Other measures"),
         ("provenance", "Provenance"),
     ]
-    optional = ("ablations", "search", "genes", "subtype", "other")
+    optional = ("ablations", "search", "surgery", "genes", "subtype", "other")
     return [(anchor, title) for anchor, title in sections if anchor not in optional or content[anchor]]

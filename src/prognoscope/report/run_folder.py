@@ -21,7 +21,7 @@ ORACLES = {  # rows of metrics.csv that know the truth of a simulated cohort
 }
 UNFINISHED = "Name a folder that `prognoscope run` has finished, or start that run again."
 TEXT = ("patient_id", "method", "metric", "method_a", "method_b", "step", "who", "part", "ablation_of", "row")
-TEXT += ("chosen_by",)
+TEXT += ("chosen_by", "surgery")
 METRIC_COLUMNS = ("method", "metric", "fold", "value", "low", "high", "sd")
 COMPARISON_COLUMNS = ("metric", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t")
 ABLATION_COLUMNS = (
@@ -33,6 +33,8 @@ OPTIMISM_COLUMNS = (
     *("method", "fold", "chosen_by", "epochs", "reported_epoch", "best_epoch", "reported", "last", "best", "added"),
     *("noise_last", "noise_best", "noise_low", "noise_high", "noise_added"),
 )
+GENES, BAGS, OUTCOMES = "genes shuffled", "bags shuffled", "outcomes permuted"  # kinds of surgery
+SURGERY_COLUMNS = ("method", "surgery", "fold", "before", "after", "after_low", "after_high", "drop", "low", "high")
 ACCOUNT_COLUMNS = ("step", "patients", "events", "dropped", "who")
 HISTORY_NUMBERS = ("train_loss", "validation_loss", "validation_c_index", "test_c_index", "learning_rate")
 
@@ -73,6 +75,7 @@ class RunFolder:
     comparison: pd.DataFrame  # COMPARISON_COLUMNS
     ablations: pd.DataFrame  # ABLATION_COLUMNS, in the order of the published tables
     epoch_choice: pd.DataFrame  # OPTIMISM_COLUMNS
+    surgery: pd.DataFrame  # SURGERY_COLUMNS; no rows for a run without both modalities
     methods: dict[str, MethodRun]  # in the order of metrics.csv, oracles and ablations left out
     gaps: tuple[str, ...]  # a sentence for everything that is not there
 
@@ -180,8 +183,12 @@ def read_run_folder(folder: Path | str) -> RunFolder:
     # neither is a gap: a run may have no ablations, and an older one has no such table
     ablations = _optional_csv(folder / "ablations.csv", ABLATION_COLUMNS, "", [])
     epoch_choice = _optional_csv(folder / "optimism.csv", OPTIMISM_COLUMNS, "", [], text=("fold",))
+    surgery = _optional_csv(folder / "surgery.csv", SURGERY_COLUMNS, "", [], text=("fold",))
     ablated = ablations[ablations["method"] != ablations["ablation_of"]]
-    names = [name for name in _method_names(folder, metrics) if name not in set(ablated["method"])]
+    provenance = _provenance(folder, gaps)
+    failed = {name for name, _ in failures_of(provenance)}
+    gaps += [sentence for _, sentence in failures_of(provenance)]
+    names = [name for name in _method_names(folder, metrics, failed) if name not in set(ablated["method"])]
     methods = {name: _read_method(folder / name, gaps) for name in names}
     methods = {name: method for name, method in methods.items() if method is not None}
     if not methods:
@@ -189,13 +196,14 @@ def read_run_folder(folder: Path | str) -> RunFolder:
     run = RunFolder(
         folder,
         study.read_text(encoding="utf-8") if study.is_file() else "",
-        _provenance(folder, gaps),
+        provenance,
         _optional_csv(folder / "account.csv", ACCOUNT_COLUMNS, "The account of patients", gaps),
         _optional_csv(folder / "splits.csv", ("patient_id", "fold", "part"), "The table of splits", gaps),
         metrics,
         _optional_csv(folder / "comparison.csv", COMPARISON_COLUMNS, "The table of paired differences", gaps),
         ablations,
         epoch_choice,
+        surgery,
         methods,
         (),
     )
@@ -206,10 +214,15 @@ def read_run_folder(folder: Path | str) -> RunFolder:
     return run
 
 
-def _method_names(folder: Path, metrics: pd.DataFrame) -> list[str]:
+def failures_of(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    """The method and a sentence for every fold that failed."""
+    return [(str(each["method"]), str(each["sentence"])) for each in provenance.get("failed") or []]
+
+
+def _method_names(folder: Path, metrics: pd.DataFrame, failed: set[str]) -> list[str]:
     measured = [name for name in dict.fromkeys(metrics["method"]) if name not in ORACLES]
     found = sorted(path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("fold_*")))
-    return [*measured, *(name for name in found if name not in measured)]
+    return [*measured, *(name for name in found if name not in {*measured, *failed})]
 
 
 def _read_method(folder: Path, gaps: list[str]) -> MethodRun | None:

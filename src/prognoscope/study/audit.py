@@ -13,9 +13,8 @@ from prognoscope.features.store import embedding_shape
 from prognoscope.omics.groups import assign_columns, groups_without_genes
 from prognoscope.slides.readers import find_slides, open_slide
 from prognoscope.study.inputs import embedding_files, slide_mpp, split_spec
-from prognoscope.study.methods import needs_of
+from prognoscope.study.methods import needs_of, sizes_to_come
 from prognoscope.study.results import read_truth
-from prognoscope.study.run import sizes_to_come
 from prognoscope.study.study import Study, device_of
 
 FEW_EVENTS = 10  # in a test part: below it a C-index says next to nothing
@@ -37,6 +36,7 @@ def audit_study(study: Study) -> Audit:
     Raises:
         PrognoscopeError: What `run` would stop at.
     """
+    study = study.chosen
     cohort, warnings = study.cohort, []
     tables = {"Outcome": _outcome_table(cohort)}
     needs = needs_of(study.spec, cohort, sizes_to_come(cohort))
@@ -63,7 +63,7 @@ def audit_study(study: Study) -> Audit:
     account = account_of_splits(complete, splits)
     table = account.to_table()
     table["who"] = table["who"].map(lambda who: some(who.split("; ")) if who else "")
-    return Audit(table, tables, account.notes, tuple(warnings))
+    return Audit(table, tables, (*account.notes, *study.left_out), tuple(warnings))
 
 
 def _outcome_table(cohort: Cohort) -> pd.DataFrame:

@@ -1,15 +1,18 @@
 """What a study's methods need, and whether the cohort has it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from prognoscope.cohort.cohort import WORDS, Cohort
-from prognoscope.core.errors import ModelError, OmicsError, some
+from prognoscope.core.errors import InputError, ModelError, OmicsError, StudyError, some
 from prognoscope.models.base import Sizes, SurvivalModel
 from prognoscope.models.registry import create_model, list_models, model_class
 from prognoscope.omics.differential import need_rule
+from prognoscope.omics.groups import assign_columns
+from prognoscope.study.method_groups import GROUPS
+from prognoscope.study.search import check_searches
 from prognoscope.study.spec import MethodSection, StudySpec
 from prognoscope.training.optimizer import make_optimizer
 
@@ -27,38 +30,103 @@ def needs_of(spec: StudySpec, cohort: Cohort, sizes: Sizes) -> frozenset[str]:
     Raises:
         ModelError: A method needs what the cohort lacks, or has no such option; says what to do.
     """
-    needs: set[str] = set()
-    has = {what for what in CURES if cohort.having(what)}
-    for method in spec.methods:
-        kind = model_class(method.name)
-        if missing := sorted((kind.needs | (kind.learns_from & set(CURES))) - has):
-            only = " to learn from, though not to predict" if not set(missing) & kind.needs else ""
-            raise ModelError(
-                f"{method.title} needs {' and '.join(WORDS[what] for what in missing)}{only}, and "
-                f"{_lack(missing[0], cohort)}, or take {method.title} off the list of methods."
+    needs = frozenset().union(*(_needs_of(method, cohort, sizes) for method in spec.methods))
+    check_searches(spec, sizes)
+    return needs
+
+
+def choose_methods(
+    methods: Sequence[MethodSection], cohort: Cohort, sizes: Sizes
+) -> tuple[tuple[MethodSection, ...], tuple[str, ...]]:
+    """The methods to run; of those that `all` and its groups stand for, the ones that the cohort allows.
+
+    Methods that are named are all kept, whether the cohort allows them or not.
+
+    Returns:
+        The methods, and a sentence for each that is left out.
+
+    Raises:
+        StudyError: Nothing is left of a group, or the cohort has not what the group is named after.
+    """
+    for group in dict.fromkeys(method.of for method in methods if method.of is not None):
+        if missing := [what for what in GROUPS[group] if not cohort.having(what)]:
+            raise StudyError(
+                f"methods: {group} stands for methods that learn from "
+                f"{' and '.join(WORDS[what] for what in GROUPS[group])}, and {_lack(missing[0], cohort)}, "
+                "or take other methods."
             )
+    chosen, left_out = [], []
+    for method in methods:
         try:
-            model = create_model(method.name, sizes=sizes, **method.options)
-        except ModelError as cause:
-            raise ModelError(
-                str(cause) if str(cause).startswith(method.name) else f"{method.title}: {cause}"
-            ) from cause
-        except (TypeError, ValueError, RuntimeError) as cause:  # whatever a constructor of torch makes of a wrong value
-            options = ", ".join(f"{name}: {value!r}" for name, value in method.options.items())
-            raise ModelError(
-                f"{method.title} cannot be made with {{{options}}}: {str(cause).splitlines()[0].rstrip('.')}. "
-                "Correct the option in methods."
-            ) from cause
-        selection = kind.gene_selection(method.options)
-        if selection is not None and cohort.omics is not None:
-            try:
-                need_rule(cohort.omics.values, selection)
-            except OmicsError as cause:
-                raise OmicsError(f"{method.title}: {cause}") from cause
-        if not model.fits_at_once:
-            _try_recipe(model, method)
-        needs |= model.needs | (model.learns_from & set(CURES))
-    return frozenset(needs)
+            if method.of is not None:
+                _needs_of(method, cohort, sizes)
+            chosen.append(method.model_copy(update={"of": None}))
+        except InputError as cause:
+            left_out.append((method, _why(method, cohort) or str(cause)))
+    if not chosen:
+        first, why = left_out[0]
+        raise StudyError(f"methods: {first.of} stands for no method that this cohort allows; of {first.title}: {why}")
+    told = (f"{method.title}, of methods: {method.of}, is left out: {why}" for method, why in left_out)
+    return tuple(chosen), tuple(told)
+
+
+def _why(method: MethodSection, cohort: Cohort) -> str:
+    """What the cohort lacks for a method, as a sentence; "" if it is something else."""
+    missing = _missing(method, cohort)
+    if not missing:
+        return ""
+    kind = model_class(method.name)
+    verb = "needs" if set(missing) & kind.needs else "learns from"
+    return f"it {verb} {' and '.join(WORDS[what] for what in missing)}, which no patient has."
+
+
+def _missing(method: MethodSection, cohort: Cohort) -> list[str]:
+    kind = model_class(method.name)
+    return sorted(what for what in (kind.needs | kind.learns_from) & set(CURES) if not cohort.having(what))
+
+
+def _needs_of(method: MethodSection, cohort: Cohort, sizes: Sizes) -> frozenset[str]:
+    kind = model_class(method.name)
+    if missing := _missing(method, cohort):
+        only = " to learn from, though not to predict" if not set(missing) & kind.needs else ""
+        raise ModelError(
+            f"{method.title} needs {' and '.join(WORDS[what] for what in missing)}{only}, and "
+            f"{_lack(missing[0], cohort)}, or take {method.title} off the list of methods."
+        )
+    try:
+        model = create_model(method.name, sizes=sizes, **method.options)
+    except ModelError as cause:
+        raise ModelError(str(cause) if str(cause).startswith(method.name) else f"{method.title}: {cause}") from cause
+    except (TypeError, ValueError, RuntimeError) as cause:  # whatever a constructor of torch makes of a wrong value
+        options = ", ".join(f"{name}: {value!r}" for name, value in method.options.items())
+        raise ModelError(
+            f"{method.title} cannot be made with {{{options}}}: {str(cause).splitlines()[0].rstrip('.')}. "
+            "Correct the option in methods."
+        ) from cause
+    selection = kind.gene_selection(method.options)
+    if selection is not None and cohort.omics is not None:
+        try:
+            need_rule(cohort.omics.values, selection)
+        except OmicsError as cause:
+            raise OmicsError(f"{method.title}: {cause}") from cause
+    if not model.fits_at_once:
+        _try_recipe(model, method)
+    return frozenset(model.needs | (model.learns_from & set(CURES)))
+
+
+def sizes_to_come(cohort: Cohort) -> Sizes:
+    """Lengths as the tables announce them, to try every method's options before any work."""
+    groups: dict[str, Sequence[str]] = {}
+    if cohort.omics is not None:
+        groups = assign_columns(list(cohort.omics.values.columns), cohort.groups, source=cohort.omics.source)
+    return Sizes(
+        n_bins=4,
+        embedding_dim=16 if cohort.slides else 0,
+        group_sizes=tuple(len(columns) for columns in groups.values()),
+        gene_names=tuple(tuple(columns) for columns in groups.values()),
+        n_clinical=0 if cohort.covariates is None else len(cohort.covariates.columns),
+        n_subtypes=len(set(cohort.subtype.values())),
+    )
 
 
 def _try_recipe(model: SurvivalModel, method: MethodSection) -> None:

@@ -1,7 +1,7 @@
 """The whole way as one thing: `Study.load("study.yaml").run()`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from prognoscope.study.spec import StudySpec, parse_study, read_study
 
 if TYPE_CHECKING:
     from prognoscope.study.audit import Audit
+    from prognoscope.study.clock import Standing
     from prognoscope.study.run import Run
 
 
@@ -25,6 +26,7 @@ class Study:
 
     spec: StudySpec
     folder: Path
+    left_out: tuple[str, ...] = ()  # a sentence for each method of `methods: all` that the cohort does not allow
 
     @classmethod
     def load(cls, path: Path | str, overrides: Sequence[str] = ()) -> "Study":
@@ -53,6 +55,22 @@ class Study:
     def new_patients(self) -> Cohort:
         """The patients of a study whose follow-up is not needed, or not known, because they are to be predicted."""
         return read_cohort(self.spec, self.folder, needs_follow_up=False)
+
+    @cached_property
+    def chosen(self) -> "Study":
+        """The study with the methods that `all` and its groups stand for with this cohort.
+
+        Raises:
+            StudyError: They stand for none.
+        """
+        from prognoscope.study.methods import choose_methods, sizes_to_come
+
+        if all(method.of is None for method in self.spec.methods):
+            return self
+        methods, left_out = choose_methods(self.spec.methods, self.cohort, sizes_to_come(self.cohort))
+        chosen = replace(self, spec=self.spec.model_copy(update={"methods": methods}), left_out=left_out)
+        vars(chosen)["cohort"] = self.cohort  # read once
+        return chosen
 
     @property
     def cache(self) -> Path:
@@ -116,14 +134,14 @@ class Study:
         folder: Path | str | None = None,
         *,
         jobs: int = 1,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Callable[["Standing"], None] | None = None,
     ) -> "Run":
         """Cross-validate every method, evaluate, report; continues where it was stopped.
 
         Args:
             folder: The run folder; `run` beside the study file by default.
             jobs: Processes at once; the numbers do not depend on it.
-            progress: Called with the number of finished and of all epochs of all folds of all methods.
+            progress: Called with the share of the work that is done, and the seconds that are left.
         """
         from prognoscope.study.run import run_study
 

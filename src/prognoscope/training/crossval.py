@@ -1,7 +1,7 @@
 """All folds of all methods: each a job of its own, done when its predictions are written."""
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from prognoscope.cohort.preparation import Preparation
 from prognoscope.cohort.splits import Split
 from prognoscope.core.errors import PrognoscopeError, TrainingError
 from prognoscope.core.files import write_table
-from prognoscope.core.parallel import run_many
 from prognoscope.models.base import Recipe, Sizes, SurvivalModel
 from prognoscope.models.registry import create_model, model_class, sizes_for
 from prognoscope.training.checkpoint import STATE, save_model, sizes_card
@@ -58,6 +57,7 @@ class FoldJob:
     gene_metric: GeneMetric | None = None  # of genes that a method tells from slides
     notes: Mapping[str, object] = field(default_factory=dict)  # go into the model card
     search: SearchSpec | None = None  # for settings, inside the training part, before the fold is trained
+    purpose: str = ""  # where it is none of the run's own folds, such as "outcomes permuted"
 
     @property
     def is_done(self) -> bool:
@@ -72,30 +72,10 @@ class FoldJob:
         search = self.search
         return epochs if search is None else search.most_epochs(epochs) * (search.trials * search.folds + 1)
 
-
-def cross_validate(
-    jobs: Sequence[FoldJob], *, workers: int = 1, on_epoch: Callable[[FoldJob, int, int], None] | None = None
-) -> Iterator[FoldJob]:
-    """Train and test what is not done yet; each job as it ends.
-
-    Args:
-        workers: Processes; the numbers do not depend on it.
-        on_epoch: Called with the job, its finished and all its epochs; only with one worker.
-
-    Raises:
-        PrognoscopeError: A training cannot go on; the message names the method and the fold.
-    """
-    for job in jobs:
-        if job.is_done:
-            _remove(job.folder / STATE)  # of a process that was killed between the two
-    left = [job for job in jobs if not job.is_done]
-    if workers == 1 and on_epoch is not None:
-        for job in left:
-            run_fold(job, lambda done, of, job=job: on_epoch(job, done, of))
-            yield job
-        return
-    for job, _ in run_many(run_fold, left, workers=workers, threads=left[0].spec.threads if left else 1):
-        yield job
+    @property
+    def label(self) -> str:
+        """What a message calls it."""
+        return f"{self.method.title}, fold {self.split.fold}" + (f", {self.purpose}" if self.purpose else "")
 
 
 def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -> Path:
@@ -112,7 +92,7 @@ def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -
     except PrognoscopeError as cause:
         if isinstance(cause, TrainingError):  # it would only fail again from there
             _remove(job.folder / STATE)
-        raise type(cause)(f"{job.method.title}, fold {job.split.fold}: {cause}") from cause
+        raise type(cause)(f"{job.label}: {cause}") from cause
     _remove(job.folder / STATE)
     return job.folder
 

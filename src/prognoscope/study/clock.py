@@ -1,0 +1,115 @@
+"""How far a run is, and how long it will take, from the seconds that each method was seen to need.
+
+Methods differ a thousandfold in cost, so a share of epochs says little. Every piece of work is of a kind, such as the
+folds of one method; what one of a kind took is expected of the others, and a rough guess of kinds not yet seen is
+corrected by what was seen of the rest.
+"""
+
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One piece: a fold of a method to train, say."""
+
+    kind: str  # pieces of one kind take about as long
+    guess_s: float  # relative to the other guesses; replaced as soon as its kind was seen
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a run stands."""
+
+    share: float  # of the work, in time
+    left_s: float | None  # None until something was seen
+    doing: str
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Of a piece that was begun."""
+
+    begun: float
+    first: tuple[float, float] | None = None  # when it was first told how far it is, and that share
+    last: tuple[float, float] | None = None
+
+    def expected(self, now: float) -> float | None:
+        """Seconds of the whole piece; None while there is nothing to go by. What precedes the epochs comes once."""
+        if self.first is None:
+            return None
+        (t1, s1), (t2, s2) = self.first, self.last
+        if s2 > s1:
+            each = (t2 - t1) / (s2 - s1)
+            return max(0.0, t1 - self.begun - s1 * each) + each
+        return max((t1 - self.begun) / s1, now - self.begun)
+
+
+class Clock:
+    """Told what is begun and finished, it tells where the run stands."""
+
+    def __init__(self, work: Mapping[Hashable, Work], *, workers: int = 1, now: Callable[[], float] = time.monotonic):
+        self.work, self.workers, self.now = work, workers, now
+        self.seen: dict[Hashable, _Seen] = {}
+        self.took: dict[str, list[float]] = {}  # by kind
+        self.done: set[Hashable] = set()
+        self.shown = 0.0
+        self.doing = ""
+
+    def begin(self, key: Hashable) -> None:
+        """A piece is worked on from now."""
+        self.seen.setdefault(key, _Seen(self.now()))
+        self.doing = self.work[key].label
+
+    def advance(self, key: Hashable, done: int, of: int) -> None:
+        """So many of a piece's epochs are finished."""
+        self.begin(key)
+        seen, here = self.seen[key], (self.now(), done / of)
+        if done:
+            seen.first, seen.last = seen.first or here, here
+        self.doing = f"{self.work[key].label}, epoch {done} of {of}"
+
+    def finish(self, key: Hashable, *, counts: bool = True) -> None:
+        """A piece is done.
+
+        Args:
+            counts: Whether it was done from its beginning and to its end, so that others of its kind take as long.
+        """
+        self.done.add(key)
+        if key in self.seen:
+            seconds = self.now() - self.seen.pop(key).begun
+            if counts:
+                self.took.setdefault(self.work[key].kind, []).append(seconds)
+
+    def standing(self) -> Standing:
+        """Where the run stands now. The share never falls, though what is left may grow as more is known."""
+        now = self.now()
+        kinds = {kind: sum(seconds) / len(seconds) for kind, seconds in self.took.items()}
+        guesses = {each.kind: each.guess_s for each in self.work.values()}
+        running = {key: seen.expected(now) for key, seen in self.seen.items()}
+        for key, seconds in running.items():
+            if seconds is not None:
+                kinds.setdefault(self.work[key].kind, seconds)
+        if not kinds:
+            return Standing(self.shown, None, self.doing)
+        factor = median(max(seconds, 1e-6) / guesses[kind] for kind, seconds in kinds.items())
+        worked, left = 0.0, []
+        for key, each in self.work.items():
+            whole = running.get(key) or kinds.get(each.kind, each.guess_s * factor)
+            if key in self.done:
+                worked += whole
+                continue
+            gone = 0.0
+            if key in self.seen:
+                seen = self.seen[key]
+                resumed = 0.0 if seen.last is None else seen.last[1] * whole  # it may have begun half done
+                gone = min(max(now - seen.begun, resumed), 0.99 * whole)
+            worked += gone
+            left.append(whole - gone)
+        if left:
+            self.shown = max(self.shown, min(0.99, worked / max(worked + sum(left), 1e-9)))
+            return Standing(self.shown, max(sum(left) / self.workers, max(left)), self.doing)
+        return Standing(1.0, 0.0, self.doing)

@@ -1,0 +1,174 @@
+"""A method that fails stops no other: what is kept, told and tried again."""
+
+import errno
+import json
+import os
+import signal
+
+import pandas as pd
+import pytest
+import yaml
+
+from prognoscope import cli
+from prognoscope.core.errors import DiskFullError, TrainingError
+from prognoscope.models.abmil import ABMIL
+from prognoscope.models.snn import SNN
+from prognoscope.study.clock import Standing
+from prognoscope.study.jobs import workers_for
+from prognoscope.study.study import Study
+from prognoscope.training.jobs import cross_validate
+from tests.training.toys import make_toy
+
+
+@pytest.fixture
+def study(change) -> Study:
+    """Two networks, two folds, two epochs, no surgery."""
+    settings = {"epochs": 2, "patients_per_step": 16}
+    path = change(**{"methods": ["snn", "abmil"], "training": settings, "splits.folds": 2, "evaluation.surgery": False})
+    return Study.load(path)
+
+
+@pytest.fixture
+def breaks(monkeypatch):
+    """Let a method's forward pass raise."""
+
+    def put(kind, error) -> None:
+        def forward(*_):
+            raise error
+
+        monkeypatch.setattr(kind, "forward", forward)
+
+    return put
+
+
+FAULTS = [
+    (MemoryError(), "abmil, fold 0: There was not enough memory"),
+    (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "There was not enough memory"),
+    (TypeError("too few arguments"), "not foreseen: TypeError: too few arguments"),
+    (TrainingError("The loss is not a finite number."), "abmil, fold 0: The loss is not a finite number."),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), FAULTS, ids=lambda each: type(each).__name__)
+def test_a_method_that_fails_is_told_and_the_others_are_finished(study, breaks, error, words):
+    breaks(ABMIL, error)
+    run = study.run()
+    assert [failure.method for failure in run.failures] == ["abmil", "abmil"]
+    assert words in run.failures[0].sentence
+    assert set(pd.read_csv(run.folder / "metrics.csv")["method"]) - {"snn"} <= {
+        "oracle",
+        "oracle_slides",
+        "oracle_genes",
+    }
+    kept = json.loads((run.folder / "abmil" / "fold_0" / "failure.json").read_text())
+    assert kept["sentence"] == run.failures[0].sentence and type(error).__name__ in kept["trace"]
+    page = run.report.read_text()
+    assert "Not complete" in page and "abmil, fold 1" in page
+    about = json.loads((run.folder / "provenance.json").read_text())
+    assert about["methods"] == ["snn"] and about["failed"][0]["fold"] == 0
+
+
+def test_what_failed_is_tried_again_and_then_nothing_tells_of_it(study, breaks, monkeypatch):
+    whole = study.run(study.folder / "whole").folder
+    with monkeypatch.context() as patch:
+        patch.setattr(ABMIL, "forward", lambda *_: 1 / 0)
+        study.run()
+    again = study.run()
+    assert again.failures == ()
+    names = ("metrics.csv", "report.html", "provenance.json", "abmil/fold_1/predictions.csv")
+    assert all((again.folder / name).read_bytes() == (whole / name).read_bytes() for name in names)
+    assert not list(again.folder.rglob("failure.json"))
+
+
+def test_if_every_method_fails_one_sentence_says_so(study, breaks):
+    breaks(ABMIL, MemoryError())
+    breaks(SNN, MemoryError())
+    with pytest.raises(
+        TrainingError, match="None of the 2 methods could be trained. The first of 4 failures: snn, fold 0"
+    ):
+        study.run()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), DiskFullError("The disk is full.")])
+def test_a_full_disk_stops_everything(study, breaks, error):
+    breaks(SNN, error)
+    with pytest.raises(OSError):
+        study.run()
+    assert not list(study.folder.rglob("run/abmil/*"))
+
+
+def test_ctrl_c_stops_everything(study, breaks):
+    breaks(SNN, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        study.run()
+
+
+def test_the_command_ends_with_one_and_says_what_failed(study, breaks, capsys):
+    breaks(ABMIL, MemoryError())
+    said = []
+    for more in ([], ["--debug"]):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(["run", str(study.folder / "study.yaml"), *more])
+        assert stopped.value.code == 1
+        said.append(capsys.readouterr())
+    assert "snn" in said[0].out and "Report: " in said[0].out
+    assert "failed: abmil, fold 0: There was not enough memory" in said[0].err and "Traceback" not in said[0].err
+    assert "The same command tries again what failed." in said[0].err
+    assert "Traceback" in said[1].err and "MemoryError" in said[1].err
+
+
+def die_on_abmil(job, on_epoch=None) -> None:
+    if job.method.name == "abmil":
+        os.kill(os.getpid(), signal.SIGKILL)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    (job.folder / "predictions.csv").write_text("done")
+
+
+def test_a_worker_that_the_system_kills_costs_its_own_fold_alone(tmp_path):
+    toy = make_toy(tmp_path)
+    jobs = [toy.job(tmp_path / name, name) for name in ("snn", "abmil", "meanmil", "coxph")]
+    found = {job.method.name: failure for job, failure in cross_validate(jobs, workers=2, function=die_on_abmil)}
+    assert [name for name, failure in found.items() if failure is not None] == ["abmil"] and len(found) == 4
+    assert found["abmil"].sentence.startswith("abmil, fold 0: Its process was killed by the system")
+    assert (tmp_path / "abmil" / "failure.json").is_file()
+
+
+def test_progress_of_one_run_goes_from_nothing_to_all(study):
+    told: list[Standing] = []
+    study.run(progress=told.append)
+    shares = [each.share for each in told]
+    assert shares == sorted(shares) and told[0].share == 0 and told[-1].share == 1
+    assert told[0].left_s is None and all(each.left_s is not None for each in told[2:])
+    doing = [each.doing for each in told]
+    assert doing.index("abmil, fold 0, epoch 1 of 2") < doing.index("snn, fold 1")  # soon all costs are known
+    study.run(progress=told.append)
+
+
+def test_epochs_are_told_of_other_processes_too(toy_jobs):
+    told = []
+    done = list(cross_validate(toy_jobs, workers=2, on_epoch=lambda job, *n: told.append((job.method.name, *n))))
+    assert all(failure is None for _, failure in done)
+    assert ("abmil", 0, 0) in told
+    epochs = [n for name, n, of in told if name == "abmil" and of == 2000]
+    assert epochs and epochs == sorted(epochs)
+    assert not [path for job in toy_jobs for path in job.folder.iterdir() if path.suffix == ".txt"]
+
+
+@pytest.fixture
+def toy_jobs(tmp_path):
+    toy = make_toy(tmp_path)
+    return [toy.job(tmp_path / "abmil", "abmil", recipe={"epochs": 2000}), toy.job(tmp_path / "coxph", "coxph")]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "threads", "cores", "workers"), [(2, 1, 2, 2), (4, 1, 2, 2), (4, 2, 4, 2), (1, 8, 4, 1)]
+)
+def test_jobs_times_threads_are_no_more_than_the_cores(jobs, threads, cores, workers, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    found, told = workers_for(jobs, threads)
+    assert found == workers and bool(told) == (workers < jobs)
+
+
+def test_the_study_says_whether_there_is_surgery(study):
+    assert yaml.safe_load((study.folder / "study.yaml").read_text())["evaluation"]["surgery"] is False
+    assert not (study.run().folder / "surgery.csv").exists()
