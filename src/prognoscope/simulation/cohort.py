@@ -220,5 +220,11 @@ def _study(features_only: bool) -> dict:
         "protocol": "honest",
         "methods": ["coxph", "snn", "meanmil", "abmil", mcti],
         # the published steps of 32 patients at rates for hundreds of them are too few for a small cohort
-        "training": {"epochs": 20, "patients_per_step": 8, "learning_rate": 0.001, "schedule": "cosine"},
+        "training": {
+            "epochs": 20,
+            "patients_per_step": 8,
+            "optimizer": "adam",
+            "learning_rate": 0.001,
+            "schedule": "cosine",
+        },
     }
