@@ -65,7 +65,7 @@ def test_the_latex_table_has_its_cells_and_escapes_what_latex_reads(comparison):
     plain = re.sub(r"\\[{}]", "", text)
     assert plain.count("{") == plain.count("}")
     assert not re.search(r"(?<!\\)[%#_]", text.split("\n", 1)[1])
-    assert text.count(r"\begin{") == text.count(r"\end{") == 2
+    assert text.count(r"\begin{") == text.count(r"\end{") == 3
 
 
 def test_a_name_cannot_break_the_markdown_table(comparison):

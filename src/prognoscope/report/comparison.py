@@ -173,7 +173,7 @@ def latex(comparison: Comparison) -> str:
         r"% \usepackage{booktabs}",
         r"\begin{table}",
         r"\centering",
-        rf"\caption{{{_tex(comparison.caption())} {' '.join(map(_tex, comparison.sentences()))}}}",
+        rf"\caption{{{_tex(comparison.caption())}}}",
         rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
         r"\toprule",
         rf"Method & {' & '.join(columns)} \\",
@@ -190,7 +190,9 @@ def latex(comparison: Comparison) -> str:
             cells.append(f"{text} {optimistic}".strip())
         name = rf"\textit{{{_tex(label)}}}" if kind != "method" else _tex(label)
         lines.append(rf"\quad {name} & {' & '.join(cells)} \\")
-    lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+    notes = " ".join(map(_tex, comparison.sentences()))
+    lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize", notes]
+    lines += [r"\end{minipage}", r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
