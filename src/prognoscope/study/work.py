@@ -7,10 +7,11 @@ import numpy as np
 from prognoscope.cohort.dataset import open_bags
 from prognoscope.models.registry import model_class
 from prognoscope.study.clock import Clock, Standing, Work
-from prognoscope.study.surgery import operate, operation_on, permuted_job
+from prognoscope.study.surgery import SURGERY, operate, operation_on, permuted_job
 from prognoscope.training.checkpoint import STATE
-from prognoscope.training.crossval import FoldJob
+from prognoscope.training.crossval import PREDICTIONS, FoldJob
 from prognoscope.training.jobs import Failure, cross_validate
+from prognoscope.training.search import SEARCH
 
 
 def work_off(
@@ -31,6 +32,9 @@ def work_off(
     Raises:
         OSError: The disk is full.
     """
+    for job in trainings:
+        if not job.is_done:
+            (job.folder / SURGERY).unlink(missing_ok=True)  # of a model that is made anew
     first = min(job.split.fold for job in trainings)
     jobs = [*trainings]
     if surgery:
@@ -40,21 +44,21 @@ def work_off(
     jobs.sort(key=lambda job: (job.split.fold, bool(job.purpose), -guesses[job.folder] if workers > 1 else 0))
     work = {job.label: Work(job.method.title, guesses[job.folder], job.label) for job in jobs}
     for each in operations:
-        epochs = _epochs(each) or 1
-        work[each.label] = Work(f"{each.method.title}, operated on", guesses[each.folder] / epochs, each.label)
+        guess = guesses[each.folder] / each.n_epochs
+        work[each.label] = Work(f"{each.method.title}, operated on", guess, each.label)
     clock = Clock(work, workers=workers)
     for job in [*jobs, *operations]:
         if job.is_done:
             clock.finish(job.label)
     failures = []
     for stage, function in ((jobs, None), (operations, operate)):
-        able = [job for job in stage if function is None or (job.folder / "predictions.csv").is_file()]
+        able = [job for job in stage if function is None or (job.folder / PREDICTIONS).is_file()]
         failures += _stage(able, function, clock, workers, progress)
     return failures
 
 
 def _stage(jobs, function, clock: Clock, workers: int, progress) -> list[Failure]:
-    resumed = {job.label for job in jobs if (job.folder / STATE).is_file()}
+    resumed = {job.label for job in jobs if any((job.folder / begun).is_file() for begun in (STATE, SEARCH))}
 
     def tell(job: FoldJob, done: int, of: int) -> None:
         clock.advance(job.label, done, of) if of else clock.begin(job.label)
@@ -73,16 +77,10 @@ def _stage(jobs, function, clock: Clock, workers: int, progress) -> list[Failure
     return failures
 
 
-def _epochs(job: FoldJob) -> int:
-    """Of the training; 0 for a method that has none."""
-    kind = model_class(job.method.name)
-    return 0 if kind.fits_at_once else job.n_epochs
-
-
 def _guess(job: FoldJob) -> float:
     """Seconds of a training, to begin with; what they are relative to each other is what matters."""
-    kind, epochs = model_class(job.method.name), _epochs(job)
-    if not epochs:
+    kind = model_class(job.method.name)
+    if kind.fits_at_once:
         return 1.0
     patients = len(job.split.train) + len(job.split.validation)
     numbers = 100.0
@@ -90,4 +88,4 @@ def _guess(job: FoldJob) -> float:
         embeddings = open_bags(job.pack)
         patches = [slides[-1][2] for slides in map(embeddings.slides, job.split.train[:50]) if slides]
         numbers += float(np.mean(patches or [0])) * embeddings.embedding_dim
-    return 5e-8 * epochs * patients * numbers
+    return 5e-8 * job.n_epochs * patients * numbers
