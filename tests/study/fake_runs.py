@@ -23,6 +23,7 @@ def write_run(
     seed: int = 0,
     protocol: str = "honest",
     epochs: int = 20,
+    genes: tuple[int, ...] = (),
     optimistic: dict[str, str] | None = None,
 ) -> Path:
     """Write a run whose methods, title -> share of the truth in their risk, have seen none of the patients.
@@ -53,7 +54,7 @@ def write_run(
             table |= {"event": event[here].astype(int)} | {f"S_{i}": survival[:, i] for i in range(4)}
             write_table(at / "predictions.csv", pd.DataFrame(table))
             card = {"name": KINDS.get(method, method), "options": {}, "recipe": {"epochs": epochs}, "choose": "last"}
-            card |= {"bins": [None, 10.0, 20.0, 40.0, None], "sizes": {"group_sizes": []}}
+            card |= {"bins": [None, 10.0, 20.0, 40.0, None], "sizes": {"group_sizes": genes, "n_clinical": 2}}
             write_json(at / "model.json", card)
     about = {"name": name, "protocol": protocol, "methods": list(knows), "seed": seed, "optimistic": optimistic or {}}
     write_json(folder / "provenance.json", about)

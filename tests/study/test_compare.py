@@ -193,6 +193,14 @@ def test_published_values_stand_below_the_method_and_under_their_cohort(runs):
     assert set(table["mark"]) == {""} and pd.isna(table["low"]).all()
 
 
+def test_a_yardstick_stands_with_what_it_was_given(tmp_path):
+    alone = compare_runs([write_run(tmp_path / "alone", knows={"clinical": 0.3})])
+    assert ours(alone, "blca").loc["clinical", "group"] == "clinical" and not alone.notes
+    both = compare_runs([write_run(tmp_path / "both", knows={"clinical": 0.3}, genes=(4, 5))])
+    assert ours(both, "blca").loc["clinical", "group"] == "genes"
+    assert both.notes == ("clinical has the clinical covariates beside the genes.",)
+
+
 def test_groups_follow_what_a_method_predicts_from():
     assert group_of({"omics"}, set()) == group_of(set(), set()) == "genes"
     assert group_of({"bag"}, {"subtype"}) == "slides"

@@ -238,7 +238,7 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
 
 def _content(comparison: Comparison, pictures: list[dict]) -> dict:
     runs = comparison.runs
-    lead = f"{count(len(runs), 'run')}, {count(runs['column'].nunique(), 'column')}; {comparison.caption()}"
+    lead = f"{count(len(runs), 'run')}. {comparison.caption()}"
     protocols = listed([f"{name} protocol" for name in dict.fromkeys(runs["protocol"])])
     body, group = [], None
     for of_group, row, label, kind in comparison.rows():

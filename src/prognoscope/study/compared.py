@@ -73,7 +73,11 @@ def read_entries(run: Path, notes: list[str]) -> list[Entry]:
         card = read_json(run / method / f"fold_{folds[0].fold}" / CARD, "The model card", UNFINISHED)
         known = {"name": method, "options": {}, **card}
         kind = model_class(known["name"])
-        group = "clinical" if kind.fits_at_once and not _has_genes(known) else group_of(kind.needs, kind.learns_from)
+        group = group_of(kind.needs, kind.learns_from)
+        if kind.fits_at_once:  # it takes what there is
+            what = _uses(known)
+            group = "genes" if "genes" in what else "clinical"
+            notes += [f"{method} has the clinical covariates beside the genes."] * (len(what) > 1)
         entry = Entry(
             run=run,
             method=method,
@@ -102,9 +106,13 @@ def group_of(needs: Iterable[str], learns_from: Iterable[str]) -> str:
     return "distilled" if "omics" in learns_from else "slides"
 
 
-def _has_genes(card: Mapping[str, object]) -> bool:
-    options, sizes = card.get("options") or {}, card.get("sizes") or {}
-    return options.get("covariates") != "clinical" and bool(sizes.get("group_sizes", [1]))
+def _uses(card: Mapping[str, object]) -> list[str]:
+    """What a yardstick that takes covariates, genes or both was given."""
+    wanted = (card.get("options") or {}).get("covariates", "auto")
+    sizes = card.get("sizes") or {}
+    there = {"clinical": bool(sizes.get("n_clinical")), "genes": bool(sizes.get("group_sizes"))}
+    only = {"clinical": "clinical", "omics": "genes"}.get(wanted)
+    return [only] if only else [what for what, is_there in there.items() if is_there]
 
 
 def columns_of(entries: Sequence[Entry], *, mixed: bool) -> list[Column]:
