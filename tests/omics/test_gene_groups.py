@@ -85,6 +85,8 @@ def test_a_gene_brings_all_its_kinds_into_all_its_groups():
     assert assign_columns(columns, None) == {"all": tuple(columns)}
     told = groups_without_genes(columns, GROUPS)
     assert told == ["1 of 3 gene groups have no gene in the table and are left out: Empty."]
+    (all_of_them,) = groups_without_genes(columns, {"A": ("MYC",), **{f"P{i}": ("ABSENT",) for i in range(9)}})
+    assert all_of_them.endswith("left out: P0, P1, P2, P3, P4, P5, P6, P7, P8.")
     assert groups_without_genes(["TP53", "MYC"], {"A": ("TP53", "MYC")}) == groups_without_genes(columns, None) == []
 
 

@@ -62,7 +62,8 @@ def groups_without_genes(columns: Sequence[str], groups: Groups | None) -> list[
     empty = [name for name, members in _members(columns, groups or {}).items() if not members]
     if not empty:
         return []
-    return [f"{len(empty)} of {len(groups)} gene groups have no gene in the table and are left out: {some(empty)}."]
+    rule = f"{len(empty)} of {len(groups)} gene groups have no gene in the table and are left out"
+    return [f"{rule}: {', '.join(empty)}."]
 
 
 def covered_groups(
