@@ -57,7 +57,8 @@ def _is_out_of_memory(error: BaseException) -> bool:
     """Also torch's two ways of saying so, which are plain RuntimeErrors by other names."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    words = ("can't allocate memory", "not enough memory")  # the second on Windows
+    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)
 
 
 def _first_line(error: BaseException) -> str:
