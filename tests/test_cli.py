@@ -357,7 +357,12 @@ RUNS = {
     "compare run --metric d_calibration_p": (None, "d_calibration_p has no mean over folds"),
     "compare run --ddof 0": (delete("run/metrics.csv"), "run/metrics.csv does not exist. Name a folder that"),
     "optimism study.yaml --run nowhere": (None, "There is no run folder nowhere."),
-    "optimism run": (delete("run/snn/fold_1/predictions.csv"), "run/snn/fold_1/predictions.csv does not exist"),
+    "optimism run": (delete("run/snn/fold_1"), "run/snn/fold_1/predictions.csv does not exist. Name a folder"),
+    "optimism ./run": (delete("run/provenance.json"), "run/provenance.json does not exist. Name a folder"),
+    "optimism run --out other": (
+        delete("run/snn/fold_0/history.csv", "run/snn/fold_1/history.csv", "run/snn/fold_2/history.csv"),
+        "No method in run kept the C-index",
+    ),
     "compare run --metric cindex": (None, "There is no metric 'cindex'; did you mean 'c_index'?"),
     "compare run": (delete("run/snn/fold_1"), "run/snn/fold_1/predictions.csv does not exist. Name a folder that"),
     "compare run --metric auc": (delete("run/snn"), "run/snn/fold_0/predictions.csv does not exist"),

@@ -12,6 +12,7 @@ from prognoscope.core.files import need_file, read_json
 from prognoscope.core.outcome import Outcome
 from prognoscope.evaluation.optimism import epoch_choice, noise_c_index, noise_choice
 from prognoscope.report.run_folder import OPTIMISM_COLUMNS, UNFINISHED, RunFolder, read_run_csv, read_run_folder
+from prognoscope.study.results import read_about
 from prognoscope.training.checkpoint import CARD
 from prognoscope.training.crossval import HISTORY, PREDICTIONS
 
@@ -69,10 +70,13 @@ def optimism_of(folder: Path) -> RunFolder:
     Raises:
         InputError: The folder is not a finished run, or no method kept the C-index of its epochs.
     """
-    run = read_run_folder(folder)
+    about, run = read_about(folder), read_run_folder(folder)
     finished = set(run.metrics["method"])
-    methods = [name for name in run.provenance.get("methods") or run.methods if name in finished]
-    table = optimism_table(folder, methods, seed=int(run.provenance.get("seed") or 0))
+    methods = [name for name in about["methods"] if name in finished]
+    for name in methods:
+        for fold in run.folds:
+            need_file(folder / name / f"fold_{fold}" / PREDICTIONS, "The table of predictions", UNFINISHED)
+    table = optimism_table(folder, methods, seed=int(about.get("seed") or 0))
     if table.empty:
         raise InputError(
             f"No method in {folder} kept the C-index of its held-out fold at every epoch: methods without epochs have "
@@ -97,8 +101,7 @@ def read_histories(folder: Path) -> list[FoldHistory]:
 
 
 def _held_out(folder: Path) -> Outcome:
-    path = need_file(folder / PREDICTIONS, "The table of predictions", UNFINISHED)
-    table = read_run_csv(path, ("patient_id", "time", "event"))
+    table = read_run_csv(folder / PREDICTIONS, ("patient_id", "time", "event"))
     return Outcome(tuple(table["patient_id"]), table["time"].to_numpy(float), table["event"].to_numpy(bool))
 
 
