@@ -41,7 +41,7 @@ splits:
   # files: splits/splits_{fold}.csv    # MCAT's folds instead of drawn ones
 
 protocol: honest                 # paper: mirrors what each method's authors did, and says where that flatters
-methods: [meanmil, abmil]        # `prognoscope methods` lists them all
+methods: [meanmil, abmil]        # or all, all:slides, all:genes, all:both; `prognoscope methods` lists them
 training: {device: auto}         # epochs, learning_rate ... replace the methods' own recipes
 # Settings searched in each fold, on inner folds of its training part; needs prognoscope[search]:
 # training: {search: {trials: 30, space: {learning_rate: {low: 1e-5, high: 1e-3, log: true}, epochs: [10, 20, 30]}}}
