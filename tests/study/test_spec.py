@@ -99,11 +99,12 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "training.search.trials": st.integers(0, 1000),
     "training.search.folds": st.integers(1, 20),
     "evaluation.draws": st.integers(10, 10_000),
+    "evaluation.surgery": st.booleans(),
 }
 NOT_WITH = {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
 NOT_WITH |= {"cohort.slides.sample_types", "methods.name", "methods.label", "methods.training"}
 NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "choices")}
-NOT_WITH |= {"methods.ablations", "methods.ablation_of", "methods.row"}
+NOT_WITH |= {"methods.ablations", "methods.ablation_of", "methods.row", "methods.of"}
 TOGETHER = {  # keys that a section must have besides
     "cohort.features": {"folder": "features"},
     "cohort.omics": {"table": "genes.csv"},
@@ -264,7 +265,7 @@ def test_the_nearest_method_is_named(name, at):
 def test_a_recipe_in_the_study_is_a_recipe_of_a_model():
     published = {"published_epoch", "published_stop"}
     assert set(MethodRecipeSection.model_fields) - {"search"} == set(Recipe.__dataclass_fields__) - published
-    assert set(MethodSection.model_fields) == {"name", "label", "training", "ablations", "ablation_of", "row"}
+    assert set(MethodSection.model_fields) == {"name", "label", "training", "ablations", "ablation_of", "row", "of"}
 
 
 def test_a_recipe_can_be_told_to_draw_no_patches_and_one_norm_is_of_the_whole_gradient():
