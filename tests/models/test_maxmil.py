@@ -98,3 +98,8 @@ def test_a_checkpoint_says_what_is_missing(variant, tmp_path):
     torch.save(state, tmp_path / "theirs.pt")
     with pytest.raises(ModelError, match="The checkpoint is not one of maxmil: it lacks 'classifier.bias'"):
         create_model("maxmil", weights=tmp_path / "theirs.pt")
+    state["classifier.bias"] = state.pop("classifier.beta")
+    first = "pathomics_fc.0.bias" if variant == "paper" else "emb.0.0.bias"
+    torch.save({name: value for name, value in state.items() if name != first}, tmp_path / "theirs.pt")
+    with pytest.raises(ModelError, match=f"missing {first}; left over nothing"):
+        create_model("maxmil", weights=tmp_path / "theirs.pt")

@@ -146,3 +146,12 @@ def test_a_checkpoint_with_a_strange_parameter_is_named():
     state = published(make(), shift=1, wrapped=False) | {"mm.strange": torch.zeros(1)}
     with pytest.raises(ModelError, match="left over mm.strange"):
         load_released("porpoise", state)
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_what_a_checkpoint_lacks_has_the_name_that_it_has_in_such_checkpoints(shift, wrapped):
+    whole = published(make(), shift=shift, wrapped=wrapped)
+    for lacking in (name for name in whole if name.startswith("attention_net") and name.endswith("bias")):
+        with pytest.raises(ModelError, match=f"missing {lacking}; left over nothing"):
+            load_released("porpoise", {name: value for name, value in whole.items() if name != lacking})

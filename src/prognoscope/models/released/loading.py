@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from pickle import UnpicklingError
 from zipfile import is_zipfile
@@ -62,11 +63,10 @@ def load_by_names(
     """
     ours = {rename(each, names): value for each, value in state.items() if not each.startswith(unused)}
     published = {rename(each, names): each for each in state}
-    theirs = {our_prefix: prefix for prefix, our_prefix in names.items()}
     try:
         model = model_class(name)(**{**arguments(ours), **options})
     except KeyError as cause:
-        lacking = rename(str(cause.args[0]), theirs)
+        lacking = _published_name(str(cause.args[0]), names, state)
         raise ModelError(f"The checkpoint is not one of {name}: it lacks {lacking!r}.") from cause
     own = model.state_dict()
     if wrong := [name for name in ours if name in own and ours[name].shape != own[name].shape]:
@@ -75,8 +75,9 @@ def load_by_names(
     missing, left_over = model.load_state_dict(ours, strict=False)
     missing = [each for each in missing if not each.startswith(unpublished)]
     if missing or left_over:
+        lacking = some(_published_name(each, names, state) for each in missing)
         raise ModelError(
-            f"The checkpoint does not fit {name}: missing {some(rename(n, theirs) for n in missing) or 'nothing'}; "
+            f"The checkpoint does not fit {name}: missing {lacking or 'nothing'}; "
             f"left over {some(published[n] for n in left_over) or 'nothing'}."
         )
     return model.eval()
@@ -91,6 +92,21 @@ def rename(name: str, names: dict[str, str]) -> str:
         longest = max(matches, key=len)
         name = names[longest] + name.removeprefix(longest)
     return name
+
+
+def _published_name(name: str, names: dict[str, str], state: dict[str, Tensor]) -> str:
+    """What a parameter of ours is called in checkpoints; of several names, the one most like those in this one."""
+    candidates = {}  # and how near to the whole name the prefix of ours is
+    for theirs, ours in names.items():
+        candidate = theirs + name.removeprefix(ours)
+        if (name == ours or name.startswith(f"{ours}.")) and rename(candidate, names) == name:
+            candidates[candidate] = len(ours)
+
+    def likeness(candidate: str) -> tuple[int, int]:
+        alike = (takewhile(lambda pair: pair[0] == pair[1], zip(candidate, each, strict=False)) for each in state)
+        return max((len(list(same)) for same in alike), default=0), candidates[candidate]
+
+    return max(reversed(candidates), key=likeness, default=name)
 
 
 def read_weights(path: Path | str) -> dict[str, Tensor]:

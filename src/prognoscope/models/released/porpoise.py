@@ -2,15 +2,18 @@
 
 from torch import Tensor
 
+IN_SLIDE_PART = {
+    "0": "project.0",
+    "1": "project.0",
+    **{
+        f"{i}.attention_{theirs}": f"attend.{ours}"
+        for i in (3, 4)
+        for theirs, ours in {"a": "tanh_branch", "b": "gate_branch", "c": "score"}.items()
+    },
+}
 NAMES = {
-    "attention_net.module": "attention_net",  # of a training on a machine with GPUs
-    "attention_net.0": "project.0",
-    "attention_net.1": "project.0",
-    "attention_net.3": "attend",
-    "attention_net.4": "attend",
-    "attend.attention_a": "attend.tanh_branch",
-    "attend.attention_b": "attend.gate_branch",
-    "attend.attention_c": "attend.score",
+    **{f"attention_net.{theirs}": ours for theirs, ours in IN_SLIDE_PART.items()},
+    **{f"attention_net.module.{theirs}": ours for theirs, ours in IN_SLIDE_PART.items()},  # of machines with GPUs
     "rho": "narrow",
     "fc_omic": "genes",
     "mm": "fuse",
