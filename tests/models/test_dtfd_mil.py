@@ -138,3 +138,11 @@ def test_the_published_file_of_four_networks_is_read_and_a_missing_parameter_is_
     del flat["classifier.fc.bias"]
     with pytest.raises(ModelError, match=r"missing classifier\.fc\.bias; left over nothing"):
         load_released("dtfd_mil", flat)
+
+
+def test_patches_are_ranked_in_float32_under_autocast():
+    model, inputs = model_with(distill="maxs", total_instance=8), inputs_of(30, 12)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output, reduced = model(inputs), model.reduce(inputs.bags.values)
+    expected = (reduced.float() @ model.tier1_head.weight.T) * output.attention["tier1"][:, None]
+    assert_close(output.details["cam"], expected, atol=1e-7, rtol=1e-5)

@@ -58,10 +58,12 @@ def test_of_equal_patches_the_first_wins_and_of_none_all():
     assert_close(model(twice).attention["patches"], torch.full((10,), 0.1))
 
 
-def test_contributions_to_the_mean_add_up_to_the_logits():
-    model, inputs = model_of(MeanMIL), inputs_of(4, 1, 9)
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.float32, 1e-6), (torch.float64, 1e-13)])
+def test_contributions_to_the_mean_add_up_to_the_logits(dtype, atol):
+    model, inputs = model_of(MeanMIL).to(dtype), inputs_of(7, 1, 9).to("cpu", dtype=dtype)
     output = model(inputs)
-    assert_close(inputs.bags.sum(output.details["contributions"]) + model.head.bias, output.logits)
+    added = inputs.bags.sum(output.details["contributions"]) + model.head.bias
+    assert_close(added, output.logits, atol=atol, rtol=0)
 
 
 @pytest.mark.parametrize("kind", [MaxMIL, MeanMIL])

@@ -15,6 +15,7 @@ from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import Recipe, SurvivalModel, check_choices
 from prognoscope.models.layers.attention import GatedAttention
+from prognoscope.models.layers.precision import at_least_float32
 
 CHOICES = {"distill": ("afs", "maxs", "maxmins"), "cam_score": ("risk", "last")}
 SEED = 0  # of the partitions that predictions are made with
@@ -149,8 +150,9 @@ class DTFDMIL(SurvivalModel):
         weights = patches.softmax(scores[:, None].masked_fill(elsewhere, -torch.inf)) * member
         pooled = patches.weighted_sum(weights.to(patches.values.dtype), patches.values)  # (P, G, H)
         first = weights.sum(dim=1)  # (T,)
-        with torch.no_grad():
-            cam = F.linear(patches.values, self.tier1_head.weight) * first[:, None]
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):  # rounded scores would rank patches anew
+            values = at_least_float32(patches.values)
+            cam = F.linear(values, self.tier1_head.weight.to(values.dtype)) * first[:, None]
 
         if self.distill == "afs":
             rows = sizes.flatten().nonzero()[:, 0].to(device, non_blocking=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 from prognoscope.core.bags import Bags
 from prognoscope.models.cmta import CMTA
 from prognoscope.models.layers.pooling import PooledBags
+from prognoscope.models.layers.precision import at_least_float32
 
 
 class MeanMIL(PooledBags):
@@ -47,6 +48,6 @@ class MeanMIL(PooledBags):
 
     @torch.no_grad()
     def explained(self, bags: Bags, pooled: Float[Tensor, "P H"]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        uniform = (1.0 / bags.lengths.clamp(min=1).to(pooled.device))[bags.owner]
+        uniform = (1 / bags.lengths.clamp(min=1).to(pooled.device, at_least_float32(pooled).dtype))[bags.owner]
         details = {} if self.pools_first else {"contributions": uniform[:, None] * (bags.values @ self.head.weight.T)}
         return {"patches": uniform}, details
