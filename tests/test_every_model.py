@@ -42,7 +42,7 @@ SMALL = {
     "transmil": {"hidden_dim": 16, "landmarks": 8},
     "surformer": {"n_prototypes": 4, "hidden_dim": 16, "heads": 2, "head_dim": 4, "local_dim": 6},
 }
-IN_ORDER = {"cmta", "dtfd_mil", "dualtrans", "transmil"}  # methods whose specification makes the order of patches matter
+IN_ORDER = {"cmta", "dtfd_mil", "dualtrans", "transmil"}  # by specification the order of patches matters
 IDLE: dict[str, set[str]] = {  # parameters without a gradient by the method's own algebra, kept for checkpoints
     "clam_mb": {"attend.score.bias"},  # a softmax follows
     "clam_sb": {"attend.score.bias"},

@@ -1,6 +1,6 @@
-"""Two methods on the same patients: the paired difference, its interval, and two tests."""
+"""Methods on the same patients: a metric of each, the paired difference, its interval, and two tests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,60 @@ class Comparison:
     p_t: float  # two-sided, corrected resampled t-test over folds; NaN with one fold
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A metric of one method; comparable with another's of the same patients, folds and seed."""
+
+    values: Float[np.ndarray, " J"]  # by fold, mean over trainings
+    drawn: Float[np.ndarray, " R"]  # the mean over folds in every draw of patients
+    test_to_train: float = float("nan")  # test patients per training patient; NaN where values are not of folds
+
+    @property
+    def mean(self) -> float:
+        """The mean over folds."""
+        return float(self.values.mean())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the mean, over patients drawn with replacement within folds."""
+        return percentile_interval(self.drawn)
+
+    def sd(self, ddof: int = 0) -> float:
+        """The standard deviation over folds; NaN with too few of them."""
+        return float(self.values.std(ddof=ddof)) if len(self.values) > ddof else float("nan")
+
+
+def measure(trainings: Sequence[Sequence[Fold]], *, metric: str, draws: int = 1000, seed: int = 0) -> Measured:
+    """A metric of a method that was trained once or, with several seeds, more often on the same folds.
+
+    Patients are put into one order, so that all methods measured with a seed see the same draws of patients.
+
+    Raises:
+        MetricError: The metric is unknown, has no mean over folds (a p-value), or is not defined on a fold.
+    """
+    how = find_metric(metric)
+    if how.pooled is not None:
+        raise MetricError(f"{metric} has no mean over folds, so two methods cannot be compared by it. Choose another.")
+    if draws < 1:
+        raise MetricError(f"A comparison needs bootstrap draws, not {draws}.")
+    values, drawn, ratios = [], [], []
+    for folds in trainings:
+        check_folds(folds)
+        folds = [_in_order(fold) for fold in sorted(folds, key=lambda fold: fold.fold)]
+        values.append([how(fold) for fold in folds])
+        drawn.append(np.mean([how.of_draws(fold, draw_counts(fold, draws, seed)) for fold in folds], axis=0))
+        ratios += [len(fold) / len(fold.train) for fold in folds]
+    return Measured(np.mean(values, axis=0), np.mean(drawn, axis=0), float(np.mean(ratios)))
+
+
+def difference(a: Measured, b: Measured) -> Comparison:
+    """The paired difference a - b; without a t-test where the values are not of folds."""
+    by_fold, drawn = a.values - b.values, a.drawn - b.drawn
+    has_folds = np.isfinite(a.test_to_train)
+    p_t = corrected_t_test(by_fold, test_to_train=a.test_to_train) if has_folds else float("nan")
+    return Comparison(float(by_fold.mean()), *percentile_interval(drawn), p_of_draws(drawn), p_t)
+
+
 def compare(
     a: Sequence[Fold], b: Sequence[Fold], *, metric: str = "c_index", draws: int = 1000, seed: int = 0
 ) -> Comparison:
@@ -36,53 +90,8 @@ def compare(
         MetricError: Folds, patients or outcomes differ; the metric is unknown, has no mean over folds (a p-value),
             or is not defined on a fold of either.
     """
-    return Comparer({"a": a, "b": b}, metric=metric, draws=draws, seed=seed).compare("a", "b")
-
-
-class Comparer:
-    """Many methods by one metric: each is measured once, however many it is compared with.
-
-    Raises:
-        MetricError: The metric is unknown or has no mean over folds (a p-value), or there are no draws.
-    """
-
-    def __init__(
-        self, methods: Mapping[str, Sequence[Fold]], *, metric: str = "c_index", draws: int = 1000, seed: int = 0
-    ):
-        self.how = find_metric(metric)
-        if self.how.pooled is not None:
-            raise MetricError(
-                f"{metric} has no mean over folds, so two methods cannot be compared by it. Choose another."
-            )
-        if draws < 1:
-            raise MetricError(f"A comparison needs bootstrap draws, not {draws}.")
-        self.methods, self.draws, self.seed = methods, draws, seed
-        self.measured: dict[tuple, tuple[float, Float[np.ndarray, " R"]]] = {}
-
-    def compare(self, a: str, b: str) -> Comparison:
-        """As the function of that name, of two of the methods."""
-        pairs = _paired(self.methods[a], self.methods[b])
-        ours, theirs = (
-            [self._measure(name, fold) for fold in folds]
-            for name, folds in zip((a, b), zip(*pairs, strict=True), strict=True)
-        )
-        differences = np.array([one[0] - other[0] for one, other in zip(ours, theirs, strict=True)])
-        drawn = sum((one[1] - other[1]) / len(pairs) for one, other in zip(ours, theirs, strict=True))
-        ratios = [len(one) / len(one.train) for one, _ in pairs]
-        return Comparison(
-            float(differences.mean()),
-            *percentile_interval(drawn),
-            p_of_draws(drawn),
-            corrected_t_test(differences, test_to_train=float(np.mean(ratios))),
-        )
-
-    def _measure(self, method: str, fold: Fold) -> tuple[float, Float[np.ndarray, " R"]]:
-        """The metric of a fold and of its draws, which depend on the order of its patients."""
-        key = (method, fold.fold, fold.outcome.patients)
-        if key not in self.measured:
-            counts = draw_counts(fold, self.draws, self.seed)
-            self.measured[key] = (self.how(fold), self.how.of_draws(fold, counts))
-        return self.measured[key]
+    check_paired(a, b)
+    return difference(*(measure([folds], metric=metric, draws=draws, seed=seed) for folds in (a, b)))
 
 
 def p_of_draws(drawn: Float[np.ndarray, " R"]) -> float:
@@ -114,27 +123,31 @@ def corrected_t_test(differences: Float[np.ndarray, " J"], *, test_to_train: flo
     return float(2 * student.sf(abs(t), folds - 1))
 
 
-def _paired(a: Sequence[Fold], b: Sequence[Fold]) -> list[tuple[Fold, Fold]]:
-    """The folds of both by number, the patients of b in the order of a."""
+def check_paired(a: Sequence[Fold], b: Sequence[Fold]) -> None:
+    """Refuse methods that were not tested on the same patients of the same folds.
+
+    Raises:
+        MetricError: Folds, patients or outcomes differ.
+    """
     check_folds(a)
     check_folds(b)
-    ours, theirs = ({fold.fold: fold for fold in folds} for folds in (a, b))
+    ours, theirs = ({fold.fold: _in_order(fold) for fold in folds} for folds in (a, b))
     if odd := sorted(ours.keys() ^ theirs.keys()):
         raise MetricError(f"Only one of the two methods has fold {some(odd)}. Compare methods run on the same splits.")
-    return [(ours[number], _aligned(ours[number], theirs[number])) for number in sorted(ours)]
+    for number, fold in ours.items():
+        one, other = fold.outcome, theirs[number].outcome
+        if odd := sorted(set(one.patients) ^ set(other.patients)):
+            raise MetricError(
+                f"Fold {number} has other patients in the two methods: {some(odd)}. "
+                "Compare methods run on the same splits."
+            )
+        same = (one.time == other.time) & (one.event == other.event)
+        if not same.all():
+            odd = [patient for patient, equal in zip(one.patients, same, strict=True) if not equal]
+            raise MetricError(f"Fold {number}: the outcome differs between the two methods for {some(odd)}.")
 
 
-def _aligned(ours: Fold, theirs: Fold) -> Fold:
-    if odd := sorted(set(ours.outcome.patients) ^ set(theirs.outcome.patients)):
-        raise MetricError(
-            f"Fold {ours.fold} has other patients in the two methods: {some(odd)}. "
-            "Compare methods run on the same splits."
-        )
-    if ours.outcome.patients != theirs.outcome.patients:
-        place = {patient: i for i, patient in enumerate(theirs.outcome.patients)}
-        theirs = theirs.take(np.array([place[patient] for patient in ours.outcome.patients]))
-    same = (ours.outcome.time == theirs.outcome.time) & (ours.outcome.event == theirs.outcome.event)
-    if not same.all():
-        odd = [patient for patient, equal in zip(ours.outcome.patients, same, strict=True) if not equal]
-        raise MetricError(f"Fold {ours.fold}: the outcome differs between the two methods for {some(odd)}.")
-    return theirs
+def _in_order(fold: Fold) -> Fold:
+    """The same fold with its patients in alphabetical order."""
+    order = np.argsort(np.array(fold.outcome.patients))
+    return fold if (order == np.arange(len(fold))).all() else fold.take(order)

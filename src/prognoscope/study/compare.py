@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.core.errors import InputError, MetricError, some
-from prognoscope.evaluation.measured import Measured, difference, marks, mean_over_cohorts, measure, ranked
+from prognoscope.evaluation.compare import Measured, difference, measure
+from prognoscope.evaluation.ranking import marks, mean_over_cohorts, ranked
 from prognoscope.report.comparison import CELL_COLUMNS, OVERALL, Comparison
 from prognoscope.report.published import CHOSEN_LIKE_IT, published_of
 from prognoscope.report.run_folder import ORACLES

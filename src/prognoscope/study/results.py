@@ -12,7 +12,7 @@ from prognoscope.core.outcome import Outcome, Prediction, TimeBins
 from prognoscope.core.tables import read_table
 from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
 from prognoscope.evaluation.classification import accuracy, accuracy_of_draws, auroc, auroc_of_draws
-from prognoscope.evaluation.compare import Comparer
+from prognoscope.evaluation.compare import Measured, check_paired, difference, measure
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.summary import evaluate
 from prognoscope.report.run_folder import UNFINISHED, read_run_csv
@@ -150,17 +150,23 @@ def pairs_table(
 ) -> pd.DataFrame:
     """The paired differences of pairs of methods, method -> folds, for each metric."""
     rows, pairs = [], list(pairs)
+    methods = list(dict.fromkeys(method for pair in pairs for method in pair))
+    for method in methods[1:]:
+        check_paired(folds[methods[0]], folds[method])
     for metric in metrics:
-        comparer = Comparer(folds, metric=metric, draws=draws, seed=seed)
-        for a, b in pairs:
+        measured: dict[str, Measured] = {}
+        for method in methods:
             try:
-                found = comparer.compare(a, b)
+                measured[method] = measure([folds[method]], metric=metric, draws=draws, seed=seed)
             except MetricError:
                 if metric == COMPARED[0]:
                     raise
                 continue  # the metric's own row says that and why it is not defined
-            row = (found.difference, found.low, found.high, found.p_bootstrap, found.p_t)
-            rows.append((metric, a, b, *row))
+        for a, b in pairs:
+            if a in measured and b in measured:
+                found = difference(measured[a], measured[b])
+                row = (found.difference, found.low, found.high, found.p_bootstrap, found.p_t)
+                rows.append((metric, a, b, *row))
     return pd.DataFrame(rows, columns=PAIR_COLUMNS)
 
 
@@ -189,7 +195,7 @@ def _subtype_metrics(folder: Path, method: str, folds: Sequence[Fold], *, draws:
     tables = {fold.fold: read_predictions(folder / method / f"fold_{fold.fold}") for fold in folds}
     tables = {number: table for number, table in tables.items() if "subtype" in table}
     rows = []
-    for name, (measure, of_draws) in SUBTYPE_METRICS.items():
+    for name, (value_of, of_draws) in SUBTYPE_METRICS.items():
         values, drawn = [], []
         for fold in folds:
             if fold.fold not in tables:
@@ -198,7 +204,7 @@ def _subtype_metrics(folder: Path, method: str, folds: Sequence[Fold], *, draws:
             probability = table[[c for c in table if c.startswith("subtype_")]].to_numpy(float)
             label = table["subtype"].to_numpy(np.int64)
             try:
-                value = measure(probability, label=label)
+                value = value_of(probability, label=label)
             except MetricError:  # a fold with one class has no AUROC
                 value = np.nan
             of_fold = of_draws(probability, draw_counts(fold, draws, seed), label=label)

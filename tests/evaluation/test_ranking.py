@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from prognoscope.core.errors import MetricError
-from prognoscope.evaluation.measured import Measured, difference, marks, mean_over_cohorts, measure
+from prognoscope.evaluation.compare import Measured, difference, measure
+from prognoscope.evaluation.ranking import marks, mean_over_cohorts
 
 
 def known(mean: float, spread: float = 0.001, seed: int = 0) -> Measured:
