@@ -18,10 +18,10 @@ def check_hfbsurv(case: Case) -> None:
 
 
 def _check(case: Case, variant: str, prefix: str) -> None:
-    model = load_released("hfbsurv", case.weights, variant=variant)
-    inputs = {name: case[f"in:{name}"].clone().requires_grad_() for name in ("gene", "path", "cna")}
+    model = load_released("hfbsurv", case.weights, variant=variant, **case.options("modalities", "norm"))
+    inputs = {name: case[f"in:{name}"].clone().requires_grad_() for name in model.modalities}
     bags = Bags(inputs["path"], torch.ones(len(inputs["path"]), dtype=torch.int64))
-    output = model(Inputs(bags, (inputs["gene"], inputs["cna"])))
+    output = model(Inputs(bags, tuple(value for name, value in inputs.items() if name != "path")))
     details = output.details
     for name in ("attn_gene", "attn_path", "attn_cna", "code"):
         if f"out:{prefix}{name}" in case.arrays:

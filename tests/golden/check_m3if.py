@@ -25,7 +25,8 @@ def check_m3if(case: Case) -> None:
     }.items():
         if f"out:{theirs}" in case.arrays:
             case.same(output.details[ours], theirs)
-    loss = model.survival_loss(output, target(case["in:label"], case["in:censorship"]))
+    outcome = target(case["in:label"], case["in:censorship"])
+    loss = model.survival_loss(output, outcome, **case.options("alpha"))
     case.same(loss, "nll")
     loss.sum().backward()
     first = dict(model.named_parameters())[rename("fc_omic.0.0.weight", NAMES)]

@@ -28,7 +28,8 @@ def check_survpath(case: Case) -> None:
     case.same(to_all, "attn_pathway")
     case.same(output.attention["patch_to_pathway"], "attn_patch")
     assert to_all.shape[0] == n
-    loss = model.survival_loss(output, target(case["in:label"], case["in:censorship"]))
+    outcome = target(case["in:label"], case["in:censorship"])
+    loss = model.survival_loss(output, outcome, **case.options("alpha"))
     case.same(loss, "nll")
     loss.sum().backward()
     first = model.pathways.first.grad[: omics[0].shape[1]].T

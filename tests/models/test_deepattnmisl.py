@@ -121,6 +121,8 @@ def test_options_that_make_no_sense_are_refused():
         model_with(variant="original", shared_encoder=False)
     with pytest.raises(ModelError, match="num_clusters=0"):
         model_with(num_clusters=0)
+    with pytest.raises(ModelError, match="widths of at least 1, not hidden_dim=0, attention_dim=8"):
+        model_with(hidden_dim=0)
 
 
 def test_published_weights_come_without_clusters_and_say_so(tmp_path):
@@ -135,6 +137,12 @@ def test_published_weights_come_without_clusters_and_say_so(tmp_path):
     del state["rho.0.bias"]
     with pytest.raises(ModelError, match=r"lacks 'rho\.0\.bias'"):
         load_released("deepattnmisl", state)
+
+
+def test_weights_of_one_encoder_are_shared_by_all_clusters():
+    model, inputs = model_with(shared_encoder=True), inputs_of([0, 1, 2], [1, 1])
+    again = load_released("deepattnmisl", published(model, NAMES), num_clusters=3, centres=model.centres)
+    assert torch.equal(again(inputs).logits, model(inputs).logits)
 
 
 def test_published_weights_of_the_original_give_its_risk():

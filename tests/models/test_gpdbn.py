@@ -106,6 +106,8 @@ def test_mean_pooling_weighs_all_patches_alike():
     model = model_with(pooling="mean")
     output = model(inputs)
     assert_close(output.attention["patches"], torch.tensor([0.25, 0.25, 0.25, 0.25, 1.0]))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert_close(model(batch_of([301])).attention["patches"], torch.full((301,), 1 / 301))
     mean = model.path.project(inputs.bags.values[:4]).mean(dim=0, keepdim=True)
     assert_close(output.details["path"][:1], model.path.end(mean))
 
@@ -120,13 +122,14 @@ def test_what_cannot_be_is_refused():
         model_with(head="coxs")
     with pytest.raises(ModelError, match="gpdbn's encoder has 2 layers, but dropout has 3 rates"):
         model_with(dropout=(0.3, 0.3, 0.1))
+    with pytest.raises(ModelError, match=r"gpdbn's encoder needs widths of at least 1, not \(8, 0\)"):
+        model_with(encoder_widths=(8, 0))
     with pytest.raises(InputError, match="1 of 2 patients have no patches"):
         model_with()(batch_of([2, 0]))
     assert [layer[2].p for layer in model_with(dropout=(0.3, 0.2)).encoder] == [0.3, 0.2]
 
 
-def test_a_published_checkpoint_must_be_whole():
-    model = model_with(inputs="vectors", head="cox")
+def published(model):
     theirs = {"inter": "gene_path.0", "intra_gene": "gene_gene.0", "intra_path": "path_path.0"}
     theirs |= {"encoder": "encoder", "head.last": "classifier.0"}
     state = {
@@ -135,7 +138,23 @@ def test_a_published_checkpoint_must_be_whole():
         for ours in theirs
         if name.startswith(f"{ours}.")
     }
-    state["output_range"] = torch.tensor([6.0])
+    return {**state, "output_range": torch.tensor([6.0])}
+
+
+@pytest.mark.parametrize(
+    "options", [{"use_inter": False}, {"use_intra": False}, {"head": "discrete"}, {"encoder_widths": (5,)}]
+)
+def test_a_checkpoint_tells_its_blocks_and_its_head(options):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = GPDBN(5, (5,), 3, inputs="vectors", bilinear_hidden=3, **{"head": "cox", **options}).eval()
+    inputs = Inputs(Bags(torch.randn(2, 5), torch.tensor([1, 1])), (torch.randn(2, 5),))
+    assert torch.equal(load_released("gpdbn", published(model))(inputs).risk, model(inputs).risk)
+
+
+def test_a_published_checkpoint_must_be_whole():
+    model = model_with(inputs="vectors", head="cox")
+    state = published(model)
     inputs = batch_of([1, 1])
     loaded = load_released("gpdbn", state)
     one_vector = Inputs(inputs.bags, (torch.cat(inputs.omics, dim=1),))

@@ -114,19 +114,32 @@ def test_the_cox_head_compares_the_patients_of_a_step():
     assert not torch.equal(model(inputs).logits, output.logits) and torch.equal(model(inputs).risk, output.risk)
 
 
-def test_a_published_checkpoint_tells_sizes_and_must_be_whole():
-    model = model_with((), modalities=3, inputs="vectors", head="cox", variant="released")
+def published(model):
     of = {"gene": "gene", "path": "path", "cna": "cona"}
     names = {f"encode.{ours}": f"encoder_{theirs}.encoder" for ours, theirs in of.items()}
     names |= {f"to_square.{ours}": f"Linear_{theirs}" for ours, theirs in of.items()}
     names |= {f"to_pair.{ours}": f"Linear_{theirs}_a" for ours, theirs in of.items()}
     names |= {"weigh": "attention.0", "head.last": "classifier.0", "norm": "norm", "encoder": "encoder"}
-    state = {
+    return {
         theirs + name.removeprefix(ours): value
         for name, value in model.state_dict().items()
         for ours, theirs in names.items()
         if name.startswith(f"{ours}.")
     }
+
+
+@pytest.mark.parametrize(("options", "sizes"), [({"norm": "layer"}, (3, 4)), ({"modalities": 2}, (7,)), ({}, (3, 4))])
+def test_a_checkpoint_tells_its_norm_its_modalities_and_its_head(options, sizes):
+    given = {"modalities": 3, "inputs": "vectors", "variant": "released", **options}
+    inputs = batch_of([1, 1], sizes=sizes)
+    for head in ("discrete", "cox"):
+        model = model_with((), sizes, head=head, **given)
+        assert torch.equal(load_released("hfbsurv", published(model))(inputs).risk, model(inputs).risk)
+
+
+def test_a_published_checkpoint_must_be_whole():
+    model = model_with((), modalities=3, inputs="vectors", head="cox", variant="released")
+    state = published(model)
     inputs = batch_of([1, 1, 1])
     assert torch.equal(load_released("hfbsurv", state)(inputs).risk, model(inputs).risk)
     del state["Linear_path_a.weight"]

@@ -148,8 +148,10 @@ def test_all_tokens_through_landmarks_keeps_patients_apart_and_explains():
 def test_what_cannot_be_is_refused():
     with pytest.raises(ModelError, match="survpath has no pool 'patch'; did you mean 'patches'"):
         model_with(pool="patch")
-    with pytest.raises(ModelError, match="a width that four divides, not d=10"):
-        model_with(d=10)
+    for width in (2, 9):
+        with pytest.raises(ModelError, match=f"an even width of at least 4, not d={width}"):
+            model_with(d=width)
+    assert model_with(d=10).narrow[0].out_features == 2
     with pytest.raises(InputError, match=r"reads gene groups of \(3, 1, 6\) genes, not of \(3, 1, 5\)"):
         model_with()(batch_of([2], genes=(3, 1, 5)))
     with pytest.raises(InputError, match="1 of 2 patients have no patches"):

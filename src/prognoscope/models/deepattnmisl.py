@@ -134,6 +134,10 @@ class DeepAttnMISL(SurvivalModel):
         self.num_clusters, self.sample_per_patient = num_clusters, sample_per_patient
         self.mask_empty, self.is_original = chosen["mask_empty"], is_original
         hidden, width, rate = chosen["hidden_dim"], chosen["attention_dim"], chosen["dropout"]
+        if min(hidden, width) < 1:
+            raise ModelError(
+                f"deepattnmisl needs widths of at least 1, not hidden_dim={hidden}, attention_dim={width}."
+            )
         n_encoders = 1 if chosen["shared_encoder"] else num_clusters
         if is_original:
             self.recipe = ORIGINAL

@@ -98,6 +98,8 @@ class GPDBN(SurvivalModel):
     ):
         super().__init__()
         check_choices("gpdbn", {"head": head, "pooling": pooling, "inputs": inputs, "variant": variant}, CHOICES)
+        if any(width < 1 for width in encoder_widths):
+            raise ModelError(f"gpdbn's encoder needs widths of at least 1, not {tuple(encoder_widths)}.")
         rates = [dropout] * len(encoder_widths) if isinstance(dropout, int | float) else list(dropout)
         if len(rates) != len(encoder_widths):
             raise ModelError(f"gpdbn's encoder has {len(encoder_widths)} layers, but dropout has {len(rates)} rates.")

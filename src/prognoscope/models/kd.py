@@ -7,6 +7,7 @@ ICLR 2017. Both as baselines of G-HANet.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
 import torch
 import torch.nn.functional as F
@@ -103,9 +104,9 @@ class KD(SurvivalModel):
         super().__init__()
         check_choices("kd", {"loss": loss, "target": target, "maps": maps}, CHOICES)
         for option, value, fits, range_ in (
-            ("temperature", temperature, temperature > 0, "above 0"),
+            ("temperature", temperature, 0 < temperature < inf, "above 0"),
             ("weight", weight, 0 <= weight <= 1, "from 0 to 1"),
-            ("beta", beta, beta >= 0, "from 0 on"),
+            ("beta", beta, 0 <= beta < inf, "from 0 on"),
         ):
             if not fits:
                 raise ModelError(f"kd cannot work with {option}={value!r}. Give a number {range_}.")

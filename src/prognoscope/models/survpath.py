@@ -100,8 +100,8 @@ class SurvPath(SurvivalModel):
     ):
         super().__init__()
         check_choices("survpath", {"variant": variant, "attention": attention, "pool": pool}, CHOICES)
-        if d % 4:
-            raise ModelError(f"survpath needs a width that four divides, not d={d}.")
+        if d % 2 or d < 4:
+            raise ModelError(f"survpath needs an even width of at least 4, not d={d}.")
         self.fills_bags, self.pool = variant == "released", pool
         self.pathways = PathwayNetworks(group_sizes, d, dropout)
         self.project = nn.Linear(embedding_dim, d)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from prognoscope.core.bags import Bags
 from prognoscope.core.errors import InputError
 from prognoscope.models.layers.attention import GatedAttention
+from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.snn import snn_block
 
 POOLINGS = ("gated", "mean")
@@ -29,8 +30,8 @@ class BagVector(nn.Module):
     def forward(self, bags: Bags) -> tuple[Float[Tensor, "P dim"], Float[Tensor, " T"]]:
         patches = self.project(bags.values)
         if self.attend is None:
-            weights = (1.0 / bags.lengths.clamp(min=1).to(patches.device))[bags.owner]
-            return self.end(bags.mean(patches)), weights
+            lengths = bags.lengths.to(patches.device)[bags.owner]
+            return self.end(bags.mean(patches)), at_least_float32(torch.ones_like(patches[:, 0])) / lengths
         weights = bags.softmax(self.attend(patches))
         return self.end(bags.weighted_sum(weights[:, None].to(patches.dtype), patches)[:, 0]), weights
 

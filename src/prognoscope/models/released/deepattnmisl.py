@@ -46,7 +46,8 @@ def load(state: dict[str, Tensor], *, n_bins: int = 4, **options) -> SurvivalMod
         if first is not None and options.get("centres") is None:
             shape = options.get("num_clusters", n_encoders), first.shape[1]
             options["centres"] = torch.full(shape, torch.nan)  # unknown, which forward says
-        options = {"num_clusters": n_encoders, **options}
+        is_shared = n_encoders == 1 and options.get("num_clusters", 1) > 1
+        options = {"num_clusters": n_encoders, "shared_encoder": is_shared, **options}
         return load_by_names("deepattnmisl", state, NAMES, arguments, unpublished=NOT_PUBLISHED, **options)
     warnings.warn(
         "Published weights of the original deepattnmisl give a risk, but no hazards: those of this model come from no "

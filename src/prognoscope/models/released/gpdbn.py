@@ -16,14 +16,21 @@ NOT_PUBLISHED = ("head.baseline.",)
 def arguments(state: dict[str, Tensor]) -> dict[str, object]:
     """The constructor's arguments, read from the shapes."""
     widths = [len(state[name]) for name in sorted(state) if name.startswith("encoder.") and name.endswith("bias")]
-    k, gene_squared = state["intra_gene.weight"].shape
+    has_inter, has_intra = (any(name.startswith(block) for name in state) for block in ("inter.", "intra_"))
+    of_genes, of_slide = (
+        state["intra_gene.weight" if has_intra else "inter.weight"],
+        state["intra_path.weight" if has_intra else "inter.weight"],  # of equal lengths, if there is no other sign
+    )
+    n_outputs = len(state["head.last.weight"])
     return {
-        "embedding_dim": round(state["intra_path.weight"].shape[1] ** 0.5),
-        "group_sizes": (round(gene_squared**0.5),),
-        "n_bins": 4,
+        "embedding_dim": round(of_slide.shape[1] ** 0.5),
+        "group_sizes": (round(of_genes.shape[1] ** 0.5),),
+        "n_bins": n_outputs if n_outputs > 1 else 4,
         "inputs": "vectors",
-        "bilinear_hidden": k,
+        "bilinear_hidden": len(of_genes),
         "encoder_widths": tuple(widths),
-        "head": "cox",
+        "use_inter": has_inter,
+        "use_intra": has_intra,
+        "head": "cox" if n_outputs == 1 else "discrete",
         "variant": "released",
     }

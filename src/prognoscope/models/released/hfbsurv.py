@@ -23,10 +23,11 @@ def arguments(state: dict[str, Tensor]) -> dict[str, object]:
     has_three = "encode.cna.0.0.weight" in state
     alterations = (state["encode.cna.0.0.weight"].shape[1],) if has_three else ()
     code_dim, cox_hidden = state["encoder.1.0.weight"].shape
+    n_outputs = len(state["head.last.weight"])
     return {
         "embedding_dim": state["encode.path.0.0.weight"].shape[1],
         "group_sizes": (state["encode.gene.0.0.weight"].shape[1], *alterations),
-        "n_bins": 4,
+        "n_bins": n_outputs if n_outputs > 1 else 4,
         "inputs": "vectors",
         "modalities": 3 if has_three else 2,
         "hidden": hidden,
@@ -35,6 +36,7 @@ def arguments(state: dict[str, Tensor]) -> dict[str, object]:
         "out_inter": len(state["norm.weight"]) - hidden - out_intra,
         "cox_hidden": cox_hidden,
         "code_dim": code_dim,
-        "head": "cox",
+        "norm": "batch" if "norm.running_mean" in state else "layer",
+        "head": "cox" if n_outputs == 1 else "discrete",
         "variant": "released",
     }
