@@ -200,7 +200,7 @@ def test_a_patient_without_patches_is_refused():
         ({"variant": "papr"}, "ccl has no variant 'papr'; did you mean 'paper'"),
         ({"lp_pool": "joined"}, "ccl has no lp_pool 'joined'; did you mean 'joint'"),
         ({"ablation": "ccca"}, "ccl has no ablation 'ccca'; did you mean 'cca'"),
-        ({"k": 0}, "ccl needs a centre, an earlier patient and two groups, not k=0"),
+        ({"k": 0}, "ccl cannot work with k=0. Give a whole number from 1 on"),
         ({"groups": 1}, "groups=1"),
         ({"tau": 0.0}, "ccl needs tau in \\(0, 1\\], temperature above 0, alpha from 0, not tau=0.0"),
         ({"d": 15}, "ccl cannot cut tokens of width d=15 into heads=2 equal parts"),

@@ -313,7 +313,7 @@ def test_wrong_options_are_errors_that_say_what_to_do():
         create_model("mcti", **sizes, n_subtypes=2, preset="papre")
     with pytest.raises(ModelError, match="width d=16 into gene_heads=3 equal parts"):
         create_model("mcti", **sizes, n_subtypes=2, **{**SMALL, "gene_heads": 3})
-    with pytest.raises(ModelError, match="not k=0 and layers=4"):
+    with pytest.raises(ModelError, match="mcti cannot work with k=0. Give a whole number from 1 on"):
         create_model("mcti", **sizes, n_subtypes=2, k=0)
     with pytest.raises(InputError, match="1 of 2 patients have no patches"):
         model_with()(batch_of([3, 0])[0])

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import MissingFileError, ModelError
+from prognoscope.models.base import Sizes
 from prognoscope.models.registry import create_model
 
 
@@ -74,3 +75,22 @@ def test_a_checkpoint_of_another_method_is_named_with_what_it_lacks(published, t
     torch.save(published[1], path)
     with pytest.raises(ModelError, match=rf"not one of {name}.*: it lacks .*theirs\.pt"):
         create_model(name, weights=path, variant=variant)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("mcat", {"heads": 0}, "mcat cannot work with heads=0. Give a whole number from 1 on"),
+        ("mcat", {"layers": 1.5}, "mcat cannot work with layers=1.5. Give a whole number from 1 on"),
+        ("mcat", {"dropout": 2}, "mcat cannot work with dropout=2. Give a number from 0 to below 1"),
+        ("porpoise", {"dropinput": 1}, "porpoise cannot work with dropinput=1. Give a number from 0 to below 1"),
+        ("dsmil", {"query_dim": 0}, "dsmil cannot work with query_dim=0. Give a whole number from 1 on"),
+        ("dsmil", {"query_dim": True}, "dsmil cannot work with query_dim=True. Give a whole number from 1 on"),
+        ("dtfd_mil", {"residual_blocks": -1}, "dtfd_mil cannot work with residual_blocks=-1. .* from 0 on"),
+        ("transmil", {"landmarks": 0}, "A Nystrom attention needs a landmark at least, not landmarks=0"),
+        ("motcat", {"ot_reg": float("nan")}, "must be above zero, not nan and 0.5"),
+    ],
+)
+def test_what_no_network_can_have_is_refused_in_a_sentence(name, options, message):
+    with pytest.raises(ModelError, match=message):
+        create_model(name, sizes=Sizes(embedding_dim=6, group_sizes=(3, 4)), **options)

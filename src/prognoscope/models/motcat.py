@@ -109,7 +109,7 @@ class MOTCat(SurvivalModel):
     ):
         super().__init__()
         check_choices("motcat", {"ot_kernel": ot_kernel, "ot_impl": ot_impl}, CHOICES)
-        if min(ot_reg, ot_tau) <= 0:
+        if not (ot_reg > 0 and ot_tau > 0):
             raise ModelError(f"motcat's ot_reg and ot_tau must be above zero, not {ot_reg} and {ot_tau}.")
         if micro_batch is not None and micro_batch < 1:
             raise ModelError(f"A micro-batch of motcat needs a patch at least, not micro_batch={micro_batch}.")

@@ -3,6 +3,7 @@
 import inspect
 from dataclasses import asdict, fields, replace
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 
 from prognoscope.core.errors import ModelError, nearest
@@ -68,12 +69,14 @@ def create_model(
         options: Sizes given one by one, and the method's own options.
 
     Raises:
-        ModelError: No such method or option, a size is missing, or the checkpoint does not fit.
+        ModelError: No such method or option, a value that no network can have, a size is missing, or the checkpoint
+            does not fit.
     """
     kind = model_class(name)
     known = set(inspect.signature(kind).parameters)
     if strange := sorted(set(options) - known):
         raise ModelError(f"{name} has no option {strange[0]!r}; {nearest(strange[0], known)}")
+    _refuse_impossible(name, kind, options)
     if weights is not None:
         from prognoscope.models.released.loading import load_released, read_weights
 
@@ -91,6 +94,22 @@ def create_model(
 def sizes_for(name: str, sizes: Sizes) -> Sizes:
     """The sizes without names of genes, which are long, for a method that has no use for them."""
     return sizes if "gene_names" in inspect.signature(model_class(name)).parameters else replace(sizes, gene_names=())
+
+
+def _refuse_impossible(name: str, kind: type[SurvivalModel], options: dict[str, object]) -> None:
+    """Refuse rates of dropout that are none, and counts and widths that are not whole or too small."""
+    for option, value in options.items():
+        default = inspect.signature(kind).parameters[option].default
+        if option.startswith("drop") or option.endswith("dropout"):
+            fits, wanted = value is None or 0 <= value < 1, "number from 0 to below 1"
+        elif type(default) is int:  # of widths and counts; that of a switch is a bool
+            least = min(default, 1)
+            fits = value is None or (isinstance(value, Integral) and not isinstance(value, bool) and value >= least)
+            wanted = f"whole number from {least} on"
+        else:
+            continue
+        if not fits:
+            raise ModelError(f"{name} cannot work with {option}={value!r}. Give a {wanted}.")
 
 
 def _optional(kind: type[SurvivalModel]) -> set[str]:

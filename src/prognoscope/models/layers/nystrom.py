@@ -51,6 +51,8 @@ class NystromAttention(nn.Module):
             raise ModelError(f"Tokens of width {dim} cannot be cut into {heads} equal heads.")
         if kernel % 2 == 0:
             raise ModelError(f"A convolution centred on each token has an odd number of taps, not {kernel}.")
+        if landmarks is not None and landmarks < 1:
+            raise ModelError(f"A Nystrom attention needs a landmark at least, not landmarks={landmarks}.")
         self.heads, self.landmarks, self.steps = heads, landmarks or dim // 2, steps
         self.exact, self.legacy = exact, legacy
         self.to_qkv = nn.Linear(dim, 3 * dim, bias=False)
