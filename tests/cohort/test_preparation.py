@@ -98,6 +98,14 @@ def test_a_preparation_comes_back_from_json_exactly(bins_from):
     assert again.to_dict() == preparation.to_dict()
 
 
+def test_genes_can_be_left_as_the_table_has_them():
+    cohort = full_cohort()
+    preparation = Preparation.fit(cohort, cohort.patients[:30], scale="none")
+    again = Preparation.from_dict(json.loads(json.dumps(preparation.to_dict(), allow_nan=False)))
+    known = [patient for patient in cohort.patients if patient in cohort.omics.values.index]
+    np.testing.assert_array_equal(again.prepare(cohort, known).omics[0], cohort.omics.values.loc[known])
+
+
 def test_the_order_of_gene_groups_survives_a_file_with_sorted_keys(tmp_path):
     cohort = full_cohort()
     preparation = Preparation.fit(cohort, cohort.patients, groups={"Z": ("A", "B"), "M": ("C",), "A": ("B",)})

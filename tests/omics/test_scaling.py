@@ -95,8 +95,19 @@ def test_clipping_beyond_all_values_changes_nothing(train):
 
 
 @given(TABLES, st.sampled_from([None, 5.0]))
-def test_a_scaler_comes_back_from_json_exactly(train, clip):
-    scaler = OmicsScaler.fit(train, GROUPS, clip=clip)
+def test_genes_without_scaling_are_those_of_the_table_clipped_and_filled(train, clip):
+    scaler = OmicsScaler.fit(train, GROUPS, clip=clip, scale="none", counts=("B_rnaseq",))
+    present = train[train.notna().any(axis=1)]
+    cut = present.astype(np.float64).clip(*((None, None) if clip is None else (-clip, clip)))
+    filled = cut.fillna(cut.median()).astype(np.float32)
+    same(scaler.transform(present), [filled[list(columns)] for columns in GROUPS.values()])
+    scaled = OmicsScaler.fit(train, GROUPS, clip=clip)
+    assert (scaler.columns, scaler.notes) == (scaled.columns, scaled.notes)
+
+
+@given(TABLES, st.sampled_from([None, 5.0]), st.sampled_from(["zscore", "none"]))
+def test_a_scaler_comes_back_from_json_exactly(train, clip, scale):
+    scaler = OmicsScaler.fit(train, GROUPS, clip=clip, scale=scale)
     again = OmicsScaler.from_dict(json.loads(json.dumps(scaler.to_dict(), sort_keys=True, allow_nan=False)))
     assert again == scaler
     assert list(again.groups) == list(GROUPS)
@@ -178,5 +189,7 @@ def test_impossible_values_and_options_are_refused():
         OmicsScaler.fit(train.iloc[:1], GROUPS)
     with pytest.raises(OmicsError, match="clipped at plus and minus 0"):
         OmicsScaler.fit(train, GROUPS, clip=0.0)
+    with pytest.raises(OmicsError, match="cannot be scaled by 'minmax'. Choose zscore or none"):
+        OmicsScaler.fit(train, GROUPS, scale="minmax")
     with pytest.raises(OmicsError, match="stored scaler of genes is incomplete"):
         OmicsScaler.from_dict({"columns": []})

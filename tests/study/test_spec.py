@@ -54,6 +54,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "cohort.omics.unsuffixed": st.sampled_from(["refuse", "mutation", "ignore"]),
     "cohort.omics.clip": positive,
     "cohort.omics.min_coverage": share,
+    "cohort.omics.scale": st.sampled_from(["zscore", "none"]),
     "cohort.subtype.table": text,
     "cohort.subtype.patient": text,
     "cohort.subtype.column": text,
@@ -107,7 +108,7 @@ NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "c
 NOT_WITH |= {"methods.ablations", "methods.ablation_of", "methods.row", "methods.of"}
 TOGETHER = {  # keys that a section must have besides
     "cohort.features": {"folder": "features"},
-    "cohort.omics": {"table": "genes.csv"},
+    "cohort.omics": {"table": "genes.csv", "groups": "groups.csv"},
     "cohort.subtype": {"table": "s.csv", "column": "c"},
     "training.search": {"space": {"epochs": [1, 2]}},
 }
@@ -220,9 +221,9 @@ def test_a_key_in_the_wrong_section_is_told_its_home(path, home):
 def test_a_key_without_a_value_is_as_good_as_absent(path):
     values, without = fresh(), fresh()
     place(values, path, None)
-    above = path.rpartition(".")[0]
+    above, _, last = path.rpartition(".")
     if above in TOGETHER:
-        place(without, f"{above}.x", 0).pop("x")
+        place(without, path, None).pop(last)
     if path in ("cohort.omics.table", "cohort.subtype.table", "cohort.subtype.column", "cohort.features.folder"):
         with pytest.raises(StudyError, match="is missing; add it|give the folder"):
             parse_study(values)
@@ -294,6 +295,7 @@ WRONG = {
     "cohort.clinical.patient": (["a"], "must be text, not a list"),
     "cohort.clinical.table": ({"a": 1}, r"must be one value or a list in \[brackets\], not keys and values"),
     "cohort.omics": (["genes.csv"], "must be a section of keys and values, not a list"),
+    "cohort.omics.scale": ("z", "must be zscore or none, not 'z'"),
     "protocol": ("papers", "must be honest or paper, not 'papers'; did you mean 'paper'?"),
     "features.overlap_px": (300, "overlap_px is 300, but must be less than patch_px, 256"),
     "name": ("a/b", "must be of letters, digits, dots, dashes and underscores, not 'a/b'"),
@@ -375,3 +377,12 @@ def test_a_path_that_begins_at_the_root_stays_as_it_is(simulated, tmp_path):
     assert split_spec(spec, tmp_path).files == (str(tmp_path / "a/{fold}.csv"),)
     assert split_spec(parse_study(fresh() | {"splits": {"table": "/b.csv"}}), tmp_path).table == "/b.csv"
     assert feature_spec(spec, tmp_path).weights == str(tmp_path / "w")
+
+
+def test_gene_groups_can_only_be_left_out_where_there_are_some():
+    values = fresh()
+    place(values, "cohort.omics.min_coverage", 0.9).pop("groups")
+    with pytest.raises(StudyError, match="cohort.omics: min_coverage leaves out gene groups, so give their file"):
+        parse_study(values)
+    values["cohort"]["omics"]["min_coverage"] = 0
+    assert parse_study(values).cohort.omics.groups is None

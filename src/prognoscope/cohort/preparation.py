@@ -19,7 +19,7 @@ from prognoscope.core.genes import GeneSelection
 from prognoscope.core.outcome import Outcome, TimeBins
 from prognoscope.omics.differential import ChosenGenes, choose_genes, risk_groups
 from prognoscope.omics.groups import assign_columns
-from prognoscope.omics.scaling import OmicsScaler
+from prognoscope.omics.scaling import OmicsScaler, Scale
 
 BinsFrom = Literal["train", "cohort"]
 
@@ -54,6 +54,7 @@ class Preparation:
         n_bins: int = 4,
         bins_from: BinsFrom = "train",
         clip: float | None = None,
+        scale: Scale = "zscore",
         groups: Mapping[str, tuple[str, ...]] | None = None,
         selection: GeneSelection | None = None,
     ) -> "Preparation":
@@ -63,6 +64,7 @@ class Preparation:
             bins_from: "train": inner edges from training patients, outer ones infinite. "cohort": the published rule,
                 with edges from everybody's times, test patients included, closed at the first and the last.
             clip: Raw gene values are cut at plus and minus this, which suits tables of z-scores.
+            scale: Genes are standardised, or "none": left as the table has them, clipped and filled.
             groups: Gene group -> genes; by default the cohort's, and without any one group of all columns.
             selection: Which genes of each group are kept; by default all that vary.
 
@@ -83,10 +85,10 @@ class Preparation:
             training = values.loc[[patient for patient in train.patients if patient in known]]
             wanted = groups if groups is not None else cohort.groups
             columns = assign_columns(list(values.columns), wanted, source=cohort.omics.source)
-            scaler = OmicsScaler.fit(training, columns, clip=clip)
+            scaler = OmicsScaler.fit(training, columns, clip=clip, scale=scale)
             if selection is not None:
                 genes = _choose(training, scaler, bins, train.outcome, selection)
-                scaler = OmicsScaler.fit(training, genes.groups, clip=clip, counts=genes.counts)
+                scaler = OmicsScaler.fit(training, genes.groups, clip=clip, counts=genes.counts, scale=scale)
         encoder = None
         if cohort.covariates is not None:
             encoder = CovariateEncoder.fit(cohort.covariates.reindex(list(train.patients)))

@@ -9,9 +9,10 @@ from prognoscope.models.base import SurvivalModel
 
 
 def gene_attribution(model: SurvivalModel, inputs: Inputs, *, steps: int = 32) -> tuple[Float[Tensor, "P _"], ...]:
-    """Integrated gradients of the risk on the straight way from the average patient (all genes zero), per gene group.
+    """Integrated gradients of the risk on the straight way from all genes zero, per gene group.
 
-    They add up to the risk minus that of the average patient with the same slides, but for the error of `steps` points.
+    They add up to the risk minus that with the same slides and genes zero, which where genes are standardised is the
+    average patient's, but for the error of `steps` points.
 
     Source: Sundararajan, Taly, Yan: Axiomatic attribution for deep networks. ICML 2017.
     """

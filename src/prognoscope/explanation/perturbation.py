@@ -9,7 +9,7 @@ from prognoscope.models.base import SurvivalModel
 
 
 def gene_group_effects(model: SurvivalModel, inputs: Inputs) -> Float[Tensor, "P S"]:
-    """For each gene group, the risk minus the risk with that group set to the average patient's (zero)."""
+    """For each gene group, the risk minus the risk with that group set to zero, the average of standardised genes."""
     model.eval()
     effects = []
     with torch.inference_mode():

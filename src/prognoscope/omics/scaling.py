@@ -1,7 +1,8 @@
-"""Standardised genes, group by group, by what training patients are like."""
+"""Genes filled and standardised, group by group, by what training patients are like."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,13 @@ from jaxtyping import Float
 
 from prognoscope.core.errors import OmicsError, some
 
+Scale = Literal["zscore", "none"]
 LISTS = ("columns", "median", "mean", "sd", "constant", "emptied", "counts")
 
 
 @dataclass(frozen=True, slots=True)
 class OmicsScaler:
-    """Fills and scales each column by the median, mean and SD of training patients. JSON-able."""
+    """Fills each column with the median of training patients, and scales it by their mean and SD. JSON-able."""
 
     columns: tuple[str, ...]  # that are used, each once
     median: tuple[float, ...]
@@ -27,6 +29,7 @@ class OmicsScaler:
     clipped: int = 0  # values of training patients beyond `clip`
     emptied: tuple[str, ...] = ()  # gene groups left out, because none of their columns varies
     counts: tuple[str, ...] = ()  # columns whose raw values are counts, scaled as log2(1 + count)
+    scale: Scale = "zscore"  # "none": mean and SD are known, and not used
 
     @classmethod
     def fit(
@@ -36,6 +39,7 @@ class OmicsScaler:
         *,
         clip: float | None = None,
         counts: Collection[str] = (),
+        scale: str = "zscore",
     ) -> "OmicsScaler":
         """Learn from the rows of training patients.
 
@@ -45,10 +49,15 @@ class OmicsScaler:
             clip: Raw values are cut at plus and minus this before anything else, which tames outliers of z-scores;
                 of no use in a table that does not hold z-scores.
             counts: Columns of raw counts, whose logarithms are scaled: log2(1 + count).
+            scale: "zscore", or "none", which leaves values and counts as they are but for clipping and filling: for
+                genes in a few steps, such as -1, 0 and 1.
 
         Raises:
             OmicsError: No training patient has genes, no column varies, a value is infinite, or a count negative.
         """
+        if scale not in get_args(Scale):
+            raise OmicsError(f"Genes cannot be scaled by {scale!r}. Choose zscore or none.")
+        counts = counts if scale == "zscore" else ()
         if clip is not None and not clip > 0:
             raise OmicsError(f"Genes cannot be clipped at plus and minus {clip:g}. Give a positive number, such as 5.")
         wanted = list(dict.fromkeys(column for columns in groups.values() for column in columns))
@@ -82,6 +91,7 @@ class OmicsScaler:
             clipped=int((values != raw)[known].sum()),
             emptied=tuple(name for name, where in positions.items() if not where),
             counts=tuple(column for column in place if column in set(counts)),
+            scale=scale,
         )
 
     @property
@@ -122,7 +132,7 @@ class OmicsScaler:
         return int(missing[~missing.all(axis=1)].sum())
 
     def transform(self, table: pd.DataFrame) -> tuple[Float[np.ndarray, "P _"], ...]:
-        """Scaled genes of any patients, float32, one array a gene group; a patient without any gene has NaN.
+        """What models read of any patients, float32, one array a gene group; a patient without any gene has NaN.
 
         Raises:
             OmicsError: Columns of training are missing, a value is infinite, or a count negative. Further columns are
@@ -132,7 +142,7 @@ class OmicsScaler:
         absent = np.isnan(values).all(axis=1)
         values = values if self.clip is None else np.clip(values, -self.clip, self.clip)
         values = np.where(np.isnan(values), np.array(self.median), values)
-        scaled = (values - np.array(self.mean)) / np.array(self.sd)
+        scaled = values if self.scale == "none" else (values - np.array(self.mean)) / np.array(self.sd)
         largest = np.finfo(np.float32).max
         scaled = np.clip(scaled, -largest, largest).astype(np.float32)
         scaled[absent] = np.nan
@@ -146,6 +156,7 @@ class OmicsScaler:
             "clip": self.clip,
             "filled": self.filled,
             "clipped": self.clipped,
+            "scale": self.scale,
         }
 
     @classmethod
@@ -158,7 +169,8 @@ class OmicsScaler:
         try:
             lists = {name: tuple(stored[name]) for name in LISTS}
             groups = {name: tuple(where) for name, where in stored["groups"]}
-            return cls(**lists, groups=groups, **{name: stored[name] for name in ("clip", "filled", "clipped")})
+            single = {name: stored[name] for name in ("clip", "filled", "clipped", "scale")}
+            return cls(**lists, groups=groups, **single)
         except (KeyError, TypeError, ValueError) as cause:
             raise OmicsError(f"The stored scaler of genes is incomplete ({cause}). Train again.") from cause
 

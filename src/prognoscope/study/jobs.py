@@ -36,8 +36,9 @@ def fold_jobs(study: Study, folder: Path, inputs: Inputs) -> list[FoldJob]:
     """A job for every method and fold, methods in turn."""
     spec, training = study.spec, study.spec.training
     is_paper = spec.protocol == "paper"
-    clip = spec.cohort.omics.clip if spec.cohort.omics else None
-    bins = {"n_bins": training.n_bins, "bins_from": "cohort" if is_paper else training.bins_from, "clip": clip}
+    bins = {"n_bins": training.n_bins, "bins_from": "cohort" if is_paper else training.bins_from}
+    if spec.cohort.omics is not None:
+        bins |= {"clip": spec.cohort.omics.clip, "scale": spec.cohort.omics.scale}
     jobs = []
     for section in spec.methods:
         choose, stop = training.choose, None

@@ -84,6 +84,13 @@ class OmicsSection(Section):
     kinds: Names | None = None  # of rnaseq, cnv, mut; None keeps all
     unsuffixed: Literal["refuse", "mutation", "ignore"] = "ignore"
     clip: float | None = Field(default=None, gt=0)
+    scale: Literal["zscore", "none"] = "zscore"  # none leaves values as they are, but for clipping and filling
+
+    @model_validator(mode="after")
+    def _groups_to_cover(self):
+        if self.min_coverage and self.groups is None:
+            raise ValueError("min_coverage leaves out gene groups, so give their file as groups, or take it away")
+        return self
 
 
 class SubtypeSection(Section):

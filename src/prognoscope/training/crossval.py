@@ -52,7 +52,7 @@ class FoldJob:
     split: Split
     spec: TrainingSpec
     pack: Path | None = None  # of the embeddings
-    bins: Mapping[str, object] = field(default_factory=dict)  # n_bins, bins_from, clip: see Preparation.fit
+    bins: Mapping[str, object] = field(default_factory=dict)  # n_bins, bins_from, clip, scale: see Preparation.fit
     metric: Metric | None = None
     gene_metric: GeneMetric | None = None  # of genes that a method tells from slides
     notes: Mapping[str, object] = field(default_factory=dict)  # go into the model card
