@@ -181,3 +181,10 @@ def test_gene_groups_without_a_gene_of_the_table_are_told(study_folder):
     audit = Study.load(study_folder / "study.yaml").check()
     assert "1 of 7 gene groups have no gene in the table and are left out: Imaginary." in audit.warnings
     assert ("Imaginary", 0) in list(audit.tables["Gene groups"].itertuples(index=False, name=None))
+
+
+def test_genes_are_scaled_or_not_as_the_study_says(simulated, tmp_path):
+    changes = ["cohort.omics.scale=none", "methods=[coxph]", "evaluation.surgery=false"]
+    run = Study.load(simulated / "study.yaml", changes).run(tmp_path / "raw")
+    about = json.loads((run.folder / "coxph" / "fold_0" / "model.json").read_text())
+    assert about["preparation"]["omics"]["scale"] == "none"
