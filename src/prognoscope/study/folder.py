@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import StudyError, some
 from prognoscope.core.files import remove_leftovers, sha256, write_table, write_text
 from prognoscope.study.jobs import Inputs, optimism
+from prognoscope.study.spec import parse_study
 from prognoscope.study.study import Study, device_of
 from prognoscope.study.yaml_file import read_yaml
 from prognoscope.training.jobs import Failure
@@ -36,6 +38,8 @@ def check_folder(study: Study, folder: Path) -> None:
     before, now = read_yaml(path), resolved(study)
     if not isinstance(before, dict):
         raise StudyError(f"{path} is not the study file of a run. Remove the folder, or choose another with --out.")
+    with suppress(StudyError):  # a file from before a setting came in has its default
+        before = parse_study(before).model_dump(mode="json")
     if differing := [section for section in SAME_RUN if before.get(section) != now[section]]:
         raise StudyError(
             f"{folder} holds a run with other settings of {some(differing)}. Choose another folder with --out, "
