@@ -68,6 +68,16 @@ def test_first_tokens_alone_equal_those_of_all(kind, options):
     assert_close(module(bags, first_only=True), module(bags)[bags.starts])
 
 
+@pytest.mark.parametrize("first_only", [False, True])
+@pytest.mark.parametrize("options", [{}, {"legacy": True}, {"exact": True}])
+def test_rows_kept_on_the_way_are_the_first_of_each_map(options, first_only):
+    module, bags, rows = attention(**options), sequences([1, 5, 8, 9, 17, 40, 5, 1030, 1030]), []
+    module(bags, first_only=first_only, rows=rows)
+    maps = [module.map(x, first_only=True)[:, 0, -len(x) :].mT for x in bags.split(bags.values)]
+    assert_close(rows[0], torch.cat(maps).detach())
+    assert not rows[0].requires_grad
+
+
 def test_in_float32_long_and_short_sequences_together_equal_each_alone():
     module = attention().float()
     bags = Bags(torch.randn(9000 + 3 + 700, DIM), torch.tensor([9000, 3, 700]))

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.errors import ModelError
-from prognoscope.models.layers.by_length import map_by_length
+from prognoscope.models.layers.by_length import in_order, map_by_length
 from prognoscope.models.layers.precision import at_least_float32
 
 RECOMPUTE_ABOVE = 65_536  # tokens of a sequence; a layer of longer ones is computed again in the backward pass
@@ -60,9 +60,18 @@ class NystromAttention(nn.Module):
         self.to_out = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, bags: Bags, *, first_only: bool = False) -> Float[Tensor, "_ D"]:
-        """The new tokens, (T, dim), or, far cheaper, the first token of each sequence, (P, dim)."""
-        mixed = map_by_length(bags, lambda x: self._mix(x, first_only))
+    def forward(
+        self, bags: Bags, *, first_only: bool = False, rows: list[Tensor] | None = None
+    ) -> Float[Tensor, "_ D"]:
+        """The new tokens, (T, dim), or, far cheaper, the first token of each sequence, (P, dim).
+
+        Args:
+            rows: Gets the first row of every sequence's `map` on its tokens, (T, heads), without gradient.
+        """
+        kept: list[Tensor] | None = None if rows is None else []
+        mixed = map_by_length(bags, lambda x: self._mix(x, first_only, kept))
+        if rows is not None:
+            rows.append(in_order(bags, kept))
         return self.dropout(self.to_out(mixed))
 
     def map(self, x: Float[Tensor, "n D"], *, first_only: bool = False) -> Float[Tensor, "h r k"]:
@@ -88,8 +97,8 @@ class NystromAttention(nn.Module):
         a1, a2, a3 = ((scale * a @ b.mT).softmax(dim=-1) for a, b in ((q, k_mean), (q_mean, k_mean), (q_mean, k)))
         return a1 @ pseudo_inverse(a2[None], a2.sum(dim=-2).amax()[None], self.steps)[0] @ a3
 
-    def _mix(self, x: Float[Tensor, "B n D"], first_only: bool) -> Float[Tensor, "B r D"]:
-        """Sequences of one length, with all their rows or only the first."""
+    def _mix(self, x: Float[Tensor, "B n D"], first_only: bool, kept: list[Tensor] | None) -> Float[Tensor, "B r D"]:
+        """Sequences of one length, with all their rows or only the first; `kept` gets the first of their maps."""
         n, m = x.shape[1], self.landmarks
         short = n < m and not self.legacy
         is_exact = self.exact and n <= m
@@ -101,7 +110,9 @@ class NystromAttention(nn.Module):
         if short and not is_exact:
             q = F.linear(x, w_q)
             with torch.autocast(x.device.type, enabled=False):
-                mixed = self._mix_short(*map(self._heads, map(at_least_float32, (q, k, v))), 1 if first_only else n)
+                mixed = self._mix_short(
+                    *map(self._heads, map(at_least_float32, (q, k, v))), 1 if first_only else n, kept
+                )
         else:
             q = F.linear(x[:, start : start + (1 if first_only else n)], w_q)
             means = (
@@ -109,20 +120,29 @@ class NystromAttention(nn.Module):
             )  # projections of means are means of projections
             landmarks = F.linear(means, torch.cat([w_q, w_k])).chunk(2, dim=-1)
             with torch.autocast(x.device.type, enabled=False):
-                mixed = self._mix_long(*map(self._heads, map(at_least_float32, (q, k, v, *landmarks))), is_exact)
+                mixed = self._mix_long(*map(self._heads, map(at_least_float32, (q, k, v, *landmarks))), is_exact, kept)
+            if kept is not None:
+                kept[-1] = kept[-1][:, p:]
         return mixed.transpose(1, 2).flatten(2) + self._along(v, start, 1 if first_only else n)
 
-    def _mix_long(self, q, k, v, q_mean, k_mean, is_exact: bool) -> Float[Tensor, "B h r e"]:
+    def _mix_long(self, q, k, v, q_mean, k_mean, is_exact: bool, kept) -> Float[Tensor, "B h r e"]:
         """A1 (Z (A3 v)), linear in the tokens in this order; the zeros in front are keys like any other."""
         scale = q.shape[-1] ** -0.5
         if is_exact:
+            if kept is not None:
+                with torch.no_grad():
+                    kept.append(_as_columns((scale * q[:, :, :1] @ k.mT).softmax(dim=-1)))
             return F.scaled_dot_product_attention(q, k, v, scale=scale)
         a2 = (scale * q_mean @ k_mean.mT).softmax(dim=-1)
         inverse = pseudo_inverse(a2, a2.sum(dim=-2).amax(dim=(1, 2)), self.steps)
+        if kept is not None:
+            with torch.no_grad():
+                a1, a3 = ((scale * a @ b.mT).softmax(dim=-1) for a, b in ((q[:, :, :1], k_mean), (q_mean, k)))
+                kept.append(_as_columns(a1 @ inverse @ a3))
         gathered = F.scaled_dot_product_attention(q_mean, k, v, scale=scale)
         return F.scaled_dot_product_attention(q, k_mean, inverse @ gathered, scale=scale)
 
-    def _mix_short(self, q, k, v, n_rows: int) -> Float[Tensor, "B h r e"]:
+    def _mix_short(self, q, k, v, n_rows: int, kept) -> Float[Tensor, "B h r e"]:
         """The same for n < m tokens, exactly: each is its own landmark, and the m - n landmarks that are zero are one
         that counts m - n times. A1, A2 and A3 are then rows and columns of one matrix."""
         n = q.shape[2]
@@ -133,6 +153,9 @@ class NystromAttention(nn.Module):
         a = (q.shape[-1] ** -0.5 * q @ k.mT + weight.log()).softmax(dim=-1)  # with the columns' weights in it
         largest = ((weight @ a) / weight).amax(dim=(1, 2))
         inverse = pseudo_inverse(root[:, None] * a / root, largest, self.steps)
+        if kept is not None:
+            with torch.no_grad():
+                kept.append(_as_columns(a[:, :, :1] / root @ inverse @ (root[:, None] * a[..., :n])))
         gathered = root[:, None] * (a[..., :n] @ v)
         return (a[:, :, :n_rows] / root) @ (inverse @ gathered)
 
@@ -161,15 +184,21 @@ class NystromLayer(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.attend = NystromAttention(dim, **options)
 
-    def forward(self, bags: Bags, *, first_only: bool = False) -> Float[Tensor, "_ D"]:
-        """The new tokens, (T, dim), or the first of each sequence, (P, dim)."""
+    def forward(
+        self, bags: Bags, *, first_only: bool = False, rows: list[Tensor] | None = None
+    ) -> Float[Tensor, "_ D"]:
+        """The new tokens, (T, dim), or the first of each sequence, (P, dim); `rows` as in `NystromAttention`."""
         if torch.is_grad_enabled() and max(bags.lengths.tolist(), default=0) > RECOMPUTE_ABOVE:
-            return checkpoint(self._forward, bags.values, bags, first_only, use_reentrant=False)
-        return self._forward(bags.values, bags, first_only)
+            return checkpoint(self._forward, bags.values, bags, first_only, rows, use_reentrant=False)
+        return self._forward(bags.values, bags, first_only, rows)
 
-    def _forward(self, values: Tensor, bags: Bags, first_only: bool) -> Float[Tensor, "_ D"]:
+    def _forward(self, values: Tensor, bags: Bags, first_only: bool, rows: list | None) -> Float[Tensor, "_ D"]:
         kept = values[bags.starts] if first_only else values
-        return kept + self.attend(bags.replace(self.norm(values)), first_only=first_only)
+        return kept + self.attend(bags.replace(self.norm(values)), first_only=first_only, rows=rows)
+
+
+def _as_columns(row: Float[Tensor, "B h 1 n"]) -> Float[Tensor, "B n h"]:
+    return row[:, :, 0].mT
 
 
 def pseudo_inverse(a: Float[Tensor, "B h m m"], scale: Float[Tensor, " B"], steps: int) -> Float[Tensor, "B h m m"]:

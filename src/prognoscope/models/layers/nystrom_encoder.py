@@ -34,14 +34,14 @@ class NystromEncoder(nn.Module):
             maps: Gets, for each layer, how much the class token draws on each of the others, a column a head.
         """
         tokens = self._first_layer(bags, maps)
-        values = self.norm(self.layer2(tokens))
+        values = self.norm(self._layer(self.layer2, tokens, maps))
         parts = [part.split([1, len(part) - 1]) for part in tokens.split(values)]
         others = torch.cat([part[1] for part in parts])
         return torch.cat([part[0] for part in parts]), Bags(others, tokens.lengths - 1)
 
     def summary(self, bags: Bags, maps: list[Tensor] | None = None) -> Float[Tensor, "P D"]:
         """The class tokens alone, for which the second layer costs far less."""
-        return self.norm(self.layer2(self._first_layer(bags, maps), first_only=True))
+        return self.norm(self._layer(self.layer2, self._first_layer(bags, maps), maps, first_only=True))
 
     def _first_layer(self, bags: Bags, maps: list[Tensor] | None) -> Bags:
         pieces, token = [], self.class_token[0].to(bags.values.dtype)
@@ -50,18 +50,18 @@ class NystromEncoder(nn.Module):
         for part, more in zip(bags.split(bags.values), copies, strict=True):
             pieces += [token, part, part[:more]]
         tokens = Bags(torch.cat(pieces), bags.lengths + torch.tensor(copies) + 1)
-        self._note(maps, self.layer1, tokens)
-        tokens = tokens.replace(self.layer1(tokens))
-        tokens = tokens if self.ppeg is None else tokens.replace(self.ppeg(tokens))
-        self._note(maps, self.layer2, tokens)
-        return tokens
+        tokens = tokens.replace(self._layer(self.layer1, tokens, maps))
+        return tokens if self.ppeg is None else tokens.replace(self.ppeg(tokens))
 
-    @torch.no_grad()
-    def _note(self, maps: list[Tensor] | None, layer: NystromLayer, tokens: Bags) -> None:
-        if maps is not None:
-            sequences = tokens.split(layer.norm(tokens.values))
-            rows = [layer.attend.map(x, first_only=True)[:, 0, 1 - len(x) :].mT for x in sequences]
-            maps.append(torch.cat(rows))
+    def _layer(
+        self, layer: NystromLayer, tokens: Bags, maps: list[Tensor] | None, **options: bool
+    ) -> Float[Tensor, "_ D"]:
+        if maps is None:
+            return layer(tokens, **options)
+        rows: list[Tensor] = []
+        values = layer(tokens, rows=rows, **options)
+        maps.append(torch.cat([part[1:] for part in tokens.split(rows[0])]))  # without what it draws on itself
+        return values
 
 
 def class_attention(rows: Float[Tensor, "T h"], bags: Bags) -> Float[Tensor, " T"]:
