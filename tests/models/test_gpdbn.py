@@ -8,6 +8,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.models.gpdbn import GPDBN
+from prognoscope.models.registry import create_model
 from prognoscope.models.released.loading import load_released
 
 TIMES = torch.tensor([5.0, 2.0, 5.0, 9.0, 1.0, 2.0])  # two ties
@@ -126,7 +127,11 @@ def test_what_cannot_be_is_refused():
         model_with(encoder_widths=(8, 0))
     with pytest.raises(InputError, match="1 of 2 patients have no patches"):
         model_with()(batch_of([2, 0]))
-    assert [layer[2].p for layer in model_with(dropout=(0.3, 0.2)).encoder] == [0.3, 0.2]
+    one_a_layer = {"encoder_widths": (8, 7), "dropout": [0.3, 0.2]}
+    model = create_model("gpdbn", embedding_dim=5, group_sizes=(3, 4), n_bins=4, **one_a_layer)
+    assert [layer[2].p for layer in model.encoder] == [0.3, 0.2]
+    with pytest.raises(ModelError, match=r"dropout=\[0.3, 1\]. Give a number from 0 to below 1"):
+        create_model("gpdbn", embedding_dim=5, group_sizes=(3, 4), n_bins=4, **one_a_layer | {"dropout": [0.3, 1]})
 
 
 def published(model):

@@ -94,3 +94,9 @@ def test_a_checkpoint_of_another_method_is_named_with_what_it_lacks(published, t
 def test_what_no_network_can_have_is_refused_in_a_sentence(name, options, message):
     with pytest.raises(ModelError, match=message):
         create_model(name, sizes=Sizes(embedding_dim=6, group_sizes=(3, 4)), **options)
+
+
+def test_rates_of_several_layers_and_ratios_that_are_not_whole_are_taken():
+    sizes = Sizes(embedding_dim=6, group_sizes=(3, 4))
+    create_model("gpdbn", sizes=sizes, dropout=[0.3, 0.3, 0.1, 0.1])
+    assert create_model("m3if", sizes=sizes, d=4, gate_ratio=2.5).squeeze.out_features == 8

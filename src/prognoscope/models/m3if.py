@@ -65,7 +65,7 @@ class M3IF(SurvivalModel):
         *,
         d: int = 256,
         img_layers: int = 4,
-        gate_ratio: float = 4,
+        gate_ratio: float = 4.0,
         head_activation: str | None = None,
         dropout: float = 0.25,
         head_dropout: float = 0.5,

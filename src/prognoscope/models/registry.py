@@ -3,7 +3,7 @@
 import inspect
 from dataclasses import asdict, fields, replace
 from importlib import import_module
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 
 from prognoscope.core.errors import ModelError, nearest
@@ -101,7 +101,9 @@ def _refuse_impossible(name: str, kind: type[SurvivalModel], options: dict[str, 
     for option, value in options.items():
         default = inspect.signature(kind).parameters[option].default
         if option.startswith("drop") or option.endswith("dropout"):
-            fits, wanted = value is None or 0 <= value < 1, "number from 0 to below 1"
+            rates = value if isinstance(value, list | tuple) else [value]  # of gpdbn one a layer
+            fits = value is None or all(isinstance(rate, Real) and 0 <= rate < 1 for rate in rates)
+            wanted = "number from 0 to below 1"
         elif type(default) is int:  # of widths and counts; that of a switch is a bool
             least = min(default, 1)
             fits = value is None or (isinstance(value, Integral) and not isinstance(value, bool) and value >= least)
