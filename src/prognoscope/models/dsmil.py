@@ -55,8 +55,9 @@ class DSMIL(SurvivalModel):
     departures = (
         "One output a time bin and the likelihood on both streams stand for the classes and the cross-entropies of the "
         "original, with its weights of one half each.",
-        "The query has two layers as in the released code, where the paper's text has one; the prediction is the bag "
-        "stream's as released, where the text averages both (average=True does).",
+        "The query has two layers and values are the embeddings, as in the released code, where the paper's text has "
+        "one layer for each; the prediction is the bag stream's as released, where the text averages both "
+        "(average=True does).",
         "The learning rate falls towards zero along its cosine, where the released code ends at 5e-6.",
         "Patches are never dropped at random: the release's default rate is zero.",
     )

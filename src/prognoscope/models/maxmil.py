@@ -43,7 +43,7 @@ class MaxMIL(PooledBags):
         "MCTI's class is told the number of time bins but builds its head for the number of tumour classes, two by "
         "default; ours has one output a bin.",
         "MCTI's code has the method, its tables do not; the rows that CMTA and CCL print are equal to the last digit, "
-        "although CCL calls them reproduced.",
+        "although CCL says that it trained all rivals anew.",
     )
 
     def forward(self, inputs: Inputs) -> Output:

@@ -40,7 +40,8 @@ class MeanMIL(PooledBags):
     found_wrong = (
         "MCTI's class is told the number of time bins but builds its head for the number of tumour classes, two by "
         "default; ours has one output a bin.",
-        "The rows that CMTA and CCL print for it are equal to the last digit, although CCL calls them reproduced.",
+        "The rows that CMTA and CCL print for it are equal to the last digit, although CCL says that it trained all "
+        "rivals anew.",
     )
 
     def pool(self, bags: Bags) -> Float[Tensor, "P H"]:
