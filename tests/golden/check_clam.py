@@ -10,7 +10,7 @@ from prognoscope.models.released.loading import load_released, rename
 
 from .case import Case, one_bag, same_survival, target
 
-LOSSES = {"svm": "smooth_top1_svm"}  # other names of one choice
+LOSSES = {"svm": "smooth_top1_svm", "ce": "cross_entropy"}  # other names of one choice
 
 
 def check_clam(case: Case) -> None:

@@ -72,7 +72,8 @@ def check_motcat_ot(case: Case) -> None:
 
 def _options(case: Case) -> dict[str, object]:
     kernel = case.meta["ot_kernel"]
-    options = {"ot_impl": SOLVERS[case.meta["ot_impl"]]} | case.options("ot_reg", "ot_tau")
+    solver = case.meta["ot_impl"]
+    options = {"ot_impl": SOLVERS.get(solver, solver)} | case.options("ot_reg", "ot_tau")
     return options if kernel == "balanced" else options | {"ot_kernel": kernel}
 
 
