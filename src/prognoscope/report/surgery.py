@@ -13,7 +13,7 @@ MEANING = (
     "what its C-index loses is what it took from them, and a method whose loss includes 0 does not need that modality, "
     "whatever it was given. A dash stands for what the method does not predict from. The last column is of a model "
     "trained anew, in one fold, on outcomes that patients have exchanged: it has nothing to learn, so it must be near "
-    "0.5, and an interval that leaves 0.5 out hints at a leak."
+    "0.5. An interval that leaves 0.5 out hints at a leak; by chance one in twenty methods has one."
 )
 
 
