@@ -48,4 +48,5 @@ def check_kd(case: Case) -> None:
     totals = [(1 - share) * nll + share * response("hazard", each).mean() for each in (4, *told)]
     golden = case["out:total_response"]  # of temperature 4, or of one of the file's own
     case.same(min(totals, key=lambda total: (total.detach() - golden).abs().item()), "total_response")
-    case.same(nll + case.meta["at_beta"] * values["at_patch"], "total_representation")
+    total = nll + case.meta["at_beta"] * values["at_patch"]  # beta takes it to where float32 is coarser than 1e-5
+    case.same(total, "total_representation", atol=max(case.atol, 1e-6 * total.item()))

@@ -17,10 +17,8 @@ def arguments(state: dict[str, Tensor]) -> dict[str, object]:
     """The constructor's arguments, read from the shapes."""
     widths = [len(state[name]) for name in sorted(state) if name.startswith("encoder.") and name.endswith("bias")]
     has_inter, has_intra = (any(name.startswith(block) for name in state) for block in ("inter.", "intra_"))
-    of_genes, of_slide = (
-        state["intra_gene.weight" if has_intra else "inter.weight"],
-        state["intra_path.weight" if has_intra else "inter.weight"],  # of equal lengths, if there is no other sign
-    )
+    sources = ("intra_gene.weight", "intra_path.weight") if has_intra else ("inter.weight",) * 2  # of equal lengths
+    of_genes, of_slide = (state[name] for name in sources)
     n_outputs = len(state["head.last.weight"])
     return {
         "embedding_dim": round(of_slide.shape[1] ** 0.5),
