@@ -10,6 +10,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import discrete_nll
+from prognoscope.explanation.gradients import patch_attribution
 from prognoscope.models.dtfd_mil import DTFDMIL, partition
 from prognoscope.models.registry import create_model
 from prognoscope.models.released.dtfd_mil import NAMES
@@ -146,3 +147,14 @@ def test_patches_are_ranked_in_float32_under_autocast():
         output, reduced = model(inputs), model.reduce(inputs.bags.values)
     expected = (reduced.float() @ model.tier1_head.weight.T) * output.attention["tier1"][:, None]
     assert_close(output.details["cam"], expected, atol=1e-7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("distill", ["afs", "maxs", "maxmins"])
+def test_a_patch_has_the_attribution_of_the_undetached_network(distill):
+    inputs = inputs_of(30, 2)
+    ours, joint = (
+        patch_attribution(model_with(distill=distill, total_instance=8, detach_tier2=detach), inputs)
+        for detach in (True, False)
+    )
+    assert_close(ours, joint)
+    assert (inputs.bags.sum(ours.abs()) > 0).all()

@@ -44,7 +44,8 @@ class DTFDMIL(SurvivalModel):
             those and the ones of lowest score ("maxmins"), none of them twice.
         cam_score: What patches are chosen by: their "risk", or the softmax of the "last" class, as released.
         num_mean_inference: Partitions whose hazards are averaged in evaluation.
-        detach_tier2: Whether the first tier learns from its own loss alone.
+        detach_tier2: Whether the first tier learns from its own loss alone. Embeddings that ask for a gradient, for
+            attributions, get it through both tiers.
         hidden_dim: H, the width of a reduced patch (L in the paper).
         attention_dim: Width of the two branches of either attention.
         residual_blocks: Of two layers each, after the reduction.
@@ -123,7 +124,8 @@ class DTFDMIL(SurvivalModel):
         """The mean over partitions that say each patch's pseudo-bag, 0 to G - 1; they stay on the CPU."""
         patches = inputs.bags.replace(self.reduce(inputs.bags.values))
         scores = self.attend(patches.values)
-        outputs = [self._predict(patches, scores, group) for group in partitions]
+        detach = self.detach_tier2 and not inputs.bags.values.requires_grad  # attributions go through both tiers
+        outputs = [self._predict(patches, scores, group, detach=detach) for group in partitions]
         first = outputs[0]
         if len(outputs) == 1:
             return first
@@ -138,7 +140,7 @@ class DTFDMIL(SurvivalModel):
         each = torch.stack([discrete_nll(one, target) for one in logits.unbind(1)], dim=1)
         return {"tier1": each.where(there, 0).sum(dim=1) / there.sum(dim=1)}
 
-    def _predict(self, patches: Bags, scores: Float[Tensor, " T"], group: Int[Tensor, " T"]) -> Output:
+    def _predict(self, patches: Bags, scores: Float[Tensor, " T"], group: Int[Tensor, " T"], *, detach: bool) -> Output:
         device, n_groups = patches.values.device, self.num_groups
         owner = torch.arange(len(patches)).repeat_interleave(patches.lengths)
         place = owner * n_groups + group  # on the CPU like all that says where things are: nothing waits for a device
@@ -160,7 +162,7 @@ class DTFDMIL(SurvivalModel):
         else:
             rows, lengths = self._choose(cam, place, sizes)
             features = patches.values[rows]
-        features = Bags(features.detach() if self.detach_tier2 else features, lengths)
+        features = Bags(features.detach() if detach else features, lengths)
         second = features.softmax(self.tier2["attend"](features.values))
         embedding = features.weighted_sum(second[:, None].to(features.values.dtype), features.values)[:, 0]
         shown = second.new_zeros(sizes.numel() if self.distill == "afs" else len(first)).index_copy(0, rows, second)
