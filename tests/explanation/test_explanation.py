@@ -11,6 +11,7 @@ from prognoscope.explanation.attention import patch_attention, percentile_rank
 from prognoscope.explanation.gradients import gene_attribution, patch_attribution
 from prognoscope.explanation.perturbation import gene_group_effects
 from prognoscope.models.abmil import ABMIL
+from prognoscope.models.ccl import CCL
 from prognoscope.models.meanmil import MeanMIL
 from prognoscope.models.snn import SNN
 
@@ -53,6 +54,12 @@ def test_patch_attribution_of_equal_patches_is_equal():
     values = torch.randn(1, 8, generator=torch.Generator().manual_seed(1)).expand(5, 8).clone()
     attribution = patch_attribution(MeanMIL(8, 4, widths=(8, 8)), Inputs(Bags(values, torch.tensor([5]))))
     assert_close(attribution, attribution[:1].expand(5))
+
+
+@pytest.mark.parametrize("model", [CCL(8, (5, 4), 4, k=2, d=16, gene_hidden=8, heads=2), SNN((5, 4), 4)])
+def test_patches_without_a_gradient_are_refused(model):
+    with pytest.raises(ModelError, match="No gradient reaches the patches of"):
+        patch_attribution(model, patients())
 
 
 def test_percentile_ranks_are_even_and_ties_share():

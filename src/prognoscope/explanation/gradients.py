@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from prognoscope.core.batch import Inputs
+from prognoscope.core.errors import ModelError
 from prognoscope.models.base import SurvivalModel
 
 
@@ -30,9 +31,16 @@ def gene_attribution(model: SurvivalModel, inputs: Inputs, *, steps: int = 32) -
 
 
 def patch_attribution(model: SurvivalModel, inputs: Inputs) -> Float[Tensor, " T"]:
-    """Gradient times embedding of the risk, per patch: to first order, what the patch adds to its patient's risk."""
+    """Gradient times embedding of the risk, per patch: to first order, what the patch adds to its patient's risk.
+
+    Raises:
+        ModelError: The risk hangs on patches without a gradient, as that of ccl, which sees clusters.
+    """
     model.eval()
     values = inputs.bags.values.detach().requires_grad_()
     risk = model(Inputs(inputs.bags.replace(values), inputs.omics, inputs.clinical)).risk.sum()
-    (gradient,) = torch.autograd.grad(risk, values)
+    gradient = torch.autograd.grad(risk, values, allow_unused=True)[0] if risk.requires_grad else None
+    if gradient is None:
+        name = type(model).__name__
+        raise ModelError(f"No gradient reaches the patches of {name}. Look at its attention instead.")
     return (gradient * values.detach()).sum(dim=1)
