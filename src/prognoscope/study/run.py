@@ -75,6 +75,8 @@ def run_study(study: Study, folder: Path, *, jobs: int = 1, progress: Callable[[
     has_surgery = study.spec.evaluation.surgery and {"bag", "omics"} <= needs
     trainings = fold_jobs(study, folder, inputs)
     failures = work_off(trainings, surgery=has_surgery, workers=workers, progress=progress)
+    if progress is not None:
+        progress(Standing(1.0, None, "measuring, comparing and drawing"))
     unfinished = {job.method.title for job in trainings if not job.is_done}
     sections = [method for method in study.spec.methods if method.title not in unfinished]
     if not sections:
