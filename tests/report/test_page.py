@@ -118,6 +118,15 @@ def test_optimistic_numbers_are_called_so_beside_every_one_of_them(run_copy):
     assert "this is no fair lead" in text_of(page)
 
 
+@pytest.mark.parametrize(
+    ("choose", "words"), [("last", "the last one counts"), ("validation_loss", "on an inner validation part")]
+)
+def test_the_page_says_which_epoch_counts(run_copy, choose, words):
+    provenance = json.loads((run_copy / "provenance.json").read_text()) | {"choose": choose}
+    (run_copy / "provenance.json").write_text(json.dumps(provenance))
+    assert words in text_of(write_report(run_copy))
+
+
 def test_a_run_of_one_method_is_not_compared(tmp_path):
     page = write_report(write_fake_run(tmp_path, skill={"coxph": 0.8}, patients=60, folds=2))
     text = text_of(page)

@@ -8,20 +8,24 @@ from prognoscope.report.words import count, interval, is_number, listed, number
 PROTOCOLS = {
     "honest": (
         "Honest protocol: every patient is predicted once, by a model that never saw them. Time bins, scaling and "
-        "everything else that is fitted come from the training part of each fold, and the epoch is chosen on an inner "
-        "validation part."
+        "everything else that is fitted come from the training part of each fold."
     ),
     "paper": (
         "Paper protocol: each method is trained and chosen as its authors did it, so that published numbers can be "
         "repeated. Where that means looking at the held-out fold, the numbers are optimistic and say so."
     ),
 }
+CHOSEN = {  # of the honest protocol
+    "validation_loss": " The epoch is chosen by its likelihood on an inner validation part.",
+    "last": " No epoch is chosen: the last one counts, and models learn from the validation part too.",
+}
 
 
 def protocol_sentence(run: RunFolder) -> str:
     """What the run's protocol means."""
     unknown = f"Protocol: {run.protocol}." if run.protocol else "The run does not say which protocol it followed."
-    return PROTOCOLS.get(run.protocol, unknown)
+    chosen = CHOSEN.get(run.provenance.get("choose"), "") if run.protocol == "honest" else ""
+    return PROTOCOLS.get(run.protocol, unknown) + chosen
 
 
 def warnings_of(run: RunFolder) -> list[tuple[str, str]]:

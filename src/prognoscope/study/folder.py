@@ -98,6 +98,7 @@ def provenance(
         "name": study.spec.name,
         "command": "prognoscope run study.yaml",
         "protocol": study.spec.protocol,
+        "choose": training.choose,  # where the protocol leaves it open
         "methods": list(methods),
         "failed": [{name: getattr(each, name) for name in ("method", "fold", "sentence")} for each in failures],
         "optimistic": optimism(study),
