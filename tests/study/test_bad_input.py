@@ -161,7 +161,7 @@ STUDY_FILE = {
         lambda f: f.set(methods=[{"name": "abmil", "hiden": 3}]),
         ["abmil has no option", "'hidden_dim'"],
     ),
-    "an option of another kind": (lambda f: f.set(methods=[{"name": "abmil", "hidden_dim": -3}]), ["hidden_dim: -3"]),
+    "an option of another kind": (lambda f: f.set(methods=[{"name": "abmil", "hidden_dim": -3}]), ["hidden_dim=-3"]),
     "a word for a number": (lambda f: f.set(training__epochs="many"), ["training.epochs must be a whole number, not"]),
     "no epochs": (lambda f: f.set(training__epochs=0), ["training.epochs must be at least 1, not 0"]),
     "an unknown unit": (lambda f: f.set(cohort__clinical__time_unit="month"), ["months, days or years", "'months'?"]),
