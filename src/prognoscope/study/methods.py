@@ -43,7 +43,7 @@ def choose_methods(
     Methods that are named are all kept, whether the cohort allows them or not.
 
     Returns:
-        The methods, and a sentence for each that is left out.
+        The methods, and for each reason to leave some out, a sentence of which and one of why.
 
     Raises:
         StudyError: Nothing is left of a group, or the cohort has not what the group is named after.
@@ -66,7 +66,10 @@ def choose_methods(
     if not chosen:
         first, why = left_out[0]
         raise StudyError(f"methods: {first.of} stands for no method that this cohort allows; of {first.title}: {why}")
-    told = (f"{method.title}, of methods: {method.of}, is left out: {why}" for method, why in left_out)
+    for_reason: dict[tuple[str, str], list[str]] = {}
+    for method, why in left_out:
+        for_reason.setdefault((method.of, why), []).append(method.title)
+    told = (f"Left out of methods: {of}: {', '.join(titles)}. {why}" for (of, why), titles in for_reason.items())
     return tuple(chosen), tuple(told)
 
 
@@ -76,8 +79,8 @@ def _why(method: MethodSection, cohort: Cohort) -> str:
     if not missing:
         return ""
     kind = model_class(method.name)
-    verb = "needs" if set(missing) & kind.needs else "learns from"
-    return f"it {verb} {' and '.join(WORDS[what] for what in missing)}, which no patient has."
+    use = "predict" if set(missing) & kind.needs else "learn"
+    return f"No patient has {' and '.join(WORDS[what] for what in missing)} to {use} from."
 
 
 def _missing(method: MethodSection, cohort: Cohort) -> list[str]:
