@@ -1,33 +1,20 @@
-"""The commands: each a thin function over the Python API. Only they print, tables by `terminal.py`."""
+"""The commands: each a thin function over the Python API. Only they print, tables and bars by `terminal.py`."""
 
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.faults import BAD_INPUT, describe
-
-if TYPE_CHECKING:
-    from prognoscope.study.clock import Standing
-from prognoscope.terminal import print_table
+from prognoscope.terminal import bar, bar_with_time_left, print_table
 
 app = typer.Typer(
     help="How long cancer patients live, predicted from slides, genes and follow-up, under one honest protocol.",
@@ -115,7 +102,7 @@ def demo(
     if study_file.exists():
         _say(f"Continuing in {folder}, which holds a simulated cohort already.")
     else:
-        with _bar("Painting slides") as advance:
+        with bar(err, "Painting slides") as advance:
             simulate_cohort(folder, patients=patients, seed=seed, workers=jobs, progress=advance)
     study = Study.load(study_file, [f"training.epochs={epochs}", f"training.seed={seed}"])
     _extract(study, jobs)
@@ -137,7 +124,7 @@ def simulate(
     """
     from prognoscope.simulation.cohort import simulate_cohort
 
-    with _bar("Simulating patients") as advance:
+    with bar(err, "Simulating patients") as advance:
         study_file = simulate_cohort(
             folder,
             patients=patients,
@@ -334,7 +321,7 @@ def methods(
 def _extract(study, jobs: int) -> dict[str, str]:
     if study.spec.cohort.slides is None:
         raise InputError("This study has no cohort.slides, so there is nothing to extract. Name their folder there.")
-    with _bar("Slides") as advance:
+    with bar(err, "Slides") as advance:
         result = study.extract(workers=jobs, progress=advance)
     if result.done or result.failed:
         done, already = len(result.done), len(result.already)
@@ -345,7 +332,7 @@ def _extract(study, jobs: int) -> dict[str, str]:
 
 
 def _run(study, folder: Path, jobs: int) -> None:
-    with _bar_with_time_left() as show:
+    with bar_with_time_left(err) as show:
         finished = study.run(folder, jobs=jobs, progress=show)
     title, table = finished.table()
     _print_table(title, table)
@@ -365,39 +352,6 @@ def _run(study, folder: Path, jobs: int) -> None:
 
 def _say(text: str) -> None:
     out.print(escape(text), soft_wrap=True, highlight=False)
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for things that take about as long as each other."""
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
-    columns += [TimeElapsedColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-@contextmanager
-def _bar_with_time_left() -> Iterator[Callable[["Standing"], None]]:
-    """A bar on stderr for a run, whose pieces differ in cost: it knows itself how far it is and what is left."""
-    columns = [BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}")]
-    columns.append(TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
-        task = progress.add_task("Preparing", total=None, left="")
-
-        def show(now: "Standing") -> None:
-            left = "" if now.left_s is None else f"{_duration(now.left_s)} left"
-            progress.update(task, completed=now.share, total=1.0, description=now.doing, left=left)
-
-        yield show
-
-
-def _duration(seconds: float) -> str:
-    """As precise as an estimate is."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _print_table(title: str, table) -> None:

@@ -1,11 +1,25 @@
-"""Tables on a terminal: numbers that never fold, text that folds between words, at any width."""
+"""What a terminal shows: tables that can be read at any width, and bars that tell how far something is."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from prognoscope.study.clock import Standing
 
 FOLD_AT, MOST_FOLDED = 24, 40  # characters that a column of text keeps in one line; the longest word it need not break
 GAP = 2  # blanks between columns
@@ -63,3 +77,36 @@ def _folded(header: str, width: int) -> str:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return "\n".join(lines)
+
+
+@contextmanager
+def bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for things that take about as long as each other."""
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    columns += [TimeElapsedColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def bar_with_time_left(console: Console) -> Iterator[Callable[["Standing"], None]]:
+    """A bar for a run, whose pieces differ in cost: it knows itself how far it is and what is left."""
+    columns = [BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}")]
+    columns.append(TextColumn("{task.description}", markup=False))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("Preparing", total=None, left="")
+
+        def show(now: "Standing") -> None:
+            left = "" if now.left_s is None else f"{_duration(now.left_s)} left"
+            progress.update(task, completed=now.share, total=1.0, description=now.doing, left=left)
+
+        yield show
+
+
+def _duration(seconds: float) -> str:
+    """As precise as an estimate is."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"

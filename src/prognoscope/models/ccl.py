@@ -28,6 +28,7 @@ from prognoscope.models.layers.kmeans import (
 )
 from prognoscope.models.layers.projection import need_groups
 from prognoscope.models.layers.snn import snn_block
+from prognoscope.models.layers.starting_points import given_or_random
 
 CHOICES = {  # the paper variant's first
     "swap_specific": (False, True),
@@ -198,12 +199,6 @@ class CCL(SurvivalModel):
             )
         if d % heads:
             raise ModelError(f"ccl cannot cut tokens of width {d=} into {heads=} equal parts.")
-        if anchor is not None and not isinstance(anchor, Tensor):
-            raise ModelError("The anchor of ccl is a tensor, given from Python. Leave it out of a study file.")
-        if anchor is not None and anchor.shape != (k, embedding_dim):
-            raise ModelError(f"The anchor of ccl has shape ({k}, {embedding_dim}), not {tuple(anchor.shape)}.")
-        if anchor is not None and not anchor.isfinite().all():
-            raise ModelError("The anchor of ccl has values that are missing or infinite. Give finite ones.")
         self.options, self.align, self.ablation, self.group_sizes = chosen, align, ablation, tuple(group_sizes)
         self.tau, self.alpha, self.temperature = tau, alpha, temperature
 
@@ -220,8 +215,9 @@ class CCL(SurvivalModel):
         self.fusion_norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, n_bins)
 
-        start = torch.randn(k, embedding_dim) if anchor is None else anchor.detach().float().clone()
-        self.register_buffer("anchor", start)
+        self.register_buffer("anchor", given_or_random(anchor, k, embedding_dim, "The anchor of ccl has"))
+        if not self.anchor.isfinite().all():
+            raise ModelError("The anchor of ccl has values that are missing or infinite. Give finite ones.")
         self.once = RememberedClusters(k, chosen["empty_cluster"]) if chosen["center_cache"] == "once" else None
         if ablation == "full":
             self.bank = CohortBank(groups or n_bins, bank_length, (4, d))

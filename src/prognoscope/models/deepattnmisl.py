@@ -19,6 +19,7 @@ from prognoscope.models.base import EarlyStop, Recipe, SurvivalModel, check_choi
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.cox_head import BaselineHazard
 from prognoscope.models.layers.kmeans import RememberedClusters, kmeans, spread_start, squared_distances
+from prognoscope.models.layers.starting_points import given_or_random
 
 VARIANTS = {  # option -> value, of those that are None
     "released": {
@@ -30,6 +31,7 @@ VARIANTS = {  # option -> value, of those that are None
     },
     "original": {"hidden_dim": 64, "attention_dim": 32, "dropout": 0.5, "shared_encoder": True, "mask_empty": True},
 }
+CENTRES = "The centres of deepattnmisl have"
 SEED, MOST_ROUNDS = 2021, 20  # of K-means, as in the notebook of the released code
 ORIGINAL = Recipe(
     learning_rate=1e-4,
@@ -157,7 +159,7 @@ class DeepAttnMISL(SurvivalModel):
         self.attend = GatedAttention(hidden, width, rate)
         self.narrow = nn.Sequential(*_layer(hidden, width, rate))
         self.head = nn.Linear(width, n_bins)
-        self.register_buffer("centres", _start(centres, num_clusters, embedding_dim))
+        self.register_buffer("centres", given_or_random(centres, num_clusters, embedding_dim, CENTRES))
         self.is_told_centres = centres is not None and not centres.isnan().any()
 
     def forward(self, inputs: Inputs) -> Output:
@@ -263,16 +265,3 @@ def _as_one(values: Float[Tensor, "T D"]) -> Bags:
 
 def _sampled(bag: Float[Tensor, "N D"], most: int, generator: torch.Generator) -> Float[Tensor, "_ D"]:
     return bag[torch.randperm(len(bag), generator=generator)[:most].sort().values].float()
-
-
-def _start(centres: Tensor | None, num_clusters: int, embedding_dim: int) -> Float[Tensor, "K D"]:
-    """The given centres, or random ones."""
-    if centres is None:
-        return torch.randn(num_clusters, embedding_dim)
-    if not isinstance(centres, Tensor):
-        raise ModelError("The centres of deepattnmisl are a tensor, given from Python. Leave them out of a study file.")
-    if centres.shape != (num_clusters, embedding_dim):
-        raise ModelError(
-            f"The centres of deepattnmisl have shape ({num_clusters}, {embedding_dim}), not {tuple(centres.shape)}."
-        )
-    return centres.detach().float().clone()

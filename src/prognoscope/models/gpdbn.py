@@ -5,23 +5,23 @@ prognosis prediction. Bioinformatics 2021.
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prognoscope.core.batch import Inputs, Output, Target
+from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import ModelError
-from prognoscope.models.base import Ablation, SurvivalModel, check_choices
+from prognoscope.models.base import Ablation, check_choices
 from prognoscope.models.layers.flat_genes import FlatGenes
-from prognoscope.models.layers.squashed_head import HEADS, SquashedHead
+from prognoscope.models.layers.squashed_head import HEADS, SquashedHead, SquashedModel
 from prognoscope.models.layers.vector_adapters import POOLINGS, BagVector, GeneVector, OneRow
 
 CHOICES = {"head": HEADS, "pooling": POOLINGS, "inputs": ("bags", "vectors"), "variant": ("paper", "released")}
 
 
-class GPDBN(SurvivalModel):
+class GPDBN(SquashedModel):
     """Bilinear maps of a gene vector and a slide vector, joined with both vectors.
 
     The method was made for one vector a modality. How a bag and thousands of genes become vectors is our decision:
@@ -141,18 +141,6 @@ class GPDBN(SurvivalModel):
         risk = self._predict(gene, path, pairs, weights).risk
         (gradient,) = torch.autograd.grad(risk.sum(), pairs)
         return {"pairs": (pairs * gradient).detach().unflatten(1, (gene.shape[1], path.shape[1]))}
-
-    def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
-        return self.head.loss(output, target, alpha)
-
-    def before_training(self, target: Target, read: Callable[[Sequence[int]], Inputs]) -> None:
-        self.head.start(target)
-
-    def to_remember(self, output: Output, target: Target) -> dict[str, Tensor]:
-        return self.head.told(output, target)
-
-    def remember(self, kept: dict[str, Tensor]) -> None:
-        self.head.follow(kept)
 
     def _vectors(self, inputs: Inputs) -> tuple[Float[Tensor, "P g"], Float[Tensor, "P p"], Float[Tensor, " T"]]:
         inputs.bags.need_patches("gpdbn")

@@ -4,21 +4,21 @@ Li et al.: HFBSurv: hierarchical multimodal fusion with factorized bilinear mode
 Bioinformatics 2022.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prognoscope.core.batch import Inputs, Output, Target
+from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import ModelError
 from prognoscope.core.genes import kind_of
-from prognoscope.models.base import SurvivalModel, check_choices
+from prognoscope.models.base import check_choices
 from prognoscope.models.layers.factorised import PatientNorm, factorised_product
 from prognoscope.models.layers.flat_genes import FlatGenes
 from prognoscope.models.layers.precision import at_least_float32
-from prognoscope.models.layers.squashed_head import HEADS, SquashedHead
+from prognoscope.models.layers.squashed_head import HEADS, SquashedHead, SquashedModel
 from prognoscope.models.layers.vector_adapters import POOLINGS, BagVector, GeneVector, OneRow
 
 CHOICES = {
@@ -32,7 +32,7 @@ CHOICES = {
 EXPRESSION, ALTERATIONS = ("rnaseq", ""), ("cnv", "mut")
 
 
-class HFBSurv(SurvivalModel):
+class HFBSurv(SquashedModel):
     """Gene expression, slide and alterations, each with its own low-rank square, then in pairs that differ most.
 
     The method was made for one vector a modality. How a bag and thousands of genes become vectors is our decision: as
@@ -174,18 +174,6 @@ class HFBSurv(SurvivalModel):
         details = {f"attn_{name}": value[:, 0] for name, value in attention.items()}
         details |= {"pair_weights": share, "uni": uni, "bi": bi, "code": code}
         return Output(logits, log_hazard_ratio, attention={"patches": weights}, details=details)
-
-    def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
-        return self.head.loss(output, target, alpha)
-
-    def before_training(self, target: Target, read: Callable[[Sequence[int]], Inputs]) -> None:
-        self.head.start(target)
-
-    def to_remember(self, output: Output, target: Target) -> dict[str, Tensor]:
-        return self.head.told(output, target)
-
-    def remember(self, kept: dict[str, Tensor]) -> None:
-        self.head.follow(kept)
 
     def _product(self, a: Float[Tensor, "P _"], b: Float[Tensor, "P _"]) -> Float[Tensor, "P o"]:
         return factorised_product(a, b, self.rank, self.product_dropout if self.training else 0.0)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from prognoscope.core.files import write_table, write_text
 from prognoscope.report.figures import render
-from prognoscope.report.page import TEMPLATES
+from prognoscope.report.rendering import rendered
 from prognoscope.report.style import file_stem, inline_svg, method_colours
 from prognoscope.report.words import DASH, count, higher_is_better, interval, listed, metric_words, number, p_cell
 
@@ -222,17 +221,7 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
         write_text(folder / name, text)
         written.append(folder / name)
     write_table(folder / "comparison.csv", comparison.table)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
-    page = environment.get_template("comparison.html").render(page=_content(comparison, pictures), css=css)
-    write_text(written[0], page)
+    write_text(written[0], rendered("comparison.html", _content(comparison, pictures)))
     return [*written, folder / "comparison.csv"]
 
 

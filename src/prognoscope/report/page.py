@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from prognoscope.core.files import write_table, write_text
 from prognoscope.report.content import page_content
 from prognoscope.report.plates import plates_of
+from prognoscope.report.rendering import rendered
 from prognoscope.report.run_folder import read_run_folder
 from prognoscope.report.style import inline_svg, method_colours
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(run_folder: Path | str) -> Path:
@@ -45,18 +43,9 @@ def write_report(run_folder: Path | str) -> Path:
             "csv_href": f"figures/{plate.stem}.csv",
         }
         shown.setdefault(plate.section, []).append(picture)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES, encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    css = Markup((TEMPLATES / "report.css").read_text(encoding="utf-8"))
     content = page_content(run, shown, absent, colours)
     page = run.folder / "report.html"
-    write_text(page, environment.get_template("report.html").render(page=content, css=css))
+    write_text(page, rendered("report.html", content))
     return page
 
 

@@ -78,7 +78,7 @@ def run_or_fail(
         else:
             on_epoch(job, 0, 0)
             function(job, lambda done, of: on_epoch(job, done, of))
-    except Exception as error:
+    except Exception as error:  # whatever stops a fold must not stop the others; it is kept with its traceback
         if isinstance(error, DiskFullError) or (isinstance(error, OSError) and error.errno in NO_ROOM):
             raise
         trace = "".join(traceback.format_exception(error))

@@ -1,10 +1,13 @@
 """The last layer of networks on one vector a patient: a hazard per time bin, or one bounded log hazard ratio."""
 
+from collections.abc import Callable, Sequence
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prognoscope.core.batch import Output, Target
+from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.losses import cox_loss, discrete_nll
+from prognoscope.models.base import SurvivalModel
 from prognoscope.models.layers.cox_head import BaselineHazard
 from prognoscope.models.layers.precision import at_least_float32
 
@@ -55,3 +58,21 @@ class SquashedHead(nn.Module):
     def follow(self, kept: dict[str, Tensor]) -> None:
         """Let the baseline hazard follow the network."""
         self.baseline.follow(kept)
+
+
+class SquashedModel(SurvivalModel):
+    """A network whose `head` is a `SquashedHead`, which has its losses and follows its training."""
+
+    head: SquashedHead
+
+    def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
+        return self.head.loss(output, target, alpha)
+
+    def before_training(self, target: Target, read: Callable[[Sequence[int]], Inputs]) -> None:
+        self.head.start(target)
+
+    def to_remember(self, output: Output, target: Target) -> dict[str, Tensor]:
+        return self.head.told(output, target)
+
+    def remember(self, kept: dict[str, Tensor]) -> None:
+        self.head.follow(kept)

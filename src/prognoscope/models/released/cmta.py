@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from prognoscope.models.released.fusion import fusion_names
+
 IN_ENCODER = {
     "cls_token": "class_token",
     "pos_layer.proj": "ppeg.conv7",
@@ -28,14 +30,7 @@ NAMES = {
     "P_in_G_Att": "cross.of_patches",
     "G_in_P_Att": "cross.of_groups",
     **{f"cross.{letter}": f"cross.{letter.lower()}" for letter in ("U", "V", "W_p", "W_g")},
-    "mm": "fuse",
-    **{
-        f"mm.linear_{theirs}{i + 1}": f"fuse.{ours}.{i}"
-        for theirs, ours in {"h": "narrow", "z": "gate", "o": "mix"}.items()
-        for i in (0, 1)
-    },
-    "mm.encoder1": "fuse.widen",
-    "mm.encoder2": "fuse.end",
+    **fusion_names("fuse"),
     "classifier": "head",
 }
 

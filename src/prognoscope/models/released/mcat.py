@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from prognoscope.models.released.fusion import fusion_names
+
 IN_SUMMARY = {
     "transformer": "transformer",
     "attention_head": "attend",
@@ -19,14 +21,7 @@ NAMES = {
         for branch, side in {"path": "patches", "omic": "genes"}.items()
         for theirs, ours in IN_SUMMARY.items()
     },
-    "mm": "summaries.fuse",
-    **{
-        f"mm.linear_{theirs}{i + 1}": f"summaries.fuse.{ours}.{i}"
-        for theirs, ours in {"h": "narrow", "z": "gate", "o": "mix"}.items()
-        for i in (0, 1)
-    },
-    "mm.encoder1": "summaries.fuse.widen",
-    "mm.encoder2": "summaries.fuse.end",
+    **fusion_names("summaries.fuse"),
     "classifier": "head",
 }
 

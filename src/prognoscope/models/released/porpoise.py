@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from prognoscope.models.released.fusion import fusion_names
+
 IN_SLIDE_PART = {
     "0": "project.0",
     "1": "project.0",
@@ -16,14 +18,7 @@ NAMES = {
     **{f"attention_net.module.{theirs}": ours for theirs, ours in IN_SLIDE_PART.items()},  # of machines with GPUs
     "rho": "narrow",
     "fc_omic": "genes",
-    "mm": "fuse",
-    **{
-        f"mm.linear_{theirs}{i + 1}": f"fuse.{ours}.{i}"
-        for theirs, ours in {"h": "narrow", "z": "gate", "o": "mix"}.items()
-        for i in (0, 1)
-    },
-    "mm.encoder1": "fuse.widen",
-    "mm.encoder2": "fuse.end",
+    **fusion_names("fuse"),
     "classifier_mm": "head",
 }
 
