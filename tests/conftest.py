@@ -14,14 +14,6 @@ settings.load_profile("suite")
 SHARED = Path(os.environ.get("PROGNOSCOPE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
-@pytest.fixture(autouse=True, scope="session")
-def no_bf16_units():
-    """Numbers of tests are in float32 wherever they run; those that are about bf16 ask for it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prognoscope.training.spec.has_bf16_units", lambda: False)
-        yield
-
-
 @pytest.fixture(scope="session")
 def data_pack() -> Path:
     """The folder of real data beside the checkout; tests that need it are skipped where it is absent."""

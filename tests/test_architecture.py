@@ -16,7 +16,8 @@ MAY_IMPORT = {
     **{folder: {"core"} for folder in ["slides", "omics", "models", "evaluation"]},
     "features": {"core", "slides"},
     "cohort": {"core", "features", "omics"},
-    "training": {"core", "cohort", "models"},
+    "runs": {"core", "evaluation"},
+    "training": {"core", "cohort", "models", "runs"},
     "explanation": {"core", "models"},
     "report": {"core", "slides", "evaluation", "explanation"},
     "simulation": {"core", "slides", "features", "omics", "cohort"},
@@ -25,7 +26,7 @@ MAY_IMPORT = {
         *("training", "evaluation", "explanation", "report"),
     },
 }
-WITHOUT_TORCH = ["slides", "omics", "evaluation", "report"]
+WITHOUT_TORCH = ["slides", "omics", "evaluation", "runs", "report"]
 LONGEST = 420  # lines; a file is one idea
 
 

@@ -6,22 +6,32 @@ import pytest
 
 from prognoscope.training import spec as module
 from prognoscope.training.crossval import run_fold
-from prognoscope.training.spec import TrainingSpec
+from prognoscope.training.spec import TrainingSpec, settled_precision
 
 
+@pytest.mark.parametrize("units", [False, True])
 @pytest.mark.parametrize(
-    ("device", "units", "settled"), [("cpu", False, "float32"), ("cpu", True, "bf16"), ("cuda:0", False, "bf16")]
+    ("asked", "device", "settled"),
+    [(None, "cpu", "float32"), (None, "cuda:0", "bf16"), ("auto", "cuda", "bf16"), ("float32", "cuda", "float32")]
+    + [("bf16", "cpu", "bf16"), ("float32", "cpu", "float32")],
 )
-def test_auto_is_bf16_where_matrix_units_multiply_it(device, units, settled, monkeypatch):
+def test_only_auto_on_a_processor_hangs_on_what_the_processor_has(asked, device, settled, units, monkeypatch):
     monkeypatch.setattr(module, "has_bf16_units", lambda: units)
-    assert TrainingSpec(device=device).precision == settled
-    assert TrainingSpec(device=device, precision="float32").precision == "float32"
-    assert TrainingSpec(device=device, precision="bf16").precision == "bf16"
+    assert settled_precision(asked, device) == settled
+    assert settled_precision("auto", "cpu") == ("bf16" if units else "float32")
+
+
+def test_a_spec_asks_the_machine_nothing(monkeypatch):
+    def asked():
+        raise AssertionError
+
+    monkeypatch.setattr(module, "has_bf16_units", asked)
+    assert TrainingSpec().precision == "float32"
 
 
 @pytest.mark.parametrize(
     ("name", "precision", "noted"),
-    [("abmil", "auto", "float32"), ("abmil", "bf16", "bf16"), ("coxph", "bf16", "float32")],
+    [("abmil", "float32", "float32"), ("abmil", "bf16", "bf16"), ("coxph", "bf16", "float32")],
 )
 def test_the_model_card_says_what_the_numbers_were_computed_in(name, precision, noted, toy, tmp_path):
     run_fold(toy.job(tmp_path, name, spec=TrainingSpec(precision=precision), recipe={"epochs": 1}))

@@ -21,7 +21,7 @@ from prognoscope.study.study import Study, device_of
 from prognoscope.training.checkpoint import load_model
 from prognoscope.training.crossval import limited
 from prognoscope.training.predict import predict
-from prognoscope.training.spec import TrainingSpec
+from prognoscope.training.spec import TrainingSpec, settled_precision
 
 
 def predict_patients(
@@ -48,7 +48,8 @@ def predict_patients(
     models = load_models(run, method)
     needs = models[0][0].needs
     cohort, embeddings = _patients_of(study, needs, models[0][1])
-    spec = TrainingSpec(device=device_of(study.spec.training.device), precision=study.spec.training.precision)
+    device = device_of(study.spec.training.device)
+    spec = TrainingSpec(device=device, precision=settled_precision(study.spec.training.precision, device))
     risks, survivals = [], []
     for model, card in models:
         preparation = limited(Preparation.from_dict(card["preparation"]), model.needs)  # not what it only learned from

@@ -17,7 +17,7 @@ from prognoscope.study.spec import parse_study
 from prognoscope.study.study import Study, device_of
 from prognoscope.study.yaml_file import read_yaml
 from prognoscope.training.jobs import Failure
-from prognoscope.training.spec import TrainingSpec
+from prognoscope.training.spec import settled_precision
 
 SAME_RUN = ("cohort", "features", "splits", "protocol", "training")  # sections that a run folder is bound to
 
@@ -104,7 +104,7 @@ def provenance(
         "optimistic": optimism(study),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
         "seed": training.seed,
-        "precision": TrainingSpec(device=device_of(training.device), precision=training.precision).precision,
+        "precision": settled_precision(training.precision, device_of(training.device)),
         "inputs": {name: sha256(study.folder / name) for name in input_files(study)},
         "notes": [*inputs.cohort.account.notes, *inputs.notes, *notes],
     }

@@ -12,7 +12,7 @@ from prognoscope.models.registry import model_class
 from prognoscope.study.search import search_of
 from prognoscope.study.study import Study, device_of
 from prognoscope.training.crossval import FoldJob, Method
-from prognoscope.training.spec import TrainingSpec
+from prognoscope.training.spec import TrainingSpec, settled_precision
 
 PUBLISHED_CHOICE = {
     "last": "last",
@@ -39,6 +39,7 @@ def fold_jobs(study: Study, folder: Path, inputs: Inputs) -> list[FoldJob]:
     bins = {"n_bins": training.n_bins, "bins_from": "cohort" if is_paper else training.bins_from}
     if spec.cohort.omics is not None:
         bins |= {"clip": spec.cohort.omics.clip, "scale": spec.cohort.omics.scale}
+    device = device_of(training.device)
     jobs = []
     for section in spec.methods:
         choose, stop = training.choose, None
@@ -51,8 +52,8 @@ def fold_jobs(study: Study, folder: Path, inputs: Inputs) -> list[FoldJob]:
             patience=training.patience or (stop.patience if stop else None),
             warm_up=stop.warm_up if stop else 0,
             earliest_stop=stop.earliest if stop else 0,
-            device=device_of(training.device),
-            precision=training.precision,
+            device=device,
+            precision=settled_precision(training.precision, device),
             threads=training.threads,
             patches_per_pass=training.patches_per_pass,
             save_every_s=training.save_every_s,

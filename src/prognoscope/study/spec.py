@@ -214,7 +214,7 @@ class TrainingSection(RecipeSection):
     bins_from: Literal["train", "cohort"] = "train"
     choose: Literal["validation_loss", "last"] = "validation_loss"
     patience: int | None = Field(default=None, ge=1)
-    precision: Literal["auto", "float32", "bf16"] = "auto"
+    precision: Literal["auto", "float32", "bf16"] | None = None  # None: float32 on a CPU, auto on a GPU
     device: str = "auto"
     threads: int = Field(default=1, ge=1)
     patches_per_pass: int | None = Field(default=None, ge=1)  # None: what suits the device

@@ -12,10 +12,9 @@ from prognoscope.core.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class TrainingSpec:
-    """How trainings run, whatever the method.
+    """How trainings run, whatever the method. It asks the machine nothing, so that it means the same in every process.
 
-    A `precision` of "auto" is settled when the spec is made, so that the spec says what the numbers were computed in,
-    in every process that it is sent to: "bf16" on a GPU and on a processor with bf16 matrix units, else "float32".
+    What "auto" means on a machine is settled before, by `settled_precision`.
     """
 
     seed: int = 0
@@ -26,16 +25,13 @@ class TrainingSpec:
     warm_up: int = 0  # first epochs that are chosen only if there are no others
     earliest_stop: int = 0  # epochs before which patience does not stop a training
     device: str = "cpu"
-    precision: Literal["auto", "float32", "bf16"] = "auto"  # of products; never auto afterwards
+    precision: Literal["float32", "bf16"] = "float32"  # of products
     threads: int = 1  # of a CPU training; fixed, because sums depend on it
     patches_per_pass: int | None = None  # a step of more is cut into passes whose gradients add up; None: by device
     save_every_s: float = 30.0  # seconds between the states that an interrupted training continues from
 
     def __post_init__(self):
         least = {"seed": 0, "threads": 1, "patches_per_pass": 1, "patience": 1, "warm_up": 0, "earliest_stop": 0}
-        if self.precision == "auto":
-            fast = self.is_on_gpu or has_bf16_units()
-            object.__setattr__(self, "precision", "bf16" if fast else "float32")
         for name, smallest in least.items():
             value = getattr(self, name)
             if value is not None and value < smallest:
@@ -56,6 +52,19 @@ def autocast(spec: TrainingSpec) -> AbstractContextManager:
     """bfloat16 where the spec wants it; models keep reductions, softmax, transport and losses in float32."""
     device = "cuda" if spec.is_on_gpu else "cpu"
     return torch.autocast(device, dtype=torch.bfloat16, enabled=spec.precision == "bf16")
+
+
+def settled_precision(asked: Literal["auto", "float32", "bf16"] | None, device: str) -> Literal["float32", "bf16"]:
+    """The precision of products on a device of this machine.
+
+    Args:
+        asked: None is "float32" on a processor, so that numbers do not hang on which one it is, and "auto" on a GPU;
+            "auto" is "bf16" on a GPU and on a processor with bf16 matrix units, else "float32".
+    """
+    if asked in ("float32", "bf16"):
+        return asked
+    is_fast = device.startswith("cuda") or (asked == "auto" and has_bf16_units())
+    return "bf16" if is_fast else "float32"
 
 
 def has_bf16_units() -> bool:

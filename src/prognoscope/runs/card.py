@@ -1,0 +1,79 @@
+"""The card beside a model's weights: what the model is, what it was made of, and how."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prognoscope.core.errors import InputError, some
+from prognoscope.core.files import read_json, write_json
+from prognoscope.core.outcome import TimeBins
+
+VERSION = 2  # a card without a version is of version 1, whose fields are the same
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What stands in `model.json`; every value is JSON-able."""
+
+    name: str  # of the method
+    title: str  # in the tables of its run
+    options: Mapping[str, Any]
+    sizes: Mapping[str, Any]  # the lengths that the data decide
+    fold: int
+    bins: tuple[float | None, ...]  # K + 1 edges in months; None where the first or last one is open
+    preparation: Mapping[str, Any]  # scalers and alike, fitted on the training patients
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # empty for what is solved at once
+    choose: str | None = None  # the rule that chose the epoch
+    chosen_epoch: int | None = None
+    precision: str = "float32"  # of products
+    protocol: str = ""
+    features: Mapping[str, Any] = field(default_factory=dict)  # how slides became embeddings
+    gene_selection: Mapping[str, Any] | None = None  # with the notes of the fold's own selection
+    teacher: Mapping[str, Any] | None = None
+    search: Mapping[str, Any] | None = None  # where settings were searched: trials, failed, folds, loss, chosen
+    key: str | None = None  # of a teacher: all that its numbers depend on
+    version: int = VERSION
+
+    @property
+    def time_bins(self) -> TimeBins:
+        """The bins whose hazards the model predicts."""
+        edges = np.array([np.nan if edge is None else edge for edge in self.bins], dtype=np.float64)
+        edges[0] = -np.inf if np.isnan(edges[0]) else edges[0]
+        edges[-1] = np.inf if np.isnan(edges[-1]) else edges[-1]
+        return TimeBins(edges)
+
+
+def edges_of(bins: TimeBins) -> tuple[float | None, ...]:
+    """The edges of bins as a card tells them."""
+    return tuple(float(edge) if np.isfinite(edge) else None for edge in bins.edges)
+
+
+def write_card(path: Path, card: ModelCard) -> None:
+    """Write a card."""
+    write_json(path, asdict(card))
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card in a file.
+
+    Raises:
+        MissingFileError: There is none.
+        InputError: It is not a card, or of a later version; says what to do.
+    """
+    found = read_json(path, "The model card", "Train it again, with the command that made it.")
+    if not isinstance(found, dict):
+        raise InputError(f"{path} is not the card of a model. Remove its folder and run the study again.")
+    if (version := found.get("version", 1)) not in range(1, VERSION + 1):
+        raise InputError(f"{path} is a card of version {version}, this program reads up to {VERSION}. Update it.")
+    needed = ("name", "options", "sizes", "fold", "bins", "preparation")
+    if missing := [name for name in needed if name not in found]:
+        raise InputError(f"{path} tells no {some(missing)} of its model. Remove its folder and run the study again.")
+    known = {each.name for each in fields(ModelCard)}
+    given = {name: value for name, value in found.items() if name in known and name != "version"}
+    edges = given["bins"]
+    if not isinstance(edges, list) or len(edges) < 2 or not all(e is None or isinstance(e, int | float) for e in edges):
+        raise InputError(f"{path} tells no time bins. Remove its folder and run the study again.")
+    return ModelCard(**{"title": given["name"], **given, "bins": tuple(edges)})

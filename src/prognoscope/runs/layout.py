@@ -1,0 +1,180 @@
+"""Every path of a run folder, and of a fold's folder in it; nowhere else is one of these names written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLD = "fold_"
+
+
+@dataclass(frozen=True, slots=True)
+class FoldFiles:
+    """The files of one method in one fold; of a teacher or a permuted training, too, where they exist."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """What was learned."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def card(self) -> Path:
+        """What the weights are of, and how they were made."""
+        return self.folder / "model.json"
+
+    @property
+    def predictions(self) -> Path:
+        """Of the test patients; written last, so that it says finished."""
+        return self.folder / "predictions.csv"
+
+    @property
+    def history(self) -> Path:
+        """A row an epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def genes(self) -> Path:
+        """Which genes the fold chose, of a method that selects them."""
+        return self.folder / "genes.csv"
+
+    @property
+    def reconstruction(self) -> Path:
+        """How well a method that tells genes from slides told them."""
+        return self.folder / "reconstruction.csv"
+
+    @property
+    def trials(self) -> Path:
+        """Of a search for settings."""
+        return self.folder / "search.csv"
+
+    @property
+    def searched(self) -> Path:
+        """A folder of what the trials of a search share while it goes on."""
+        return self.folder / "search"
+
+    @property
+    def surgery(self) -> Path:
+        """Risks with genes and bags of other patients."""
+        return self.folder / "surgery.csv"
+
+    @property
+    def state(self) -> Path:
+        """What an interrupted training continues from."""
+        return self.folder / "state.safetensors"
+
+    @property
+    def failure(self) -> Path:
+        """Why the fold has no predictions."""
+        return self.folder / "failure.json"
+
+    @property
+    def epochs(self) -> Path:
+        """Finished and all epochs, while another process works on the fold."""
+        return self.folder / "epochs.txt"
+
+    @property
+    def teacher(self) -> "FoldFiles":
+        """Of the model that taught this one."""
+        return FoldFiles(self.folder / "teacher")
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the fold has its predictions."""
+        return self.predictions.is_file()
+
+    @property
+    def number(self) -> int:
+        """Which fold it is."""
+        return int(self.folder.name.removeprefix(FOLD))
+
+
+@dataclass(frozen=True, slots=True)
+class RunFiles:
+    """The files of a run, apart from what the live report draws."""
+
+    folder: Path
+
+    @property
+    def study(self) -> Path:
+        """The study with every default written out."""
+        return self.folder / "study.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        """Where the numbers come from."""
+        return self.folder / "provenance.json"
+
+    @property
+    def account(self) -> Path:
+        """Who was left out at which step."""
+        return self.folder / "account.csv"
+
+    @property
+    def splits(self) -> Path:
+        """Who was in which part of which fold."""
+        return self.folder / "splits.csv"
+
+    @property
+    def outcomes(self) -> Path:
+        """The follow-up of everybody."""
+        return self.folder / "outcomes.csv"
+
+    @property
+    def metrics(self) -> Path:
+        """Every metric of every method and fold."""
+        return self.folder / "metrics.csv"
+
+    @property
+    def comparison(self) -> Path:
+        """Paired differences."""
+        return self.folder / "comparison.csv"
+
+    @property
+    def ablations(self) -> Path:
+        """The rows of published ablation tables."""
+        return self.folder / "ablations.csv"
+
+    @property
+    def optimism(self) -> Path:
+        """What choosing the best epoch on the reported patients would have added."""
+        return self.folder / "optimism.csv"
+
+    @property
+    def search(self) -> Path:
+        """What searches for settings chose, fold by fold."""
+        return self.folder / "search.csv"
+
+    @property
+    def surgery(self) -> Path:
+        """What each modality is worth."""
+        return self.folder / "surgery.csv"
+
+    @property
+    def figures(self) -> Path:
+        """A folder of pictures and their data."""
+        return self.folder / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The page."""
+        return self.folder / "report.html"
+
+    def fold(self, method: str, number: int) -> FoldFiles:
+        """Of one method in one fold."""
+        return FoldFiles(self.folder / method / f"{FOLD}{number}")
+
+    def permuted(self, method: str) -> FoldFiles:
+        """Of the method trained on outcomes that patients have exchanged."""
+        return FoldFiles(self.folder / method / "permuted")
+
+    def folds(self, method: str) -> Iterator[FoldFiles]:
+        """Those of a method that are there, in the order of their numbers."""
+        found = (FoldFiles(path) for path in (self.folder / method).glob(f"{FOLD}*"))
+        yield from sorted((each for each in found if each.folder.name[len(FOLD) :].isdigit()), key=lambda f: f.number)
+
+    def methods(self) -> list[str]:
+        """The titles of all that has a fold here, in alphabetical order."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and any(self.folds(path.name)))
