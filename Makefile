@@ -8,18 +8,23 @@ WORKERS ?= 2
 # One thread a process: several torch threads on a few busy cores are many times slower on small steps.
 export OMP_NUM_THREADS := 1
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint types docs clean
 demo: $(READY)
 	$(BIN)/prognoscope demo demo --jobs $(WORKERS)
 
-test: $(READY) lint
+test: $(READY) lint types
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# The documentation site, in docs/_build; needs no network once its packages are there.
+# Types, as pyright sees them in basic mode; the settings are in pyproject.toml.
+types: $(READY)
+	$(BIN)/basedpyright --level error
+
+# The documentation site, in docs/_build, with pages made from the code in docs/reference. Needs no network once its
+# packages are there.
 docs: $(READY)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
@@ -31,4 +36,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf demo docs/_build .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo docs/_build docs/reference .pytest_cache .ruff_cache .hypothesis

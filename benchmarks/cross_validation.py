@@ -12,8 +12,11 @@ from benchmarks.data import BINS, blca_like
 from benchmarks.measure import highest_mb, settled_mb
 from prognoscope.cohort.splits import SplitSpec, make_splits
 from prognoscope.evaluation.concordance import concordance
-from prognoscope.training.crossval import PREDICTIONS, FoldJob, Method
+from prognoscope.runs.layout import RunFiles
+from prognoscope.training.crossval import run_fold
+from prognoscope.training.job import FoldJob
 from prognoscope.training.jobs import cross_validate
+from prognoscope.training.method import Method
 from prognoscope.training.spec import TrainingSpec
 
 FOLDS = 5
@@ -41,13 +44,22 @@ def cross_validation_rows(
             method = Method(name, name, {}, {"epochs": epochs, "patients_per_step": patients_per_step})
             for precision in precisions:
                 spec = TrainingSpec(choose="last", device=device, precision=precision)
-                at = Path(folder) / f"{name} {precision}"
+                at = RunFiles(Path(folder) / f"{name} {precision}")
                 jobs = [
-                    FoldJob(at / f"fold_{split.fold}", method, cohort, split, spec, pack, {"n_bins": BINS}, c_index)
+                    FoldJob(
+                        at.fold(name, split.fold),
+                        method,
+                        cohort,
+                        split,
+                        spec,
+                        pack,
+                        {"n_bins": BINS},
+                        c_index,
+                    )
                     for split in splits
                 ]
                 before, start = settled_mb(device), time.perf_counter()
-                for job, failure in cross_validate(jobs, on_epoch=lambda *_: None):
+                for job, failure in cross_validate(jobs, run_fold, on_epoch=lambda *_: None):
                     if failure is not None:
                         raise RuntimeError(failure.sentence)
                     print(f"{job.method.name}, {precision}, fold {job.split.fold}: done", file=sys.stderr, flush=True)
@@ -61,7 +73,7 @@ def cross_validation_rows(
 
 def mean_c_index(jobs: Sequence[FoldJob]) -> float:
     """Over the folds' test patients."""
-    tables = [pd.read_csv(job.folder / PREDICTIONS) for job in jobs]
+    tables = [pd.read_csv(job.files.predictions) for job in jobs]
     parts = [(each["risk"].to_numpy(), each["time"].to_numpy(), each["event"].to_numpy(bool)) for each in tables]
     return sum(c_index(risk, time=time, event=event) for risk, time, event in parts) / len(parts)
 

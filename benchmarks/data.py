@@ -12,7 +12,7 @@ from prognoscope.cohort.dataset import PatientDataset
 from prognoscope.core.batch import Target
 from prognoscope.core.outcome import Outcome
 from prognoscope.features.store import Embeddings, PackedEmbeddings, pack_embeddings
-from prognoscope.models.base import Sizes
+from prognoscope.models.sizes import Sizes
 from prognoscope.omics.tables import OmicsTable
 
 DIM, BINS = 1024, 4

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from benchmarks.data import BINS, DIM, GENES, SIZES
 from prognoscope.cohort.dataset import PatientDataset
 from prognoscope.models.base import SurvivalModel
-from prognoscope.models.registry import create_model
+from prognoscope.models.creation import create_model
 from prognoscope.training.loop import losses_of, train_epoch
 from prognoscope.training.optimizer import make_optimizer, set_learning_rate
 from prognoscope.training.spec import TrainingSpec, autocast
@@ -21,7 +21,7 @@ def our_loop(
 ) -> Callable[[], int]:
     """An epoch of the package's own loop over all patients, by the method's recipe."""
     model = new_model(name, device)
-    recipe = replace(model.recipe, sampler="shuffled", patients_per_step=patients_per_step)
+    recipe = replace(model.profile.recipe, sampler="shuffled", patients_per_step=patients_per_step)
     spec = TrainingSpec(device=device, precision=precision)
     optimizer = make_optimizer(model, recipe)
     set_learning_rate(optimizer, recipe, 0)
@@ -42,7 +42,7 @@ def our_step(name: str, data: PatientDataset, device: str, precision: str) -> Ca
     def run() -> None:
         with autocast(spec):
             output = model(batch.inputs)
-        sum(losses_of(model, output, batch, model.recipe).values()).sum().backward()
+        sum(losses_of(model, output, batch, model.profile.recipe).values()).sum().backward()
 
     return run
 

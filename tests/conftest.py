@@ -1,8 +1,10 @@
 """What all tests share: quiet threads, and where the shared data lie, if they do."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from hypothesis import settings
@@ -12,6 +14,19 @@ settings.register_profile("suite", deadline=None, max_examples=25, derandomize=T
 settings.load_profile("suite")
 
 SHARED = Path(os.environ.get("PROGNOSCOPE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+GOLDEN = Path(os.environ.get("PROGNOSCOPE_GOLDEN", SHARED / "golden"))
+ABSENT = "needs the shared data"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line how many tests were skipped because the shared data are not beside the checkout, and where."""
+    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", ())]
+    # an empty parameter set is a table of cases that the absent folder would have given
+    absent = [reason for reason in reasons if ABSENT in reason or "empty parameter set" in reason]
+    if absent:
+        terminalreporter.write_line(
+            f"{len(absent)} tests, or tables of tests, were skipped: they need the shared data, absent from {SHARED}."
+        )
 
 
 @pytest.fixture(scope="session")
@@ -19,5 +34,25 @@ def data_pack() -> Path:
     """The folder of real data beside the checkout; tests that need it are skipped where it is absent."""
     folder = SHARED / "data"
     if not folder.is_dir():
-        pytest.skip(f"no data pack at {folder}")
+        pytest.skip(f"{ABSENT}: no folder {folder}")
     return folder
+
+
+@pytest.fixture
+def parsed(monkeypatch) -> Counter:
+    """How often each file was parsed, as CSV or JSON, since the test began."""
+    counts = Counter()
+    read_csv, read_text = pd.read_csv, Path.read_text
+
+    def counted_csv(path, *args, **kwargs):
+        counts[str(path)] += 1
+        return read_csv(path, *args, **kwargs)
+
+    def counted_text(path, *args, **kwargs):
+        if path.suffix == ".json":
+            counts[str(path)] += 1
+        return read_text(path, *args, **kwargs)
+
+    monkeypatch.setattr(pd, "read_csv", counted_csv)
+    monkeypatch.setattr(Path, "read_text", counted_text)
+    return counts

@@ -6,10 +6,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from prognoscope.models.registry import model_class
+from prognoscope.models.registry import profile_of
 from tests.test_every_model import NAMES, batch_of, tiny_model, total_loss
 
-WITH_BAGS = [name for name in NAMES if "bag" in model_class(name).needs and not model_class(name).fits_at_once]
+WITH_BAGS = [name for name in NAMES if "bag" in profile_of(name).needs and profile_of(name).recipe is not None]
 LENGTHS = st.one_of(st.integers(1, 40), st.integers(1, 20_000))
 
 

@@ -1,6 +1,7 @@
 """The import table of the package, held to every file; packages without torch; a light top level."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,22 +12,11 @@ import prognoscope
 
 ROOT = Path(prognoscope.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-MAY_IMPORT = {
-    "core": set(),
-    **{folder: {"core"} for folder in ["slides", "omics", "models", "evaluation"]},
-    "features": {"core", "slides"},
-    "cohort": {"core", "features", "omics"},
-    "runs": {"core", "evaluation"},
-    "training": {"core", "cohort", "models", "runs"},
-    "explanation": {"core", "models"},
-    "report": {"core", "slides", "evaluation", "explanation"},
-    "simulation": {"core", "slides", "features", "omics", "cohort"},
-    "study": {
-        *("core", "slides", "features", "omics", "cohort", "models"),
-        *("training", "evaluation", "explanation", "report"),
-    },
-}
-WITHOUT_TORCH = ["slides", "omics", "evaluation", "runs", "report"]
+PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+PICTURE = (Path(__file__).parents[1] / "docs" / "architecture.svg").read_text(encoding="utf-8")
+MAP = re.findall(r"^\| `(\w+)` \| (.+) \| (yes|no) \|$", PAGE, re.MULTILINE)  # the only import map there is
+MAY_IMPORT = {folder: set(re.findall(r"`(\w+)`", others)) for folder, others, _ in MAP}
+WITHOUT_TORCH = [folder for folder, _, torch in MAP if torch == "no"]
 LONGEST = 420  # lines; a file is one idea
 
 
@@ -41,6 +31,26 @@ def imported(file: Path) -> set[str]:
     return names
 
 
+def test_the_tree_of_the_page_is_what_is_there():
+    folders = {f"{each.parent.name}/" for each in ROOT.glob("*/__init__.py")}
+    there = folders | {each.name for each in ROOT.glob("*.py")}
+    told = set(re.findall(r"^[├└]── (\S+)", PAGE, re.MULTILINE))
+    assert told == there, f"docs/architecture.md: its tree lacks {there - told} and has {told - there} too many"
+    mapped = {f"{folder}/" for folder in MAY_IMPORT}
+    assert mapped == folders, f"docs/architecture.md: its map lacks {folders - mapped}, has {mapped - folders} too many"
+
+
+def test_imports_only_point_up_the_tree():
+    order = re.findall(r"^[├└]── (\w+)/", PAGE, re.MULTILINE)
+    assert list(MAY_IMPORT) == order
+    for folder, others in MAY_IMPORT.items():
+        assert others <= set(order[: order.index(folder)]), f"{folder} stands above something that it imports"
+
+
+def test_the_picture_shows_every_folder():
+    assert set(MAY_IMPORT) <= set(re.findall(r">(\w+)</text>", PICTURE))
+
+
 @pytest.mark.parametrize("file", [f for f in FILES if f.parent != ROOT], ids=lambda f: str(f.relative_to(ROOT)))
 def test_a_file_imports_only_what_its_folder_may(file):
     folder = file.relative_to(ROOT).parts[0]
@@ -48,8 +58,9 @@ def test_a_file_imports_only_what_its_folder_may(file):
     assert ours - {folder} <= MAY_IMPORT[folder]
 
 
-def test_cohort_takes_only_the_store_from_features():
-    taken = {n for f in (ROOT / "cohort").rglob("*.py") for n in imported(f) if n.startswith("prognoscope.features")}
+@pytest.mark.parametrize("folder", ["cohort", "training"])
+def test_whoever_learns_takes_only_the_store_from_features(folder):
+    taken = {n for f in (ROOT / folder).rglob("*.py") for n in imported(f) if n.startswith("prognoscope.features")}
     assert {name.split(".")[2] for name in taken} <= {"store"}
 
 
@@ -80,3 +91,29 @@ def test_importing_the_package_is_light():
     heavy = ["torch", "pandas", "scipy", "matplotlib", "skimage", "openslide", "lifelines", "h5py"]
     code = f"import sys, prognoscope; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_the_files_of_study_do_not_import_each_other_in_a_circle():
+    modules = {".".join(("prognoscope", *f.relative_to(ROOT).with_suffix("").parts)): f for f in FILES}
+    inside = {name for name in modules if name.startswith("prognoscope.study.")}
+    left = {m: {n for i in imported(modules[m]) for n in (i, i.rpartition(".")[0]) if n in inside} for m in inside}
+    while free := [module for module, needed in left.items() if not needed & set(left)]:
+        for module in free:
+            del left[module]
+    assert not left
+
+
+def test_no_file_imports_itself_in_a_circle():
+    """Imports inside functions count too: a circle that is put off is one still."""
+    names = {
+        ".".join(("prognoscope", *f.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__") for f in FILES
+    }
+    arrows = {}
+    for file in FILES:
+        name = ".".join(("prognoscope", *file.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+        taken = {each if each in names else each.rpartition(".")[0] for each in imported(file)}
+        arrows[name] = taken & names - {name}
+    while ends := [name for name, taken in arrows.items() if not taken & set(arrows)]:  # what leads nowhere goes
+        for name in ends:
+            del arrows[name]
+    assert not arrows, f"each of these is in a circle of imports or leads to one: {sorted(arrows)}"

@@ -1,5 +1,6 @@
 """The commands: what they say, how they end, and that their tables can be read."""
 
+import logging
 import os
 import re
 import shutil
@@ -15,15 +16,17 @@ import tifffile
 import yaml
 from rich.console import Console
 
+import prognoscope
 from prognoscope import cli
 from prognoscope.models.registry import list_models
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.spec import parse_study
 from prognoscope.study.study import Study
+from prognoscope.study.study_file import StudyFile
 from prognoscope.study.template import TEMPLATE
 
 COMMANDS = ["demo", "simulate", "init", "check", "doctor", "extract", "run", "compare", "optimism", "predict", "report"]
-COMMANDS += ["methods"]
+COMMANDS += ["methods", "schema"]
 
 
 @pytest.fixture(scope="session")
@@ -98,8 +101,31 @@ def test_the_executable_ends_with_one_sentence_and_its_code(tmp_path):
     )
 
 
+def test_the_version_the_short_help_and_the_module_itself(ask):
+    assert ask("--version")[:2] == (0, f"prognoscope {prognoscope.__version__}\n")
+    assert ask("-h") == ask("--help") and ask("run", "-h") == ask("run", "--help")
+    found = subprocess.run([sys.executable, "-m", "prognoscope", "--version"], capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, f"prognoscope {prognoscope.__version__}\n")
+
+
+def test_a_shell_completes_commands():
+    asked = {"_PROGNOSCOPE_COMPLETE": "complete_bash", "COMP_WORDS": "prognoscope ch", "COMP_CWORD": "1"}
+    command = [sys.executable, "-m", "prognoscope"]
+    found = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **asked})
+    assert found.stdout.split() == ["check"]
+
+
+def test_the_package_logs_in_silence_unless_it_is_asked_to_show(spoiled, ask):
+    quiet = ask("run", "study.yaml", "--out", "quiet", "--set", "methods=coxph")
+    code, shown, said = ask("run", "study.yaml", "--out", "loud", "--set", "methods=coxph", "--verbose")
+    assert (code, quiet[2]) == (0, "") and "loud/report.html" in shown
+    assert "prognoscope.study.plan: planned 1 method, 60 patients, 3 folds, on cpu" in said
+    assert "coxph, fold 2: begun" in said and "coxph, fold 2: ended" in said
+    assert logging.getLogger("prognoscope").level == logging.NOTSET
+
+
 MISUSES = {
-    ("chek", "study.yaml"): "error: No such command 'chek'. Did you mean 'check'? See `prognoscope --help`.",
+    ("chek", "study.yaml"): "error: No such command 'chek'. Did you mean 'check', 'schema'? See `prognoscope --help`.",
     ("check",): "error: Missing argument 'study'. See `prognoscope check --help`.",
     ("run", "study.yaml", "--job", "2"): "No such option: --job",
     ("run", "study.yaml", "--jobs", "0"): "error: Invalid value for '--jobs'",
@@ -143,7 +169,7 @@ def test_what_nobody_raised_on_purpose_is_a_sentence_too_and_hides_no_cause(faul
     def fail(*_):
         raise fault from ZeroDivisionError("the cause")
 
-    monkeypatch.setattr(Study, "load", fail)
+    monkeypatch.setattr(StudyFile, "load", fail)
     found, _, said = ask("check", "study.yaml")
     assert found == code and "\n" not in said and said.startswith("error: ") and "Traceback" not in said
     for word in words:
@@ -157,7 +183,7 @@ def test_ctrl_c_ends_with_a_sentence(ask, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Study, "load", interrupt)
+    monkeypatch.setattr(StudyFile, "load", interrupt)
     code, _, said = ask("check", "study.yaml")
     assert (code, said) == (130, "Stopped. What was finished is kept; the same command continues.")
 
@@ -369,8 +395,11 @@ RUNS = {
     "compare run --metric c_index": (delete("run/outcomes.csv"), "run/outcomes.csv does not exist"),
     "compare ./run": (delete("run/splits.csv"), "run/splits.csv does not exist"),
     "compare run/": (write("run/snn/fold_1/model.json", '{"a": '), "run/snn/fold_1/model.json is not JSON"),
-    "compare run/.": (write("run/snn/fold_1/model.json", '{"a": 1}'), "model.json tells no time bins. Remove"),
-    "compare ././run": (write("run/provenance.json", "[]"), "run/provenance.json does not tell methods and protocol"),
+    "compare run/.": (write("run/snn/fold_1/model.json", '{"a": 1}'), "model.json tells no name, options"),
+    "compare ././run": (
+        write("run/provenance.json", "[]"),
+        "The provenance run/provenance.json is not a mapping. Remove",
+    ),
     "compare ../cohort/run": (write("run/snn/fold_1/predictions.csv", ""), "predictions.csv is not a CSV table"),
     "compare ./run/": (replace("run/snn/fold_1/predictions.csv", "risk", "rsk"), "predictions.csv has no column risk"),
     "compare ./run/.": (replace("run/snn/fold_1/predictions.csv", "SIM-", "XX-"), "are not in outcomes.csv"),
@@ -382,7 +411,7 @@ RUNS = {
     PREDICT: (delete("run/snn"), "has no trained models of snn any more. Run its study again."),
     f"{PREDICT} --set name=a": (delete("run/snn/fold_1/model.safetensors"), "model.safetensors does not exist. Train"),
     f"{PREDICT} --set name=b": (write("run/snn/fold_1/model.safetensors", "x"), "is not a whole file of weights"),
-    f"{PREDICT} --set name=c": (write("run/snn/fold_1/model.json", "{}"), "model.json does not tell name, options"),
+    f"{PREDICT} --set name=c": (write("run/snn/fold_1/model.json", "{}"), "model.json tells no name, options"),
     f"{PREDICT} --set name=d": (replace("genes.csv", "TSG001", "XYZ"), "gene table lacks 1 of the"),
     f"{PREDICT} --set cohort.omics=": (None, "None of the 60 patients of simulated has genes. Give cohort.omics"),
 }

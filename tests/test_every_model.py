@@ -9,8 +9,11 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import ModelError
-from prognoscope.models.base import Sizes
-from prognoscope.models.registry import MODELS, create_model, list_models, model_class
+from prognoscope.models.creation import create_model
+from prognoscope.models.registry import MODELS, card_of, list_models, model_class, profile_of
+from prognoscope.models.sizes import Sizes
+from prognoscope.runs.card import ModelCard
+from prognoscope.runs.layout import FoldFiles
 from prognoscope.training.checkpoint import load_model, save_model, sizes_card
 
 SIZES = Sizes(n_bins=4, embedding_dim=12, group_sizes=(5, 7), n_clinical=2, n_subtypes=2)
@@ -64,9 +67,9 @@ def tiny_model(name):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = create_model(name, sizes=SIZES, **SMALL.get(name, {}))
-        if model.fits_at_once:
+        if model.profile.recipe is None:
             model.fit(*batch_of([1] * 40), [0, 1, 2, 3, 9])
-        if (taught_by := model.teacher(SMALL.get(name, {}))) is not None:
+        if (taught_by := model.profile.teacher) is not None:
             model.learn_from(create_model(taught_by[0], sizes=SIZES, **taught_by[1]))
             inputs, target = batch_of([3] * 5)
             model.before_training(target, lambda rows: inputs.split()[rows[0]])
@@ -104,7 +107,7 @@ def test_patients_predicted_together_equal_patients_predicted_alone(name, length
     assert_close(model(inputs).logits, alone, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not model_class(name).fits_at_once])
+@pytest.mark.parametrize("name", [name for name in NAMES if profile_of(name).recipe is not None])
 def test_the_gradient_of_a_step_is_that_of_patients_accumulated_one_by_one(name):
     inputs, target = batch_of([3, 1, 17, 6])
     together, apart = tiny_model(name), tiny_model(name)
@@ -116,7 +119,7 @@ def test_the_gradient_of_a_step_is_that_of_patients_accumulated_one_by_one(name)
         assert_close(ours.grad, theirs.grad, atol=1e-5 * largest.item(), rtol=1e-3, msg=lambda m, w=label: f"{w}: {m}")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not model_class(name).fits_at_once])
+@pytest.mark.parametrize("name", [name for name in NAMES if profile_of(name).recipe is not None])
 def test_every_parameter_learns(name):
     model = tiny_model(name)
     inputs, target = batch_of([9, 12, 20, 5])
@@ -139,13 +142,13 @@ def test_hazard_survival_and_risk_are_what_their_names_say(name):
 def test_attention_over_patches_sums_to_one_within_each_patient(name):
     inputs, _ = batch_of([4, 9, 1])
     attention = tiny_model(name)(inputs).attention
-    if "bag" in model_class(name).needs:
+    if "bag" in profile_of(name).needs:
         assert_close(inputs.bags.sum(attention["patches"]), torch.ones(3))
     else:
         assert "patches" not in attention
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if "bag" in model_class(n).needs and n not in IN_ORDER])
+@pytest.mark.parametrize("name", [n for n in NAMES if "bag" in profile_of(n).needs and n not in IN_ORDER])
 def test_the_order_of_patches_does_not_matter(name):
     inputs, _ = batch_of([25])
     model = tiny_model(name)
@@ -157,18 +160,19 @@ def test_the_order_of_patches_does_not_matter(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saved_model_predicts_the_same(name, tmp_path):
     model = tiny_model(name)
-    save_model(tmp_path, model, {"name": name, "sizes": sizes_card(SIZES), "options": SMALL.get(name, {})})
-    again, card = load_model(tmp_path)
+    sizes, bins = sizes_card(name, SIZES), (None, 6.0, 12.0, None)
+    card = ModelCard(name, name, SMALL.get(name, {}), sizes, fold=0, bins=bins, preparation={})
+    save_model(FoldFiles(tmp_path), model, card)
+    again, card = load_model(FoldFiles(tmp_path))
     inputs, _ = batch_of([4, 9, 2])
     assert torch.equal(again(inputs).logits, model(inputs).logits)
-    assert card["name"] == name
+    assert card.name == name
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_names_its_paper_and_states_its_needs(name):
-    kind = model_class(name)
-    assert kind.paper and kind.__doc__
-    assert tiny_model(name).needs <= {"bag", "omics", "clinical"}
+    assert card_of(name).paper and model_class(name).__doc__
+    assert tiny_model(name).profile.needs <= {"bag", "omics", "clinical"}
 
 
 def test_unknown_methods_and_options_suggest_the_nearest():

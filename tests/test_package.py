@@ -8,6 +8,7 @@ import yaml
 
 import prognoscope
 from prognoscope.cli import app
+from prognoscope.models.registry import list_models, profile_of
 from prognoscope.study.spec import parse_study
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -43,6 +44,36 @@ def test_the_readme_names_exactly_the_commands_that_exist():
     assert named == exist
 
 
+def test_the_readme_lists_every_method_under_what_it_predicts_from():
+    section = README.split("## The methods")[1].split("\n## ")[0]
+    count = int(re.search(r"There are (\d+)", section).group(1))
+    table = section.split("| predicts from | methods |")[1].split("\n\n")[0]
+    rows = [line.split("|")[1:3] for line in table.splitlines() if "`" in line]
+    listed = [(name, words.strip()) for words, methods in rows for name in re.findall(r"`(\w+)`", methods)]
+    assert sorted(listed) == sorted((name, readers_words(profile_of(name))) for name in list_models())
+    assert count == len(listed)
+
+
+def readers_words(profile) -> str:
+    """What the README calls that which a method predicts from."""
+    if "bag" not in profile.uses:
+        return "genes"
+    if "omics" in profile.needs:
+        return "both"
+    return "slides, and learns from genes" if "omics" in profile.learns_from else "slides"
+
+
 def test_pictures_and_files_that_the_readme_shows_are_there():
     for target in re.findall(r"!\[.*?\]\((.*?)\)", README):
         assert (Path(__file__).parents[1] / target).is_file()
+
+
+def test_types_ship_and_none_is_passed_over_without_a_reason():
+    package = Path(prognoscope.__file__).parent
+    assert (package / "py.typed").is_file()
+    for path in package.rglob("*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for above, line in zip(["", *lines], lines, strict=False):
+            if found := re.search(r"# (?:type|pyright): ignore(\[[\w-]+\])?(.*)", line):
+                is_explained = len(found[2].strip(" -#")) > 10 or above.strip().startswith("# ")
+                assert found[1] and is_explained, f"{path}: say which rule is wrong and why: {line.strip()}"

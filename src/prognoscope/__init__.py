@@ -3,10 +3,12 @@
 The dozen names most people need, each loaded on first use.
 """
 
+import logging
 from importlib import import_module
 from importlib.metadata import version
 
 __version__ = version("prognoscope")
+logging.getLogger("prognoscope").addHandler(logging.NullHandler())  # silent, unless whoever imports it listens
 
 _HOME = {
     "Cohort": "prognoscope.cohort.cohort",
@@ -14,9 +16,9 @@ _HOME = {
     "PrognoscopeError": "prognoscope.core.errors",
     "Study": "prognoscope.study.study",
     "SurvivalModel": "prognoscope.models.base",
-    "compare": "prognoscope.evaluation.compare",
+    "compare": "prognoscope.evaluation.paired",
     "concordance": "prognoscope.evaluation.concordance",
-    "create_model": "prognoscope.models.registry",
+    "create_model": "prognoscope.models.creation",
     "evaluate": "prognoscope.evaluation.summary",
     "fit": "prognoscope.training.loop",
     "list_models": "prognoscope.models.registry",

@@ -1,30 +1,37 @@
 """The commands: each a thin function over the Python API. Only they print, tables and bars by `terminal.py`."""
 
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from prognoscope.core.errors import InputError
+from prognoscope import __version__
 from prognoscope.core.faults import BAD_INPUT, describe
-from prognoscope.terminal import bar, bar_with_time_left, print_table
+from prognoscope.terminal import bar, bar_with_time_left, log_shown, print_table
+
+if TYPE_CHECKING:
+    from prognoscope.features.extract import ExtractionReport
+    from prognoscope.study.plan import Plan
 
 app = typer.Typer(
     help="How long cancer patients live, predicted from slides, genes and follow-up, under one honest protocol.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 PIPED = 160  # columns where nobody looks at a screen
 STOPPED = 130  # the exit code after Ctrl-C
-Misuse = typer.BadParameter.__mro__[2]  # what Typer raises for wrong arguments; its module depends on Typer's version
+# what Typer raises for wrong arguments; its module depends on Typer's version
+Misuse: type[Exception] = typer.BadParameter.__mro__[2]
 out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
 err = Console(stderr=True)
 _is_debugging: ContextVar[bool] = ContextVar("is_debugging", default=False)
@@ -42,14 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: What follows `prognoscope`; by default what was typed.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    is_debugging = "--debug" in arguments
+    is_debugging, is_verbose = "--debug" in arguments, "--verbose" in arguments
     _is_debugging.set(is_debugging)
-    arguments = [each for each in arguments if each != "--debug"] or ["--help"]
+    arguments = [each for each in arguments if each not in ("--debug", "--verbose")] or ["--help"]
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without dashes shows a question mark instead
+    level = logging.DEBUG if is_debugging else logging.INFO if is_verbose else logging.WARNING
     try:
-        code = app(arguments, prog_name="prognoscope", standalone_mode=False)
+        with log_shown(level):
+            code = app(arguments, prog_name="prognoscope", standalone_mode=False)
     except Misuse as error:
         code = _complain(_misuse(error), BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
@@ -68,7 +77,7 @@ def _complain(sentence: str, code: int) -> int:
     return code
 
 
-def _misuse(error: Exception) -> str:
+def _misuse(error: Any) -> str:
     """What was typed wrong, and where the right way is described."""
     message = error.format_message().strip().rstrip(".")
     context = getattr(error, "ctx", None)
@@ -76,9 +85,22 @@ def _misuse(error: Exception) -> str:
     return f"{message}{end} See `{context.command_path if context else 'prognoscope'} --help`."
 
 
+def _version(is_asked: bool | None) -> bool:
+    if is_asked:
+        _say(f"prognoscope {__version__}")
+        raise typer.Exit
+    return False
+
+
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose, as a traceback.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version and end.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Tell on stderr what is begun and ended.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="The same in detail, and where an error arose, as a traceback.")
+    ] = False,
 ) -> None:
     pass
 
@@ -105,8 +127,7 @@ def demo(
         with bar(err, "Painting slides") as advance:
             simulate_cohort(folder, patients=patients, seed=seed, workers=jobs, progress=advance)
     study = Study.load(study_file, [f"training.epochs={epochs}", f"training.seed={seed}"])
-    _extract(study, jobs)
-    _run(study, folder / "run", jobs)
+    _run(study.plan(jobs=jobs), folder / "run")
 
 
 @app.command()
@@ -139,7 +160,7 @@ def simulate(
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.")] = Path()) -> None:
-    """Write a commented study.yaml to fill in.
+    """Write a commented study.yaml to fill in, and the schema by which an editor completes it.
 
     Example: `prognoscope init blca`.
     """
@@ -150,22 +171,36 @@ def init(folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.
 
 
 @app.command()
+def schema(folder: Annotated[Path, typer.Argument(help="Where the study file is.")] = Path()) -> None:
+    """Write study.schema.json, by which editors complete a study file and mark what is wrong in it.
+
+    Example: `prognoscope schema blca`.
+    """
+    from prognoscope.study.schema import write_schema
+
+    path = write_schema(folder)
+    _say(f"Wrote {path}. The study file's first line: # yaml-language-server: $schema={path.name}")
+
+
+@app.command()
 def check(study: StudyFile, overrides: Overrides = []) -> None:  # noqa: B006 (Typer wants a list)
     """Audit the inputs before hours are spent: who is in, who is not and why, and what looks wrong.
 
     Example: `prognoscope check study.yaml`.
     """
-    from prognoscope.study.study import Study
+    from prognoscope.study.audit import audit
+    from prognoscope.study.plan import plan
+    from prognoscope.study.study_file import StudyFile  # all that runs and draws would take seconds to load
 
-    audit = Study.load(study, overrides).check()
-    _print_table("Patients", audit.account)
-    for title, table in audit.tables.items():
+    found = audit(plan(StudyFile.load(study, overrides), elsewhere=True))
+    _print_table("Patients", found.account)
+    for title, table in found.tables.items():
         _print_table(title, table)
-    for note in audit.notes:
+    for note in found.notes:
         _say(f"  {note}")
-    for warning in audit.warnings:
+    for warning in found.warnings:
         out.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
-    out.print("[green]Ready to run.[/]" if not audit.warnings else "Ready to run, with the warnings above.")
+    out.print("[green]Ready to run.[/]" if not found.warnings else "Ready to run, with the warnings above.")
 
 
 @app.command()
@@ -187,8 +222,8 @@ def extract(study: StudyFile, overrides: Overrides = [], jobs: Jobs = 1) -> None
     """
     from prognoscope.study.study import Study
 
-    failed = _extract(Study.load(study, overrides), jobs)
-    if failed:
+    loaded = Study.load(study, overrides)
+    if _extract(lambda advance: loaded.extract(workers=jobs, progress=advance)).failed:
         raise typer.Exit(1)
 
 
@@ -203,15 +238,13 @@ def run(
 
     Example: `prognoscope run study.yaml --jobs 2 --set protocol=paper --out paper`.
     """
-    from prognoscope.study.run import refuse_early
+    from prognoscope.study.folder import check_folder
     from prognoscope.study.study import Study
 
-    loaded = Study.load(study, overrides).chosen
+    plan = Study.load(study, overrides).plan(jobs=jobs)
     folder = folder or study.parent / "run"
-    needs = refuse_early(loaded, folder)
-    if "bag" in needs and loaded.spec.cohort.slides is not None:
-        _extract(loaded, jobs)
-    _run(loaded, folder, jobs)
+    check_folder(plan.study.spec, folder)
+    _run(plan, folder)
 
 
 @app.command()
@@ -228,8 +261,9 @@ def compare(
 
     Example: `prognoscope compare blca/run luad/run --published --out comparison`.
     """
-    from prognoscope.report.comparison import summary_table, terminal_table, write_comparison
-    from prognoscope.study.compare import compare_runs
+    from prognoscope.report.comparison_page import write_comparison
+    from prognoscope.report.comparison_text import sentences_of, summary_table, terminal_table
+    from prognoscope.study.comparing import compare_runs
 
     found = compare_runs(runs, metric=metric, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
     is_plain = len(runs) == 1 and not published
@@ -237,7 +271,7 @@ def compare(
     _print_table(title, summary_table(found) if is_plain else terminal_table(found))
     if to is None and len(found.pairs):
         _print_table("Paired differences", found.pairs.drop(columns="column") if is_plain else found.pairs)
-    for note in found.sentences(marked=not is_plain):
+    for note in sentences_of(found, marked=not is_plain):
         _say(note)
     for path in write_comparison(found, to) if to is not None else ():
         _say(f"Wrote {path}")
@@ -255,12 +289,14 @@ def optimism(
     """
     import pandas as pd
 
-    from prognoscope.report.epoch_choice import choice_content, write_choice
-    from prognoscope.study.optimism import optimism_of
+    from prognoscope.analysis.optimism_table import optimism_again
+    from prognoscope.report.sections.epoch_choice import choice_content, write_choice
+    from prognoscope.runs.read import open_finished
 
-    found = optimism_of(run or (study if study.is_dir() else study.parent / "run"))
-    written = write_choice(found, to or found.folder)
-    content = choice_content(found)
+    found = open_finished(run or (study if study.is_dir() else study.parent / "run"))
+    table = optimism_again(found)
+    written = write_choice(found, table, to or found.folder)
+    content = choice_content(found, table)
     _print_table("C-index at three choices of the epoch", pd.DataFrame(content["rows"][1:], columns=content["rows"][0]))
     for sentence in (content["meaning"], content["note"]):
         _say(sentence)
@@ -307,33 +343,36 @@ def methods(
 
     Example: `prognoscope methods --out methods.md`.
     """
+    if to is None:
+        from prognoscope.study.methods_table import methods_table  # without torch, which the page takes
+
+        _print_table("Methods", methods_table())
+        return
     from prognoscope.core.files import write_text
     from prognoscope.study.catalogue import methods_page
-    from prognoscope.study.methods import methods_table
 
-    if to is None:
-        _print_table("Methods", methods_table())
-    else:
-        write_text(to, methods_page())
-        _say(f"Wrote {to}.")
+    write_text(to, methods_page())
+    _say(f"Wrote {to}.")
 
 
-def _extract(study, jobs: int) -> dict[str, str]:
-    if study.spec.cohort.slides is None:
-        raise InputError("This study has no cohort.slides, so there is nothing to extract. Name their folder there.")
+def _extract(start: "Callable[[Callable[[int, int], None]], ExtractionReport]") -> "ExtractionReport":
     with bar(err, "Slides") as advance:
-        result = study.extract(workers=jobs, progress=advance)
+        result = start(advance)
     if result.done or result.failed:
         done, already = len(result.done), len(result.already)
         _say(f"Embeddings: {done} slides now, {already} before, {len(result.failed)} failed.")
     for slide, reason in result.failed.items():
         err.print(f"[yellow]left out:[/] {escape(slide)}: {escape(reason)}", soft_wrap=True, highlight=False)
-    return result.failed
+    return result
 
 
-def _run(study, folder: Path, jobs: int) -> None:
+def _run(plan: "Plan", folder: Path) -> None:
+    from prognoscope.study.gather import extract as extract_slides
+    from prognoscope.study.run import run_plan
+
+    extracted = _extract(lambda advance: extract_slides(plan, advance)) if plan.extracts else None
     with bar_with_time_left(err) as show:
-        finished = study.run(folder, jobs=jobs, progress=show)
+        finished = run_plan(plan, folder, extracted=extracted, progress=show)
     title, table = finished.table()
     _print_table(title, table)
     for whole, rows in finished.ablations().items():

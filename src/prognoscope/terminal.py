@@ -1,6 +1,8 @@
-"""What a terminal shows: tables that can be read at any width, and bars that tell how far something is."""
+"""What a terminal shows: tables that can be read at any width, bars that tell how far something is, a log."""
 
+import logging
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -77,6 +79,21 @@ def _folded(header: str, width: int) -> str:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return "\n".join(lines)
+
+
+@contextmanager
+def log_shown(level: int) -> Iterator[None]:
+    """What the package logs from this level on, shown on stderr inside the block."""
+    log, handler = logging.getLogger("prognoscope"), logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(level)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 @contextmanager

@@ -1,8 +1,5 @@
 """Two implementations of every method, written apart from each other, agree; the plain ones meet the goldens too."""
 
-import os
-from pathlib import Path
-
 import pytest
 import torch
 from torch.testing import assert_close
@@ -13,10 +10,10 @@ from benchmarks.plain.ghanet import GHANet
 from benchmarks.plain.mcti import MCTI
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
+from tests.conftest import GOLDEN
 from tests.golden.case import Case
 
-GOLDEN = Path(os.environ.get("PROGNOSCOPE_GOLDEN", Path(__file__).resolve().parents[3] / "shared" / "golden"))
 D, GROUPS, BINS = 24, (5, 7, 11, 6, 13, 4), 4
 N_PATCHES = (53, 300)
 

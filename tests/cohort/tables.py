@@ -25,6 +25,9 @@ def clinical_table(**columns: list) -> pd.DataFrame:
     return pd.DataFrame({**table, **columns})
 
 
+MONTHS = {"time": "time_months", "time_unit": "months"}
+
+
 def tiny_cohort(n: int = 40, *, seed: int = 0, sites: int = 0, event_rate: float = 0.5, **parts) -> Cohort:
     """n patients with distinct times, about `event_rate` of them with an event."""
     rng = np.random.default_rng(seed)
@@ -37,10 +40,16 @@ def tiny_cohort(n: int = 40, *, seed: int = 0, sites: int = 0, event_rate: float
     return Cohort("tiny", Outcome(patients, time, event), **parts)
 
 
-def tcga_spec(path: Path, **options) -> ClinicalSpec:
+def tcga_spec(*paths: Path, **options) -> ClinicalSpec:
     """How the tables of the data pack are read."""
-    columns = {"patient": "case_id", "time": "survival_months", "censored": "censorship", "site": "site"}
-    return ClinicalSpec(table=path, covariates=("age", "is_female"), **columns, **options)
+    columns = {
+        "patient": "case_id",
+        "time": "survival_months",
+        "time_unit": "months",
+        "censored": "censorship",
+        "site": "site",
+    }
+    return ClinicalSpec(table=tuple(map(str, paths)), covariates=("age", "is_female"), **columns, **options)
 
 
 @cache

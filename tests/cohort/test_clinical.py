@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from prognoscope.cohort.clinical import ClinicalSpec, join_clinical, parse_clinical, read_clinical
 from prognoscope.core.errors import CohortError, MissingFileError
-from tests.cohort.tables import clinical_table
+from tests.cohort.tables import MONTHS, clinical_table
 
-SPEC = ClinicalSpec(table="clinical.csv", event="event")
+SPEC = ClinicalSpec(table=("clinical.csv",), event="event", **MONTHS)
 
 
 def parse(table: pd.DataFrame, **options):
-    settings = {"table": "clinical.csv", "event": "event", **options}
+    settings = {"table": ("clinical.csv",), "event": "event", **MONTHS, **options}
     return parse_clinical(table, ClinicalSpec(**settings), "clinical.csv")
 
 
@@ -164,7 +164,7 @@ def test_an_infinite_covariate_is_refused():
 @pytest.mark.parametrize("leak", ["time_months", "event"])
 def test_the_outcome_cannot_be_a_covariate(leak):
     with pytest.raises(CohortError, match=f"'{leak}' tells the outcome"):
-        ClinicalSpec(table="t.csv", event="event", covariates=("age", leak))
+        ClinicalSpec(table=("t.csv",), event="event", covariates=("age", leak), **MONTHS)
 
 
 def test_a_site_that_lost_its_zero_gets_it_back_from_the_barcode():
@@ -186,7 +186,9 @@ def test_two_tables_are_one_cohort(tmp_path):
     one, two = clinical_table(), clinical_table(patient_id=["Q1", "Q2", "Q3", "Q4"])
     one.to_csv(tmp_path / "one.csv", index=False)
     two.to_csv(tmp_path / "two.csv", index=False)
-    read = read_clinical(ClinicalSpec(table=(tmp_path / "one.csv", tmp_path / "two.csv"), event="event"))
+    read = read_clinical(
+        ClinicalSpec(table=(str(tmp_path / "one.csv"), str(tmp_path / "two.csv")), event="event", **MONTHS)
+    )
     assert read.outcome.patients == ("P1", "P2", "P3", "P4", "Q1", "Q2", "Q3", "Q4")
 
 
@@ -210,10 +212,22 @@ def test_a_cohort_without_events_is_refused():
 
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(MissingFileError, match="no.csv does not exist"):
-        read_clinical(ClinicalSpec(table=tmp_path / "no.csv", event="event"))
+        read_clinical(ClinicalSpec(table=(str(tmp_path / "no.csv"),), event="event"))
 
 
-@pytest.mark.parametrize("options", [{}, {"event": "e", "censored": "c"}])
-def test_exactly_one_status_column_is_asked_for(options):
+def test_one_status_column_is_asked_for():
     with pytest.raises(CohortError, match="either event"):
-        ClinicalSpec(table="t.csv", **options)
+        ClinicalSpec(table=("t.csv",), event="e", censored="c")
+
+
+@pytest.mark.parametrize(
+    ("options", "absent"),
+    [
+        ({}, "time, time_unit, event or censored"),
+        ({"time": "time_months", "event": "event"}, "time_unit"),
+        (MONTHS, "event or censored"),
+    ],
+)
+def test_a_table_of_follow_up_is_not_read_without_knowing_its_columns(options, absent):
+    with pytest.raises(CohortError, match=f"cohort.clinical needs .*: add {absent}. Only"):
+        parse_clinical(clinical_table(), ClinicalSpec(table=("t.csv",), **options))

@@ -13,9 +13,9 @@ from prognoscope.cohort.subtypes import parse_subtypes
 from prognoscope.core.errors import CohortError
 from prognoscope.core.outcome import Outcome
 from prognoscope.omics.tables import OmicsTable
-from tests.cohort.tables import clinical_table, tiny_cohort
+from tests.cohort.tables import MONTHS, clinical_table, tiny_cohort
 
-SPEC = ClinicalSpec(table="clinical.csv", event="event", covariates=("age",), bad_time="drop")
+SPEC = ClinicalSpec(table=("clinical.csv",), event="event", covariates=("age",), bad_time="drop", **MONTHS)
 CLINICAL = parse_clinical(
     clinical_table(
         patient_id=["P4", "P2", "P3", "P1", "P5"],

@@ -128,7 +128,7 @@ def test_published_folds_keep_the_numbers_of_genes_measured_elsewhere(data_pack,
     groups = read_groups(data_pack / "tcga" / "signatures.csv")
     cohort = replace(tcga_cohort(data_pack, name), omics=omics, groups=groups)
     pattern = str(data_pack / "tcga" / "splits" / f"tcga_{cancer}" / "splits_{fold}.csv")
-    splits = make_splits(cohort, SplitSpec(files=pattern, validation=0.0))
+    splits = make_splits(cohort, SplitSpec(files=(pattern,), validation=0.0))
     selection, sizes = GeneSelection(rule, min_genes=0), []
     for split in splits:
         fitted = Preparation.fit(cohort, split.train, bins_from="cohort", selection=selection)

@@ -16,7 +16,7 @@ from prognoscope.core.files import read_json, write_json
 from prognoscope.core.outcome import Outcome, TimeBins
 from prognoscope.omics.tables import OmicsTable
 from tests.cohort.tables import tcga_cohort, tiny_cohort
-from tests.conftest import SHARED
+from tests.conftest import GOLDEN
 
 
 def full_cohort(n: int = 40) -> Cohort:
@@ -210,8 +210,7 @@ def test_published_bins_come_out(data_pack, cancer):
 
 
 def golden_bins():
-    folder = SHARED / "golden"
-    for path in sorted(folder.glob("loss_time_bins*.npz")):
+    for path in sorted(GOLDEN.glob("loss_time_bins*.npz")):
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         for key in arrays:

@@ -45,7 +45,7 @@ def test_patients_events_sites_and_slides_are_those_counted(data_pack, counts, n
 @pytest.mark.parametrize("name", TCGA)
 def test_published_folds_have_the_patients_and_events_counted(data_pack, counts, name):
     cohort = tcga_cohort(data_pack, name)
-    spec = SplitSpec(files=pattern(data_pack, name.split("/")[1]), **NONE_CHOOSE)
+    spec = SplitSpec(files=(pattern(data_pack, name.split("/")[1]),), **NONE_CHOOSE)
     splits = make_splits(cohort, spec)
     for split, expected in zip(splits, counts[name]["splits"], strict=True):
         seen = (len(split.train), len(split.test), events_in(cohort, split.test))
@@ -80,7 +80,7 @@ def test_drawn_folds_are_balanced_and_sites_stay_together_when_asked(data_pack, 
 
 def test_lung_cancers_are_one_cohort_with_both_published_folds(data_pack):
     tables = tuple(data_pack / "tcga" / "mutsig" / f"tcga_{c}_all_clean.csv.zip" for c in ("luad", "lusc"))
-    clinical = read_clinical(tcga_spec(tables))
+    clinical = read_clinical(tcga_spec(*tables))
     labels = read_subtypes(
         data_pack / "tcga" / "subtypes" / "NSCLC.csv", column="cls_label", patient="Patient ID", time="survival_months"
     )
@@ -110,11 +110,11 @@ def test_breast_cancer_labels_join_with_all_three_counts(data_pack):
 
 
 def test_the_negative_time_in_the_labels_is_refused_or_accounted_for(data_pack):
-    columns = {"patient": "Patient ID", "time": "survival_months", "censored": "censor"}
+    columns = {"patient": "Patient ID", "time": "survival_months", "censored": "censor", "time_unit": "months"}
     table = data_pack / "tcga" / "subtypes" / "BRCA.csv"
     with pytest.raises(CohortError, match=r"BRCA.csv.*TCGA-PL-A8LV in row \d+ \(survival_months -0.23 is negative\)"):
-        read_clinical(ClinicalSpec(table=table, **columns))
-    read = read_clinical(ClinicalSpec(table=table, bad_time="drop", **columns))
+        read_clinical(ClinicalSpec(table=(str(table),), **columns))
+    read = read_clinical(ClinicalSpec(table=(str(table),), bad_time="drop", **columns))
     assert len(read.outcome) == 967
     assert make_cohort("brca", read).account.dropped == {
         "TCGA-PL-A8LV": "with usable follow-up: survival_months -0.23 is negative"
@@ -125,14 +125,15 @@ def test_the_negative_time_in_the_labels_is_refused_or_accounted_for(data_pack):
     ("cancer", "patients", "events"), [("ESCA", 184, 77), ("KICA", 935, 233), ("NSCLC", 1006, 398)]
 )
 def test_label_tables_are_clinical_tables_too(data_pack, cancer, patients, events):
-    columns = {"patient": "Patient ID", "time": "survival_months", "censored": "censor"}
-    read = read_clinical(ClinicalSpec(table=data_pack / "tcga" / "subtypes" / f"{cancer}.csv", **columns))
+    columns = {"patient": "Patient ID", "time": "survival_months", "censored": "censor", "time_unit": "months"}
+    read = read_clinical(ClinicalSpec((str(data_pack / "tcga" / "subtypes" / f"{cancer}.csv"),), **columns))
     assert (len(read.outcome), read.outcome.event.sum()) == (patients, events)
 
 
 def test_paired_breast_cancers_have_the_folds_of_their_table(data_pack):
     folder = data_pack / "gpdbn_brca"
-    clinical = read_clinical(ClinicalSpec(folder / "clinical.csv", time="survival_months", censored="censorship"))
+    columns = {"time": "survival_months", "time_unit": "months", "censored": "censorship"}
+    clinical = read_clinical(ClinicalSpec((str(folder / "clinical.csv"),), **columns))
     cohort: Cohort = make_cohort("gpdbn", clinical)
     assert (len(cohort), cohort.outcome.event.sum()) == (1015, 146)
     splits = make_splits(cohort, SplitSpec(table=str(folder / "folds.csv"), **NONE_CHOOSE))

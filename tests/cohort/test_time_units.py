@@ -8,13 +8,14 @@ from prognoscope.cohort.clinical import ClinicalSpec, join_clinical, parse_clini
 from prognoscope.cohort.cohort import make_cohort
 from prognoscope.cohort.subtypes import parse_subtypes
 from prognoscope.core.errors import CohortError
+from tests.cohort.tables import MONTHS as IN_MONTHS
 from tests.cohort.tables import clinical_table
 
 MONTHS = np.array([12.5, 30.0, 7.25, 61.0])
 
 
 def parse(table, source="clinical.csv", **options):
-    return parse_clinical(table, ClinicalSpec(table="clinical.csv", event="event", **options), source)
+    return parse_clinical(table, ClinicalSpec(table=("clinical.csv",), event="event", **IN_MONTHS | options), source)
 
 
 @pytest.mark.parametrize("name", ["survival_days", "OS_DAYS", "daysToDeath", "days_to_last_follow_up", "DSS.days"])

@@ -9,7 +9,7 @@ from lifelines import CoxPHFitter
 from torch.testing import assert_close
 
 from prognoscope.core.batch import Target
-from prognoscope.core.losses import cox_loss, cox_partial_nll, discrete_nll, ranking_loss
+from prognoscope.core.losses import cox_loss, cox_partial_nll, discrete_nll
 
 
 def target_of(bins, events, times=None):
@@ -73,12 +73,6 @@ def test_tied_times_share_their_risk_set():
     target = target_of([0, 0, 0], [True, True, False], [1.0, 1.0, 2.0])
     loss = cox_partial_nll(torch.zeros(3), target)
     assert_close(loss, torch.tensor([np.log(3), np.log(3), 0.0], dtype=torch.float32))
-
-
-def test_a_perfect_ranking_costs_nothing_and_a_reversed_one_does():
-    target = target_of([0, 1, 2], [True, True, False], [1.0, 2.0, 3.0])
-    assert ranking_loss(torch.tensor([3.0, 2.0, 1.0]), target).sum() == 0
-    assert ranking_loss(torch.tensor([1.0, 2.0, 3.0]), target).sum() > 0
 
 
 def test_the_mean_cox_loss_is_the_mean_over_events_and_ties_share_one_risk_set():

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
@@ -75,3 +77,51 @@ def test_threads_of_workers_are_set_and_restored():
     before = os.environ.get("OMP_NUM_THREADS")
     assert [result for _, result in run_many(os.getenv, ["OMP_NUM_THREADS"] * 2, workers=2, threads=3)] == ["3", "3"]
     assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from prognoscope.core.parallel import run_many
+from tests.core.test_parallel import note_and_wait
+
+if __name__ == "__main__":
+    list(run_many(note_and_wait, [(sys.argv[1], i) for i in range(2)], workers=2))
+"""
+
+
+def note_and_wait(item):
+    folder, number = item
+    (Path(folder) / f"{number}.pid").write_text(str(os.getpid()))
+    time.sleep(120)
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process that does not just wait to be forgotten by its parent."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.is_file() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc to tell whether a process lives")
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    (tmp_path / "parent.py").write_text(PARENT)
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, tmp_path / "parent.py", tmp_path]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}) as parent:
+        noted = wait_for(lambda: sorted(p for p in tmp_path.glob("*.pid") if p.read_text()), 2)
+        workers = [int(path.read_text()) for path in noted]
+        parent.kill()
+    try:
+        assert wait_for(lambda: [pid for pid in workers if not is_running(pid)], 2) == workers
+    finally:
+        for pid in filter(is_running, workers):
+            os.kill(pid, signal.SIGKILL)
+
+
+def wait_for(found, many: int, seconds: float = 60.0) -> list:
+    """What is found as soon as there is so much of it, or after so long."""
+    deadline = time.monotonic() + seconds
+    while len(found()) < many and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found()

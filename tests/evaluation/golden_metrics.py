@@ -6,13 +6,13 @@ import numpy as np
 
 from prognoscope.core.outcome import Outcome, Prediction, TimeBins
 from prognoscope.evaluation.auc import cumulative_dynamic_auc
-from prognoscope.evaluation.brier import brier_score, integrated_brier_score
+from prognoscope.evaluation.brier import integrate
 from prognoscope.evaluation.concordance import concordance, concordance_ipcw
 from prognoscope.evaluation.curves import censoring_curve, kaplan_meier
 from prognoscope.evaluation.fold import Fold, survival_at
-from prognoscope.evaluation.group_tests import log_rank, t_test_risk_by_time, t_test_time_by_risk
-from prognoscope.evaluation.groups import split_by_risk
-from prognoscope.evaluation.released import survpath_metrics
+from prognoscope.evaluation.group_tests import log_rank
+from prognoscope.evaluation.risk_groups import split_by_risk
+from tests.evaluation.papers import brier_score, survpath_metrics, t_test_risk_by_time, t_test_time_by_risk
 
 EXACT = {"train_label", "test_label", "is_high"}
 
@@ -59,12 +59,12 @@ def common_survival_metrics(npz: Mapping[str, np.ndarray]) -> dict[str, object]:
 
     edges, at_edges = bins.edges[1:-1], survival[:, :-1]
     ours["brier_edges"] = brier_score(at_edges, edges, **weighted)
-    ours["ibs_edges"] = integrated_brier_score(at_edges, edges, **weighted)
+    ours["ibs_edges"] = integrate(brier_score(at_edges, edges, **weighted), edges)
     grid = arrays["grid"]
     on_grid = survival_at(survival, bins.edges, grid)
     ours["survival_grid_linear"] = on_grid
     ours["brier_grid"] = brier_score(on_grid, grid, **weighted)
-    ours["ibs_grid"] = integrated_brier_score(on_grid, grid, **weighted)
+    ours["ibs_grid"] = integrate(brier_score(on_grid, grid, **weighted), grid)
     for name, scores, times in [("risk_grid", risk, grid), ("td_edges", 1 - at_edges, edges)]:
         result = cumulative_dynamic_auc(scores, times, **weighted)
         ours[f"auc_{name}"], ours[f"mean_auc_{name}"] = result.auc, result.mean

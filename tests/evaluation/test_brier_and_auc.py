@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.auc import cumulative_dynamic_auc
-from prognoscope.evaluation.brier import brier_score, integrated_brier_score
+from prognoscope.evaluation.brier import integrate
+from tests.evaluation.papers import brier_score
 
 from .cohorts import FollowUp, follow_ups, outcome, risks
 
@@ -47,7 +48,7 @@ def test_brier_scores_are_those_of_scikit_survival(data, case):
     theirs = metrics.brier_score(*both(train, test), survival, times)[1]
     assert np.abs(ours - theirs).max() <= 1e-8
     integral = metrics.integrated_brier_score(*both(train, test), survival, times)
-    assert integrated_brier_score(survival, times, **known) == pytest.approx(integral, abs=1e-8)
+    assert integrate(brier_score(survival, times, **known), times) == pytest.approx(integral, abs=1e-8)
 
 
 @given(data=st.data(), case=settings(), over_time=st.booleans())
@@ -97,10 +98,19 @@ def test_brier_score_of_an_oracle_is_zero_and_its_auc_is_one():
     time = np.arange(1.0, 9.0)
     test, times = outcome(time, np.ones(8, dtype=bool)), np.array([2.0, 4.5])
     known = {"time": time, "event": test.event, "train": test}
-    assert integrated_brier_score((time[:, None] > times) * 1.0, times, **known) == 0
+    assert integrate(brier_score((time[:, None] > times) * 1.0, times, **known), times) == 0
     assert cumulative_dynamic_auc(-time, times, **known).mean == 1
     assert cumulative_dynamic_auc(time, times, **known).mean == 0
     assert cumulative_dynamic_auc(np.zeros(8), times, **known).mean == 0.5
+
+
+def test_the_first_test_time_is_a_time_to_evaluate_at():
+    test = outcome([1.0, 3.0, 4.0], [True, True, False])
+    known = {"time": test.time, "event": test.event, "train": test}
+    scores = brier_score(np.full((3, 2), 0.5), np.array([1.0, 3.0]), **known)
+    assert scores == pytest.approx(0.25)
+    with pytest.raises(MetricError, match="from 1 to below 4"):
+        brier_score(np.full((3, 2), 0.5), np.array([0.9, 3.0]), **known)
 
 
 def test_what_is_not_defined_says_why():
@@ -111,7 +121,7 @@ def test_what_is_not_defined_says_why():
     with pytest.raises(MetricError, match="No event was observed until 2 months"):
         cumulative_dynamic_auc(np.zeros(4), np.array([2.0, 5.0]), **known)
     with pytest.raises(MetricError, match="at least two times"):
-        integrated_brier_score(np.zeros((4, 1)), np.array([2.0]), **known)
+        integrate(brier_score(np.zeros((4, 1)), np.array([2.0]), **known), np.array([2.0]))
     with pytest.raises(MetricError, match="ascend"):
         brier_score(np.zeros((4, 2)), np.array([5.0, 2.0]), **known)
     short = outcome([1.0, 2.0], [True, False], "T")

@@ -1,5 +1,7 @@
 """Calibration on cohorts whose truth is known, and its bookkeeping by hand."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,6 +31,19 @@ def test_every_patient_is_shared_out_once(rows):
 def test_shares_by_hand():
     result = d_calibration(np.array([0.05, 0.25, 1.0, 0.0]), event=np.array([True, False, True, False]), bins=10)
     assert result.counts == pytest.approx([1 + 0.4 + 1, 0.4, 0.2, 0, 0, 0, 0, 0, 0, 1])
+
+
+def test_an_edge_belongs_to_the_interval_above_it_but_for_the_last():
+    result = d_calibration(np.array([0.0, 0.25, 0.5, 1.0]), event=np.ones(4, dtype=bool), bins=4)
+    assert result.counts.tolist() == [1, 1, 1, 1]
+    assert d_calibration(np.full(3, 0.5), event=np.ones(3, dtype=bool), bins=4).counts.tolist() == [0, 0, 3, 0]
+
+
+def test_the_p_value_has_one_degree_of_freedom_less_than_intervals():
+    survival = np.repeat([0.2, 0.8], [30, 10])
+    result = d_calibration(survival, event=np.ones(40, dtype=bool), bins=2)
+    assert result.chi2 == pytest.approx(10)  # (30 - 20)^2 / 20, twice
+    assert result.p == pytest.approx(math.erfc(math.sqrt(10 / 2)))  # the square of one normal deviate
 
 
 def test_evenly_spread_survival_is_perfectly_calibrated():
@@ -63,11 +78,33 @@ def test_a_group_of_the_table_is_its_kaplan_meier_curve():
     assert one["observed"] == curve.at(np.array([5.0]))[0]
 
 
+@pytest.mark.parametrize(("horizon", "observed"), [(0.5, 1.0), (1.0, 0.75), (1.5, 0.75), (2.0, 0.5), (4.0, 0.0)])
+def test_what_was_observed_steps_down_at_each_event_until_the_last_time(horizon, observed):
+    time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4, dtype=bool)
+    one = calibration_table(np.full(4, 0.5), time=time, event=event, horizon=horizon, groups=1).iloc[0]
+    assert one["observed"] == pytest.approx(observed, abs=1e-12)
+    assert one["events"] == 4 * (1 - observed)
+
+
+def test_there_may_be_as_many_groups_as_patients():
+    time, event = np.array([1.0, 2.0, 3.0]), np.array([True, True, False])
+    table = calibration_table(np.array([0.2, 0.9, 0.5]), time=time, event=event, horizon=2.0, groups=3)
+    assert table["predicted"].tolist() == [0.2, 0.5, 0.9]
+    assert table["observed"].tolist() == [0, 1, 0]
+
+
 def test_a_group_nobody_of_which_reached_the_horizon_is_empty():
     time, event = np.array([1.0, 2.0, 9.0, 10.0]), np.array([True, False, False, False])
     table = calibration_table(np.array([0.1, 0.2, 0.8, 0.9]), time=time, event=event, horizon=5.0, groups=2)
     assert table["observed"].isna().tolist() == [True, False]
     assert table.loc[1, ["observed", "low", "high"]].tolist() == [1, 1, 1]
+
+
+def test_a_group_followed_exactly_to_the_horizon_is_not_empty_and_neither_is_one_that_died_out():
+    time, event = np.array([1.0, 2.0, 4.0, 5.0, 6.0, 9.0]), np.array([True, True, True, False, False, False])
+    table = calibration_table(np.array([0.1, 0.2, 0.5, 0.6, 0.8, 0.9]), time=time, event=event, horizon=5.0, groups=3)
+    assert table["observed"].tolist() == [0, 0.5, 1]
+    assert table["events"].tolist() == [2, 1, 0]
 
 
 def test_calibration_says_why_it_is_not_defined():
@@ -78,5 +115,6 @@ def test_calibration_says_why_it_is_not_defined():
         calibration_table(np.array([0.1, 0.2]), time=time, event=event, horizon=3.0, groups=1)
     with pytest.raises(MetricError, match="None of 2 patients had an event"):
         d_calibration(np.array([0.1, 0.2]), event=np.zeros(2, dtype=bool))
-    with pytest.raises(MetricError, match=r"must lie in \[0, 1\]"):
-        d_calibration(np.array([0.1, 1.2]), event=event)
+    for outside in (1.2, -0.1):
+        with pytest.raises(MetricError, match=r"must lie in \[0, 1\]"):
+            d_calibration(np.array([0.1, outside]), event=event)

@@ -58,8 +58,23 @@ def test_without_censoring_the_curve_is_the_share_still_alive():
     time = np.array([3.0, 1.0, 2.0, 2.0])
     curve = kaplan_meier(time=time, event=np.ones(4, dtype=bool))
     assert curve.at(np.array([0.0, 1.0, 1.9, 2.0, 3.0, 9.0])) == pytest.approx([1, 0.75, 0.75, 0.25, 0, 0])
-    assert curve.at_risk_at(np.array([0.0, 1.0, 1.5, 2.0, 3.0, 4.0])).tolist() == [4, 4, 3, 3, 1, 0]
+    assert (curve.time.tolist(), curve.at_risk.tolist()) == ([1.0, 2.0, 3.0], [4, 3, 1])
     assert median_survival(curve).value == 2.0
+
+
+def test_a_median_is_reached_where_exactly_half_are_left():
+    curve = kaplan_meier(time=np.array([1.0, 2.0]), event=np.array([True, False]))
+    assert curve.survival.tolist() == [0.5, 0.5]
+    assert median_survival(curve).value == 1.0
+
+
+def test_weights_end_with_the_last_training_time_or_with_the_last_who_was_not_censored():
+    known, gone = outcome([1.0, 2.0, 3.0], [False, False, True]), outcome([1.0, 3.0], [True, False])
+    assert censoring_curve(known).weights(np.array([0.5, 1.0, 3.0])) == pytest.approx([1, 1.5, 3])
+    with pytest.raises(MetricError, match="4 lies beyond the last training time, 3 months"):
+        censoring_curve(known).weights(np.array([2.0, 4.0]))
+    with pytest.raises(MetricError, match="Every training patient is censored by 4 months"):
+        censoring_curve(gone).weights(np.array([2.0, 4.0]))
 
 
 def test_a_median_that_is_not_reached_is_infinite():

@@ -1,21 +1,20 @@
 """The golden files of evaluation, wherever the golden folder is; the golden harness runs the same check."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from .golden_metrics import check_common_survival_metrics
+from tests.conftest import ABSENT, GOLDEN
 
-FOLDER = Path(os.environ.get("PROGNOSCOPE_GOLDEN", Path(__file__).resolve().parents[3] / "shared" / "golden"))
+from .golden_metrics import check_common_survival_metrics
 
 
 def metrics_goldens() -> list[Path]:
     """Files whose `meta` names the check, whatever they are called."""
     found = []
-    for path in sorted(FOLDER.glob("*.npz")):
+    for path in sorted(GOLDEN.glob("*.npz")):
         with np.load(path, allow_pickle=False) as file:
             if json.loads(str(file["meta"]))["check"] == "common_survival_metrics":
                 found.append(path)
@@ -29,8 +28,8 @@ def test_every_entry_of_a_metrics_golden_is_ours(path):
 
 
 def test_an_entry_without_a_comparison_fails():
-    if not FOLDER.is_dir():  # only beside the shared folder, which a user's machine does not have
-        pytest.skip(f"no golden files at {FOLDER}")
+    if not GOLDEN.is_dir():  # only beside the shared folder, which a user's machine does not have
+        pytest.skip(f"{ABSENT}: no folder {GOLDEN}")
     with np.load(metrics_goldens()[0], allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     with pytest.raises(AssertionError, match="no comparison"):

@@ -7,10 +7,9 @@ import pytest
 from prognoscope.core.outcome import Outcome, Prediction, TimeBins
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.evaluation.fold import Fold, pool
-from prognoscope.evaluation.group_tests import log_rank, t_test_risk_by_time, t_test_time_by_risk
-from prognoscope.evaluation.groups import risk_groups
-from prognoscope.evaluation.released import mcat_notebook_auc
+from prognoscope.evaluation.group_tests import log_rank
 from prognoscope.evaluation.summary import evaluate
+from tests.evaluation.papers import mcat_notebook_auc, risk_groups, t_test_risk_by_time, t_test_time_by_risk
 
 MODELS = [
     *(f"{cohort}_{model}" for cohort in ("blca", "ucec", "gbmlgg") for model in ("snn", "mcat", "amil")),

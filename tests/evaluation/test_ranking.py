@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from prognoscope.core.errors import MetricError
-from prognoscope.evaluation.compare import Measured, difference, measure
+from prognoscope.evaluation.paired import Measured, difference, measure
 from prognoscope.evaluation.ranking import marks, mean_over_cohorts
 
 

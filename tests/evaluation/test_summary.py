@@ -10,9 +10,9 @@ from scipy.stats import ttest_1samp
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Prediction
 from prognoscope.evaluation import METRICS
-from prognoscope.evaluation.compare import compare, corrected_t_test, p_of_draws
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.evaluation.fold import Fold
+from prognoscope.evaluation.paired import compare, corrected_t_test, p_of_draws
 from prognoscope.evaluation.summary import evaluate
 
 from .cohorts import simulated_folds

@@ -10,10 +10,10 @@ from prognoscope.core.errors import ModelError
 from prognoscope.explanation.attention import patch_attention, percentile_rank
 from prognoscope.explanation.gradients import gene_attribution, patch_attribution
 from prognoscope.explanation.perturbation import gene_group_effects
-from prognoscope.models.abmil import ABMIL
-from prognoscope.models.ccl import CCL
-from prognoscope.models.meanmil import MeanMIL
-from prognoscope.models.snn import SNN
+from prognoscope.models.abmil.network import ABMIL
+from prognoscope.models.ccl.network import CCL
+from prognoscope.models.meanmil.network import MeanMIL
+from prognoscope.models.snn.network import SNN
 
 
 def patients(n=3, n_patches=6):

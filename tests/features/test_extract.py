@@ -18,10 +18,9 @@ from prognoscope.features import extract
 from prognoscope.features.extract import FeatureSpec, extract_slides
 from prognoscope.features.store import read_embeddings
 from prognoscope.slides.readers import find_slides
-from prognoscope.slides.tiling import TilingSpec
 from tests.features.painting import TISSUES, paint
 
-SPEC = FeatureSpec(tiling=TilingSpec(patch_px=128))
+SPEC = FeatureSpec(patch_px=128)
 SIDE = 768  # pixels of a slide; a white frame of 128 leaves 4 x 4 patches of tissue at most
 
 
@@ -148,14 +147,14 @@ def test_real_slides_and_the_damaged_ones_beside_them(data_pack, tmp_path):
 
 
 def test_a_slide_too_small_for_any_patch_says_so(slides, tmp_path):
-    report = extract_slides(some_of(slides, "s0"), tmp_path, FeatureSpec(tiling=TilingSpec(patch_px=2000)))
+    report = extract_slides(some_of(slides, "s0"), tmp_path, FeatureSpec(patch_px=2000))
     assert report.failed["s0"].startswith("no patches")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_spec_is_an_error_before_any_work(slides, tmp_path):
     extract_slides(some_of(slides, "s0"), tmp_path, SPEC)
-    other = FeatureSpec(tiling=TilingSpec(patch_px=96))
+    other = FeatureSpec(patch_px=96)
     hashes = [spec.hash(extract.create_encoder("stain").weights_hash) for spec in (SPEC, other)]
     with pytest.raises(FeatureError, match="Extract into another folder, or remove these files") as error:
         extract_slides(some_of(slides, "s0", "s1"), tmp_path, other)
@@ -220,25 +219,22 @@ def test_an_unknown_encoder_stops_before_any_slide(slides, tmp_path):
         extract_slides(slides, tmp_path, FeatureSpec(encoder="stian"))
 
 
+real_extract_one = extract.extract_one
+
+
 def die_on_s1(job):
     """Stands for a reader whose C code takes the process down."""
     if job.slide == "s1":
         os._exit(1)
-    return extract._extract(job)
+    return real_extract_one(job)
 
 
-def test_a_slide_that_kills_its_process_is_found_and_listed(slides, unbroken, tmp_path):
-    jobs = [
-        extract._Job(s, slides[s], tmp_path / f"{s}.h5", SPEC, hash_of_spec(), None, "cpu") for s in ("s0", "s1", "s2")
-    ]
-    results = {job.slide: reason for job, reason in extract._run(jobs, 2, die_on_s1)}
-    assert results["s0"] is results["s2"] is None
-    assert "s1.tiff" in results["s1"]
+def test_a_slide_that_kills_its_process_is_found_and_listed(slides, unbroken, tmp_path, monkeypatch):
+    monkeypatch.setattr(extract, "extract_one", die_on_s1)
+    report = extract_slides(some_of(slides, "s0", "s1", "s2"), tmp_path, SPEC, workers=2)
+    assert report.done == ("s0", "s2")
+    assert "s1.tiff died, perhaps for want of memory" in report.failed["s1"]
     assert contents(tmp_path) == {name: unbroken[name] for name in ("s0.h5", "s2.h5")}
-
-
-def hash_of_spec() -> str:
-    return SPEC.hash(extract.create_encoder("stain").weights_hash)
 
 
 RUN = """
@@ -246,12 +242,11 @@ import sys
 from pathlib import Path
 from prognoscope.features.extract import FeatureSpec, extract_slides
 from prognoscope.slides.readers import find_slides
-from prognoscope.slides.tiling import TilingSpec
 
 if __name__ == "__main__":
     print("ready", flush=True)
     slides = {path.stem: path for path in sorted(Path(sys.argv[1]).glob("*.tiff"))}
-    spec = FeatureSpec(tiling=TilingSpec(patch_px=128))
+    spec = FeatureSpec(patch_px=128)
     report = extract_slides(slides, Path(sys.argv[2]), spec, workers=int(sys.argv[3]))
     print(len(report.done), len(report.already), flush=True)
 """

@@ -7,11 +7,12 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.ccl import CCL, CHOICES
-from prognoscope.models.layers.ccl.cohort_bank import CohortBank, cohort_loss
-from prognoscope.models.layers.ccl.knowledge import Interaction, knowledge_loss
+from prognoscope.models.ccl.cohort_bank import CohortBank, cohort_loss
+from prognoscope.models.ccl.knowledge import Interaction, knowledge_loss
+from prognoscope.models.ccl.names import load, rename
+from prognoscope.models.ccl.network import CCL
+from prognoscope.models.ccl.variants import CHOICES
 from prognoscope.models.layers.kmeans import in_slots, kmeans, nearest_patches, slots_of
-from prognoscope.models.released.ccl import load, rename
 
 from .case import Case, one_bag, same_gradients, same_survival, target
 

@@ -6,7 +6,7 @@ from importlib import import_module
 import torch
 
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.released.loading import load_released, rename
+from prognoscope.models.checkpoints.loading import load_released, rename
 
 from .case import Case, one_bag, same_survival, target
 
@@ -43,5 +43,5 @@ def check_clam(case: Case) -> None:
     total = torch.stack(losses).sum()
     case.same(total, "loss_total")
     total.backward()
-    names = import_module(f"prognoscope.models.released.{name}").NAMES
+    names = import_module(f"prognoscope.models.{name}.names").NAMES
     case.same_gradients(model, partial(rename, names=names))

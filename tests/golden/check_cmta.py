@@ -7,10 +7,10 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bag, Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.layers.cmta.alignment import ALIGNMENTS, alignment_loss, distance
-from prognoscope.models.layers.cmta.cross_attention import OneHeadAttention, SharedCrossAttention
-from prognoscope.models.released.cmta import NAMES
-from prognoscope.models.released.loading import load_released, rename
+from prognoscope.models.checkpoints.loading import load_released, rename
+from prognoscope.models.cmta.alignment import ALIGNMENTS, alignment_loss, distance
+from prognoscope.models.cmta.cross_attention import OneHeadAttention, SharedCrossAttention
+from prognoscope.models.cmta.names import NAMES
 
 from .case import Case, same_gradients, same_survival, target
 

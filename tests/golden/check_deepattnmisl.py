@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 import torch
 
-from prognoscope.models.released import deepattnmisl
-from prognoscope.models.released.loading import load_released, rename
+from prognoscope.models.checkpoints.loading import load_released, rename
+from prognoscope.models.deepattnmisl import names as deepattnmisl
 
 from .case import Case, one_bag, same_survival, target
 

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 
 from prognoscope.core.batch import Output
 from prognoscope.models.base import SurvivalModel
-from prognoscope.models.released import dsmil
-from prognoscope.models.released.loading import load_released, rename
+from prognoscope.models.checkpoints.loading import load_released, rename
+from prognoscope.models.dsmil import names as dsmil
 
 from .case import Case, one_bag
 

@@ -2,8 +2,8 @@
 
 from functools import partial
 
-from prognoscope.models.released import dtfd_mil
-from prognoscope.models.released.loading import load_released, rename
+from prognoscope.models.checkpoints.loading import load_released, rename
+from prognoscope.models.dtfd_mil import names as dtfd_mil
 
 from .case import Case, one_bag, target
 

@@ -6,11 +6,11 @@ import torch
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Target
-from prognoscope.models.ghanet import scaled_cosine_error
-from prognoscope.models.layers.ghanet.hyper_pooling import HyperPooling
+from prognoscope.models.checkpoints.loading import load_released, rename
+from prognoscope.models.ghanet import names as ghanet
+from prognoscope.models.ghanet.hyper_pooling import HyperPooling
+from prognoscope.models.ghanet.network import scaled_cosine_error
 from prognoscope.models.layers.token_attention import GatedFeedForward, TokenAttention
-from prognoscope.models.released import ghanet
-from prognoscope.models.released.loading import load_released, rename
 
 from .case import Case, one_bag, same_survival, target
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.core.genes import GeneSelection
-from prognoscope.evaluation.reconstruction import spearman
+from prognoscope.evaluation.rank_correlation import spearman
 from prognoscope.omics.differential import choose_genes, deseq2, risk_groups, welch
 
 from .case import Case

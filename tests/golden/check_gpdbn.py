@@ -4,7 +4,7 @@ import torch
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
 
 from .case import Case, same_gradients
 

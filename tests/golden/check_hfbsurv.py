@@ -5,7 +5,7 @@ import torch
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.losses import cox_partial_nll
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
 
 from .case import Case, same_gradients
 from .check_gpdbn import cox_target

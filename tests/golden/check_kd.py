@@ -6,7 +6,7 @@ import torch
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.kd import map_loss, response_loss, unit_map
+from prognoscope.models.kd.network import map_loss, response_loss, unit_map
 
 from .case import Case, same_gradients, target
 

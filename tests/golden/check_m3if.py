@@ -1,8 +1,8 @@
 """Goldens of M3IF."""
 
 from prognoscope.core.batch import Inputs
-from prognoscope.models.released.loading import load_released, rename
-from prognoscope.models.released.m3if import NAMES
+from prognoscope.models.checkpoints.loading import load_released, rename
+from prognoscope.models.m3if.names import NAMES
 
 from .case import Case, one_bag, same_gradients, same_survival, target
 

@@ -6,7 +6,7 @@ from torch import Tensor
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.models.base import SurvivalModel
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
 
 from .case import Case, same_gradients, same_survival, target
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from prognoscope.core.bags import Bag, Bags
 from prognoscope.core.batch import Inputs
+from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.layers.transport import (
     column_potentials,
     exact_matching,
@@ -14,8 +15,7 @@ from prognoscope.models.layers.transport import (
     unbalanced_plan,
     uniform,
 )
-from prognoscope.models.released.loading import load_released
-from prognoscope.models.released.mcti import place
+from prognoscope.models.mcti.names import place
 
 from .case import Case, same_gradients, target
 

@@ -5,13 +5,13 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
-from prognoscope.models.layers.mcti.matched_attention import Bottleneck, DecoderBlock, EncoderBlock, MatchedAttention
-from prognoscope.models.layers.mcti.released import Slots, flow_between, shifted_cost
+from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.layers.snn import snn_block
 from prognoscope.models.layers.transport import squared_distances, unbalanced_plan, uniform
-from prognoscope.models.released.loading import load_released
-from prognoscope.models.released.mcti import fill
-from prognoscope.models.released.mcti_released import effective, place
+from prognoscope.models.mcti.matched_attention import Bottleneck, DecoderBlock, EncoderBlock, MatchedAttention
+from prognoscope.models.mcti.names import fill
+from prognoscope.models.mcti.released_names import effective, place
+from prognoscope.models.mcti.released_network import Slots, flow_between, shifted_cost
 
 from .case import Case
 from .check_mcti import relative

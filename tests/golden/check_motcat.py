@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.layers.transport import squared_distances, unbalanced_transport
-from prognoscope.models.motcat import BALANCED_TOLERANCE, shifted
+from prognoscope.models.motcat.network import BALANCED_TOLERANCE, shifted
 
 from .case import Case, same_gradients, target
 from .check_mcat import guided_inputs, load_guided, same_guided

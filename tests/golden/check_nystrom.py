@@ -4,9 +4,9 @@ import torch
 from torch.testing import assert_close
 
 from prognoscope.core.bags import Bag, Bags
+from prognoscope.models.checkpoints.loading import rename
 from prognoscope.models.layers.nystrom import NystromAttention, NystromLayer
 from prognoscope.models.layers.ppeg import PPEG, side_of_square
-from prognoscope.models.released.loading import rename
 
 from .case import Case
 

@@ -3,8 +3,8 @@
 from functools import partial
 
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.released import abmil
-from prognoscope.models.released.loading import load_released, rename
+from prognoscope.models.abmil import names as abmil
+from prognoscope.models.checkpoints.loading import load_released, rename
 
 from .case import Case, genes_only, one_bag, same_survival, target
 

@@ -6,8 +6,8 @@ import torch
 
 from prognoscope.core.batch import Output
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.released import surformer
-from prognoscope.models.released.loading import load_released, rename
+from prognoscope.models.checkpoints.loading import load_released, rename
+from prognoscope.models.surformer import names as surformer
 
 from .case import Case, one_bag, target
 

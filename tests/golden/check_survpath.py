@@ -3,7 +3,7 @@
 import torch
 
 from prognoscope.core.batch import Inputs
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
 
 from .case import Case, one_bag, same_gradients, same_survival, target
 

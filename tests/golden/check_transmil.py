@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
 
 from .case import Case, one_bag, same_survival
 

@@ -1,14 +1,13 @@
 """Every golden file, by the check that its `meta` names."""
 
-import os
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
+from tests.conftest import ABSENT, GOLDEN
+
 from .case import Case
 
-FOLDER = Path(os.environ.get("PROGNOSCOPE_GOLDEN", Path(__file__).resolve().parents[3] / "shared" / "golden"))
 CHECKS = {
     "abmil": "check_single:check_abmil",
     "ccl_alignment": "check_ccl:check_ccl_alignment",
@@ -76,11 +75,11 @@ CHECKS = {
     "survpath": "check_survpath:check_survpath",
     "transmil": "check_transmil:check_transmil",
 }
-FILES = sorted(FOLDER.glob("*.npz"))
+FILES = sorted(GOLDEN.glob("*.npz"))
 CASES = [Case.load(path) for path in FILES]
 
 
-@pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no golden files at {FOLDER}")
+@pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"{ABSENT}: no folder {GOLDEN}")
 def test_the_golden_folder_is_not_empty():
     assert CASES
 

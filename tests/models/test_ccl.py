@@ -9,10 +9,12 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.base import Recipe
-from prognoscope.models.ccl import CHOICES
-from prognoscope.models.registry import create_model
-from prognoscope.training.checkpoint import STATE, load_model, save_model
+from prognoscope.models.ccl.variants import CHOICES
+from prognoscope.models.creation import create_model
+from prognoscope.models.recipe import Recipe
+from prognoscope.runs.card import ModelCard
+from prognoscope.runs.layout import FoldFiles
+from prognoscope.training.checkpoint import load_model, save_model
 from prognoscope.training.loop import fit
 from prognoscope.training.spec import TrainingSpec
 from tests.training.toys import DIM, make_toy, weights
@@ -111,12 +113,13 @@ def test_a_stopped_training_continues_as_if_unbroken_and_its_checkpoint_predicts
     whole = train()
     for stop in (1, 2):
         with pytest.raises(InterruptedError):
-            train(stop, tmp_path / STATE)
-    continued = train(state=tmp_path / STATE)
+            train(stop, tmp_path / "state.safetensors")
+    continued = train(state=tmp_path / "state.safetensors")
     for name, value in whole.state_dict().items():
         assert torch.equal(value, continued.state_dict()[name]), name
-    save_model(tmp_path, whole, {"name": "ccl", "sizes": sizes, "options": options})
-    again, _ = load_model(tmp_path)
+    card = ModelCard("ccl", "ccl", options, sizes, fold=0, bins=(None, 12.0, None), preparation={})
+    save_model(FoldFiles(tmp_path), whole, card)
+    again, _ = load_model(FoldFiles(tmp_path))
     inputs = toy.dataset("test").batch(range(6)).inputs
     assert torch.equal(again(inputs).logits, whole(inputs).logits)
     if "ablation" not in options or options["ablation"] == "full":

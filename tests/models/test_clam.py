@@ -11,8 +11,8 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.creation import create_model
 
 NAMES = ("clam_sb", "clam_mb")
 K, K_SAMPLE = 4, 3

@@ -9,13 +9,13 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.cmta import CMTA
-from prognoscope.models.dualtrans import DualTrans
+from prognoscope.models.checkpoints.loading import rename
+from prognoscope.models.cmta.names import NAMES
+from prognoscope.models.cmta.network import CMTA
+from prognoscope.models.creation import create_model
+from prognoscope.models.dualtrans.network import DualTrans
 from prognoscope.models.layers.nystrom_encoder import NystromEncoder
 from prognoscope.models.layers.ppeg import fold_copies, side_of_square, without_copies
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.cmta import NAMES
-from prognoscope.models.released.loading import rename
 
 GROUPS = (4, 1, 3)
 SMALL = {"d": 16, "patch_hidden": 12, "gene_hidden": (8,), "landmarks": 8}

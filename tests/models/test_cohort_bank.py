@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from prognoscope.models.layers.ccl.cohort_bank import CohortBank, Neighbours, cohort_loss
+from prognoscope.models.ccl.cohort_bank import CohortBank, Neighbours, cohort_loss
 
 
 def filled(counts, length=3, shape=(4, 5)):

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import ModelError
-from prognoscope.models.coxph import CoxPH
+from prognoscope.models.coxph.network import CoxPH
 
 
 def cohort(n=120, seed=0):

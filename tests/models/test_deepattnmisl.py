@@ -8,10 +8,10 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import cox_loss
-from prognoscope.models.deepattnmisl import DeepAttnMISL
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.deepattnmisl import NAMES, ORIGINAL
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.creation import create_model
+from prognoscope.models.deepattnmisl.names import NAMES, ORIGINAL
+from prognoscope.models.deepattnmisl.network import DeepAttnMISL
 
 SMALL = {"num_clusters": 3, "hidden_dim": 16, "attention_dim": 8}
 MEANS = 10 * torch.eye(3, 10)
@@ -111,7 +111,7 @@ def test_the_original_learns_by_cox_and_a_baseline_gives_its_survival():
     before = model.baseline.exposure.clone()
     model.remember(model.to_remember(output, target))
     assert not torch.equal(model.baseline.exposure, before)
-    assert model.recipe.l1 == 1e-5
+    assert model.profile.recipe.l1 == 1e-5
 
 
 def test_options_that_make_no_sense_are_refused():

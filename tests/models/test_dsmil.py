@@ -8,11 +8,11 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.dsmil import logit_of_mean_chance
+from prognoscope.models.checkpoints.loading import rename
+from prognoscope.models.creation import create_model
+from prognoscope.models.dsmil.names import NAMES
+from prognoscope.models.dsmil.network import logit_of_mean_chance
 from prognoscope.models.layers.dsmil import DSMIL
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.dsmil import NAMES
-from prognoscope.models.released.loading import rename
 
 OPTIONS = [{}, {"nonlinear": False}, {"passing_v": True, "dropout_v": 0.4}, {"variant": "mcti", "nonlinear": False}]
 

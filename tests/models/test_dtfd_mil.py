@@ -11,10 +11,10 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import discrete_nll
 from prognoscope.explanation.gradients import patch_attribution
-from prognoscope.models.dtfd_mil import DTFDMIL, partition
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.dtfd_mil import NAMES
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.creation import create_model
+from prognoscope.models.dtfd_mil.names import NAMES
+from prognoscope.models.dtfd_mil.network import DTFDMIL, partition
 
 SMALL = {"hidden_dim": 16, "attention_dim": 8}
 

@@ -11,12 +11,13 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.genes import GeneSelection
-from prognoscope.models.ghanet import GHANet, scaled_cosine_error
-from prognoscope.models.layers.ghanet.rectify import relu_dropout
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.creation import create_model
+from prognoscope.models.ghanet.names import NAMES as PUBLISHED
+from prognoscope.models.ghanet.network import GHANet, scaled_cosine_error
+from prognoscope.models.ghanet.rectify import relu_dropout
 from prognoscope.models.layers.token_attention import TokenAttention
-from prognoscope.models.registry import create_model, model_class
-from prognoscope.models.released.ghanet import NAMES as PUBLISHED
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.registry import card_of, model_class, profile_of
 
 GENES = (4, 1, 6)
 SMALL = {"hidden_dim": 16, "heads": 2, "attention_dim": 8, "compress_dim": 8}
@@ -104,7 +105,7 @@ def test_without_genes_to_learn_from_the_error_says_so():
         model.extra_losses(model(inputs), batch_of([5, 8], genes=(4, 6))[1])
     with pytest.raises(ModelError, match="there are no genes. Give cohort.omics"):
         create_model("ghanet", embedding_dim=10, group_sizes=(), n_bins=4)
-    assert (GHANet.needs, GHANet.learns_from) == ({"bag"}, {"omics"})
+    assert (profile_of("ghanet").needs, profile_of("ghanet").learns_from) == ({"bag"}, {"omics"})
 
 
 def test_a_patient_without_genes_learns_from_survival_alone():
@@ -249,17 +250,17 @@ def test_variants_presets_and_given_options():
     assert model_with(preset="model4", bridge=True).norm.normalized_shape == (32,)
     whole = model_with(preset="model7").state_dict()
     assert all(torch.equal(value, whole[name]) for name, value in paper.state_dict().items())
-    assert [row.label for row in GHANet.ablations] == [f"model{i}" for i in range(7)]
-    for row in GHANet.ablations:
+    assert [row.label for row in card_of("ghanet").ablations] == [f"model{i}" for i in range(7)]
+    for row in card_of("ghanet").ablations:
         model_class(row.method) if row.method else model_with(**row.options)
 
 
 def test_which_genes_a_fold_chooses():
-    assert GHANet.gene_selection({}) == GeneSelection("auto")
-    assert GHANet.gene_selection({"preset": "model6", "ratio": 0.3}) == GeneSelection("none")
-    assert GHANet.gene_selection({"preset": "model6", "differential": "welch"}).rule == "welch"
+    assert profile_of("ghanet").gene_selection == GeneSelection("auto")
+    assert profile_of("ghanet", {"preset": "model6", "ratio": 0.3}).gene_selection == GeneSelection("none")
+    assert profile_of("ghanet", {"preset": "model6", "differential": "welch"}).gene_selection.rule == "welch"
     options = {"differential": "welch", "adjust": "bh", "min_genes": 5, "round_counts": True}
-    assert GHANet.gene_selection(options) == GeneSelection("welch", "bh", min_genes=5, round_counts=True)
+    assert profile_of("ghanet", options).gene_selection == GeneSelection("welch", "bh", min_genes=5, round_counts=True)
 
 
 @pytest.mark.parametrize(

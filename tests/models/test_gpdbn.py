@@ -7,9 +7,9 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.gpdbn import GPDBN
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.creation import create_model
+from prognoscope.models.gpdbn.network import GPDBN
 
 TIMES = torch.tensor([5.0, 2.0, 5.0, 9.0, 1.0, 2.0])  # two ties
 EVENTS = torch.tensor([True, True, False, True, False, True])

@@ -11,9 +11,9 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.hfbsurv import HFBSurv
-from prognoscope.models.layers.factorised import factorised_product
-from prognoscope.models.released.loading import load_released, read_weights
+from prognoscope.models.checkpoints.loading import load_released, read_weights
+from prognoscope.models.hfbsurv.factorised import factorised_product
+from prognoscope.models.hfbsurv.network import HFBSurv
 
 SMALL = {"dim": 6, "hidden": 5, "rank": 3, "out_intra": 4, "out_inter": 2, "cox_hidden": 8, "code_dim": 7}
 NAMES = (("A_rnaseq", "B_mut", "C_cnv"), ("D", "C_cnv", "E_rnaseq", "F_mut"))

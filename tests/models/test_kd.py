@@ -11,8 +11,8 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import ModelError
-from prognoscope.models.kd import map_loss, response_loss, unit_map
-from prognoscope.models.registry import create_model
+from prognoscope.models.creation import create_model
+from prognoscope.models.kd.network import map_loss, response_loss, unit_map
 
 SIZES = {"embedding_dim": 10, "group_sizes": (4, 6), "n_bins": 4}
 STUDENT = {"hidden_dim": 16, "attention_dim": 8, "k_sample": 3}
@@ -159,7 +159,7 @@ def test_a_patient_without_genes_learns_from_the_outcome_alone(loss):
 def test_other_bags_than_the_teacher_saw_are_refused_where_maps_are_compared():
     inputs, target = batch_of()
     model, _ = taught(inputs, target, loss="representation")
-    assert model.keeps_patches and not taught(inputs, target)[0].keeps_patches
+    assert model.profile.keeps_patches and not taught(inputs, target)[0].profile.keeps_patches
     other = batch_of([2, 1, 7, 6])[0]
     with pytest.raises(ModelError, match="these bags are not those that the teacher saw"):
         model.extra_losses(model(other), target)

@@ -8,9 +8,9 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.m3if import M3IF
-from prognoscope.models.released.loading import load_released
-from prognoscope.models.released.m3if import NAMES
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.m3if.names import NAMES
+from prognoscope.models.m3if.network import M3IF
 
 
 def model_with(**options):

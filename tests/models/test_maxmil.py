@@ -7,10 +7,10 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.maxmil import MaxMIL
-from prognoscope.models.meanmil import MeanMIL
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.loading import rename
+from prognoscope.models.checkpoints.loading import rename
+from prognoscope.models.creation import create_model
+from prognoscope.models.maxmil.network import MaxMIL
+from prognoscope.models.meanmil.network import MeanMIL
 
 VARIANTS = ("paper", "released")
 

@@ -9,10 +9,10 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.models.creation import create_model
 from prognoscope.models.layers.coattention import OneHeadAttention
-from prognoscope.models.mcat import MCAT
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.mcat import NAMES
+from prognoscope.models.mcat.names import NAMES
+from prognoscope.models.mcat.network import MCAT
 
 GENES = (5, 3)
 SMALL = {"d": 16, "heads": 2, "feed_forward": 12}

@@ -1,5 +1,7 @@
 """MCTI's laws: patients keep apart, equal tokens may be one, options do what they say."""
 
+from dataclasses import replace
+
 import ot
 import pytest
 import torch
@@ -8,13 +10,16 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from prognoscope.core.bags import Bag, Bags
-from prognoscope.core.batch import Inputs, Target
+from prognoscope.core.batch import Batch, Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.layers.mcti.guided_attention import GuidedAttention, GuidedAttentionSpec, Tokens
-from prognoscope.models.mcti import MCTI
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.loading import load_released
-from prognoscope.models.released.mcti import place
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.creation import create_model
+from prognoscope.models.mcti.guided_attention import GuidedAttention, GuidedAttentionSpec, Tokens
+from prognoscope.models.mcti.names import place
+from prognoscope.models.mcti.paper import MCTIPaper
+from prognoscope.models.recipe import Recipe
+from prognoscope.models.registry import card_of
+from prognoscope.training.loop import losses_of
 
 from .mcti_patients import batch_of, gradients, loss_of
 
@@ -41,7 +46,7 @@ NAMES = [",".join(f"{key}={value}" for key, value in options.items()) or "defaul
 def model_with(**options):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return MCTI(10, (4, 5), 4, 3, **{**SMALL, **options}).eval()
+        return MCTIPaper(10, (4, 5), 4, 3, **{**SMALL, **options}).eval()
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=NAMES)
@@ -228,9 +233,9 @@ def test_a_batch_of_one_subtype_gives_finite_losses():
 
 
 def test_ablations_stand_in_the_papers_order_and_each_can_be_made():
-    assert [each.row for each in MCTI.ablations[:3]] == ["w/o WSI recon.", "w/o genes group.", "w/o TGA"]
+    assert [each.row for each in card_of("mcti").ablations[:3]] == ["w/o WSI recon.", "w/o genes group.", "w/o TGA"]
     inputs, target = batch_of([4, 9])
-    for each in MCTI.ablations:
+    for each in card_of("mcti").ablations:
         model = model_with(**each.options)
         assert torch.isfinite(loss_of(model, inputs, target)).all()
 
@@ -249,16 +254,30 @@ def test_losses_are_weighted_as_the_options_say():
     assert model_with(aux_task="none").extra_losses(output, target) == {}
 
 
+def test_without_tga_censored_patients_weigh_less_in_both_survival_heads():
+    inputs, target = batch_of([5, 8])
+    target = replace(target, event=torch.tensor([True, False]))
+    model = model_with(aux_task="survival")
+    with torch.no_grad():  # both heads of one network, so that their likelihoods must be equal
+        output = model(inputs)
+    same = replace(output, details=output.details | {"auxiliary_logits": output.logits})
+    recipe = Recipe(nll_alpha=0.4)
+    losses = losses_of(model, same, Batch(("a", "b"), inputs, target), recipe)
+    assert torch.equal(losses["survival"], losses["auxiliary_survival"])
+    plain = losses_of(model, same, Batch(("a", "b"), inputs, target), Recipe())
+    assert not torch.equal(losses["auxiliary_survival"], plain["auxiliary_survival"])
+
+
 def test_options_set_the_recipe_and_what_is_learned_from():
     assert create_model(
         "mcti", embedding_dim=10, group_sizes=(4,), n_bins=4, n_subtypes=2, **SMALL
-    ).learning_rate_factors == {"network.dsmil": 10.0}
-    assert model_with(dsmil_lr_mult=1).learning_rate_factors == {"network.dsmil": 1.0}
-    assert model_with().learns_from == {"subtype"}
-    assert model_with(aux_task="none").learns_from == frozenset()
-    wide = MCTI(8, (4,), 4, 2, preset="paper", k=2, layers=1, gene_groups=2)
+    ).profile.learning_rate_factors == {"network.dsmil": 10.0}
+    assert model_with(dsmil_lr_mult=1).profile.learning_rate_factors == {"network.dsmil": 1.0}
+    assert model_with().profile.learns_from == {"subtype"}
+    assert model_with(aux_task="none").profile.learns_from == frozenset()
+    wide = MCTIPaper(8, (4,), 4, 2, preset="paper", k=2, layers=1, gene_groups=2)
     assert wide.network.tokens.shape == (3, 2, 1024)
-    assert (wide.recipe.learning_rate, model_with().recipe.learning_rate) == (5e-5, 2e-4)
+    assert (wide.profile.recipe.learning_rate, model_with().profile.recipe.learning_rate) == (5e-5, 2e-4)
 
 
 def test_embeddings_as_wide_as_a_token_are_not_projected():
@@ -306,7 +325,7 @@ def test_wrong_options_are_errors_that_say_what_to_do():
         create_model("mcti", **sizes)
     with pytest.raises(ModelError, match="has 1 subtype\\."):
         create_model("mcti", **sizes, n_subtypes=1)
-    assert create_model("mcti", **sizes, **SMALL, aux_task="none").learns_from == frozenset()
+    assert create_model("mcti", **sizes, **SMALL, aux_task="none").profile.learns_from == frozenset()
     with pytest.raises(ModelError, match="no select 'instanse'; did you mean 'instance'"):
         create_model("mcti", **sizes, n_subtypes=2, select="instanse")
     with pytest.raises(ModelError, match="no preset 'papre'; did you mean 'paper'"):
@@ -374,8 +393,8 @@ def test_the_selection_learns_which_patches_tell_the_subtype_and_faster_with_its
         with torch.random.fork_rng():
             torch.manual_seed(1002)
             small = {**SMALL, "k": 8, "layers": 1}
-            model = MCTI(64, (5,), 4, 2, **small, dropout=0.0, dsmil_lr_mult=factor)
-        rates = model.learning_rate_factors
+            model = MCTIPaper(64, (5,), 4, 2, **small, dropout=0.0, dsmil_lr_mult=factor)
+        rates = model.profile.learning_rate_factors
         optimizer = torch.optim.Adam(
             {"params": [p], "lr": 1e-3 * rates.get(".".join(name.split(".")[:2]), 1)}
             for name, p in model.named_parameters()

@@ -7,21 +7,22 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.layers.mcti.matched_attention import cheapest_matching
-from prognoscope.models.layers.mcti.released import flow_between
+from prognoscope.models.creation import create_model
 from prognoscope.models.layers.transport import exact_matching, squared_distances
-from prognoscope.models.mcti import MCTI
-from prognoscope.models.registry import create_model
+from prognoscope.models.mcti.matched_attention import cheapest_matching
+from prognoscope.models.mcti.released_network import flow_between
+from prognoscope.models.sizes import Sizes
 
 from .mcti_patients import batch_of, gradients, loss_of
 
+SIZES = Sizes(embedding_dim=10, group_sizes=(4, 5), n_bins=4, n_subtypes=3)
 SMALL = {"k": 3, "gene_heads": 2, "query_dim": 6, "token_num": 2, "num_blocks": (1, 2)}
 
 
 def model_with(**options):
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = MCTI(10, (4, 5), 4, 3, **{"variant": "released", **SMALL, **options}).eval()
+        model = create_model("mcti", sizes=SIZES, **{"variant": "released", **SMALL, **options}).eval()
         for value in model.parameters():  # larger than at the start, so that what a token is matched with shows
             if value.ndim > 1:
                 value.data *= 2

@@ -8,9 +8,9 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.layers.micro_batches import MicroBatches, draw_groups
-from prognoscope.models.motcat import MOTCat
-from prognoscope.models.released.loading import load_released
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.motcat.micro_batches import MicroBatches, draw_groups
+from prognoscope.models.motcat.network import MOTCat
 
 GENES = (5, 3, 4)
 SMALL = {"d": 16, "heads": 2, "feed_forward": 12}

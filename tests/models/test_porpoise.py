@@ -9,10 +9,10 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.porpoise import PORPOISE
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.loading import load_released
-from prognoscope.models.released.porpoise import NAMES
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.creation import create_model
+from prognoscope.models.porpoise.names import NAMES
+from prognoscope.models.porpoise.network import PORPOISE
 
 GENES = (5, 3)
 SMALL = {"hidden_dim": 12, "d": 16, "fusion_hidden": 10}

@@ -7,13 +7,13 @@ from safetensors.torch import save_file
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import MissingFileError, ModelError
-from prognoscope.models.base import Sizes
-from prognoscope.models.registry import create_model
+from prognoscope.models.creation import create_model
+from prognoscope.models.sizes import Sizes
 
 
 @pytest.fixture
 def published():
-    from prognoscope.models.released.abmil import NAMES
+    from prognoscope.models.abmil.names import NAMES
 
     model = create_model("abmil", embedding_dim=6, n_bins=4, hidden_dim=8)
     back = {ours: theirs for theirs, ours in NAMES.items()}

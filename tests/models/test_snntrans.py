@@ -7,11 +7,11 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.cmta import CMTA
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.loading import load_released, rename
-from prognoscope.models.released.snntrans import NAMES
-from prognoscope.models.snntrans import SNNTrans
+from prognoscope.models.checkpoints.loading import load_released, rename
+from prognoscope.models.cmta.network import CMTA
+from prognoscope.models.creation import create_model
+from prognoscope.models.snntrans.names import NAMES
+from prognoscope.models.snntrans.network import SNNTrans
 
 GROUPS = (4, 1, 3, 5, 2)
 SMALL = {"d": 16, "gene_hidden": (8,), "landmarks": 12}

@@ -8,11 +8,11 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.creation import create_model
 from prognoscope.models.layers.token_attention import TokenAttention
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.loading import load_released
-from prognoscope.models.released.surformer import NAMES
-from prognoscope.models.surformer import Surformer, mean_cosine, shares
+from prognoscope.models.surformer.names import NAMES
+from prognoscope.models.surformer.network import Surformer, mean_cosine, shares
 
 SMALL = {"hidden_dim": 16, "heads": 2, "head_dim": 4, "local_dim": 6}
 

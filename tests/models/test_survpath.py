@@ -10,11 +10,11 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bag, Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.layers.survpath.attention import LandmarkAttention, PathwayAttention
-from prognoscope.models.layers.survpath.pathway_networks import PathwayNetworks
-from prognoscope.models.released.loading import load_released
-from prognoscope.models.released.survpath import NAMES
-from prognoscope.models.survpath import SurvPath
+from prognoscope.models.checkpoints.loading import load_released
+from prognoscope.models.survpath.attention import LandmarkAttention, PathwayAttention
+from prognoscope.models.survpath.names import NAMES
+from prognoscope.models.survpath.network import SurvPath
+from prognoscope.models.survpath.pathway_networks import PathwayNetworks
 
 GENES = (3, 1, 6)
 
@@ -93,7 +93,7 @@ def test_maps_are_softmaxes_of_what_explain_gives():
 
 
 def test_only_the_release_fills_short_bags_with_zeros_and_only_in_training(monkeypatch):
-    monkeypatch.setattr("prognoscope.models.survpath.DRAWN", 9)
+    monkeypatch.setattr("prognoscope.models.survpath.network.DRAWN", 9)
     inputs = batch_of([4, 7])
     zeros = [torch.cat([bag, torch.zeros(9 - len(bag), 5)]) for bag in inputs.bags.split(inputs.bags.values)]
     filled = Inputs(Bags.pack([Bag(bag) for bag in zeros]), inputs.omics)

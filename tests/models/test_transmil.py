@@ -7,10 +7,10 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.registry import create_model
-from prognoscope.models.released.loading import rename
-from prognoscope.models.released.transmil import NAMES
-from prognoscope.models.transmil import TransMIL
+from prognoscope.models.checkpoints.loading import rename
+from prognoscope.models.creation import create_model
+from prognoscope.models.transmil.names import NAMES
+from prognoscope.models.transmil.network import TransMIL
 
 OPTIONS = [{}, {"alignment": "legacy"}, {"attention": "exact"}]
 

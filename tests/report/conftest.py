@@ -6,22 +6,14 @@ from pathlib import Path
 import pytest
 
 from prognoscope.report.page import write_report
-from prognoscope.report.run_folder import RunFolder, read_run_folder
+from prognoscope.runs.read import Run
 from tests.report.fake_run import write_fake_run
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory) -> Path:
-    """A run folder with its report; not to be changed."""
-    folder = write_fake_run(tmp_path_factory.mktemp("finished") / "run")
-    write_report(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def run(finished_run) -> RunFolder:
-    """The same, read."""
-    return read_run_folder(finished_run)
+def run(tmp_path_factory) -> Run:
+    """A run of five methods, read; not to be changed."""
+    return Run(write_fake_run(tmp_path_factory.mktemp("large") / "run"))
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +23,24 @@ def small_run(tmp_path_factory) -> Path:
     return write_fake_run(folder, skill={"coxph": 0.3, "snn": 0.5, "mcti": 0.9}, patients=90, folds=3)
 
 
+@pytest.fixture(scope="session")
+def finished_run(small_run, tmp_path_factory) -> Path:
+    """The same with its report; not to be changed."""
+    folder = shutil.copytree(small_run, tmp_path_factory.mktemp("finished") / "run")
+    write_report(folder)
+    return folder
+
+
 @pytest.fixture
 def run_copy(small_run, tmp_path) -> Path:
     """A run of three methods without a report, to be spoilt."""
     folder = tmp_path / "run"
     shutil.copytree(small_run, folder)
     return folder
+
+
+@pytest.fixture
+def undrawn(monkeypatch) -> None:
+    """Figures are empty pictures, for tests of what stands around them."""
+    empty = '<svg width="1.0pt" height="1.0pt"></svg>\n'
+    monkeypatch.setattr("prognoscope.report.page_section.render", lambda *_: empty)

@@ -5,10 +5,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prognoscope.core.files import write_json, write_table, write_text
+from prognoscope.analysis.optimism_table import optimism_table
+from prognoscope.core.files import write_text
 from prognoscope.core.outcome import TimeBins
 from prognoscope.evaluation.concordance import concordance
-from prognoscope.study.optimism import optimism_table
+from prognoscope.runs.card import ModelCard, write_card
+from prognoscope.runs.layout import RunFiles
+from prognoscope.runs.provenance import Provenance, write_provenance
+from prognoscope.runs.read import Run
+from prognoscope.runs.tables import (
+    ACCOUNT,
+    COMPARISON,
+    HISTORY,
+    METRICS,
+    OPTIMISM,
+    OUTCOMES,
+    PREDICTIONS,
+    RECONSTRUCTION,
+    SPLITS,
+)
 
 SKILL = {"coxph": 0.35, "snn": 0.5, "meanmil": 0.3, "abmil": 0.55, "mcti": 0.8}  # correlation with the true log hazard
 EPOCHS = 20
@@ -17,7 +32,7 @@ DRAWS = 60
 
 def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: int = 200, folds: int = 5) -> Path:
     """Write a run of an honest protocol on a simulated cohort; the same arguments give the same files."""
-    rng = np.random.default_rng(7)
+    files, rng = RunFiles(folder), np.random.default_rng(7)
     log_hazard = rng.normal(size=patients)
     death = 30 * rng.weibull(1.2, patients) * np.exp(-0.8 * log_hazard)
     stop = np.minimum(rng.exponential(60, patients), 90)
@@ -31,12 +46,10 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
         noise = 0.5 * shared + np.sqrt(0.75) * rng.normal(size=patients)
         risks[method] = rho * log_hazard + np.sqrt(1 - rho**2) * noise
         for fold in range(folds):
-            _write_fold(
-                folder / method / f"fold_{fold}", method, rho, rng, fold, part_of, names, time, event, risks[method]
-            )
+            _write_fold(files.fold(method, fold), method, rho, rng, part_of, names, time, event, risks[method])
     if "mcti" in skill:  # no method of the fake tells genes, so one is taken for one that does
         for fold in range(folds):
-            write_table(folder / "mcti" / f"fold_{fold}" / "reconstruction.csv", _reconstruction(fold))
+            RECONSTRUCTION.write(files.fold("mcti", fold).reconstruction, _reconstruction(fold))
     oracles = {"oracle": log_hazard, "oracle_slides": log_hazard + rng.normal(size=patients) * 0.8}
     oracles["oracle_genes"] = log_hazard + rng.normal(size=patients) * 1.1
     draws = [
@@ -59,23 +72,25 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
     if "mcti" in skill:
         metrics += _rows("mcti", "subtype_accuracy", rng.uniform(0.8, 0.95, folds), rng.uniform(0.82, 0.92, DRAWS))
         metrics += _rows("mcti", "subtype_auroc", rng.uniform(0.85, 0.99, folds), rng.uniform(0.88, 0.97, DRAWS))
-    write_table(
-        folder / "metrics.csv",
-        pd.DataFrame(metrics, columns=["method", "metric", "fold", "value", "low", "high", "sd"]),
-    )
-    write_table(folder / "comparison.csv", _comparison(list(skill), metrics, spread))
+    METRICS.write(files.metrics, pd.DataFrame(metrics, columns=list(METRICS.columns)))
+    COMPARISON.write(files.comparison, _comparison(list(skill), metrics, spread))
     parts = [_parts(names, part_of, fold, rng) for fold in range(folds)]
-    write_table(folder / "splits.csv", pd.concat(parts, ignore_index=True))
-    write_table(folder / "account.csv", _account(patients, int(event.sum())))
-    write_text(
-        folder / "study.yaml", "name: simulated\nprotocol: honest\nmethods: [coxph, snn, meanmil, abmil, mcti]\n"
+    SPLITS.write(files.splits, pd.concat(parts, ignore_index=True))
+    OUTCOMES.write(files.outcomes, pd.DataFrame({"patient_id": names, "time": time, "event": event}))
+    ACCOUNT.write(files.account, _account(patients, int(event.sum())))
+    write_text(files.study, "name: simulated\nprotocol: honest\nmethods: [coxph, snn, meanmil, abmil, mcti]\n")
+    provenance = Provenance(
+        name="simulated",
+        command="prognoscope run study.yaml",
+        protocol="honest",
+        methods=tuple(skill),
+        versions={"prognoscope": "0.1.0", "torch": "2.13.0", "python": "3.12.1"},
+        seed=0,
+        inputs={"clinical.csv": "ab" * 32, "genes.csv": "cd" * 32},
+        notes=("3 constant genes were dropped.", "Missing values filled in with training medians: 12."),
     )
-    provenance = {"name": "simulated", "command": "prognoscope run study.yaml", "protocol": "honest", "optimistic": {}}
-    provenance |= {"versions": {"prognoscope": "0.1.0", "torch": "2.13.0", "python": "3.12.1"}, "seed": 0}
-    provenance |= {"inputs": {"clinical.csv": "ab" * 32, "genes.csv": "cd" * 32}}
-    provenance |= {"notes": ["3 constant genes were dropped.", "Missing values filled in with training medians: 12."]}
-    write_json(folder / "provenance.json", provenance)
-    write_table(folder / "optimism.csv", optimism_table(folder, list(skill)))
+    write_provenance(files.provenance, provenance)
+    OPTIMISM.write(files.optimism, optimism_table(Run(folder), list(skill)))
     return folder
 
 
@@ -107,12 +122,11 @@ def _comparison(methods, metrics, spread) -> pd.DataFrame:
             low, high = np.quantile(draws, [0.025, 0.975])
             p = min(1.0, 2 * min((draws <= 0).mean(), (draws >= 0).mean()))
             rows.append(("c_index", a, b, value[a] - value[b], low, high, p, min(1.0, p * 1.5 + 0.01)))
-    return pd.DataFrame(
-        rows, columns=["metric", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t"]
-    )
+    return pd.DataFrame(rows, columns=list(COMPARISON.columns))
 
 
-def _write_fold(folder, method, rho, rng, fold, part_of, names, time, event, risk):
+def _write_fold(files, method, rho, rng, part_of, names, time, event, risk):
+    fold = files.number
     train, test = part_of != fold, part_of == fold
     bins = TimeBins.fit(time[train], event[train])
     baseline = np.array([0.84, 0.66, 0.42, 0.15])
@@ -124,8 +138,8 @@ def _write_fold(folder, method, rho, rng, fold, part_of, names, time, event, ris
         "time": time[test],
         "event": event[test],
     }
-    table = pd.DataFrame(table | {f"S_{k}": survival[:, k] for k in range(4)}).astype({"event": int})
-    write_table(folder / "predictions.csv", table)
+    table = pd.DataFrame(table | {f"S_{k}": survival[:, k] for k in range(4)})
+    PREDICTIONS.write(files.predictions, table)
     edges = [None, *bins.edges[1:-1].tolist(), None]
     epochs = np.arange(EPOCHS)
     validation = (
@@ -135,17 +149,14 @@ def _write_fold(folder, method, rho, rng, fold, part_of, names, time, event, ris
         + rng.normal(0, 0.01, EPOCHS)
     )
     chosen = int(validation.argmin())
-    card = {"name": method, "options": {}, "recipe": {}, "chosen_epoch": chosen, "bins": edges}
-    write_json(folder / "model.json", card)
+    card = ModelCard(method, method, {}, {}, fold, tuple(edges), {}, choose="validation_loss", chosen_epoch=chosen)
+    write_card(files.card, card)
     if method == "coxph":
         return
     c = 0.5 + 0.3 * rho * (1 - np.exp(-epochs / 3)) - 0.003 * np.maximum(epochs - 11, 0)
     history = {"epoch": epochs, "train_loss": 1.45 - 0.5 * (1 - np.exp(-epochs / 6)), "validation_loss": validation}
     history |= {"validation_c_index": c + rng.normal(0, 0.03, EPOCHS), "test_c_index": c + rng.normal(0, 0.02, EPOCHS)}
-    write_table(
-        folder / "history.csv",
-        pd.DataFrame(history | {"learning_rate": 2e-4, "chosen": (epochs == chosen).astype(int)}),
-    )
+    HISTORY.write(files.history, pd.DataFrame(history | {"learning_rate": 2e-4, "chosen": epochs == chosen}))
 
 
 def _parts(names, part_of, fold, rng) -> pd.DataFrame:
@@ -161,4 +172,4 @@ def _account(patients: int, events: int) -> pd.DataFrame:
         ("No slide", patients + 4, events + 2, 7, "X004; X005; X006; X007; X008; X009; X010"),
         ("No genes", patients, events, 4, "X011; X012; X013; X014"),
     ]
-    return pd.DataFrame(rows, columns=["step", "patients", "events", "dropped", "who"])
+    return pd.DataFrame(rows, columns=list(ACCOUNT.columns))

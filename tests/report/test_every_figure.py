@@ -10,8 +10,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from prognoscope.report.figures import FIGURES, render
-from prognoscope.report.plates import plates_of
+from prognoscope.report.page_section import Plate
+from prognoscope.report.sections import SECTIONS
 from prognoscope.report.style import figure_style, inline_svg, method_colours
+from prognoscope.runs.read import Run
 
 NASTY = "<b>&$x_1$"
 MINIMAL = {
@@ -59,6 +61,10 @@ def drawn(name: str, data: pd.DataFrame):
         return axes
 
 
+def plates_of(run) -> list[Plate]:
+    return [each for section in SECTIONS for each in section.plates(run) if isinstance(each, Plate)]
+
+
 def points(axes) -> list[tuple[float, float]]:
     return [tuple(point) for line in axes.lines for point in np.column_stack(line.get_data()).astype(float)]
 
@@ -93,8 +99,9 @@ def test_a_figure_has_a_title_in_sentence_case_and_leaves_the_users_settings_alo
 
 
 @pytest.mark.parametrize("figure", OF_A_RUN)
-def test_csv_files_hold_what_is_drawn(figure, run, finished_run):
-    plates = [plate for plate in plates_of(run)[0] if plate.figure == figure]
+def test_csv_files_hold_what_is_drawn(figure, finished_run):
+    run = Run(finished_run)
+    plates = [plate for plate in plates_of(run) if plate.figure == figure]
     assert plates
     for plate in plates:
         kept = pd.read_csv(
@@ -106,7 +113,7 @@ def test_csv_files_hold_what_is_drawn(figure, run, finished_run):
 
 
 def test_the_c_index_figure_shows_every_value_interval_and_fold(run):
-    plate = next(plate for plate in plates_of(run)[0] if plate.figure == "c_index")
+    plate = next(plate for plate in plates_of(run) if plate.figure == "c_index")
     seen = points(drawn("c_index", plate.data))
     for y, row in enumerate(plate.data.to_dict("records")):
         assert {(row[key], y) for key in ("value", "low", "high")} <= set(seen)
@@ -114,7 +121,7 @@ def test_the_c_index_figure_shows_every_value_interval_and_fold(run):
 
 
 def test_survival_curves_go_through_their_data_and_mark_the_censored(run):
-    plate = next(plate for plate in plates_of(run)[0] if plate.figure == "survival")
+    plate = next(plate for plate in plates_of(run) if plate.figure == "survival")
     axes = drawn("survival", plate.data)
     seen = points(axes)
     assert set(zip(plate.data["time"], plate.data["survival"], strict=True)) <= set(seen)
@@ -123,7 +130,7 @@ def test_survival_curves_go_through_their_data_and_mark_the_censored(run):
 
 
 def test_numbers_at_risk_are_those_followed_until_the_tick_or_longer(run):
-    plate = next(plate for plate in plates_of(run)[0] if plate.figure == "survival")
+    plate = next(plate for plate in plates_of(run) if plate.figure == "survival")
     held_out = run.methods["coxph"].predictions
     is_high = held_out["risk"] >= np.percentile(held_out["risk"], 50)
     axes = drawn("survival", plate.data)
@@ -133,8 +140,8 @@ def test_numbers_at_risk_are_those_followed_until_the_tick_or_longer(run):
     assert high == [str((held_out["time"][is_high] >= tick).sum()) for tick in ticks]
 
 
-def test_a_method_has_one_colour_in_all_figures(run, finished_run):
-    colours = method_colours(run.methods)
+def test_a_method_has_one_colour_in_all_figures(finished_run):
+    colours = method_colours(Run(finished_run).methods)
     for name, colour in colours.items():
         for stem in ("c_index", f"calibration_{name}"):
             assert to_hex(colour) in (finished_run / "figures" / f"{stem}.svg").read_text()

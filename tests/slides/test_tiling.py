@@ -117,12 +117,12 @@ def test_without_tissue_there_are_no_patches_unless_all_are_asked_for():
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"patch_px": 0}, "0 px"),
-        ({"overlap_px": 256}, "overlap by 256 px"),
-        ({"overlap_px": -1}, "overlap by -1 px"),
-        ({"mpp": 0.0}, "`mpp`"),
-        ({"mpp": float("nan")}, "`mpp`"),
-        ({"min_tissue": 1.5}, "`min_tissue`"),
+        ({"patch_px": 0}, "patch_px must be at least 1, not 0"),
+        ({"overlap_px": 256}, "overlap_px is 256, but must be less than patch_px, 256"),
+        ({"overlap_px": -1}, "overlap_px must be at least 0, not -1"),
+        ({"mpp": 0.0}, "mpp must be more than 0, not 0"),
+        ({"mpp": float("nan")}, "mpp must be a finite number, not nan"),
+        ({"min_tissue": 1.5}, "min_tissue must be at most 1, not 1.5"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(options, named):

@@ -13,7 +13,8 @@ TINY_MCTI = {"name": "mcti", "k": 4, "d": 16, "gene_hidden": 16, "layers": 1, "g
 
 
 @pytest.fixture(scope="session")
-def simulated(tmp_path_factory) -> Path:
+def made_once(tmp_path_factory) -> Path:
+    """The cohort itself, into which no test writes."""
     folder = tmp_path_factory.mktemp("cohort") / "simulated"
     simulate_cohort(folder, patients=60, seed=1, features_only=True, bag_sizes=(5, 20))
     settings = yaml.safe_load((folder / "study.yaml").read_text())
@@ -23,10 +24,16 @@ def simulated(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def simulated(made_once, tmp_path_factory) -> Path:
+    """A copy for the tests of one file, who may run it but not spoil it."""
+    return shutil.copytree(made_once, tmp_path_factory.mktemp("copy") / "simulated")
+
+
 @pytest.fixture
-def study_folder(simulated, tmp_path) -> Path:
+def study_folder(made_once, tmp_path) -> Path:
     """A copy that a test may spoil."""
-    return shutil.copytree(simulated, tmp_path / "study")
+    return shutil.copytree(made_once, tmp_path / "study")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Ablations: from one line of the study file to the paper's table with our numbers."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,15 +11,16 @@ import yaml
 from prognoscope.cohort.splits import Split
 from prognoscope.core.errors import StudyError
 from prognoscope.evaluation.concordance import concordance
-from prognoscope.models.abmil import ABMIL
-from prognoscope.models.base import Ablation, EarlyStop, Recipe
-from prognoscope.models.snn import SNN
+from prognoscope.models.abmil.network import ABMIL
+from prognoscope.models.card import Ablation
+from prognoscope.models.recipe import EarlyStop, Recipe
+from prognoscope.models.snn.network import SNN
 from prognoscope.report.page import write_report
-from prognoscope.report.run_folder import read_run_folder
-from prognoscope.study.ablations import ablation_table, pairs_of
-from prognoscope.study.compare import compare_runs
-from prognoscope.study.results import read_folds
-from prognoscope.study.run import Inputs, fold_jobs, optimism
+from prognoscope.runs.read import Run
+from prognoscope.study.comparing import compare_runs
+from prognoscope.study.jobs import Gathered, fold_jobs, optimism, planned_methods
+from prognoscope.study.method_pairs import ablation_rows_of, pairs_of
+from prognoscope.study.sections import changes
 from prognoscope.study.spec import StudySpec, parse_study
 from prognoscope.study.study import Study
 
@@ -31,8 +33,18 @@ ROWS = (
 
 @pytest.fixture(autouse=True)
 def snn_with_ablations(monkeypatch):
-    monkeypatch.setattr(SNN, "ablations", ROWS)
-    monkeypatch.setattr(SNN, "whole_row", "all on")
+    change_card(monkeypatch, SNN, ablations=ROWS, whole_row="all on")
+
+
+def change_card(monkeypatch, kind, **changes):
+    """What is told of a method, for this test alone."""
+    card = replace(kind.card, **changes)
+    monkeypatch.setattr(kind, "card", card)
+    monkeypatch.setattr(f"{kind.__module__.rpartition('.')[0]}.card.CARD", card)
+
+
+def change_recipe(monkeypatch, kind, recipe):
+    change_card(monkeypatch, kind, profile=replace(kind.card.profile, recipe=recipe))
 
 
 def study_of(*methods, **more) -> StudySpec:
@@ -78,7 +90,7 @@ def test_what_cannot_be_ablated_is_said_in_a_sentence(methods, message):
 def test_the_file_of_a_run_needs_no_ablations_to_name_them_all(monkeypatch):
     study = study_of({"name": "snn", "ablations": "all"}, "abmil")
     written = yaml.safe_dump(study.model_dump(mode="json"))
-    monkeypatch.setattr(SNN, "ablations", ())
+    change_card(monkeypatch, SNN, ablations=())
     assert parse_study(yaml.safe_load(written)) == study
 
 
@@ -92,25 +104,24 @@ def test_an_ablation_is_compared_with_its_whole_alone():
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_the_whole_stands_where_its_paper_has_it(monkeypatch, is_first):
-    monkeypatch.setattr(SNN, "whole_is_first", is_first)
-    nothing = [pd.DataFrame(columns=["method", "metric", "fold"]), pd.DataFrame(columns=["metric"])]
-    nothing[1][["method_a", "method_b"]] = ""
-    rows = ablation_table(study_of({"name": "snn", "ablations": "all"}).methods, *nothing)["row"].tolist()
+    change_card(monkeypatch, SNN, whole_is_first=is_first)
+    rows = [each.row for each in ablation_rows_of(study_of({"name": "snn", "ablations": "all"}).methods)]
     taken_away = [ablation.row for ablation in ROWS]
     assert rows == (["all on", *taken_away] if is_first else [*taken_away, "all on"])
 
 
 def test_an_ablation_follows_the_published_protocol_of_its_whole(simulated, monkeypatch):
     recipe = Recipe(published_epoch="last_best_on_test", published_stop=EarlyStop(5, warm_up=2, earliest=18))
-    monkeypatch.setattr(SNN, "recipe", recipe)
+    change_recipe(monkeypatch, SNN, recipe)
     methods = "methods=[{name: snn, ablations: [other]}, abmil]"
     study = Study.load(simulated / "study.yaml", ["protocol=paper", methods])
-    jobs = fold_jobs(study, simulated, Inputs(study.cohort, (Split(0, (), (), ()),), None, ()))
+    planned = planned_methods(study.spec, "cpu", "float32")
+    jobs = fold_jobs(planned, Gathered(study.cohort, (Split(0, (), (), ()),)), simulated)
     assert [job.spec.choose for job in jobs] == ["latest_test_c_index", "latest_test_c_index", "last"]
     assert [(job.spec.patience, job.spec.warm_up, job.spec.earliest_stop) for job in jobs] == [
         *[(5, 2, 18), (5, 2, 18), (None, 0, 0)]
     ]
-    reasons = optimism(study)
+    reasons = optimism(study.spec)
     assert "the epoch was chosen on the fold that is reported" in reasons["snn-other"]
     assert "the epoch was chosen" not in reasons["abmil"]
 
@@ -118,10 +129,9 @@ def test_an_ablation_follows_the_published_protocol_of_its_whole(simulated, monk
 @pytest.fixture(scope="module")
 def finished(simulated):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SNN, "ablations", ROWS)
-        patch.setattr(SNN, "whole_row", "all on")
-        patch.setattr(SNN, "recipe", Recipe(published_epoch="best_on_test"))
-        patch.setattr(ABMIL, "recipe", Recipe(published_epoch="last"))
+        change_card(patch, SNN, ablations=ROWS, whole_row="all on")
+        change_recipe(patch, SNN, Recipe(published_epoch="best_on_test"))
+        change_recipe(patch, ABMIL, Recipe(published_epoch="last"))
         methods = "methods=[abmil, {name: snn, widths: [8], ablations: all}]"
         return Study.load(simulated / "study.yaml", ["protocol=paper", methods]).run(simulated / "ablated")
 
@@ -129,7 +139,7 @@ def finished(simulated):
 def test_the_table_of_a_run_holds_what_its_predictions_say(finished):
     table = pd.read_csv(finished.folder / "ablations.csv").set_index("method")
     assert table["row"].tolist() == ["w/o width", "another method", "w/o dropout", "all on"]
-    folds = {method: read_folds(finished.folder, method) for method in table.index}
+    folds = {method: Run(finished.folder).folds(method) for method in table.index}
     c_index = {
         method: np.array([concordance(f.prediction.risk, time=f.outcome.time, event=f.outcome.event).value for f in of])
         for method, of in folds.items()
@@ -151,7 +161,7 @@ def test_ablations_are_in_all_tables_of_the_run_and_in_one_of_the_report(finishe
     metrics = pd.read_csv(finished.folder / "metrics.csv")
     assert [name for name in metrics["method"].unique() if "oracle" not in name] == entries
     assert set(pd.read_csv(finished.folder / "optimism.csv")["method"]) == set(entries)
-    run = read_run_folder(finished.folder)
+    run = Run(finished.folder)
     assert list(run.methods) == ["abmil", "snn"]
     assert not list((finished.folder / "figures").glob("*snn-*"))
     _, printed = finished.table()
@@ -175,7 +185,7 @@ def test_the_report_and_the_run_again_come_from_the_files_alone(finished, simula
     before = (finished.report.read_bytes(), (finished.folder / "ablations.csv").read_bytes())
     write_report(finished.folder)
     assert finished.report.read_bytes() == before[0]
-    monkeypatch.setattr(SNN, "recipe", Recipe(published_epoch="best_on_test"))
+    change_recipe(monkeypatch, SNN, Recipe(published_epoch="best_on_test"))
     settings = yaml.safe_load((finished.folder / "study.yaml").read_text())
     stamp = (finished.folder / "snn-other" / "fold_0" / "predictions.csv").stat().st_mtime_ns
     again = Study.of(settings, simulated).run(finished.folder)
@@ -211,5 +221,5 @@ def test_a_row_that_is_another_method_does_not_take_factors_of_parts_that_it_lac
             "methods": [{"name": "ghanet", "ablations": ["model0", "model6"], "training": training}],
         }
     ).methods
-    found = {entry.title: entry.training.recipe for entry in entries}
+    found = {entry.title: changes(entry.training) for entry in entries}
     assert found == {"ghanet": training, "ghanet-model0": {"epochs": 7}, "ghanet-model6": training}

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.core.errors import StudyError
+from prognoscope.core.errors import ModelError, StudyError
 from prognoscope.core.outcome import Outcome
-from prognoscope.models.registry import MODELS, model_class
+from prognoscope.models.registry import MODELS, profile_of
 from prognoscope.omics.tables import OmicsTable
 from prognoscope.study.method_groups import GROUPS, methods_of
 from prognoscope.study.methods import choose_methods, sizes_to_come
@@ -38,15 +38,15 @@ def both() -> Cohort:
 
 
 def chosen(spec: StudySpec, cohort: Cohort) -> tuple[list[str], list[str]]:
-    methods, left_out = choose_methods(spec.methods, cohort, sizes_to_come(cohort))
-    return [method.title for method in methods], list(left_out)
+    found = choose_methods(spec.methods, cohort, sizes_to_come(cohort))
+    return [method.title for method in found.methods], list(found.left_out)
 
 
 def test_the_groups_share_out_all_methods_without_overlap():
     parts = [methods_of(group) for group in GROUPS if group != "all"]
     assert sorted(name for part in parts for name in part) == sorted(MODELS) == methods_of("all")
     for name in methods_of("all:slides"):
-        assert model_class(name).needs == {"bag"} and "omics" not in model_class(name).learns_from
+        assert profile_of(name).uses == {"bag"}
     assert {"coxph", "snn"} <= set(methods_of("all:genes"))
     assert {"mcti", "ghanet"} <= set(methods_of("all:both"))  # ghanet predicts from slides, but learns from genes
 
@@ -82,8 +82,8 @@ def test_what_the_cohort_does_not_allow_is_left_out_with_its_reason(both):
 
 def test_a_method_that_is_named_is_never_left_out_in_silence(both):
     genes_alone = replace(both, slides={})
-    titles, _ = chosen(study_of("all:genes", "abmil"), genes_alone)
-    assert titles[-1] == "abmil"  # and `run` then refuses it, as ever
+    with pytest.raises(ModelError, match="abmil needs slides, and no patient has them"):
+        chosen(study_of("all:genes", "abmil"), genes_alone)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,9 @@ def test_a_run_keeps_the_list_and_goes_on_with_all(study_folder):
     settings["splits"]["folds"] = 2
     (study_folder / "study.yaml").write_text(yaml.safe_dump(settings))
     study = Study.load(study_folder / "study.yaml")
-    assert study.chosen.chosen is study.chosen and study.chosen.cohort is study.cohort
+    plan = study.plan()
+    assert [method.title for method in plan.study.spec.methods] == methods_of("all:genes")
+    assert study.plan().study == plan.study
     run = study.run()
     kept = parse_study(yaml.safe_load((run.folder / "study.yaml").read_text()))
     assert [method.title for method in kept.methods] == methods_of("all:genes")

@@ -485,7 +485,7 @@ def full_disk(bytes_left: int):
         (("run", "study.yaml", "--set", "methods=[snn]"), "snn/fold_0/state.safetensors"),
         (("run", "study.yaml", "--set", "methods=[coxph]", "--set", "cohort.omics="), "report.html"),
         (("simulate", "new", "--features-only", "--patients", "20"), "SIM-0001-A.h5"),
-        (("init", "new"), "study.yaml"),
+        (("init", "new"), "study.schema.json"),
     ],
     ids=["packing", "weights", "report", "simulate", "init"],
 )

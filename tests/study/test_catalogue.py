@@ -1,23 +1,13 @@
-from pathlib import Path
-
 import pytest
 
-from prognoscope.models.base import Recipe
-from prognoscope.models.registry import list_models, model_class
-from prognoscope.study.catalogue import methods_page, recipe_sentence
-
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
-
-
-def test_the_page_of_methods_is_up_to_date():
-    assert PAGE.read_text(encoding="utf-8") == methods_page(), (
-        "write it with `prognoscope methods --out docs/methods.md`"
-    )
+from prognoscope.models.recipe import Recipe
+from prognoscope.models.registry import card_of, list_models
+from prognoscope.study.catalogue import recipe_sentence
 
 
 @pytest.mark.parametrize("name", list_models())
 def test_every_method_says_where_its_default_departs(name):
-    assert model_class(name).departures
+    assert card_of(name).departures
 
 
 def test_what_a_recipe_changes_is_said():

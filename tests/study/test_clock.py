@@ -18,7 +18,7 @@ class Watch:
 def clock_of(costs: dict[str, float], folds: int = 2, workers: int = 1) -> tuple[Clock, Watch]:
     """All methods are guessed to take as long."""
     watch = Watch()
-    work = {(name, fold): Work(name, 1.0, f"{name} {fold}") for fold in range(folds) for name in costs}
+    work = {f"{name} {fold}": Work(name, 1.0, f"{name} {fold}") for fold in range(folds) for name in costs}
     return Clock(work, workers=workers, now=watch), watch
 
 
@@ -40,7 +40,7 @@ def test_after_one_fold_of_each_method_the_rest_is_known_to_the_second():
     costs = {"fast": 0.1, "slow": 100.0, "middle": 3.0}
     clock, watch = clock_of(costs, folds=5)
     for name, seconds in costs.items():
-        do(clock, watch, (name, 0), seconds)
+        do(clock, watch, f"{name} 0", seconds)
     standing = clock.standing()
     assert standing.left_s == pytest.approx(4 * 103.1)
     assert standing.share == pytest.approx(0.2)
@@ -48,11 +48,11 @@ def test_after_one_fold_of_each_method_the_rest_is_known_to_the_second():
 
 def test_two_epochs_of_a_long_fold_are_enough_and_what_precedes_them_counts_once():
     clock, watch = clock_of({"a": 1}, folds=3)
-    clock.begin(("a", 0))
+    clock.begin("a 0")
     watch.s += 30  # phenotypes are clustered, say
     for epoch in (1, 2):
         watch.s += 5
-        clock.advance(("a", 0), epoch, 20)
+        clock.advance("a 0", epoch, 20)
     standing = clock.standing()
     assert standing.left_s == pytest.approx(18 * 5 + 2 * (30 + 20 * 5))
     assert standing.doing == "a 0, epoch 2 of 20"
@@ -60,33 +60,33 @@ def test_two_epochs_of_a_long_fold_are_enough_and_what_precedes_them_counts_once
 
 def test_a_fold_that_goes_on_half_way_is_expected_to_end_when_it_will():
     clock, watch = clock_of({"a": 1}, folds=1)
-    clock.begin(("a", 0))
+    clock.begin("a 0")
     for epoch in (11, 12, 13):
         watch.s += 2
-        clock.advance(("a", 0), epoch, 20)
+        clock.advance("a 0", epoch, 20)
     assert clock.standing().left_s == pytest.approx(7 * 2)
 
 
 def test_several_workers_share_the_work_but_not_one_fold():
     clock, watch = clock_of({"a": 1, "b": 1}, folds=2, workers=2)
-    do(clock, watch, ("a", 0), 10.0)
-    do(clock, watch, ("b", 0), 100.0)
+    do(clock, watch, "a 0", 10.0)
+    do(clock, watch, "b 0", 100.0)
     assert clock.standing().left_s == pytest.approx(100)  # ten beside a hundred
 
 
 def test_what_failed_early_is_not_expected_of_others_and_the_share_never_falls():
     clock, watch = clock_of({"a": 1, "b": 1}, folds=2)
-    do(clock, watch, ("a", 0), 10.0)
+    do(clock, watch, "a 0", 10.0)
     before = clock.standing().share
-    clock.begin(("b", 0))
+    clock.begin("b 0")
     watch.s += 0.1
-    clock.finish(("b", 0), counts=False)
+    clock.finish("b 0", counts=False)
     assert clock.standing().left_s == pytest.approx(20)
-    clock.begin(("b", 1))
-    clock.advance(("b", 1), 0, 10)
+    clock.begin("b 1")
+    clock.advance("b 1", 0, 10)
     watch.s += 1000
-    clock.advance(("b", 1), 1, 10)
+    clock.advance("b 1", 1, 10)
     assert clock.standing().share >= before
-    for key in (("b", 1), ("a", 1)):
+    for key in ("b 1", "a 1"):
         clock.finish(key)
     assert clock.standing().share == 1 and clock.standing().left_s == 0

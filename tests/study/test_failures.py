@@ -11,11 +11,12 @@ import yaml
 
 from prognoscope import cli
 from prognoscope.core.errors import DiskFullError, TrainingError
-from prognoscope.models.abmil import ABMIL
-from prognoscope.models.snn import SNN
+from prognoscope.models.abmil.network import ABMIL
+from prognoscope.models.snn.network import SNN
 from prognoscope.study.clock import Standing
-from prognoscope.study.jobs import workers_for
+from prognoscope.study.devices import workers_for
 from prognoscope.study.study import Study
+from prognoscope.training.crossval import run_fold
 from prognoscope.training.jobs import cross_validate
 from tests.training.toys import make_toy
 
@@ -120,14 +121,14 @@ def test_the_command_ends_with_one_and_says_what_failed(study, breaks, capsys):
 def die_on_abmil(job, on_epoch=None) -> None:
     if job.method.name == "abmil":
         os.kill(os.getpid(), signal.SIGKILL)
-    job.folder.mkdir(parents=True, exist_ok=True)
-    (job.folder / "predictions.csv").write_text("done")
+    job.files.folder.mkdir(parents=True, exist_ok=True)
+    job.files.predictions.write_text("done")
 
 
 def test_a_worker_that_the_system_kills_costs_its_own_fold_alone(tmp_path):
     toy = make_toy(tmp_path)
     jobs = [toy.job(tmp_path / name, name) for name in ("snn", "abmil", "meanmil", "coxph")]
-    found = {job.method.name: failure for job, failure in cross_validate(jobs, workers=2, function=die_on_abmil)}
+    found = {job.method.name: failure for job, failure in cross_validate(jobs, die_on_abmil, workers=2)}
     assert [name for name, failure in found.items() if failure is not None] == ["abmil"] and len(found) == 4
     assert found["abmil"].sentence.startswith("abmil, fold 0: Its process was killed by the system")
     assert (tmp_path / "abmil" / "failure.json").is_file()
@@ -147,12 +148,14 @@ def test_progress_of_one_run_goes_from_nothing_to_all(study):
 
 def test_epochs_are_told_of_other_processes_too(toy_jobs):
     told = []
-    done = list(cross_validate(toy_jobs, workers=2, on_epoch=lambda job, *n: told.append((job.method.name, *n))))
+    done = list(
+        cross_validate(toy_jobs, run_fold, workers=2, on_epoch=lambda job, *n: told.append((job.method.name, *n)))
+    )
     assert all(failure is None for _, failure in done)
     assert ("abmil", 0, 0) in told
     epochs = [n for name, n, of in told if name == "abmil" and of == 2000]
     assert epochs and epochs == sorted(epochs)
-    assert not [path for job in toy_jobs for path in job.folder.iterdir() if path.suffix == ".txt"]
+    assert not [path for job in toy_jobs for path in job.files.folder.iterdir() if path.suffix == ".txt"]
 
 
 @pytest.fixture

@@ -13,12 +13,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prognoscope.core.errors import ModelError, StudyError
+from prognoscope.cohort.dataset import open_bags
+from prognoscope.core.errors import CohortError, ModelError, StudyError
 from prognoscope.evaluation.concordance import concordance
+from prognoscope.runs.layout import RunFiles
+from prognoscope.runs.read import Run
 from prognoscope.study.apply import predict_patients
-from prognoscope.study.compare import compare_runs
-from prognoscope.study.results import read_folds
+from prognoscope.study.comparing import compare_runs
+from prognoscope.study.gather import gather
 from prognoscope.study.study import Study
+from prognoscope.training.spec import TrainingSpec
+from prognoscope.training.trained import Trained
 
 METHODS = ["coxph", "snn", "abmil", "mcti"]
 
@@ -54,7 +59,7 @@ def test_every_patient_is_tested_once_by_a_model_that_never_saw_them(finished):
 
 def test_the_table_holds_what_the_predictions_say(finished):
     metrics = pd.read_csv(finished.folder / "metrics.csv", dtype={"fold": str})
-    for fold in read_folds(finished.folder, "abmil"):
+    for fold in Run(finished.folder).folds("abmil"):
         ours = concordance(fold.prediction.risk, time=fold.outcome.time, event=fold.outcome.event).value
         row = metrics.query("method == 'abmil' and metric == 'c_index' and fold == @fold.fold.__str__()")
         assert row["value"].item() == pytest.approx(ours, abs=1e-12)
@@ -142,15 +147,26 @@ def test_new_patients_without_follow_up_are_predicted_by_all_folds(simulated, fi
         assert np.isfinite(table["risk"]).all() and (table["risk_sd"] >= 0).all()
     with pytest.raises(ModelError, match="has 4 methods: coxph, snn, abmil, mcti. Name one"):
         predict_patients(finished.folder, path)
-    with pytest.raises(StudyError, match="cohort.clinical needs time"):
+    with pytest.raises(CohortError, match="cohort.clinical needs time"):
         Study.load(path).check()
 
 
-def test_predicting_the_test_patients_again_gives_the_fold_models_risks(simulated, finished):
+def test_a_prediction_is_the_mean_of_all_folds_and_each_fold_says_what_it_said_in_the_run(simulated, finished):
     table = predict_patients(finished.folder, simulated / "study.yaml", method="abmil").set_index("patient_id")
-    splits = pd.read_csv(finished.folder / "splits.csv")
-    assert set(table.index) == set(splits["patient_id"])
-    assert (table["risk_sd"] > 0).all()
+    gathered = gather(Study.load(simulated / "study.yaml").plan())
+    folds = list(RunFiles(finished.folder).folds("abmil"))
+    said = []
+    for files in folds:
+        trained = Trained.load(files, TrainingSpec())
+        prediction = trained.predict(gathered.cohort, open_bags(gathered.pack)).prediction
+        said.append(pd.DataFrame(prediction.survival, prediction.patients).assign(risk=prediction.risk))
+        tested = pd.read_csv(files.predictions, index_col="patient_id")
+        np.testing.assert_allclose(said[-1]["risk"][tested.index], tested["risk"], rtol=1e-5)
+    risks = np.array([each["risk"][table.index] for each in said])
+    assert len(risks) == 3 and (np.ptp(risks, axis=0) > 1e-6).all()  # the folds differ
+    np.testing.assert_allclose(table["risk"], risks.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(table["risk_sd"], risks.std(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(table["S_0"], np.mean([each[0][table.index] for each in said], axis=0), rtol=1e-6)
 
 
 def test_runs_with_other_seeds_are_combined_fold_by_fold(simulated, finished, tmp_path):

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from prognoscope.analysis.setting_table import setting_table
 from prognoscope.core.errors import InputError, StudyError
-from prognoscope.models.base import Sizes
-from prognoscope.study.search import check_searches, search_notes, search_of, search_table
+from prognoscope.models.sizes import Sizes
+from prognoscope.runs.read import Run
+from prognoscope.study.search import check_searches, search_notes, search_of
 from prognoscope.study.spec import parse_study
 from prognoscope.study.study import Study
 from prognoscope.training.space import Range
@@ -77,8 +79,8 @@ WRONG_KEYS = [
         {"epochs": 20},
         "search.space.epochs: must be a range such as {low: 1, high: 9} or a [list] of values, not a number",
     ),
-    ({"epochs": []}, "search.space.epochs: give either low and high, or a [list] of one value or more"),
-    ({"epochs": {"low": 3}}, "search.space.epochs: a range needs low and a higher high, not 3 and nothing"),
+    ({"epochs": []}, "search.space.epochs: give a range with low and high, or a [list] of one value or more"),
+    ({"epochs": {"low": 3}}, "search.space.epochs.high is missing; add it"),
     ({"epochs": {"low": 3, "high": 3}}, "a range needs low and a higher high, not 3 and 3"),
     ({"epochs": {"low": "few", "high": 3}}, "search.space.epochs.low must be a number, not 'few'"),
     ({"epochs": {"low": 1, "hihg": 3}}, "no key 'training.search.space.epochs.hihg'; did you mean 'high'?"),
@@ -134,7 +136,7 @@ def test_a_run_with_a_search_keeps_what_it_chose_and_goes_on_with_it(change):
     run = Study.load(path).run(path.parent / "run")
     table = pd.read_csv(run.folder / "search.csv", dtype=str)
     assert set(table["method"]) == {"snn"} and table["setting"].tolist() == ["learning_rate", "widths"] * 3
-    assert table.equals(search_table(run.folder, ["coxph", "snn"]).astype(str))
+    assert table.equals(setting_table(Run(run.folder), ["coxph", "snn"]).astype(str))
     assert any("The search is without learning_rate, widths for coxph" in note for note in run.notes)
     assert yaml.safe_load((run.folder / "study.yaml").read_text())["training"]["search"]["trials"] == 2
     page = run.report.read_text()

@@ -8,15 +8,16 @@ import pytest
 import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
 from prognoscope.core.errors import MissingFileError, StudyError
 from prognoscope.features.encoders import ENCODERS
-from prognoscope.models.base import Recipe
+from prognoscope.models.recipe import Recipe
 from prognoscope.models.registry import MODELS
-from prognoscope.study.inputs import feature_spec, split_spec
-from prognoscope.study.spec import MethodRecipeSection, MethodSection, StudySpec, parse_study, read_study
+from prognoscope.study.sections import MethodTraining, changes
+from prognoscope.study.spec import MethodSection, StudySpec, parse_study, plain, read_study
 from prognoscope.study.study import Study
+from prognoscope.study.study_file import StudyFile
+from prognoscope.study.wording import inner_kinds, keys_of
 from prognoscope.study.yaml_file import parse_yaml
 
 LEAST = {"name": "study", "cohort": {"clinical": {"table": "clinical.csv"}}, "methods": ["abmil"]}
@@ -37,8 +38,9 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "cohort.clinical.event": text,
     "cohort.clinical.event_values": texts,
     "cohort.clinical.censored_values": texts,
-    "cohort.clinical.covariates": texts,
+    "cohort.clinical.covariates": st.lists(text.map("covariate {}".format), min_size=1, max_size=3),
     "cohort.clinical.site": text,
+    "cohort.clinical.slide": text,
     "cohort.clinical.bad_time": st.sampled_from(["refuse", "drop"]),
     "cohort.features.folder": text,
     "cohort.features.layout": st.sampled_from(["auto", "prognoscope", "trident", "clam", "stamp"]),
@@ -65,8 +67,13 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "features.overlap_px": st.integers(0, 100),
     "features.min_tissue": share,
     "features.weights": text,
+    "features.tissue.um_per_px": positive,
+    "features.tissue.smooth_um": positive,
+    "features.tissue.min_area_mm2": share,
+    "features.tissue.max_hole_mm2": share,
+    "features.tissue.remove_pen": st.booleans(),
     "splits.folds": st.integers(2, 50),
-    "splits.stratify": st.lists(st.sampled_from(["event", "time"]), max_size=2),
+    "splits.stratify": st.lists(st.sampled_from(["event", "time", "subtype", "site"]), max_size=2),
     "splits.group": st.just("site"),
     "splits.seed": st.integers(0, 10**6),
     "splits.files": texts,
@@ -104,7 +111,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
 }
 NOT_WITH = {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
 NOT_WITH |= {"cohort.slides.sample_types", "methods.name", "methods.label", "methods.training"}
-NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "choices")}
+NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "whole")}
 NOT_WITH |= {"methods.ablations", "methods.ablation_of", "methods.row", "methods.of"}
 TOGETHER = {  # keys that a section must have besides
     "cohort.features": {"folder": "features"},
@@ -113,14 +120,13 @@ TOGETHER = {  # keys that a section must have besides
     "training.search": {"space": {"epochs": [1, 2]}},
 }
 SECTIONS = ["", "cohort", "cohort.clinical", "cohort.features", "cohort.omics", "cohort.subtype"]
-SECTIONS += ["cohort.slides", "features", "splits", "training", "training.search", "evaluation"]
+SECTIONS += ["cohort.slides", "features", "features.tissue", "splits", "training", "training.search", "evaluation"]
 
 
-def keys(section: type[BaseModel], above: str = "") -> Iterator[str]:
-    for name, field in section.model_fields.items():
-        inside = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        inner = next((each for each in inside if isinstance(each, type) and issubclass(each, BaseModel)), None)
-        if inner is None or inner is MethodRecipeSection:
+def keys(section: type, above: str = "") -> Iterator[str]:
+    for name, hint in keys_of(section).items():
+        inner = next(iter(inner_kinds(hint)), None)
+        if inner is None or inner is MethodTraining:
             yield above + name
         else:
             yield from keys(inner, f"{above}{name}.")
@@ -149,7 +155,8 @@ def look_up(study: StudySpec, path: str) -> object:
 @st.composite
 def settings(draw) -> dict[str, object]:
     chosen = draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=12, unique=True))
-    return {path: draw(VALUES[path]) for path in chosen}
+    excluded = {"splits.table"} if "splits.files" in chosen else set()
+    return {path: draw(VALUES[path]) for path in chosen if path not in excluded}
 
 
 def test_these_tests_know_every_key():
@@ -164,7 +171,7 @@ def test_every_key_is_read_as_it_is_written(chosen):
     study = parse_study(parse_yaml(yaml.safe_dump(values, allow_unicode=True)))
     for path, value in chosen.items():
         assert look_up(study, path) == value
-    assert parse_study(parse_yaml(yaml.safe_dump(study.model_dump(mode="json")))) == study
+    assert parse_study(parse_yaml(yaml.safe_dump(plain(study)))) == study
 
 
 @given(settings())
@@ -248,10 +255,10 @@ def test_one_value_is_a_list_of_one():
 def test_a_method_keeps_its_options_its_label_and_its_recipe(name):
     listed = [name, {"name": name, "label": "other", "width": 3, "training": {"epochs": 7, "learning_rate": 0.1}}]
     study = parse_study(fresh() | {"methods": listed})
-    plain, other = study.methods
-    assert (plain.title, plain.options, plain.training.recipe) == (name, {}, {})
+    bare, other = study.methods
+    assert (bare.title, bare.options, changes(bare.training)) == (name, {}, {})
     assert (other.title, other.options) == ("other", {"width": 3})
-    assert other.training.recipe == {"epochs": 7, "learning_rate": 0.1}
+    assert changes(other.training) == {"epochs": 7, "learning_rate": 0.1}
     with pytest.raises(StudyError, match=f"'{name}' is listed twice"):
         parse_study(fresh() | {"methods": [name, name]})
 
@@ -265,16 +272,16 @@ def test_the_nearest_method_is_named(name, at):
 
 def test_a_recipe_in_the_study_is_a_recipe_of_a_model():
     published = {"published_epoch", "published_stop"}
-    assert set(MethodRecipeSection.model_fields) - {"search"} == set(Recipe.__dataclass_fields__) - published
+    assert set(keys_of(MethodTraining)) - {"search"} == set(Recipe.__dataclass_fields__) - published
     assert set(MethodSection.model_fields) == {"name", "label", "training", "ablations", "ablation_of", "row", "of"}
 
 
 def test_a_recipe_can_be_told_to_draw_no_patches_and_one_norm_is_of_the_whole_gradient():
     study = parse_study(fresh() | {"training": {"patch_draw": "all", "clip_norm": 5, "betas": [0.5, 0.9]}})
-    assert study.training.recipe == {"patch_draw": None, "clip_norm": {"": 5.0}, "betas": (0.5, 0.9)}
+    assert changes(study.training) == {"patch_draw": None, "clip_norm": {"": 5.0}, "betas": (0.5, 0.9)}
     for draw, understood in ((4096, 4096), ([0.8, 1], (0.8, 1.0))):
         study = parse_study(fresh() | {"training": {"patch_draw": draw}})
-        assert study.training.recipe == {"patch_draw": understood}
+        assert changes(study.training) == {"patch_draw": understood}
     for draw in (0, True, 2.5, [0, 0], [1, 0.5], "some", {"a": 1}):
         with pytest.raises(StudyError, match="training.patch_draw: must be a number of patches"):
             parse_study(fresh() | {"training": {"patch_draw": draw}})
@@ -297,6 +304,8 @@ WRONG = {
     "cohort.omics": (["genes.csv"], "must be a section of keys and values, not a list"),
     "cohort.omics.scale": ("z", "must be zscore or none, not 'z'"),
     "protocol": ("papers", "must be honest or paper, not 'papers'; did you mean 'paper'?"),
+    "splits.stratify": (["evnt"], "entry 1 must be event, time, subtype or site, not 'evnt'; did you mean 'event'?"),
+    "features.patch_px": (8, "features: patch_px must be at least 16 for an encoder, not 8"),
     "features.overlap_px": (300, "overlap_px is 300, but must be less than patch_px, 256"),
     "name": ("a/b", "must be of letters, digits, dots, dashes and underscores, not 'a/b'"),
 }
@@ -373,10 +382,13 @@ def test_a_path_that_begins_at_the_root_stays_as_it_is(simulated, tmp_path):
     clinical = simulated / "clinical.csv"
     study = Study.load(simulated / "study.yaml", [f"cohort.clinical.table={clinical}"])
     assert study.cohort.patients == Study.load(simulated / "study.yaml").cohort.patients
-    spec = parse_study(fresh() | {"splits": {"files": "a/{fold}.csv"}, "features": {"weights": "w"}})
-    assert split_spec(spec, tmp_path).files == (str(tmp_path / "a/{fold}.csv"),)
-    assert split_spec(parse_study(fresh() | {"splits": {"table": "/b.csv"}}), tmp_path).table == "/b.csv"
-    assert feature_spec(spec, tmp_path).weights == str(tmp_path / "w")
+    written = fresh() | {"splits": {"files": "a/{fold}.csv"}, "features": {"weights": "w"}}
+    study = StudyFile.of(written, tmp_path)
+    assert study.splits.files == (str(tmp_path / "a/{fold}.csv"),) and study.spec.splits.files == ("a/{fold}.csv",)
+    assert study.features.weights == str(tmp_path / "w")
+    assert study.where.clinical.table == (str(tmp_path / "clinical.csv"),)
+    other = StudyFile.of(fresh() | {"splits": {"table": "/b.csv"}, "features": {"weights": "hub"}}, tmp_path)
+    assert (other.splits.table, other.features.weights) == ("/b.csv", "hub")
 
 
 def test_gene_groups_can_only_be_left_out_where_there_are_some():

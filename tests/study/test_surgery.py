@@ -1,7 +1,6 @@
 """What genes and bags are worth to a trained model, and what permuted outcomes teach."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,19 +8,12 @@ import pytest
 import yaml
 
 from prognoscope.evaluation.concordance import concordance
+from prognoscope.runs.read import Run
 from prognoscope.simulation.cohort import simulate_cohort
-from prognoscope.study.results import read_folds
 from prognoscope.study.study import Study
-from prognoscope.study.surgery import SHUFFLES, operate, operation_on, permuted_job, with_shuffled
-from prognoscope.training.crossval import run_fold
-from tests.training.toys import make_toy
+from prognoscope.training.surgery import SHUFFLES
 
 TINY_MCTI = {"name": "mcti", "k": 4, "d": 16, "gene_hidden": 16, "layers": 1, "gene_groups": 2, "gene_heads": 2}
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    return make_toy(tmp_path_factory.mktemp("toy"))
 
 
 @pytest.fixture(scope="module")
@@ -36,45 +28,6 @@ def finished(tmp_path_factory):
     return Study.load(folder / "study.yaml").run()
 
 
-def test_shuffled_genes_leave_the_bags_and_shuffled_bags_the_genes(toy):
-    own = toy.dataset("test")
-    order = np.random.default_rng(0).permutation(len(own))
-    index = range(len(own))
-    plain, genes, bags = own.batch(index), *(with_shuffled(own, what, order).batch(index) for what in ("genes", "bags"))
-    assert genes.patients == plain.patients and genes.inputs.bags.values.equal(plain.inputs.bags.values)
-    assert all(a.equal(b[order]) for a, b in zip(genes.inputs.omics, plain.inputs.omics, strict=True))
-    assert all(a.equal(b) for a, b in zip(bags.inputs.omics, plain.inputs.omics, strict=True))
-    shuffled, ours = (each.inputs.bags.split(each.inputs.bags.values) for each in (bags, plain))
-    assert all(shuffled[i].equal(ours[order[i]]) for i in index)
-
-
-def test_a_model_of_genes_loses_its_genes_and_one_of_bags_its_bags(toy, tmp_path):
-    for name, column in (("snn", "genes"), ("abmil", "bags")):
-        job = toy.job(tmp_path / name, name, recipe={"epochs": 20})
-        run_fold(job)
-        operate(operation_on(job))
-        table = pd.read_csv(job.folder / "surgery.csv")
-        assert list(table) == ["patient_id", *(f"{column}_{i}" for i in range(SHUFFLES))]
-        risk = pd.read_csv(job.folder / "predictions.csv")
-        assert table["patient_id"].tolist() == risk["patient_id"].tolist()
-        for i in range(SHUFFLES):  # the same risks, of others
-            assert sorted(table[f"{column}_{i}"]) == pytest.approx(sorted(risk["risk"]), abs=1e-5)
-        assert operation_on(job).is_done
-
-
-def test_permuted_outcomes_are_those_of_the_training_part_and_spare_the_test_part(toy, tmp_path):
-    job = toy.job(tmp_path / "snn" / "fold_0", "snn")
-    permuted = permuted_job(job, seed=0)
-    before, after = job.cohort.outcome, permuted.cohort.outcome
-    test = np.isin(before.patients, job.split.test)
-    assert (before.time[test] == after.time[test]).all() and (before.event[test] == after.event[test]).all()
-    assert sorted(before.time[~test]) == sorted(after.time[~test]) and (before.time != after.time).sum() > 20
-    pairs = [set(zip(o.time[~test], o.event[~test], strict=True)) for o in (before, after)]
-    assert pairs[0] == pairs[1]  # time and event stay together
-    assert permuted.folder == tmp_path / "snn" / "permuted" and "outcomes permuted" in permuted.label
-    assert permuted.method is job.method and permuted.spec is job.spec
-
-
 def test_the_table_holds_drops_that_the_files_give(finished):
     table = pd.read_csv(finished.folder / "surgery.csv", dtype={"fold": str})
     kinds = {method: set(rows["surgery"]) for method, rows in table.groupby("method")}
@@ -82,7 +35,7 @@ def test_the_table_holds_drops_that_the_files_give(finished):
     assert kinds["abmil"] == {"bags shuffled", "outcomes permuted"}
     assert kinds["mcti"] == {"genes shuffled", "bags shuffled", "outcomes permuted"}
     drops = []
-    for fold in read_folds(finished.folder, "mcti"):
+    for fold in Run(finished.folder).folds("mcti"):
         risks = pd.read_csv(
             finished.folder / "mcti" / f"fold_{fold.fold}" / "surgery.csv", float_precision="round_trip"
         )
@@ -115,7 +68,7 @@ def test_surgery_that_was_stopped_goes_on_to_the_same_numbers(finished):
 
 def test_a_failed_surgery_leaves_the_method_in_the_table(finished, monkeypatch, tmp_path):
     study = Study.load(finished.folder.parent / "study.yaml", ["methods=[snn, abmil]"])
-    monkeypatch.setattr("prognoscope.study.surgery.with_shuffled", lambda *_: 1 / 0)
+    monkeypatch.setattr("prognoscope.training.surgery.with_shuffled", lambda *_: 1 / 0)
     run = study.run(tmp_path / "run")
     assert len(run.failures) == 4 and "genes and bags shuffled" in run.failures[0].sentence
     assert json.loads((run.folder / "provenance.json").read_text())["methods"] == ["snn", "abmil"]
@@ -126,13 +79,3 @@ def test_a_run_of_one_modality_has_none(finished, tmp_path):
     study = Study.load(finished.folder.parent / "study.yaml", ["methods=[snn]"])
     assert not (study.run(tmp_path / "run").folder / "surgery.csv").exists()
     assert not (tmp_path / "run" / "snn" / "permuted").exists()
-
-
-def test_a_settled_order_shuffles_alike_for_all_methods(toy, tmp_path):
-    jobs = [toy.job(tmp_path / str(i), "snn") for i in range(2)]
-    tables = []
-    for job in jobs:
-        run_fold(job)
-        operate(operation_on(replace(job)))
-        tables.append((job.folder / "surgery.csv").read_bytes())
-    assert tables[0] == tables[1]

@@ -13,13 +13,12 @@ from prognoscope.cohort.dataset import open_bags, prepared_dataset
 from prognoscope.cohort.preparation import Preparation
 from prognoscope.cohort.splits import Split
 from prognoscope.core.errors import CohortError, TrainingError
-from prognoscope.models.base import Recipe
-from prognoscope.training.checkpoint import STATE, load_model
-from prognoscope.training.crossval import fold_seed, run_fold
+from prognoscope.runs.layout import FoldFiles
+from prognoscope.training.crossval import run_fold
 from prognoscope.training.jobs import cross_validate
-from prognoscope.training.predict import predict
 from prognoscope.training.spec import TrainingSpec
-from tests.training.toys import OPTIONS, c_index, files, make_toy, shuffled, with_outcome
+from prognoscope.training.trained import Trained
+from tests.training.toys import OPTIONS, c_index, files, folder_of, make_toy, shuffled, with_outcome
 
 WRITTEN = {"model.safetensors", "model.json", "history.csv", "predictions.csv"}
 METHODS = sorted(OPTIONS)
@@ -29,7 +28,7 @@ METHODS = sorted(OPTIONS)
 def finished(toy, tmp_path_factory):
     """A fold of every method, done in one process."""
     folder = tmp_path_factory.mktemp("one")
-    return {name: run_fold(toy.job(folder / name, name)) for name in METHODS}
+    return {name: folder_of(toy.job(folder / name, name)) for name in METHODS}
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -46,11 +45,11 @@ def test_a_fold_leaves_its_files_and_nothing_else(toy, finished, name):
 
 def test_processes_give_the_bytes_of_one(toy, finished, tmp_path):
     jobs = [toy.job(tmp_path / name, name) for name in METHODS]
-    done = list(cross_validate(jobs, workers=2))
+    done = list(cross_validate(jobs, run_fold, workers=2))
     assert {job.method.name for job, failure in done if failure is None} == set(METHODS)
     for name in METHODS:
         assert files(tmp_path / name) == files(finished[name])
-    assert not list(cross_validate(jobs, workers=2))
+    assert not list(cross_validate(jobs, run_fold, workers=2))
 
 
 @pytest.mark.parametrize("choose", ["validation_loss", "last"])
@@ -59,7 +58,7 @@ def test_outcomes_of_test_patients_change_no_weight_and_no_risk(toy, tmp_path, n
     spec = TrainingSpec(choose=choose)
     other = with_outcome(toy.cohort, shuffled(toy.split.test))
     jobs = [toy.job(tmp_path / "a", name, spec=spec), toy.job(tmp_path / "b", name, spec=spec, cohort=other)]
-    tables = [pd.read_csv(run_fold(job) / "predictions.csv") for job in jobs]
+    tables = [pd.read_csv(folder_of(job) / "predictions.csv") for job in jobs]
     assert not tables[0]["time"].equals(tables[1]["time"])
     assert tables[0].drop(columns=["time", "event"]).equals(tables[1].drop(columns=["time", "event"]))
     for file in ("model.safetensors", "model.json"):
@@ -71,7 +70,7 @@ def test_genes_of_test_patients_change_no_weight(toy, tmp_path):
     values.loc[list(toy.split.test)] *= -3
     other = replace(toy.cohort, omics=replace(toy.cohort.omics, values=values))
     for folder, cohort in (("a", toy.cohort), ("b", other)):
-        run_fold(toy.job(tmp_path / folder, "snn", cohort=cohort))
+        folder_of(toy.job(tmp_path / folder, "snn", cohort=cohort))
     a, b = files(tmp_path / "a"), files(tmp_path / "b")
     assert a["model.safetensors"] == b["model.safetensors"]
     assert a["predictions.csv"] != b["predictions.csv"]
@@ -85,7 +84,7 @@ def test_shuffled_training_outcomes_teach_nothing(tmp_path, name):
         cohort, spec = toy.cohort, TrainingSpec(seed=seed)
         if seed:
             cohort = with_outcome(cohort, shuffled((*toy.split.train, *toy.split.validation), seed))
-        folder = run_fold(toy.job(tmp_path / str(seed), name, cohort=cohort, spec=spec))
+        folder = folder_of(toy.job(tmp_path / str(seed), name, cohort=cohort, spec=spec))
         table = pd.read_csv(folder / "predictions.csv")
         value = c_index(table["risk"].to_numpy(), time=table["time"].to_numpy(), event=table["event"].to_numpy(bool))
         (noise if seed else learned).append(value)
@@ -104,7 +103,7 @@ def test_the_history_holds_what_the_predictions_say(finished):
 
 
 def test_without_a_metric_and_validation_their_columns_are_empty(toy, tmp_path):
-    folder = run_fold(toy.job(tmp_path, metric=None, spec=TrainingSpec(choose="last")))
+    folder = folder_of(toy.job(tmp_path, metric=None, spec=TrainingSpec(choose="last")))
     history = pd.read_csv(folder / "history.csv")
     assert history[["validation_loss", "validation_c_index", "test_c_index"]].isna().all(axis=None)
     assert history["chosen"].tolist() == [0, 0, 0, 1]
@@ -112,10 +111,8 @@ def test_without_a_metric_and_validation_their_columns_are_empty(toy, tmp_path):
 
 def test_a_checkpoint_predicts_its_fold_again(toy, finished):
     for name in METHODS:
-        model, card = load_model(finished[name])
-        preparation = Preparation.from_dict(card["preparation"])
-        data = prepared_dataset(toy.cohort, toy.split.test, preparation, open_bags(toy.pack))
-        again = predict(model, data, recipe=Recipe(), spec=TrainingSpec()).prediction
+        trained = Trained.load(FoldFiles(finished[name]), TrainingSpec())
+        again = trained.predict(toy.cohort, open_bags(toy.pack), toy.split.test).prediction
         table = pd.read_csv(finished[name] / "predictions.csv", float_precision="round_trip")
         assert np.array_equal(again.risk, table["risk"])
 
@@ -144,10 +141,10 @@ def test_a_diverging_fold_is_named_and_leaves_nothing(toy, tmp_path):
     recipe = {"optimizer": "sgd", "learning_rate": 1e8, "patients_per_step": 100, "epochs": 30}
     states = []
     with pytest.raises(TrainingError, match=r"^abmil, fold 0: .*not a finite number.*training.learning_rate") as error:
-        run_fold(
+        folder_of(
             toy.job(tmp_path / "fold", recipe=recipe, spec=spec), lambda *_: states.append(files(tmp_path / "fold"))
         )
-    assert states and set(states[-1]) == {STATE}  # it went well for some epochs
+    assert states and set(states[-1]) == {"state.safetensors"}  # it went well for some epochs
     assert not files(tmp_path / "fold")
     assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)  # as it comes from another process
 
@@ -157,25 +154,25 @@ def test_a_fold_that_cannot_be_prepared_is_named(toy, tmp_path):
     event = np.array([p not in early for p in toy.cohort.patients])
     censored = replace(toy.cohort, outcome=replace(toy.cohort.outcome, event=event))
     with pytest.raises(CohortError, match="^snn, fold 0: No event was observed"):
-        run_fold(toy.job(tmp_path / "x", "snn", cohort=censored))
+        folder_of(toy.job(tmp_path / "x", "snn", cohort=censored))
     assert not (tmp_path / "x").exists()
 
 
 def test_validation_too_small_for_a_c_index_is_recorded_not_fatal(toy, tmp_path):
     few = toy.split.validation[:1]
     job = toy.job(tmp_path, split=Split(0, toy.split.train, few, toy.split.test))
-    history = pd.read_csv(run_fold(job) / "history.csv")
+    history = pd.read_csv(folder_of(job) / "history.csv")
     assert history["validation_c_index"].isna().all() and history["validation_loss"].notna().all()
     with pytest.raises(TrainingError, match="abmil, fold 0: The 1 validation patients cannot choose an epoch"):
-        run_fold(replace(job, folder=tmp_path / "b", spec=TrainingSpec(choose="validation_c_index")))
+        folder_of(replace(job, files=FoldFiles(tmp_path / "b"), spec=TrainingSpec(choose="validation_c_index")))
 
 
 def test_a_finished_fold_is_left_alone_but_for_its_old_state(toy, finished):
     job = toy.job(finished["abmil"], "abmil")
-    before = files(job.folder)
-    (job.folder / STATE).write_bytes(b"of a process killed after its last file")
-    assert not list(cross_validate([job]))
-    assert files(job.folder) == before
+    before = files(job.files.folder)
+    (job.files.folder / "state.safetensors").write_bytes(b"of a process killed after its last file")
+    assert not list(cross_validate([job], run_fold))
+    assert files(job.files.folder) == before
 
 
 def test_seeds_of_folds_and_methods_differ(toy, tmp_path):
@@ -183,13 +180,13 @@ def test_seeds_of_folds_and_methods_differ(toy, tmp_path):
     jobs.append(toy.job(tmp_path, split=replace(toy.split, fold=1)))
     first = {float(toy.model("abmil", seed=seed).head.weight[0, 0].detach()) for seed in (0, 0, 1)}
     assert len(first) == 2
-    assert len({fold_seed(job) for job in jobs}) == 4
+    assert len({job.method.seed(job.spec.seed, job.split.fold) for job in jobs}) == 4
 
 
 def test_progress_is_told_epoch_by_epoch(toy, tmp_path):
     told = []
     jobs = [toy.job(tmp_path / "a"), toy.job(tmp_path / "c", "coxph")]
-    list(cross_validate(jobs, on_epoch=lambda job, done, of: told.append((job.method.name, done, of))))
+    list(cross_validate(jobs, run_fold, on_epoch=lambda job, done, of: told.append((job.method.name, done, of))))
     assert told == [("abmil", 0, 0), *[("abmil", epoch, 4) for epoch in (1, 2, 3, 4)], ("coxph", 0, 0)]
 
 

@@ -6,15 +6,16 @@ import pytest
 import torch
 
 from prognoscope.core.batch import Output
-from prognoscope.models.base import Sizes
-from prognoscope.models.registry import create_model, list_models, model_class
+from prognoscope.models.creation import create_model
+from prognoscope.models.registry import list_models, profile_of
+from prognoscope.models.sizes import Sizes
 from prognoscope.training.loop import fit
 from prognoscope.training.predict import predict
 from prognoscope.training.spec import TrainingSpec, autocast
 from tests.test_every_model import SMALL, batch_of, tiny_model
 from tests.training.toys import c_index, make_toy
 
-TRAINED = [name for name in list_models() if not model_class(name).fits_at_once]
+TRAINED = [name for name in list_models() if profile_of(name).recipe is not None]
 MOST = 1e-2  # of a difference between risks, which lie in [-K, 0]
 FLOAT32, BF16 = TrainingSpec(precision="float32"), TrainingSpec(precision="bf16")
 
@@ -45,12 +46,14 @@ def test_risks_in_bf16_are_those_in_float32_of_models_of_their_own_size(name):
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_c_index_of_a_trained_model_does_not_move(name, larger_toy):
     model = larger_toy.model(name, **SMALL.get(name, {}))
-    if (taught_by := model.teacher(SMALL.get(name, {}))) is not None:
+    if (taught_by := model.profile.teacher) is not None:
         model.learn_from(larger_toy.model(taught_by[0], **taught_by[1]))
-    recipe = replace(model.recipe, learning_rate=5e-3, epochs=6, patients_per_step=8)  # until risks differ at all
+    recipe = replace(
+        model.profile.recipe, learning_rate=5e-3, epochs=6, patients_per_step=8
+    )  # until risks differ at all
     fit(model, larger_toy.dataset("train"), spec=replace(FLOAT32, choose="last"), recipe=recipe)
     test = larger_toy.dataset("test")
-    wide, narrow = (predict(model, test, recipe=recipe, spec=spec).prediction.risk for spec in (FLOAT32, BF16))
+    wide, narrow = (predict(model, test, spec=spec).prediction.risk for spec in (FLOAT32, BF16))
     assert abs(wide - narrow).mean() < MOST
     values = [c_index(risk, time=test.outcome.time, event=test.outcome.event) for risk in (wide, narrow)]
     assert values[0] == pytest.approx(values[1], abs=0.01)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from prognoscope.models.registry import create_model
+from prognoscope.models.creation import create_model
 from prognoscope.training.progress import RULES, Progress
 from prognoscope.training.spec import TrainingSpec
 

@@ -13,9 +13,8 @@ from prognoscope.cohort.dataset import PatientDataset, loaded_ahead
 from prognoscope.cohort.patch_draw import PatchDraw
 from prognoscope.cohort.resident import ResidentEmbeddings
 from prognoscope.core.errors import ModelError
-from prognoscope.models.abmil import ABMIL
-from prognoscope.models.base import Recipe
-from prognoscope.training.checkpoint import STATE
+from prognoscope.models.abmil.network import ABMIL
+from prognoscope.models.recipe import Recipe
 from prognoscope.training.loop import fit, train_epoch
 from prognoscope.training.optimizer import finish_gradients, learning_rate, make_optimizer, set_learning_rate
 from prognoscope.training.spec import TrainingSpec
@@ -217,8 +216,8 @@ def test_a_stopped_training_with_every_field_gives_the_unbroken_numbers(toy, tmp
     whole = train(None)
     for stop in range(1, 6):
         with pytest.raises(Stopped):
-            train(tmp_path / STATE, stop)
-    again = train(tmp_path / STATE)
+            train(tmp_path / "state.safetensors", stop)
+    again = train(tmp_path / "state.safetensors")
     assert all(torch.equal(value, again[name]) for name, value in whole.items())
 
 
@@ -237,7 +236,8 @@ def test_validation_and_prediction_see_whole_bags(toy, monkeypatch):
     assert {size for size, was_drawn in drawn if not was_drawn} == {len(toy.split.validation), len(toy.split.test)}
 
 
-def test_a_method_that_keeps_something_of_every_patch_takes_no_draw(toy, monkeypatch):
-    monkeypatch.setattr(ABMIL, "keeps_patches", True)
+def test_a_method_that_keeps_something_of_every_patch_takes_no_draw(toy):
+    model = toy.model("abmil")
+    model.profile = replace(model.profile, keeps_patches=True)
     with pytest.raises(ModelError, match="ABMIL keeps something of every patch .* set patch_draw to all"):
-        fit(toy.model("abmil"), toy.dataset("train"), recipe=recipe(patch_draw=2), spec=TrainingSpec(choose="last"))
+        fit(model, toy.dataset("train"), recipe=recipe(patch_draw=2), spec=TrainingSpec(choose="last"))

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from prognoscope.models.base import Recipe
-from prognoscope.training.checkpoint import STATE
+from prognoscope.models.recipe import Recipe
 from prognoscope.training.loop import fit
 from prognoscope.training.spec import TrainingSpec
 from tests.training.toys import c_index, weights
@@ -48,17 +47,17 @@ def test_a_training_stopped_after_every_epoch_gives_the_unbroken_numbers(toy, tm
     whole = train(toy, None, **options)
     for stop in range(1, EPOCHS + 1):
         with pytest.raises(Stopped):
-            train(toy, tmp_path / STATE, stop=stop, **options)
-    assert_same(train(toy, tmp_path / STATE, **options), whole)
+            train(toy, tmp_path / "state.safetensors", stop=stop, **options)
+    assert_same(train(toy, tmp_path / "state.safetensors", **options), whole)
 
 
 def test_a_stop_between_two_savings_costs_only_time(toy, tmp_path):
     whole = train(toy, None)
     with pytest.raises(Stopped):
-        train(toy, tmp_path / STATE, stop=2)
+        train(toy, tmp_path / "state.safetensors", stop=2)
     with pytest.raises(Stopped):
-        train(toy, tmp_path / STATE, stop=4, spec=replace(ALWAYS, save_every_s=1e9))
-    assert_same(train(toy, tmp_path / STATE), whole)
+        train(toy, tmp_path / "state.safetensors", stop=4, spec=replace(ALWAYS, save_every_s=1e9))
+    assert_same(train(toy, tmp_path / "state.safetensors"), whole)
 
 
 def test_patience_is_remembered(toy, tmp_path):
@@ -68,24 +67,28 @@ def test_patience_is_remembered(toy, tmp_path):
     assert 1 < stopped_at < EPOCHS
     for stop in range(1, stopped_at + 1):
         with pytest.raises(Stopped):
-            train(toy, tmp_path / STATE, spec=spec, learning_rate=0.3, stop=stop)
-    assert_same(train(toy, tmp_path / STATE, spec=spec, learning_rate=0.3), whole)
+            train(toy, tmp_path / "state.safetensors", spec=spec, learning_rate=0.3, stop=stop)
+    assert_same(train(toy, tmp_path / "state.safetensors", spec=spec, learning_rate=0.3), whole)
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, 0.5, 0.999])
 def test_a_state_that_is_cut_off_is_begun_anew(toy, tmp_path, kept):
     whole = train(toy, None)
     with pytest.raises(Stopped):
-        train(toy, tmp_path / STATE, stop=2)
-    content = (tmp_path / STATE).read_bytes()
-    (tmp_path / STATE).write_bytes(content[: int(kept * len(content)) if isinstance(kept, float) else kept])
-    assert_same(train(toy, tmp_path / STATE), whole)
+        train(toy, tmp_path / "state.safetensors", stop=2)
+    content = (tmp_path / "state.safetensors").read_bytes()
+    (tmp_path / "state.safetensors").write_bytes(
+        content[: int(kept * len(content)) if isinstance(kept, float) else kept]
+    )
+    assert_same(train(toy, tmp_path / "state.safetensors"), whole)
 
 
 def test_a_file_that_is_no_state_is_begun_anew(toy, tmp_path):
     whole = train(toy, None)
-    (tmp_path / STATE).write_text("this is no state at all, but long enough to hold the length of a header")
-    assert_same(train(toy, tmp_path / STATE), whole)
+    (tmp_path / "state.safetensors").write_text(
+        "this is no state at all, but long enough to hold the length of a header"
+    )
+    assert_same(train(toy, tmp_path / "state.safetensors"), whole)
 
 
 @pytest.mark.parametrize(
@@ -103,9 +106,9 @@ def test_a_file_that_is_no_state_is_begun_anew(toy, tmp_path):
 def test_a_state_of_another_training_is_not_continued(toy, tmp_path, changes):
     whole = train(toy, None, **changes)
     with pytest.raises(Stopped):
-        train(toy, tmp_path / STATE, stop=3)
-    assert_same(train(toy, tmp_path / STATE, **changes), whole)
-    assert_same(train(toy, tmp_path / STATE, **changes), whole)  # now its own
+        train(toy, tmp_path / "state.safetensors", stop=3)
+    assert_same(train(toy, tmp_path / "state.safetensors", **changes), whole)
+    assert_same(train(toy, tmp_path / "state.safetensors", **changes), whole)  # now its own
 
 
 def test_another_outcome_or_gene_makes_another_training(toy):

@@ -12,12 +12,11 @@ import pytest
 from prognoscope.cohort.splits import Split
 from prognoscope.core.errors import CohortError, InputError, TrainingError
 from prognoscope.training import search as module
-from prognoscope.training.crossval import run_fold
 from prognoscope.training.search import inner_splits, need_optuna, propose
 from prognoscope.training.space import Range, SearchSpec
 from prognoscope.training.spec import TrainingSpec
-from prognoscope.training.trials import Trial, read_trials, text_of, trials_table
-from tests.training.toys import OPTIONS, shuffled, with_outcome
+from prognoscope.training.trials import Trial, read_trials, text_of, write_trials
+from tests.training.toys import OPTIONS, folder_of, shuffled, with_outcome
 
 RECIPE = {"learning_rate": Range(1e-4, 1e-1, log=True), "epochs": (1, 3)}
 SPEC = SearchSpec(5, RECIPE, {"widths": ((8,), (16,))}, folds=2)
@@ -32,20 +31,20 @@ def finished(toy, tmp_path_factory):
     """A fold of a search that was not disturbed, and what it told of its progress."""
     folder, told = tmp_path_factory.mktemp("search"), []
     job = toy.job(folder, "snn", search=SPEC)
-    run_fold(job, lambda done, of: told.append((done, of)))
+    folder_of(job, lambda done, of: told.append((done, of)))
     return job, told
 
 
 def test_every_trial_is_told_and_the_best_one_is_trained(finished):
     job, _ = finished
-    table = table_of(job.folder)
+    table = table_of(job.files.folder)
     losses = table["loss"].astype(float)
     assert len(table) == 5 and losses.notna().all() and losses.nunique() > 2
     chosen = table.loc[losses.idxmin()]
     assert table["chosen"].tolist() == [str(int(i == losses.idxmin())) for i in range(5)]
-    card = json.loads((job.folder / "model.json").read_text())
+    card = json.loads((job.files.folder / "model.json").read_text())
     assert card["recipe"]["learning_rate"] == float(chosen["learning_rate"])
-    assert card["recipe"]["epochs"] == int(chosen["epochs"]) == len(pd.read_csv(job.folder / "history.csv"))
+    assert card["recipe"]["epochs"] == int(chosen["epochs"]) == len(pd.read_csv(job.files.folder / "history.csv"))
     assert card["options"]["widths"] == json.loads(chosen["widths"])
     assert card["recipe"]["patients_per_step"] == 8  # what is not searched stays
     told = card["search"]
@@ -54,7 +53,7 @@ def test_every_trial_is_told_and_the_best_one_is_trained(finished):
 
 
 def test_a_fold_with_a_search_leaves_the_fold_s_files_and_the_trials(finished):
-    names = {path.name for path in finished[0].folder.iterdir()}
+    names = {path.name for path in finished[0].files.folder.iterdir()}
     assert names == {"model.safetensors", "model.json", "history.csv", "predictions.csv", "search.csv"}
 
 
@@ -73,23 +72,23 @@ def test_a_search_stopped_after_any_trial_goes_on_as_if_nothing_had_been(finishe
     class Stopped(Exception):
         pass
 
-    write, written = module.write_table, []
+    write, written = module.write_trials, []
 
-    def stop(path, table):
-        write(path, table)
+    def stop(path, *told):
+        write(path, *told)
         written.append(path)
         if len(written) == trials:
             raise Stopped
 
-    monkeypatch.setattr(module, "write_table", stop)
+    monkeypatch.setattr(module, "write_trials", stop)
     job = toy.job(tmp_path, "snn", search=SPEC)
     with pytest.raises(Stopped):
-        run_fold(job)
+        folder_of(job)
     assert len(table_of(tmp_path)) == trials
-    run_fold(job)
+    folder_of(job)
     assert len(written) == 5  # none was done twice
     for name in ("search.csv", "model.safetensors", "model.json", "predictions.csv"):
-        assert (tmp_path / name).read_bytes() == (whole.folder / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (whole.files.folder / name).read_bytes()
 
 
 def test_outcomes_and_genes_of_test_patients_change_nothing_of_a_search(finished, toy, tmp_path):
@@ -102,35 +101,35 @@ def test_outcomes_and_genes_of_test_patients_change_nothing_of_a_search(finished
         for folder, cohort in (("a", toy.cohort), ("b", poisoned)):
             at = tmp_path / bins_from / folder
             bins = {"n_bins": 3, "bins_from": bins_from}
-            run_fold(toy.job(at, "snn", search=replace(SPEC, trials=2), cohort=cohort, bins=bins))
+            folder_of(toy.job(at, "snn", search=replace(SPEC, trials=2), cohort=cohort, bins=bins))
         a, b = ((tmp_path / bins_from / folder / "search.csv").read_bytes() for folder in "ab")
         assert a == b
 
 
 def test_outcomes_of_training_patients_do_change_it(finished, toy, tmp_path):
     other = with_outcome(toy.cohort, shuffled(toy.split.train))
-    run_fold(toy.job(tmp_path, "snn", search=replace(SPEC, trials=1), cohort=other))
-    assert table_of(tmp_path)["loss"][0] != table_of(finished[0].folder)["loss"][0]
+    folder_of(toy.job(tmp_path, "snn", search=replace(SPEC, trials=1), cohort=other))
+    assert table_of(tmp_path)["loss"][0] != table_of(finished[0].files.folder)["loss"][0]
 
 
 def test_inner_folds_judge_every_training_patient_once(toy):
-    job = toy.job(Path(), "snn", search=replace(SPEC, folds=3))
+    job = toy.job(Path(), "snn")
     everybody = {*toy.split.train, *toy.split.validation}
-    splits = inner_splits(job)
+    splits = inner_splits(job, replace(SPEC, folds=3))
     assert sorted(p for split in splits for p in split.test) == sorted(everybody)
     assert all({*split.train, *split.test} == everybody and not split.validation for split in splits)
-    (alone,) = inner_splits(replace(job, search=replace(SPEC, folds=1)))
+    (alone,) = inner_splits(job, replace(SPEC, folds=1))
     assert (alone.train, alone.test) == (toy.split.train, toy.split.validation)
-    nobody = replace(job, search=replace(SPEC, folds=1), split=Split(0, toy.split.train, (), toy.split.test))
+    nobody = replace(job, split=Split(0, toy.split.train, (), toy.split.test))
     with pytest.raises(CohortError, match="training.search.folds is 1, but no validation part can judge"):
-        inner_splits(nobody)
-    with pytest.raises(CohortError, match="training.search.folds is 30: .* no event"):
-        inner_splits(replace(job, search=replace(SPEC, folds=30)))
+        inner_splits(nobody, replace(SPEC, folds=1))
+    with pytest.raises(CohortError, match="training.search.folds is 20: .* no event"):
+        inner_splits(job, replace(SPEC, folds=20))
 
 
 def test_trials_that_fail_say_why_and_are_not_chosen(toy, tmp_path):
     rates = SearchSpec(8, {"learning_rate": (1e-2, 1e38)}, {"widths": ((16,), (-1,))}, folds=2)
-    run_fold(toy.job(tmp_path, "snn", search=rates))
+    folder_of(toy.job(tmp_path, "snn", search=rates))
     table = table_of(tmp_path)
     assert (table["loss"] == "").tolist() == (table["failed"] != "").tolist()
     assert table.loc[table["learning_rate"] == "1e+38", "failed"].str.contains("not a finite number|negative").all()
@@ -145,17 +144,17 @@ def test_a_search_of_which_nothing_came_says_so_and_is_not_tried_again(toy, tmp_
     with pytest.raises(
         TrainingError, match="^snn, fold 0: All 2 trials of the search failed, the first because: inner"
     ):
-        run_fold(job)
+        folder_of(job)
     monkeypatch.setattr(module.InnerFolds, "judge", None)
     with pytest.raises(TrainingError, match="All 2 trials"):
-        run_fold(job)
+        folder_of(job)
     assert not job.is_done
 
 
 def test_settings_that_were_tried_are_not_trained_again(toy, tmp_path, monkeypatch):
     judged, judge = [], module.InnerFolds.judge
     monkeypatch.setattr(module.InnerFolds, "judge", lambda self, v, t=None: judged.append(v) or judge(self, v, t))
-    run_fold(toy.job(tmp_path, "snn", search=SearchSpec(6, {"epochs": (1, 2)}, folds=2)))
+    folder_of(toy.job(tmp_path, "snn", search=SearchSpec(6, {"epochs": (1, 2)}, folds=2)))
     assert len(judged) == 2 and len(table_of(tmp_path)) == 6
 
 
@@ -164,7 +163,7 @@ def test_a_method_that_fits_at_once_and_rules_that_need_test_patients_can_be_sea
     searches = {"coxph": SearchSpec(2, {}, {"n_components": Range(1, 4, whole=True)}), "abmil": SPEC}
     searches["abmil"] = SearchSpec(2, RECIPE, {"hidden_dim": (8, 16)}, folds=1)
     for name, search in searches.items():
-        run_fold(toy.job(tmp_path / name, name, search=search, spec=TrainingSpec(choose=choose)))
+        folder_of(toy.job(tmp_path / name, name, search=search, spec=TrainingSpec(choose=choose)))
         assert (table_of(tmp_path / name)["failed"] == "").all()
     assert json.loads((tmp_path / "coxph" / "model.json").read_text())["options"]["n_components"] in range(1, 5)
 
@@ -174,7 +173,7 @@ def test_the_teacher_of_a_student_is_trained_on_inner_folds_and_leaves_nothing_t
     names |= {"teacher": "mcat", "teacher_options": {"d": 16, "heads": 2, "feed_forward": 20}}
     job = toy.job(tmp_path, "kd", options=names, search=SearchSpec(2, {}, {"weight": (0.2, 0.8)}, folds=2))
     told = []
-    run_fold(job, lambda done, of: told.append((done, of)))
+    folder_of(job, lambda done, of: told.append((done, of)))
     table = table_of(tmp_path)
     assert (table["failed"] == "").all() and table["loss"].nunique() == table["weight"].nunique()
     assert told[-1] == (job.n_epochs, job.n_epochs) and told == sorted(told)
@@ -207,7 +206,7 @@ def test_trials_are_read_as_they_were_written_and_those_of_another_search_are_no
     trials = [Trial({"learning_rate": 0.1 + 0.2, "schedule": "step", "x": None}, 1 / 3)]
     trials += [Trial({"learning_rate": 1e-5, "schedule": "cosine", "x": True}, np.nan, 'why, "so"')]
     path = tmp_path / "search.csv"
-    trials_table(trials, spec, "key").to_csv(path, index=False)
+    write_trials(path, trials, spec, "key")
     again = read_trials(path, spec, "key")
     assert again[0] == trials[0] and again[1].values == trials[1].values and again[1].why == trials[1].why
     assert read_trials(path, spec, "other") == [] == read_trials(tmp_path / "none.csv", spec, "key")

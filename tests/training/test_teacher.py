@@ -9,12 +9,12 @@ import pytest
 
 from prognoscope.core.errors import TrainingError
 from prognoscope.core.files import sha256
-from prognoscope.training import teacher as teaching
-from prognoscope.training.checkpoint import STATE, load_model
-from prognoscope.training.crossval import PREDICTIONS, run_fold
+from prognoscope.runs.layout import FoldFiles
+from prognoscope.training import trained as teaching
+from prognoscope.training.checkpoint import load_model
 from prognoscope.training.predict import predict
 from prognoscope.training.spec import TrainingSpec
-from tests.training.toys import FAST, shuffled, with_outcome
+from tests.training.toys import FAST, folder_of, shuffled, with_outcome
 
 OPTIONS = {
     "student_options": {"hidden_dim": 16, "attention_dim": 8, "dropout": 0.0},
@@ -39,18 +39,18 @@ def contents(folder):
 
 @pytest.fixture(scope="module")
 def finished(toy, tmp_path_factory):
-    return run_fold(job(toy, tmp_path_factory.mktemp("kd") / "fold_0"))
+    return folder_of(job(toy, tmp_path_factory.mktemp("kd") / "fold_0"))
 
 
 def test_a_fold_keeps_its_teacher_and_says_whose_it_is(toy, finished):
     own = {"model.safetensors", "model.json", "history.csv"}
-    assert set(contents(finished)) == own | {PREDICTIONS} | {f"teacher/{name}" for name in own}
+    assert set(contents(finished)) == own | {"predictions.csv"} | {f"teacher/{name}" for name in own}
     told = json.loads((finished / "model.json").read_text())["teacher"]
     assert told["sha256"] == sha256(finished / "teacher" / "model.safetensors")
     assert (told["name"], told["fold"], told["patients"]) == ("mcat", 0, len(toy.split.train))
-    teacher, card = load_model(finished / "teacher")
+    teacher, card = load_model(FoldFiles(finished / "teacher"))
     assert type(teacher).__name__ == "MCAT"
-    assert (card["choose"], card["chosen_epoch"]) == ("last", EPOCHS - 1)
+    assert (card.choose, card.chosen_epoch) == ("last", EPOCHS - 1)
 
 
 def test_the_history_tells_each_loss_apart(finished):
@@ -64,34 +64,35 @@ def test_the_history_tells_each_loss_apart(finished):
 @pytest.mark.parametrize(("choose", "unseen"), [("validation_loss", ("validation", "test")), ("last", ("test",))])
 def test_a_teacher_learns_from_nobody_whom_its_student_is_chosen_or_tested_by(toy, tmp_path, choose, unseen):
     spec = TrainingSpec(choose=choose)
-    a = run_fold(job(toy, tmp_path / "a", spec=spec))
+    a = folder_of(job(toy, tmp_path / "a", spec=spec))
     for part in unseen:
         cohort = with_outcome(toy.cohort, shuffled(getattr(toy.split, part)))
-        b = run_fold(job(toy, tmp_path / part, spec=spec, cohort=cohort))
+        b = folder_of(job(toy, tmp_path / part, spec=spec, cohort=cohort))
         assert sha256(a / "teacher/model.safetensors") == sha256(b / "teacher/model.safetensors")
     trained_on = toy.split.train if choose != "last" else (*toy.split.train, *toy.split.validation)
     assert json.loads((a / "model.json").read_text())["teacher"]["patients"] == len(trained_on)
 
 
 def test_a_finished_teacher_is_used_again_by_its_own_training_alone(toy, finished, tmp_path, monkeypatch):
-    folder = run_fold(job(toy, tmp_path / "fold_0"))
+    folder = folder_of(job(toy, tmp_path / "fold_0"))
     before = contents(folder)
     trained = []
 
     def watched(*args, **kwargs):
-        trained.append(kwargs["about"]["name"])
+        if kwargs["about"]["key"]:  # a teacher's alone
+            trained.append(kwargs["about"]["name"])
         return fit(*args, **kwargs)
 
     fit = teaching.fit
     monkeypatch.setattr(teaching, "fit", watched)
-    (folder / PREDICTIONS).unlink()
-    assert contents(run_fold(job(toy, folder))) == before and not trained
-    (folder / PREDICTIONS).unlink()
-    run_fold(job(toy, folder, options={"temperature": 2.0}))  # of the student alone
+    (folder / "predictions.csv").unlink()
+    assert contents(folder_of(job(toy, folder))) == before and not trained
+    (folder / "predictions.csv").unlink()
+    folder_of(job(toy, folder, options={"temperature": 2.0}))  # of the student alone
     assert not trained
     for changes in ({"recipe": {"epochs": 2}}, {"spec": TrainingSpec(seed=1)}):
-        (folder / PREDICTIONS).unlink()
-        run_fold(job(toy, folder, **changes))
+        (folder / "predictions.csv").unlink()
+        folder_of(job(toy, folder, **changes))
         assert trained.pop() == "mcat"
 
 
@@ -105,37 +106,37 @@ def test_a_fold_stopped_anywhere_gives_the_unbroken_numbers(toy, finished, tmp_p
                 raise Stopped
 
         with pytest.raises(Stopped):
-            run_fold(job(toy, folder, spec=spec), tell)
-        assert (folder / "teacher" / STATE).exists() == (stop <= EPOCHS)
-        run_fold(job(toy, folder, spec=spec))
+            folder_of(job(toy, folder, spec=spec), tell)
+        assert (folder / "teacher" / "state.safetensors").exists() == (stop <= EPOCHS)
+        folder_of(job(toy, folder, spec=spec))
         assert contents(folder) == contents(finished)
 
 
 def test_epochs_of_teacher_and_student_are_counted_together(toy, tmp_path):
     told = []
-    run_fold(job(toy, tmp_path), lambda done, of: told.append((done, of)))
+    folder_of(job(toy, tmp_path), lambda done, of: told.append((done, of)))
     assert told == [(i, 2 * EPOCHS) for i in range(1, 2 * EPOCHS + 1)]
 
 
 def test_a_teacher_that_diverges_is_named_with_method_and_fold(toy, tmp_path):
     with pytest.raises(TrainingError, match="^kd, fold 0: The teacher mcat cannot be trained. .*not"):
-        run_fold(job(toy, tmp_path, recipe={"learning_rate": 1e30}))
+        folder_of(job(toy, tmp_path, recipe={"learning_rate": 1e30}))
     assert not contents(tmp_path)
 
 
 def test_a_trained_student_predicts_patients_without_genes(toy, finished):
-    model, _ = load_model(finished)
+    model, _ = load_model(FoldFiles(finished))
     test = toy.dataset("test")
     spec = TrainingSpec()
-    without = predict(model, replace(test, omics=()), recipe=model.recipe, spec=spec).prediction.risk
-    table = pd.read_csv(finished / PREDICTIONS)
+    without = predict(model, replace(test, omics=()), spec=spec).prediction.risk
+    table = pd.read_csv(finished / "predictions.csv")
     np.testing.assert_allclose(without, table["risk"], rtol=1e-6)
 
 
 def test_patients_without_genes_are_learned_from_without_a_teacher(toy, tmp_path):
     lacking = list(toy.split.train[:3])
     omics = replace(toy.cohort.omics, values=toy.cohort.omics.values.drop(index=lacking))
-    folder = run_fold(job(toy, tmp_path, cohort=replace(toy.cohort, omics=omics), options={"loss": "representation"}))
+    folder = folder_of(job(toy, tmp_path, cohort=replace(toy.cohort, omics=omics), options={"loss": "representation"}))
     card = json.loads((folder / "model.json").read_text())
     assert card["teacher"]["patients"] == len(toy.split.train) - 3
     assert np.isfinite(pd.read_csv(folder / "history.csv")["train_loss"]).all()

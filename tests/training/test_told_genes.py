@@ -8,12 +8,11 @@ import pytest
 
 from prognoscope.cohort.splits import Split
 from prognoscope.core.errors import OmicsError
-from prognoscope.evaluation.reconstruction import spearman
+from prognoscope.evaluation.rank_correlation import spearman
 from prognoscope.omics.tables import OmicsTable
-from prognoscope.training.checkpoint import STATE
-from prognoscope.training.crossval import Method, run_fold
+from prognoscope.training.method import Method
 from prognoscope.training.spec import TrainingSpec
-from tests.training.toys import FAST, files, shuffled, with_outcome
+from tests.training.toys import FAST, files, folder_of, shuffled, with_outcome
 
 SMALL = {"hidden_dim": 16, "heads": 2, "attention_dim": 8, "compress_dim": 8, "dropout": 0.0}
 
@@ -30,7 +29,7 @@ def job_of(toy):
 
 @pytest.fixture(scope="module")
 def finished(job_of, tmp_path_factory):
-    return run_fold(job_of(tmp_path_factory.mktemp("told") / "ghanet"))
+    return folder_of(job_of(tmp_path_factory.mktemp("told") / "ghanet"))
 
 
 def test_a_fold_also_keeps_the_choice_and_the_reconstruction(toy, finished):
@@ -50,9 +49,9 @@ def test_an_interrupted_training_gives_the_bytes_of_an_unbroken_one(job_of, fini
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_fold(job, stop)
-    assert (tmp_path / "again" / STATE).is_file()
-    assert files(run_fold(job)) == files(finished)
+        folder_of(job, stop)
+    assert (tmp_path / "again" / "state.safetensors").is_file()
+    assert files(folder_of(job)) == files(finished)
 
 
 def test_genes_and_outcomes_of_test_patients_change_no_choice_no_weight_and_no_risk(toy, job_of, finished, tmp_path):
@@ -60,7 +59,7 @@ def test_genes_and_outcomes_of_test_patients_change_no_choice_no_weight_and_no_r
     tested = values.index.isin(toy.split.test)
     values[tested] = np.random.default_rng(1).normal(9, 9, values[tested].shape).astype(np.float32)
     other = replace(with_outcome(toy.cohort, shuffled(toy.split.test)), omics=OmicsTable(values))
-    ours, theirs = files(finished), files(run_fold(job_of(tmp_path / "other", cohort=other)))
+    ours, theirs = files(finished), files(folder_of(job_of(tmp_path / "other", cohort=other)))
     for name in ("genes.csv", "model.safetensors", "model.json"):
         assert ours[name] == theirs[name]
     assert ours["reconstruction.csv"] != theirs["reconstruction.csv"]
@@ -71,7 +70,7 @@ def test_genes_and_outcomes_of_test_patients_change_no_choice_no_weight_and_no_r
 def test_patients_without_genes_train_and_are_predicted_but_are_not_compared(toy, job_of, tmp_path):
     without = [*toy.split.train[:3], *toy.split.test[:4]]
     values = toy.cohort.omics.values.drop(index=without)
-    folder = run_fold(job_of(tmp_path / "some", cohort=replace(toy.cohort, omics=OmicsTable(values))))
+    folder = folder_of(job_of(tmp_path / "some", cohort=replace(toy.cohort, omics=OmicsTable(values))))
     predictions, told = pd.read_csv(folder / "predictions.csv"), pd.read_csv(folder / "reconstruction.csv")
     assert predictions["patient_id"].tolist() == list(toy.split.test) and np.isfinite(predictions["risk"]).all()
     assert (told["patients"] == len(toy.split.test) - 4).all()
@@ -79,7 +78,7 @@ def test_patients_without_genes_train_and_are_predicted_but_are_not_compared(toy
 
 def test_nobody_to_compare_leaves_the_correlations_open(toy, job_of, tmp_path):
     values = toy.cohort.omics.values.drop(index=list(toy.split.test))
-    folder = run_fold(job_of(tmp_path / "none", cohort=replace(toy.cohort, omics=OmicsTable(values))))
+    folder = folder_of(job_of(tmp_path / "none", cohort=replace(toy.cohort, omics=OmicsTable(values))))
     told = pd.read_csv(folder / "reconstruction.csv")
     assert (told["patients"] == 0).all() and told["spearman"].isna().all()
 
@@ -89,10 +88,10 @@ def test_too_few_deaths_to_compare_are_said_with_the_fold(toy, job_of, tmp_path)
     split = Split(0, tuple(late[:8]), tuple(late[8:]), toy.split.test)
     bins = {"n_bins": 2, "bins_from": "cohort"}
     with pytest.raises(OmicsError, match="ghanet, fold 0: .* 12 training patients of low risk and 0 of high"):
-        run_fold(job_of(tmp_path / "few", split=split, bins=bins))
+        folder_of(job_of(tmp_path / "few", split=split, bins=bins))
 
 
 def test_all_genes_are_told_where_none_is_chosen(toy, job_of, tmp_path):
-    folder = run_fold(job_of(tmp_path / "all", options={"differential": "none"}))
+    folder = folder_of(job_of(tmp_path / "all", options={"differential": "none"}))
     assert set(pd.read_csv(folder / "genes.csv")["rule"]) == {"none"}
     assert len(pd.read_csv(folder / "reconstruction.csv")) == toy.cohort.omics.values.shape[1]

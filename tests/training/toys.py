@@ -15,8 +15,13 @@ from prognoscope.core.outcome import Outcome
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.features.store import Embeddings, pack_embeddings
 from prognoscope.omics.tables import OmicsTable
-from prognoscope.training.crossval import FoldJob, Method, make_model, sizes_of
+from prognoscope.runs.layout import FoldFiles
+from prognoscope.training.crossval import run_fold
+from prognoscope.training.fold_data import FoldData
+from prognoscope.training.job import FoldJob
+from prognoscope.training.method import Method
 from prognoscope.training.spec import TrainingSpec
+from prognoscope.training.trained import new_model
 
 DIM, GENES = 8, 10
 OPTIONS = {  # without dropout, whose draws depend on what is packed with what
@@ -41,13 +46,19 @@ class Toy:
         """A small training of a method on the split; `changes` are of the job, `recipe` and `options` of its method."""
         recipe, options = changes.pop("recipe", {}), changes.pop("options", {})
         method = Method(name, name, OPTIONS.get(name, {}) | options, FAST | recipe)
-        job = FoldJob(folder, method, self.cohort, self.split, TrainingSpec(), self.pack, {"n_bins": 3}, c_index)
+        job = FoldJob(
+            FoldFiles(folder), method, self.cohort, self.split, TrainingSpec(), self.pack, {"n_bins": 3}, c_index
+        )
         return replace(job, **changes)
 
     def model(self, name: str, seed: int = 0, **options):
         """A new model that fits the toy's data."""
         job = self.job(Path(), name, options=options, spec=TrainingSpec(seed=seed))
-        return make_model(job, sizes_of(self.preparation, open_bags(self.pack)))
+        return new_model(job.method, self.data, job.spec)
+
+    @property
+    def data(self) -> FoldData:
+        return self.job(Path()).data()
 
     @property
     def preparation(self) -> Preparation:
@@ -97,6 +108,11 @@ def with_outcome(cohort: Cohort, order: dict[str, str]) -> Cohort:
 def shuffled(patients, seed: int = 0) -> dict[str, str]:
     """Each patient with another one."""
     return dict(zip(patients, np.random.default_rng(seed).permutation(patients).tolist(), strict=True))
+
+
+def folder_of(job: FoldJob, tell=None) -> Path:
+    """Where the fold's files are, once it is trained."""
+    return run_fold(job, tell).folder
 
 
 def c_index(risk, *, time, event) -> float:

@@ -6,49 +6,47 @@ This is the one place where a `censored` column is flipped and where days and ye
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from prognoscope.cohort.columns import BARCODE, as_text, need_column, one_row_a_patient, patient_ids
+from prognoscope.cohort.columns import BARCODE, need_column, one_row_a_patient, patient_ids
 from prognoscope.cohort.slides import slide_name
 from prognoscope.cohort.time_units import TimeUnit, in_months, refuse_two_units, refuse_units_between_tables
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.outcome import Outcome
-from prognoscope.core.tables import read_table
+from prognoscope.core.settings import FilePaths, Names, settle
+from prognoscope.core.tables import as_text, read_table
 
 OBSERVED, NOT_OBSERVED = frozenset({"1", "true"}), frozenset({"0", "false"})
 
 
 @dataclass(frozen=True, slots=True)
 class ClinicalSpec:
-    """How to read one clinical table, or several of the same columns.
+    """Follow-up and covariates: one table, or several of the same columns.
 
     A table with the column `slide` (MCAT's) holds one row a slide, any other one row a patient.
     """
 
-    table: str | Path | tuple[str | Path, ...]
+    table: FilePaths
     patient: str = "patient_id"
-    time: str = "time_months"
-    time_unit: TimeUnit = "months"
+    time: str | None = None  # this and what follows may be left out of patients who are only predicted
+    time_unit: TimeUnit | None = None
     event: str | None = None  # 1 = observed; give this one or `censored`
     censored: str | None = None  # 1 = censored
-    event_values: tuple[str, ...] | None = None  # words that mean observed, in whichever of the two columns
-    censored_values: tuple[str, ...] | None = None  # words that mean censored; by default the only other word
-    covariates: tuple[str, ...] = ()
+    event_values: Names | None = None  # words that mean observed, where it is not 1 or true
+    censored_values: Names | None = None  # words that mean censored; by default the only other word
+    covariates: Names = ()
     site: str | None = None  # by default the tissue source site of TCGA barcodes, if all patients have one
     bad_time: Literal["refuse", "drop"] = "refuse"  # a time, or a status, that is missing or impossible
     slide: str = "slide_id"
 
     def __post_init__(self):
-        if (self.event is None) == (self.censored is None):
-            raise CohortError("Give either event (1 = observed) or censored (1 = censored), one of the two.")
-        if self.time_unit not in get_args(TimeUnit):
-            raise CohortError(f"time_unit must be months, days or years, not {self.time_unit!r}.")
-        if self.bad_time not in ("refuse", "drop"):
-            raise CohortError(f"bad_time must be refuse or drop, not {self.bad_time!r}.")
-        outcome = {self.time, self.status, self.patient}
+        settle(self, CohortError)
+        if self.event is not None and self.censored is not None:
+            raise CohortError("give either event (1 = observed) or censored (1 = censored), not both")
+        outcome = {self.time, self.event, self.censored, self.patient} - {None}
         if leak := [name for name in self.covariates if name in outcome]:
             raise CohortError(f"{leak[0]!r} tells the outcome, so it cannot be a covariate. Remove it from covariates.")
 
@@ -58,10 +56,25 @@ class ClinicalSpec:
         return self.event or self.censored or ""
 
     @property
-    def tables(self) -> tuple[Path, ...]:
-        """The files, one or several."""
-        many = self.table if isinstance(self.table, tuple) else (self.table,)
-        return tuple(Path(path) for path in many)
+    def not_genes(self) -> tuple[str, ...]:
+        """Columns that tell the outcome or a covariate, so that none of them becomes a gene."""
+        named = (self.time, self.event, self.censored, self.site, *self.covariates)
+        return tuple(name for name in named if name is not None)
+
+    def follow_up(self) -> tuple[str, TimeUnit]:
+        """The column of times, and its unit.
+
+        Raises:
+            CohortError: They are not given, or no column of events is.
+        """
+        given = {"time": self.time, "time_unit": self.time_unit, "event or censored": self.status or None}
+        if self.time is None or self.time_unit is None or not self.status:
+            absent = some(name for name, value in given.items() if value is None)
+            raise CohortError(
+                "In the study, cohort.clinical needs time, time_unit, and event or censored: add "
+                f"{absent}. Only `prognoscope predict` does without."
+            )
+        return self.time, self.time_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +104,7 @@ def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec], *, needs_event: b
     """
     specs = [spec] if isinstance(spec, ClinicalSpec) else list(spec)
     parts = [
-        parse_clinical(read_table(path, "The clinical table"), each, str(path))
-        for each in specs
-        for path in each.tables
+        parse_clinical(read_table(path, "The clinical table"), each, path) for each in specs for path in each.table
     ]
     return join_clinical(parts, needs_event=needs_event)
 
@@ -143,20 +154,21 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
     Raises:
         CohortError: As `read_clinical`.
     """
-    wanted = [spec.time, spec.status, *spec.covariates, *([] if spec.site is None else [spec.site])]
+    time, unit = spec.follow_up()
+    wanted = [time, spec.status, *spec.covariates, *([] if spec.site is None else [spec.site])]
     for name in wanted:
         need_column(table, name, source)
     rows = one_row_a_patient(table, spec.patient, wanted, source, slide=spec.slide)
-    number = pd.to_numeric(rows[spec.time], errors="coerce").to_numpy(np.float64)
-    refuse_two_units(table, spec.time, spec.time_unit, number, source)
+    number = pd.to_numeric(rows[time], errors="coerce").to_numpy(np.float64)
+    refuse_two_units(table, time, unit, number, source)
     event = _event(rows, spec, source)
-    why = {p: reason for p, reason in zip(rows.index, _complaints(rows[spec.time], number), strict=True) if reason}
+    why = {p: reason for p, reason in zip(rows.index, _complaints(rows[time], number), strict=True) if reason}
     why.update({p: f"no {spec.status}" for p, e in zip(rows.index, event, strict=True) if e is None and p not in why})
     if why and spec.bad_time == "refuse":
         named = some(f"{p} in row {rows.at[p, 'row']} ({reason})" for p, reason in why.items())
         raise CohortError(
             f"{source}: the follow-up of {len(why)} patients cannot be used: {named}. Correct the column "
-            f"{spec.time if any(spec.time in r for r in why.values()) else spec.status!r}, "
+            f"{time if any(time in r for r in why.values()) else spec.status!r}, "
             "or leave such patients out with bad_time: drop."
         )
     kept = np.array([p not in why for p in rows.index])
@@ -164,7 +176,7 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
     return ClinicalTable(
         outcome=Outcome(
             tuple(rows.index[kept]),
-            in_months(number[kept], spec.time_unit),
+            in_months(number[kept], unit),
             np.array([e for e, keep in zip(event, kept, strict=True) if keep], dtype=bool),
         ),
         covariates=pd.DataFrame(
@@ -181,14 +193,12 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The rows of all tables; a column that is text in one of them is text in all."""
-    words = {name for table in tables for name in table if table[name].dtype == object}
-    alike = [table.assign(**{name: as_text(table[name]) for name in words & set(table)}) for table in tables]
+    words = {name for table in tables for name in table.columns if table[name].dtype == object}
+    alike = [table.assign(**{name: as_text(table[name]) for name in words & set(table.columns)}) for table in tables]
     return pd.concat(alike)
 
 
-def without_follow_up(
-    tables: Sequence[Path], *, patient: str = "patient_id", covariates: Sequence[str] = ()
-) -> ClinicalTable:
+def without_follow_up(spec: ClinicalSpec) -> ClinicalTable:
     """Patients who are only to be predicted: their times are zero and censored, which no prediction looks at.
 
     Raises:
@@ -196,16 +206,16 @@ def without_follow_up(
         CohortError: A column is missing, or a patient is in two rows.
     """
     parts = []
-    for path in tables:
+    for path in spec.table:
         table = read_table(path, "The table of patients")
-        rows = one_row_a_patient(table, patient, covariates, str(path), slide="slide_id")
-        parts.append(pd.DataFrame({name: _covariate(rows[name], str(path)) for name in covariates}, index=rows.index))
+        rows = one_row_a_patient(table, spec.patient, spec.covariates, path, slide=spec.slide)
+        parts.append(pd.DataFrame({name: _covariate(rows[name], path) for name in spec.covariates}, index=rows.index))
     everybody = pd.concat(parts)
     if twice := sorted(set(everybody.index[everybody.index.duplicated()])):
         raise CohortError(f"{len(twice)} patients are in two tables: {some(twice)}. Leave each in one.")
     n = len(everybody)
     outcome = Outcome(tuple(everybody.index), np.zeros(n), np.zeros(n, dtype=bool))
-    return ClinicalTable(outcome, everybody, {}, {}, tuple(map(str, tables)))
+    return ClinicalTable(outcome, everybody, {}, {}, spec.table)
 
 
 def _complaints(column: pd.Series, number: np.ndarray) -> list[str]:

@@ -115,8 +115,8 @@ class Cohort:
             "omics": [] if self.omics is None else list(self.omics.values.index),
             "clinical": [] if self.covariates is None else list(self.covariates.index),
         }[what]
-        if what == "clinical" and others:
-            return f"All values of {some(self.covariates)} are missing. Fill them in, or name other covariates."
+        if what == "clinical" and self.covariates is not None and others:
+            return f"All values of {some(self.covariates.columns)} are missing. Fill them in, or name other covariates."
         if not others:
             section = {"bag": "slides or features", "omics": "omics", "clinical": "clinical.covariates"}[what]
             return f"Give cohort.{section} in the study file."

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from prognoscope.core.errors import CohortError, nearest, some
+from prognoscope.core.tables import as_text
 
 PATIENT_NAMES = ("patient_id", "case_id", "patient", "patient id", "case", "submitter_id", "bcr_patient_barcode")
 SLIDE_NAMES = ("slide_id", "slide", "filename", "file_name", "file", "slide id")
 BARCODE = re.compile(r"TCGA-([A-Z0-9]{2})-[A-Z0-9]{4}")
-MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "none", "null", "[not available]", "[not applicable]", "[unknown]"})
 
 
 def need_column(table: pd.DataFrame, name: str, source: str) -> pd.Series:
@@ -39,11 +39,6 @@ def guess_column(table: pd.DataFrame, known: Sequence[str], source: str, what: s
         if name in lower:
             return lower[name]
     raise CohortError(f"{source} has no column for the {what}; name it {known[0]!r}. It has {some(table.columns)}.")
-
-
-def as_text(column: pd.Series) -> pd.Series:
-    """The values as stripped text, whole numbers without a decimal point, None where missing."""
-    return pd.Series([_text(value) for value in column], index=column.index, dtype=object)
 
 
 def patient_ids(table: pd.DataFrame, patient: str, source: str) -> pd.Series:
@@ -96,12 +91,3 @@ def one_row_a_patient(
 def spreadsheet_row(position: int) -> int:
     """The row that a spreadsheet shows for the data row at this position."""
     return position + 2
-
-
-def _text(value: object) -> str | None:
-    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    text = str(value).strip()
-    return None if text.lower() in MISSING_WORDS else text

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from prognoscope.cohort.columns import as_text
 from prognoscope.core.errors import CohortError, nearest, some
+from prognoscope.core.tables import as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class CovariateEncoder:
         return {"columns": columns, "left_out": list(self.left_out)}
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, object]) -> "CovariateEncoder":
+    def from_dict(cls, stored: Mapping[str, Any]) -> "CovariateEncoder":
         """What `to_dict` gave.
 
         Raises:
@@ -142,13 +143,13 @@ class CovariateEncoder:
             raise CohortError(f"The stored preparation of covariates is incomplete ({cause}). Train again.") from cause
 
 
-def _mappings(stored: object) -> Sequence[Mapping[str, object]]:
+def _mappings(stored: object) -> Sequence[Mapping[str, Any]]:
     if not isinstance(stored, list):
         raise TypeError("columns are no list")
     return stored
 
 
-def _column(stored: Mapping[str, object]) -> NumericColumn | Categories:
+def _column(stored: Mapping[str, Any]) -> NumericColumn | Categories:
     if "values" in stored:
         return Categories(str(stored["name"]), tuple(stored["values"]), stored["missing"])
     return NumericColumn(*(stored[key] for key in ("name", "median", "mean", "sd", "missing")))

@@ -68,10 +68,10 @@ class PatientDataset:
         target = replace(self.target.take(rows), omics=omics, patient=rows)
         clinical = None if self.clinical is None else self.clinical[rows]
         patients = tuple(self.patients[i] for i in index)
-        rows: list[np.ndarray | None] = [None] * len(patients)
+        seen: list[np.ndarray | None] = [None] * len(patients)
         if draw is not None:
-            rows = [draw.rows(place, self.lengths[i]) for place, i in enumerate(index, start=first)]
-        inputs = Inputs(self._bags(patients, rows, device), omics, clinical)
+            seen = [draw.rows(place, self.lengths[i]) for place, i in enumerate(index, start=first)]
+        inputs = Inputs(self._bags(patients, seen, device), omics, clinical)
         return Batch(patients, inputs.to(device, non_blocking=True), target.to(device, non_blocking=True))
 
     def near(self, device: str) -> "PatientDataset":
@@ -165,7 +165,7 @@ def fingerprint(tensors: Sequence[Tensor | None], words: Sequence[str]) -> str:
     for tensor in tensors:
         if tensor is not None:
             sha.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-            sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+            sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
         sha.update(b";")
     return sha.hexdigest()
 

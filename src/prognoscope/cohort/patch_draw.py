@@ -20,21 +20,22 @@ class PatchDraw:
         """How many of a bag's patches are seen at this place."""
         if isinstance(self.shares_or_most, int):
             return min(length, self.shares_or_most)
-        return self._share(self._generator(place), length)
+        return _share(self.shares_or_most, self._generator(place), length)
 
     def rows(self, place: int, length: int) -> np.ndarray | None:
         """Which of a bag's patches are seen at this place, ascending; None: all of them."""
         generator = self._generator(place)
         if not isinstance(self.shares_or_most, int):
-            count = self._share(generator, length)
+            count = _share(self.shares_or_most, generator, length)
             return np.sort(generator.integers(0, length, count)) if length else None
         if length <= self.shares_or_most:
             return None
         return np.sort(generator.choice(length, self.shares_or_most, replace=False, shuffle=False))
 
-    def _share(self, generator: np.random.Generator, length: int) -> int:
-        return min(length, max(1, int(generator.uniform(*self.shares_or_most) * length)))
-
     def _generator(self, place: int) -> np.random.Generator:
         # a key of its own: seeds that differ by zeros at their end are the same seed
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(place,)))
+
+
+def _share(shares: tuple[float, float], generator: np.random.Generator, length: int) -> int:
+    return min(length, max(1, int(generator.uniform(*shares) * length)))

@@ -3,9 +3,9 @@
 It is kept with a checkpoint, so that new patients are prepared alike.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -116,6 +116,19 @@ class Preparation:
         parts = (self.omics, self.genes, self.covariates)
         return tuple(note for part in parts if part is not None for note in part.notes)
 
+    def limited(self, uses: Set[str]) -> "Preparation":
+        """Without what a model does not use, so that its card is short and new patients need not have it.
+
+        Args:
+            uses: Of "omics", "clinical" and "subtype".
+        """
+        return replace(
+            self,
+            omics=self.omics if "omics" in uses else None,
+            covariates=self.covariates if "clinical" in uses else None,
+            subtypes=self.subtypes if "subtype" in uses else (),
+        )
+
     def prepare(self, cohort: Cohort, patients: Sequence[str] | None = None) -> Prepared:
         """These patients (by default all) of any cohort as arrays, in their order.
 
@@ -155,7 +168,7 @@ class Preparation:
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, object]) -> "Preparation":
+    def from_dict(cls, stored: Mapping[str, Any]) -> "Preparation":
         """What `to_dict` gave.
 
         Raises:

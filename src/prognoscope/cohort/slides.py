@@ -11,13 +11,12 @@ from prognoscope.cohort.columns import (
     BARCODE,
     PATIENT_NAMES,
     SLIDE_NAMES,
-    as_text,
     guess_column,
     need_column,
     patient_ids,
 )
 from prognoscope.core.errors import CohortError, some
-from prognoscope.core.tables import read_table
+from prognoscope.core.tables import as_text, read_table
 
 SUFFIXES = (
     *(".svs", ".ndpi", ".mrxs", ".scn", ".ome.tiff", ".ome.tif", ".tiff", ".tif", ".dcm", ".vms", ".vmu", ".bif"),

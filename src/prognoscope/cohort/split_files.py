@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from prognoscope.cohort.columns import PATIENT_NAMES, as_text, guess_column, patient_ids, spreadsheet_row
+from prognoscope.cohort.columns import PATIENT_NAMES, guess_column, patient_ids, spreadsheet_row
 from prognoscope.core.errors import CohortError, MissingFileError, some
 from prognoscope.core.files import need_file
-from prognoscope.core.tables import read_table
+from prognoscope.core.tables import as_text, read_table
 
 FOLD_COLUMN = re.compile(r"fold_(\d+)")
 PART_OF = {"train": 0, "training": 0, "val": 1, "validation": 1, "valid": 1, "test": 2}
@@ -47,8 +47,8 @@ def read_split_files(patterns: Sequence[str]) -> dict[int, FoldParts]:
     folds = {}
     for fold in every[first]:
         read = [_read_split_file(every[pattern][fold]) for pattern in patterns]
-        parts = tuple(tuple(p for one in read for p in one.parts[i]) for i in range(3))
-        folds[fold] = FoldParts(some(one.source for one in read), parts)
+        train, validation, test = (tuple(p for one in read for p in one.parts[i]) for i in range(3))
+        folds[fold] = FoldParts(some(one.source for one in read), (train, validation, test))
     return folds
 
 
@@ -136,5 +136,5 @@ def _read_fold_column(table: pd.DataFrame, patients: pd.Series, column: str, sou
         part = PART_OF[word.lower()]
         if where.setdefault(patient, part) != part:
             raise CohortError(f"{source}: {column} has slides of {patient} in two parts. A patient may be in one only.")
-    parts = tuple(tuple(p for p, part in where.items() if part == i) for i in range(3))
-    return FoldParts(source, (parts[0], (), parts[1]) if not parts[2] else parts)
+    train, validation, test = (tuple(p for p, part in where.items() if part == i) for i in range(3))
+    return FoldParts(source, (train, validation, test) if test else (train, (), validation))

@@ -7,59 +7,39 @@ of seed and id.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
+from annotated_types import Interval
 
 from prognoscope.cohort.account import Account
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.grouped import balanced_groups
 from prognoscope.cohort.split_files import read_fold_table, read_split_files
-from prognoscope.core.errors import CohortError, nearest, some
+from prognoscope.core.errors import CohortError, some
 from prognoscope.core.outcome import Outcome, TimeBins
+from prognoscope.core.settings import FilePath, FilePaths, OneOrMany, settle
 
 DOES = {"train": "teach", "validation": "choose", "test": "be measured"}
-STRATA = ("event", "time", "subtype", "site")
+Stratum = Literal["event", "time", "subtype", "site"]
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSpec:
     """How patients are divided."""
 
-    folds: int = 5  # where they are drawn
-    stratify: tuple[str, ...] = ("event", "time")  # of "event", "time", "subtype", "site"
-    group: str | None = None  # "site": no hospital in two folds
+    folds: Annotated[int, Interval(ge=2, le=50)] = 5  # where they are drawn
+    stratify: Annotated[tuple[Stratum, ...], OneOrMany()] = ("event", "time")
+    group: Literal["site"] | None = None  # "site": no hospital in two folds
     seed: int = 0
-    files: str | tuple[str, ...] | None = None  # MCAT's splits_{fold}.csv; several patterns for a joined cohort
-    table: str | None = None  # a table of patient_id and fold, or of Patho-Bench's fold_0, fold_1 ...
-    validation: float = 0.15  # share of the training part that chooses; 0: nobody does
+    files: FilePaths = ()  # MCAT's splits_{fold}.csv; several patterns for a cohort of several tables
+    table: FilePath | None = None  # a table of patient_id and fold, or of Patho-Bench's fold_0, fold_1 ...
+    validation: Annotated[float, Interval(ge=0, lt=0.5)] = 0.15  # share of the training part that chooses; 0: nobody
 
     def __post_init__(self):
-        if self.folds < 2:
-            raise CohortError(f"Cross-validation needs at least 2 folds, not {self.folds}.")
-        if not 0 <= self.validation < 1:
-            raise CohortError(
-                f"The validation part must be a share of the training part in [0, 1), not {self.validation}."
-            )
-        if strange := [name for name in self.stratify if name not in STRATA]:
-            raise CohortError(f"Folds cannot be stratified by {strange[0]!r}; {nearest(strange[0], STRATA)}")
-        if self.group not in (None, "site"):
-            raise CohortError(f"Folds can be grouped by site, not by {self.group!r}.")
+        settle(self, CohortError)
         if self.files and self.table is not None:
-            raise CohortError("Give split files or a table of folds, not both.")
-
-    @classmethod
-    def of_shares(cls, train: float, validation: float, test: float, **options) -> "SplitSpec":
-        """Folds whose parts have these shares of the whole cohort: 0.60, 0.15 and 0.25 are MCTI's four folds.
-
-        Raises:
-            CohortError: The shares do not add up to 1, or the test part is not 1/2, 1/3, 1/4 ... of all.
-        """
-        folds = round(1 / test) if test > 0 else 0
-        if abs(train + validation + test - 1) > 1e-6 or min(train, validation, test) < 0:
-            raise CohortError(f"The shares {train}, {validation} and {test} must not be negative and must add up to 1.")
-        if folds < 2 or abs(1 / folds - test) > 0.005:
-            raise CohortError(f"A test share of {test} is not one of k equal folds. Take 1/k, such as 0.25 or 0.2.")
-        return cls(folds=folds, validation=validation / (train + validation), **options)
+            raise CohortError("give split files or a table of folds, not both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +158,7 @@ def account_of_splits(cohort: Cohort, splits: Sequence[Split]) -> Account:
 
 
 def _read(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:
-    if spec.files:
-        patterns = (spec.files,) if isinstance(spec.files, str) else spec.files
-        folds = read_split_files(patterns)
-    else:
-        folds = read_fold_table(spec.table or "")
+    folds = read_split_files(spec.files) if spec.files else read_fold_table(spec.table or "")
     known, gone = set(cohort.patients), cohort.account.dropped
     splits = []
     for fold, parts in folds.items():

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prognoscope.cohort.columns import PATIENT_NAMES, as_text, guess_column, one_row_a_patient
+from prognoscope.cohort.columns import PATIENT_NAMES, guess_column, one_row_a_patient
 from prognoscope.cohort.time_units import TimeUnit, in_months, refuse_units_between_patients
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.outcome import Outcome
-from prognoscope.core.tables import read_table
+from prognoscope.core.tables import as_text, read_table
 
 SAME_MONTHS = 0.05  # months; rounding of tables, days converted
 
@@ -76,7 +76,7 @@ def parse_subtypes(
     known = labels.dropna()
     if not len(known):
         raise CohortError(f"{source} has no value in {column!r}. Name the column of the subtypes.")
-    return Subtypes(dict(known.items()), source, months, notes)
+    return Subtypes(dict(zip(known.index, known, strict=True)), source, months, notes)
 
 
 def check_follow_up(outcome: Outcome, subtypes: Subtypes, source: str) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from prognoscope.cohort.columns import as_text, spreadsheet_row
+from prognoscope.cohort.columns import spreadsheet_row
 from prognoscope.core.errors import CohortError, some
+from prognoscope.core.tables import as_text
 
 TimeUnit = Literal["months", "days", "years"]
 DAYS_A_MONTH = 30.4375
@@ -109,7 +110,7 @@ def _compare_with_twin(table: pd.DataFrame, column: str, unit: str, source: str)
         other = next(iter(named))
         pair = pd.DataFrame({"a": pd.to_numeric(table[column], errors="coerce")})
         pair["b"] = pd.to_numeric(table[twin], errors="coerce")
-        pair = pair[np.isfinite(pair).all(axis=1) & (pair > 0).all(axis=1)]
+        pair = pair[((pair > 0) & (pair < np.inf)).all(axis=1)]
         if not len(pair):
             continue
         ratio = float((pair["b"] * MONTHS[other] / (pair["a"] * MONTHS[unit])).median())

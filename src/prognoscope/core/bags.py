@@ -42,8 +42,8 @@ class Bags:
     def pack(cls, bags: Sequence[Bag]) -> "Bags":
         """The bags end to end; coordinates are kept only if every bag has them."""
         lengths = torch.tensor([len(bag.values) for bag in bags], dtype=torch.int64)
-        coords = [bag.coords for bag in bags]
-        known = all(each is not None for each in coords)
+        coords = [bag.coords for bag in bags if bag.coords is not None]
+        known = len(coords) == len(bags)
         return cls(torch.cat([bag.values for bag in bags]), lengths, torch.cat(coords) if known else None)
 
     @property

@@ -70,8 +70,8 @@ class Target:
         """The same target on a device."""
         subtype, patient = (None if x is None else x.to(device, **kwargs) for x in (self.subtype, self.patient))
         omics = tuple(group.to(device, **kwargs) for group in self.omics)
-        own = (each.to(device, **kwargs) for each in (self.bin, self.event, self.time))
-        return Target(*own, subtype, omics, patient)
+        bin, event, time = (each.to(device, **kwargs) for each in (self.bin, self.event, self.time))
+        return Target(bin, event, time, subtype, omics, patient)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,13 +93,3 @@ def cox_loss(log_hazard_ratio: Float[Tensor, " P"], target: Target) -> Float[Ten
     """
     loss = cox_partial_nll(log_hazard_ratio, target)
     return loss * (len(target) / target.event.sum().clamp(min=1))
-
-
-def ranking_loss(risk: Float[Tensor, " P"], target: Target, *, margin: float = 0.0) -> Float[Tensor, " P"]:
-    """How far each patient's event is from being ranked above those who outlived it: a mean hinge, per patient.
-
-    Source: Steck et al.: On ranking in survival analysis, bounds on the concordance index. NeurIPS 2007.
-    """
-    later = (target.time[:, None] < target.time[None, :]) & target.event[:, None]
-    hinge = (margin - (risk[:, None] - risk[None, :])).clamp(min=0) * later
-    return hinge.sum(dim=1) / later.sum(dim=1).clamp(min=1)

@@ -106,8 +106,11 @@ def _threads_of_children(threads: int) -> Iterator[None]:
 def _end_with_parent() -> None:
     """Let this worker end when the process that started it is killed; it would wait for items forever."""
 
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this runs in workers alone
+
     def watch() -> None:
-        multiprocessing.parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -26,6 +26,7 @@ ID_COLUMNS = frozenset(  # kept as text, so that 05 stays 05; compared as `plain
         *("file", "file_name", "filename", "slide", "slide_id"),
     }
 )
+MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "none", "null", "[not available]", "[not applicable]", "[unknown]"})
 SPREADSHEETS = (".xlsx", ".xls", ".ods")
 LARGEST_BLOCK = 2**31 - 2  # bytes that the parser takes at once
 TABLE_NAME = re.compile(r"\.(csv|tsv|txt)(\.|$)", re.IGNORECASE)
@@ -62,11 +63,17 @@ def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_
 
 
 def as_text(column: pd.Series) -> pd.Series:
-    """The column as text without blanks around it: 5 and 5.0 become "5"; what is missing or blank is missing."""
-    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")
-    plain = [None if missing else str(value).strip() for value, missing in zip(column, column.isna(), strict=True)]
-    return pd.Series([value or np.nan for value in plain], index=column.index, name=column.name, dtype=object)
+    """The values as text without blanks around it, whole numbers without a decimal point, None where missing."""
+    return pd.Series([_text(value) for value in column], index=column.index, name=column.name, dtype=object)
+
+
+def _text(value: object) -> str | None:
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    return None if text.lower() in MISSING_WORDS else text
 
 
 def plain_name(column: str) -> str:
@@ -176,5 +183,5 @@ def _without_none(table: pd.DataFrame) -> pd.DataFrame:
     texts = [i for i, kind in enumerate(table.dtypes) if kind.kind == "O"]
     for i in texts:
         column = table.iloc[:, i]
-        table.isetitem(i, column.where(column.notna(), np.nan))
+        table.isetitem(i, column.where(column.notna(), np.nan).array)
     return table

@@ -9,15 +9,17 @@ from prognoscope.evaluation.checks import checked_horizons, checked_outcome, che
 from prognoscope.evaluation.curves import censoring_curve
 
 
-def brier_score(
+def brier_terms(
     survival: Float[np.ndarray, "P T"],
     times: Float[np.ndarray, " T"],
     *,
     time: Float[np.ndarray, " P"],
     event: Bool[np.ndarray, " P"],
     train: Outcome,
-) -> Float[np.ndarray, " T"]:
-    """The Brier score at each time: 0 is perfect, 0.25 is what S = 1/2 for everybody gives.
+) -> Float[np.ndarray, "P T"]:
+    """What each patient adds to the Brier score at each time.
+
+    The score is the mean over patients: 0 is perfect, 0.25 is what S = 1/2 for everybody gives.
 
     Args:
         survival: The predicted chance of outliving each of `times`.
@@ -29,30 +31,6 @@ def brier_score(
     Source: Graf et al.: Assessment and comparison of prognostic classification schemes for survival data.
         Statistics in Medicine 1999.
     """
-    return brier_terms(survival, times, time=time, event=event, train=train).mean(axis=0)
-
-
-def integrated_brier_score(
-    survival: Float[np.ndarray, "P T"],
-    times: Float[np.ndarray, " T"],
-    *,
-    time: Float[np.ndarray, " P"],
-    event: Bool[np.ndarray, " P"],
-    train: Outcome,
-) -> float:
-    """The mean of the Brier score over the span of `times`, by trapezia. Raises as `brier_score`, and for one time."""
-    return float(integrate(brier_score(survival, times, time=time, event=event, train=train), times))
-
-
-def brier_terms(
-    survival: Float[np.ndarray, "P T"],
-    times: Float[np.ndarray, " T"],
-    *,
-    time: Float[np.ndarray, " P"],
-    event: Bool[np.ndarray, " P"],
-    train: Outcome,
-) -> Float[np.ndarray, "P T"]:
-    """What each patient adds to the Brier score at each time; the score is the mean over patients."""
     time, event = checked_outcome(time, event)
     times = checked_horizons(times)
     survival = checked_values(survival, len(time), "survival")

@@ -27,11 +27,6 @@ class SurvivalCurve:
         """Survival at these times, the steps taken at their left end; beyond the last time its last value."""
         return _step(self.time, self.survival, times)
 
-    def at_risk_at(self, times: Float[np.ndarray, " T"]) -> Int[np.ndarray, " T"]:
-        """How many patients were followed until these times or longer."""
-        padded = np.append(self.at_risk, 0)
-        return padded[np.searchsorted(self.time, times, "left")]
-
 
 @dataclass(frozen=True, slots=True)
 class Median:

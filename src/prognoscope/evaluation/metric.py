@@ -1,11 +1,11 @@
 """One line of the table of metrics: where its functions are, and which direction is better."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from prognoscope.core.errors import MetricError
+from prognoscope.core.loading import load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,6 @@ class Metric:
 
     function: str  # Fold -> float
     higher_is_better: bool
-    label: str  # for tables and axes
     draws: str | None = None  # (Fold, counts (R, P)) -> (R,): all bootstrap draws at once; None evaluates each
     pooled: str | None = None  # Sequence[Fold] -> float, for what has no mean over folds, such as a p-value
 
@@ -30,7 +29,7 @@ class Metric:
             MetricError: It is not defined there; the message names the fold.
         """
         try:
-            return _load(self.function)(fold)
+            return load(self.function)(fold)
         except MetricError as cause:
             raise MetricError(f"Fold {fold.fold}: {cause}") from cause
 
@@ -42,20 +41,21 @@ class Metric:
         import numpy as np
 
         if self.draws is not None:
-            return _load(self.draws)(fold, counts)
+            return load(self.draws)(fold, counts)
         values = np.full(len(counts), np.nan)
         for i, count in enumerate(counts):
             try:
-                values[i] = _load(self.function)(fold.take(np.repeat(np.arange(len(fold)), count)))
+                values[i] = load(self.function)(fold.take(np.repeat(np.arange(len(fold)), count)))
             except MetricError:  # a draw without any event, say: NaN is the answer that this function promises
                 continue
         return values
 
     def of_folds(self, folds: "Sequence[Fold]") -> float:
-        """The one number of all folds together, of a metric that has no mean over folds."""
-        return _load(self.pooled)(folds)
+        """The one number of all folds together, of a metric that has no mean over folds.
 
-
-def _load(where: str) -> Callable:
-    module, name = where.split(":")
-    return getattr(import_module(module), name)
+        Raises:
+            MetricError: It has one, or is not defined.
+        """
+        if self.pooled is None:
+            raise MetricError(f"{self.function} is measured fold by fold; take the mean of the folds.")
+        return load(self.pooled)(folds)

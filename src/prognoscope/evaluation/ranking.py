@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from prognoscope.evaluation.compare import Measured, difference
+from prognoscope.evaluation.paired import Measured, difference
 from prognoscope.evaluation.summary import find_metric
 
 

@@ -1,20 +1,22 @@
 """Slides to embeddings: one file a slide, written whole; what is there is not done again, what fails is listed."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from glob import escape
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float16, UInt8
 
-from prognoscope.core.errors import DiskFullError, FeatureError, PrognoscopeError, some
+from prognoscope.core.errors import DiskFullError, FeatureError, PrognoscopeError, nearest, some
 from prognoscope.core.files import PART, digest
 from prognoscope.core.parallel import run_many
-from prognoscope.features.encoders import Encoder, create_encoder
+from prognoscope.core.settings import FilePath
+from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
 from prognoscope.features.layouts import attributes, opened
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.slides.readers import Slide, open_slide
@@ -22,17 +24,24 @@ from prognoscope.slides.tiling import PatchGrid, TilingSpec, read_patches, tile
 from prognoscope.slides.tissue import TissueSpec, segment_tissue
 
 ON_CPU, ON_GPU = (64, 1), (256, 4)  # patches encoded at once, threads that read meanwhile
+FEWEST_PX = 16  # of a patch's side; on fewer an encoder has nothing to look at
 AHEAD = 2  # batches that wait, read, besides those being read
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureSpec:
+class FeatureSpec(TilingSpec):
     """Everything that decides the embeddings of a slide, besides the slide."""
 
     encoder: str = "stain"
-    tiling: TilingSpec = field(default_factory=TilingSpec)
     tissue: TissueSpec = field(default_factory=TissueSpec)
-    weights: str | None = None  # a file, or "hub"; None for what lies on disk
+    weights: FilePath | Literal["hub"] | None = None  # a file, or "hub"; None for what lies on disk
+
+    def __post_init__(self):
+        TilingSpec.__post_init__(self)
+        if self.encoder not in ENCODERS:
+            raise FeatureError(f"there is no encoder {self.encoder!r}; {nearest(self.encoder, ENCODERS)}")
+        if self.patch_px < FEWEST_PX:
+            raise FeatureError(f"patch_px must be at least {FEWEST_PX} for an encoder, not {self.patch_px}")
 
     def hash(self, weights_hash: str) -> str:
         """Stands for all of it; for the content of the weights, not for the name of their file."""
@@ -98,7 +107,8 @@ def extract_slides(
     for slide in already:
         tell(slide, "already")
     done, failed = [], {}
-    for job, reason in _run([job for job in jobs if job.slide not in already], workers, _extract):
+    left = [job for job in jobs if job.slide not in already]
+    for job, reason in run_many(extract_one, left, workers=workers, retries=0, lost=_died):
         if reason is None:
             done.append(job.slide)
         else:
@@ -139,27 +149,9 @@ def _already(jobs: list[_Job]) -> list[str]:
     return already
 
 
-def _run(jobs: list[_Job], workers: int, extract: Callable[[_Job], str | None]) -> Iterator[tuple[_Job, str | None]]:
-    left = {job.slide: job for job in jobs}
-    while left:
-        try:
-            for job, reason in run_many(extract, list(left.values()), workers=workers, retries=0):
-                del left[job.slide]
-                yield job, reason
-        except BrokenExecutor:
-            # A slide took its process down, by a fault in a reader's C code or for want of memory, and the others
-            # with it. Slides are begun in order, so it is among the first that are left: those go alone.
-            for job in list(left.values())[:workers]:
-                del left[job.slide]
-                yield job, _extract_alone(job, extract)
-
-
-def _extract_alone(job: _Job, extract: Callable[[_Job], str | None]) -> str | None:
-    try:
-        ((_, reason),) = run_many(extract, [job], workers=2, retries=0)  # 2, so that it is in another process
-    except BrokenExecutor:
-        return f"the process that read {job.path} died, perhaps for want of memory"
-    return reason
+def _died(job: _Job) -> str:
+    """Of a slide that took its process down, by a fault in a reader's C code or for want of memory."""
+    return f"the process that read {job.path} died, perhaps for want of memory"
 
 
 @lru_cache(maxsize=1)
@@ -168,7 +160,7 @@ def _encoder(name: str, weights: str | None, device: str) -> Encoder:
     return create_encoder(name, weights=weights, device=device)
 
 
-def _extract(job: _Job) -> str | None:
+def extract_one(job: _Job) -> str | None:
     """Extract one slide. Returns why that failed, None if it did not."""
     for leftover in job.target.parent.glob(f".{escape(job.target.name)}.*{PART}"):
         leftover.unlink(missing_ok=True)  # of a process that was killed
@@ -178,7 +170,7 @@ def _extract(job: _Job) -> str | None:
             mask = segment_tissue(slide, job.spec.tissue)
             if not mask.mask.any():
                 return f"no tissue was found in {job.path}; look at the slide, or leave it out of the cohort"
-            grid = tile(slide, mask, job.spec.tiling)
+            grid = tile(slide, mask, job.spec)
             if not len(grid.coords):
                 return (
                     f"no patches: no square of the grid holds enough tissue in {job.path}; "
@@ -190,7 +182,7 @@ def _extract(job: _Job) -> str | None:
                 coords_px=grid.coords,
                 patch_px=grid.patch_px,
                 patch_px_level0=grid.patch_px_level0,
-                overlap_px=job.spec.tiling.overlap_px,
+                overlap_px=job.spec.overlap_px,
                 mpp=slide.mpp,
                 magnification=slide.magnification,
                 encoder=encoder.name,

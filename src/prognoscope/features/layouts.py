@@ -80,7 +80,7 @@ def attributes(node: h5py.HLObject) -> dict[str, object]:
 
 def _read_trident(path: Path, file: h5py.File, mpp: float | None) -> Embeddings:
     features, about = _features(path, file, "features")
-    coords, geometry = _coords_px(path, file, len(features), whole_slide=file["features"].ndim == 1)
+    coords, geometry = _coords_px(path, file, len(features), whole_slide=need_dataset(path, file, "features").ndim == 1)
     return Embeddings(
         slide=path.stem,
         features=features,
@@ -90,20 +90,26 @@ def _read_trident(path: Path, file: h5py.File, mpp: float | None) -> Embeddings:
         overlap_px=_whole(geometry.get("overlap")),
         mpp=mpp or _number(geometry.get("mpp")),
         magnification=_number(geometry.get("level0_magnification")),
-        encoder=about.get("encoder"),
-        weights_hash=about.get("weights_hash"),
-        spec_hash=about.get("spec_hash"),
+        encoder=_text(about.get("encoder")),
+        weights_hash=_text(about.get("weights_hash")),
+        spec_hash=_text(about.get("spec_hash")),
     )
 
 
 def _read_clam(path: Path, file: h5py.File, mpp: float | None) -> Embeddings:
     features, _ = _features(path, file, "features")
     coords, _ = _coords_px(path, file, len(features))
-    return Embeddings(path.stem, features, coords_px=coords, mpp=mpp, **_clam_patch(path))
+    patch_px, patch_px_level0 = _clam_patch(path)
+    return Embeddings(
+        path.stem, features, coords_px=coords, mpp=mpp, patch_px=patch_px, patch_px_level0=patch_px_level0
+    )
 
 
-def _clam_patch(path: Path) -> dict[str, object]:
-    """The patch size, which CLAM keeps in the coordinate file of `<save>/patches`, where that lies nearby."""
+def _clam_patch(path: Path) -> tuple[int | None, float | None]:
+    """The side of a patch as the encoder saw it and in pixels of level 0, where CLAM's coordinate file lies nearby.
+
+    That is in `<save>/patches`.
+    """
     for folder in path.parents[:3]:
         beside = folder / "patches" / f"{path.stem}.h5"
         if beside.is_file() and beside != path:
@@ -111,8 +117,8 @@ def _clam_patch(path: Path) -> dict[str, object]:
                 told = attributes(file["coords"]) if "coords" in file else {}
             side, downsample = _number(told.get("patch_size")), _number(told.get("downsample"))
             if side is not None and downsample is not None:
-                return {"patch_px": int(side), "patch_px_level0": side * downsample}
-    return {}
+                return int(side), side * downsample
+    return None, None
 
 
 def _read_pt(path: Path, mpp: float | None) -> Embeddings:
@@ -134,7 +140,8 @@ def _read_stamp(path: Path, file: h5py.File, mpp: float | None) -> Embeddings:
     features, _ = _features(path, file, "feats")
     about = attributes(file)
     coords_um, coords_px, patch_um = None, None, _number(about.get("tile_size_um", about.get("tile_size")))
-    if "coords" in file and about.get("feat_type", "tile") == "tile" and file["feats"].ndim == 2:
+    is_of_tiles = about.get("feat_type", "tile") == "tile" and need_dataset(path, file, "feats").ndim == 2
+    if "coords" in file and is_of_tiles:
         scale = 1.0 if about.get("unit") == "um" or "tile_size_um" in about else OLD_STAMP_UM
         patch_um = 224 * scale if patch_um is None and scale != 1 else patch_um and patch_um * scale
         coords_um = (np.asarray(file["coords"], dtype=np.float64).reshape(-1, 2) * scale).astype(np.float32)
@@ -148,17 +155,28 @@ def _read_stamp(path: Path, file: h5py.File, mpp: float | None) -> Embeddings:
         patch_px=_whole(about.get("tile_size_px")),
         patch_px_level0=patch_um / mpp if patch_um and mpp else None,
         mpp=mpp,
-        encoder=about.get("extractor", about.get("encoder")),
+        encoder=_text(about.get("extractor", about.get("encoder"))),
     )
 
 
-def _features(path: Path, file: h5py.File, name: str) -> tuple[Float[np.ndarray, "N D"], Mapping[str, object]]:
-    if name not in file or not isinstance(file[name], h5py.Dataset):
+def need_dataset(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
+    """The dataset of this name in the open file.
+
+    Raises:
+        FeatureError: There is none.
+    """
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset):
         kind = "only coordinates" if "coords" in file else f"{', '.join(file) or 'nothing'}"
         raise FeatureError(
             f"{path} holds no dataset {name!r} but {kind}. Name the folder of the embeddings, and their layout."
         )
-    return _rectangle(path, file[name][()]), attributes(file[name])
+    return found
+
+
+def _features(path: Path, file: h5py.File, name: str) -> tuple[Float[np.ndarray, "N D"], Mapping[str, object]]:
+    found = need_dataset(path, file, name)
+    return _rectangle(path, found[()]), attributes(found)
 
 
 def _rectangle(path: Path, values: np.ndarray) -> Float[np.ndarray, "N D"]:
@@ -190,9 +208,13 @@ def _coords_px(
 def _number(value: object) -> float | None:
     """A number, the first of a pair (CLAM's downsample has one each way), or None for text that is none."""
     try:
-        return None if value is None else float(np.ravel(value)[0])
+        return None if value is None else float(np.asarray(value).ravel()[0])
     except ValueError:
         return None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _whole(value: object) -> int | None:

@@ -7,7 +7,7 @@ length in eight bytes and the mark. The index comes last because the loaders are
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict, TypeVar
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -19,6 +19,19 @@ from prognoscope.features.embeddings import Embeddings
 MARK = b"PROGNOSCOPEBAGS1"
 ALIGNMENT = 64  # bytes at whose multiples coordinates start
 Loader = Callable[[], Embeddings]
+Value = TypeVar("Value", int, str)
+
+
+class PackIndex(TypedDict):
+    """What the end of the file says of the rest, in JSON."""
+
+    key: str
+    rows: int  # T
+    embedding_dim: int
+    dtype: str
+    encoder: str | None
+    patients: dict[str, list[tuple[str, int, int, bool]]]  # slides: id, first row, last row + 1, has coordinates
+    start: dict[str, int]  # patient -> first row
 
 
 class PackedEmbeddings:
@@ -39,7 +52,10 @@ class PackedEmbeddings:
         self.patients: tuple[str, ...] = tuple(index["patients"])
         self.embedding_dim: int = index["embedding_dim"]
         self.encoder: str | None = index["encoder"]
-        self._slides = {patient: [tuple(slide) for slide in slides] for patient, slides in index["patients"].items()}
+        self._slides = {
+            patient: [(slide, first, last, has_coords) for slide, first, last, has_coords in slides]  # lists in JSON
+            for patient, slides in index["patients"].items()
+        }
         self._start = index["start"]
         rows, kind = index["rows"], np.dtype(index["dtype"])
         self._features = _mapped(self.path, kind, (rows, self.embedding_dim), 0)
@@ -74,7 +90,7 @@ class PackedEmbeddings:
         """The patient's slides in the order of the bag: id, first row, last row + 1 within the bag."""
         return tuple((slide, first, last) for slide, first, last, _ in self._of(patient))
 
-    def _of(self, patient: str) -> list[tuple]:
+    def _of(self, patient: str) -> list[tuple[str, int, int, bool]]:
         if patient not in self._slides:
             raise FeatureError(f"Patient {patient} is not among the {len(self)} packed in {self.path}. Pack it again.")
         return self._slides[patient]
@@ -93,24 +109,30 @@ def pack_embeddings(bags: Mapping[str, Sequence[tuple[str, Loader]]], path: Path
     """
     path = Path(path)
     with written_whole(path) as beside, beside.open("wb") as file:
-        half = _write_features(file, bags, np.dtype(np.float16))
-        index, coords = half or _write_features(file, bags, np.dtype(np.float32))
+        written = _write_features(file, bags, key, np.float16) or _write_features(file, bags, key, np.float32)
+        assert written is not None  # no embeddings are wider than float32
+        index, coords = written
         file.write(b"\0" * (_aligned(file.tell()) - file.tell()))
         for each in coords:
-            file.write(each)
-        text = json.dumps({"key": key, **index}).encode()
+            file.write(each.data)
+        text = json.dumps(index).encode()
         file.write(text + len(text).to_bytes(8, "little") + MARK)
     return PackedEmbeddings(path)
 
 
 def _write_features(
-    file: IO[bytes], bags: Mapping[str, Sequence[tuple[str, Loader]]], dtype: np.dtype
-) -> tuple[dict[str, object], list[np.ndarray]] | None:
-    """Write all features from the start of the file; None as soon as embeddings are wider than `dtype`."""
+    file: IO[bytes], bags: Mapping[str, Sequence[tuple[str, Loader]]], key: str, kind: type[np.floating]
+) -> tuple[PackIndex, list[np.ndarray]] | None:
+    """Write all features from the start of the file; None as soon as embeddings are wider than `kind`."""
+    dtype = np.dtype(kind)
     file.seek(0)
     file.truncate()
-    rows, first, encoded = 0, None, None  # first: the slide that all later ones must be as long as
-    patients, start, coords = {}, {}, []
+    rows = 0
+    first: tuple[str, int] | None = None  # the slide that all later ones must be as long as
+    encoded: tuple[str, str] | None = None
+    patients: dict[str, list[tuple[str, int, int, bool]]] = {}
+    start: dict[str, int] = {}
+    coords: list[np.ndarray] = []
     for patient, slides in bags.items():
         start[patient], patients[patient] = rows, []
         for slide, load in slides:
@@ -118,17 +140,16 @@ def _write_features(
             if one.features.dtype.itemsize > dtype.itemsize:
                 return None
             if len(one):
-                first = _agree(first, "embedding_dim", one)
-                encoded = _agree(encoded, "encoder", one) if one.encoder else encoded
-            file.write(np.ascontiguousarray(one.features, dtype=dtype))
-            unknown = one.coords_um is None
-            coords.append(
-                np.full((len(one), 2), np.nan, np.float32) if unknown else np.ascontiguousarray(one.coords_um)
-            )
+                first = _agree(first, "embeddings of length", one.slide, one.embedding_dim)
+                encoded = _agree(encoded, "embeddings by", one.slide, one.encoder) if one.encoder else encoded
+            file.write(np.ascontiguousarray(one.features, dtype=dtype).data)
+            known = one.coords_um is not None
+            coords.append(np.ascontiguousarray(one.coords_um) if known else np.full((len(one), 2), np.nan, np.float32))
             begin = rows - start[patient]
-            patients[patient].append([slide, begin, begin + len(one), not unknown])
+            patients[patient].append((slide, begin, begin + len(one), known))
             rows += len(one)
-    index = {
+    index: PackIndex = {
+        "key": key,
         "rows": rows,
         "embedding_dim": first[1] if first else 0,
         "dtype": dtype.name,
@@ -139,18 +160,16 @@ def _write_features(
     return index, coords
 
 
-def _agree(first: tuple[str, object] | None, name: str, one: Embeddings) -> tuple[str, object]:
-    value = getattr(one, name)
+def _agree(first: tuple[str, Value] | None, what: str, slide: str, value: Value) -> tuple[str, Value]:
     if first is not None and first[1] != value:
-        what = {"embedding_dim": "embeddings of length", "encoder": "embeddings by"}[name]
         raise FeatureError(
-            f"Slide {first[0]} has {what} {first[1]} and slide {one.slide} has {what} {value}; one cohort needs one "
+            f"Slide {first[0]} has {what} {first[1]} and slide {slide} has {what} {value}; one cohort needs one "
             "encoder. Name one folder of embeddings, or extract these slides again."
         )
-    return first or (one.slide, value)
+    return first or (slide, value)
 
 
-def _read_index(path: Path) -> dict[str, object]:
+def _read_index(path: Path) -> PackIndex:
     if not path.is_file():
         raise MissingFileError(f"The packed embeddings {path} do not exist. Pack the cohort's embeddings first.")
     with path.open("rb") as file:

@@ -14,7 +14,7 @@ from prognoscope.core.errors import FeatureError, MissingFileError, some
 from prognoscope.core.files import written_whole
 from prognoscope.core.tables import read_table
 from prognoscope.features.embeddings import Embeddings, need_finite
-from prognoscope.features.layouts import Layout, opened, read_layout
+from prognoscope.features.layouts import Layout, need_dataset, opened, read_layout
 from prognoscope.features.packing import Loader, PackedEmbeddings, pack_embeddings
 
 __all__ = [
@@ -101,7 +101,7 @@ def find_embeddings(folder: Path | str, layout: str = "auto") -> dict[str, Path]
     return dict(sorted(found.items()))
 
 
-def embedding_shape(path: Path | str) -> tuple[int, int]:
+def embedding_shape(path: Path | str, layout: str = "auto") -> tuple[int, int]:
     """How many embeddings an HDF5 file holds and how long they are, of which only its head is read.
 
     Raises:
@@ -109,10 +109,14 @@ def embedding_shape(path: Path | str) -> tuple[int, int]:
     """
     path = Path(path)
     with opened(path) as file:
-        name = next((each for each in ("features", "feats") if each in file), None)
+        names = {"auto": ("features", "feats"), "stamp": ("feats",)}.get(layout, ("features",))
+        name = next((each for each in names if each in file), None)
         if name is None:
-            raise FeatureError(f"{path} holds no embeddings but {some(file) or 'nothing'}. Extract the slide again.")
-        shape = file[name].shape
+            raise FeatureError(
+                f"{path} holds no dataset {names[0]!r} but {some(file) or 'nothing'}. Name the folder of the "
+                "embeddings, and their layout."
+            )
+        shape = need_dataset(path, file, name).shape
     return (1, int(shape[0])) if len(shape) == 1 else (int(shape[-2]), int(shape[-1]))
 
 

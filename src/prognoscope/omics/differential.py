@@ -46,19 +46,23 @@ def risk_groups(
     return low, event & ~low
 
 
+def uses_deseq2(table: pd.DataFrame, selection: GeneSelection) -> bool:
+    """Whether genes of this table would be chosen by DESeq2, which takes minutes."""
+    return selection.rule == "deseq2" or (selection.rule == "auto" and _are_counts(_expression(table)))
+
+
 def need_rule(table: pd.DataFrame, selection: GeneSelection) -> None:
     """Nothing, if these values can be compared by the rule; to be asked before anything is trained.
 
     Raises:
         OmicsError: DESeq2 would be used, but is not installed or has no raw counts.
     """
-    expression = table[[column for column in table if kind_of(column) in EXPRESSION]]
-    if selection.rule != "deseq2" and not (selection.rule == "auto" and _are_counts(expression)):
+    if not uses_deseq2(table, selection):
         return
     if find_spec("pydeseq2") is None:
         raise OmicsError(NO_DESEQ2)
     if selection.rule == "deseq2":
-        _raw_counts(expression, selection.round_counts)
+        _raw_counts(_expression(table), selection.round_counts)
 
 
 def choose_genes(
@@ -82,7 +86,7 @@ def choose_genes(
     Raises:
         OmicsError: Too few patients of a group, no raw counts where the rule needs them, or no gene to keep.
     """
-    expression = table[[column for column in table if kind_of(column) in EXPRESSION]]
+    expression = _expression(table)
     rule, notes = selection.rule, ()
     if rule == "auto":
         rule = "deseq2" if _are_counts(expression) else "welch"
@@ -217,6 +221,10 @@ def _need_patients(low: int, high: int) -> None:
             f"Genes cannot be compared between {low} training patients of low risk and {high} of high risk; each group "
             f"needs {FEWEST_PATIENTS}. Use fewer folds or more patients, or take all genes with the rule none."
         )
+
+
+def _expression(table: pd.DataFrame) -> pd.DataFrame:
+    return table[[column for column in table.columns if kind_of(column) in EXPRESSION]]
 
 
 def _are_counts(expression: pd.DataFrame) -> bool:

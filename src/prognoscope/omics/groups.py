@@ -23,7 +23,7 @@ def read_groups(path: Path | str) -> dict[str, tuple[str, ...]]:
         groups = _read_gmt(path)
     else:
         table = read_table(path, "The file of gene groups")
-        groups = {column: as_text(table[column]).dropna().tolist() for column in table}
+        groups = {column: as_text(table[column]).dropna().tolist() for column in table.columns}
     groups = {name: tuple(dict.fromkeys(genes)) for name, genes in groups.items() if genes}
     if not groups:
         raise OmicsError(f"{path} holds no gene group. Give a CSV with a column a group, or a GMT file.")
@@ -59,7 +59,9 @@ def assign_columns(
 
 def groups_without_genes(columns: Sequence[str], groups: Groups | None) -> list[str]:
     """A sentence on the groups that `assign_columns` leaves out; none without such groups."""
-    empty = [name for name, members in _members(columns, groups or {}).items() if not members]
+    if groups is None:
+        return []
+    empty = [name for name, members in _members(columns, groups).items() if not members]
     if not empty:
         return []
     rule = f"{len(empty)} of {len(groups)} gene groups have no gene in the table and are left out"

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -55,7 +55,7 @@ class OmicsScaler:
         Raises:
             OmicsError: No training patient has genes, no column varies, a value is infinite, or a count negative.
         """
-        if scale not in get_args(Scale):
+        if scale not in ("zscore", "none"):
             raise OmicsError(f"Genes cannot be scaled by {scale!r}. Choose zscore or none.")
         counts = counts if scale == "zscore" else ()
         if clip is not None and not clip > 0:
@@ -122,15 +122,6 @@ class OmicsScaler:
             notes.append(f"{self.filled} missing gene values of training patients were filled with the gene's median.")
         return tuple(notes)
 
-    def count_missing(self, table: pd.DataFrame) -> int:
-        """How many values `transform` would fill: those missing of patients who have some genes.
-
-        Raises:
-            OmicsError: As `transform`.
-        """
-        missing = np.isnan(_finite(table, self.columns))
-        return int(missing[~missing.all(axis=1)].sum())
-
     def transform(self, table: pd.DataFrame) -> tuple[Float[np.ndarray, "P _"], ...]:
         """What models read of any patients, float32, one array a gene group; a patient without any gene has NaN.
 
@@ -150,7 +141,7 @@ class OmicsScaler:
 
     def to_dict(self) -> dict[str, object]:
         """JSON-able, floats in full."""
-        plain = {name: list(getattr(self, name)) for name in LISTS}
+        plain: dict[str, object] = {name: list(getattr(self, name)) for name in LISTS}
         return plain | {
             "groups": [[name, list(where)] for name, where in self.groups.items()],  # a list keeps its order in JSON
             "clip": self.clip,
@@ -160,17 +151,16 @@ class OmicsScaler:
         }
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, object]) -> "OmicsScaler":
+    def from_dict(cls, stored: Mapping[str, Any]) -> "OmicsScaler":
         """What `to_dict` gave.
 
         Raises:
             OmicsError: Something is missing in it.
         """
         try:
-            lists = {name: tuple(stored[name]) for name in LISTS}
-            groups = {name: tuple(where) for name, where in stored["groups"]}
-            single = {name: stored[name] for name in ("clip", "filled", "clipped", "scale")}
-            return cls(**lists, groups=groups, **single)
+            plain: dict[str, Any] = {name: tuple(stored[name]) for name in LISTS}
+            plain |= {name: stored[name] for name in ("clip", "filled", "clipped", "scale")}
+            return cls(groups={name: tuple(where) for name, where in stored["groups"]}, **plain)
         except (KeyError, TypeError, ValueError) as cause:
             raise OmicsError(f"The stored scaler of genes is incomplete ({cause}). Train again.") from cause
 

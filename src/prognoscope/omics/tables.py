@@ -65,7 +65,7 @@ def read_omics(
 def _of_kinds(tables: list[OmicsTable], kinds: Sequence[str]) -> list[OmicsTable]:
     kept = []
     for table in tables:
-        chosen = [column for column in table.values if kind_of(column) in kinds]
+        chosen = [column for column in table.values.columns if kind_of(column) in kinds]
         if not chosen:
             raise OmicsError(
                 f"{table.source} has no column of the kinds {', '.join(kinds)}. Change cohort.omics.kinds, or leave "
@@ -90,7 +90,7 @@ def _read(path: Path, layout: Layout, patient: str | None, unsuffixed: str, excl
     if layout == "auto":
         layout = "mcat" if "slide_id" in table and "case_id" in {key, *table.columns} else "wide"
     notes: list[str] = []
-    rows_are_slides = layout == "mcat" or any(plain_name(column) in SLIDE_COLUMNS for column in table)
+    rows_are_slides = layout == "mcat" or any(plain_name(column) in SLIDE_COLUMNS for column in table.columns)
     if layout == "mcat":
         table = _with_kinds(table, path, unsuffixed, exclude, notes)
     return _finish(table, ids, path, notes, exclude, rows_are_slides=rows_are_slides)
@@ -104,7 +104,7 @@ def _patient_column(table: pd.DataFrame, patient: str | None, path: Path) -> str
     plain = {plain_name(column): column for column in reversed(table.columns)}
     if known := next((plain[name] for name in PATIENT_COLUMNS if name in plain), None):
         return known
-    first = next((column for column in table if not _is_row_counter(table[column])), None)
+    first = next((column for column in table.columns if not _is_row_counter(table[column])), None)
     if first is None or (pd.api.types.is_float_dtype(table[first]) and (table[first].dropna() % 1 != 0).any()):
         raise OmicsError(
             f"{path} has no column of patients: the first, {first!r}, holds no ids. "
@@ -114,7 +114,7 @@ def _patient_column(table: pd.DataFrame, patient: str | None, path: Path) -> str
 
 
 def _is_row_counter(column: pd.Series) -> bool:
-    if not is_unnamed(column.name) or not pd.api.types.is_integer_dtype(column):
+    if not is_unnamed(str(column.name)) or not pd.api.types.is_integer_dtype(column):
         return False
     return len(column) == 0 or np.array_equal(column - column.iloc[0], np.arange(len(column)))
 
@@ -123,7 +123,7 @@ def _with_kinds(
     table: pd.DataFrame, path: Path, unsuffixed: str, exclude: Collection[str], notes: list[str]
 ) -> pd.DataFrame:
     """The columns that end in a kind, and mutations without that ending if they are to be had."""
-    bare = [c for c in table if not KIND.search(c) and not is_metadata(c) and c not in exclude]
+    bare = [c for c in table.columns if not KIND.search(c) and not is_metadata(c) and c not in exclude]
     if bare and unsuffixed == "refuse":
         raise OmicsError(
             f"{path} has {len(bare)} columns that are neither metadata nor end in _rnaseq, _cnv or _mut: "
@@ -141,7 +141,7 @@ def _with_kinds(
         notes.append(f"{path.name}: {len(bare)} columns without the ending of a kind were taken as mutations.")
     elif bare:
         notes.append(f"{path.name}: {len(bare)} columns without the ending of a kind were left out: {some(bare)}.")
-    return table[[c for c in table if KIND.search(c)]]
+    return table[[c for c in table.columns if KIND.search(c)]]
 
 
 def _finish(
@@ -154,7 +154,7 @@ def _finish(
     rows_are_slides: bool,
 ) -> OmicsTable:
     """Genes as float32, one row a patient."""
-    left = [column for column in table if is_metadata(column) or column in exclude]
+    left = [column for column in table.columns if is_metadata(column) or column in exclude]
     if named := [column for column in left if not is_unnamed(column)]:
         notes.append(f"{path.name}: columns that are not genes were left out: {some(named)}.")
     genes = table.drop(columns=left)

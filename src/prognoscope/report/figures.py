@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 from matplotlib.transforms import offset_copy
 
+from prognoscope.report.number_words import interval, metric_words, number, optimistic_name, p_text
 from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
-from prognoscope.report.words import interval, metric_words, number, optimistic_name, p_text
 
 Colours = Mapping[str, str]  # method -> colour
 LABEL_WIDTH = 26  # letters
@@ -296,8 +296,9 @@ def _months(axes: Axes, longest: float) -> None:
 def _numbers_at_risk(axes: Axes, data: pd.DataFrame, groups: list[str]) -> None:
     low, high = axes.get_xlim()
     ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    figure = axes.get_figure(root=True)
     for line, group in enumerate(["", *groups]):
-        place = offset_copy(axes.get_xaxis_transform(), axes.figure, y=-38 - 12.5 * line, units="points")
+        place = offset_copy(axes.get_xaxis_transform(), figure, y=-38 - 12.5 * line, units="points")
         if not group:
             axes.text(0, 0, "Patients at risk", transform=place, fontsize=8.5, va="top", color=QUIET)
             continue
@@ -305,7 +306,7 @@ def _numbers_at_risk(axes: Axes, data: pd.DataFrame, groups: list[str]) -> None:
         rows = rows if len(rows) else data[data["group"] == group]
         times, at_risk = rows["time"].to_numpy(float), np.append(rows["at_risk"].to_numpy(float), 0)
         style = {"transform": place, "fontsize": 8.5, "va": "top", "color": RISK_COLOURS.get(group, INK)}
-        side = offset_copy(place, axes.figure, x=-14, units="points")
+        side = offset_copy(place, figure, x=-14, units="points")
         axes.text(0, 0, group.removesuffix(" risk"), ha="right", **{**style, "transform": side})
         for tick in ticks:
             count = at_risk[np.searchsorted(times, tick, "left")]

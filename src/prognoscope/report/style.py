@@ -56,7 +56,7 @@ def figure_style():
     """Our settings over matplotlib's own defaults, whatever the user's are; both come back afterwards."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(SETTINGS)
+        matplotlib.rcParams.update(SETTINGS)  # type: ignore[call-overload] - its stub lists the keys one by one
         yield
 
 
@@ -77,7 +77,7 @@ def inline_svg(svg: str, prefix: str, description: str) -> str:
     element = re.sub(r'\bid="', f'id="{prefix}-', element)
     element = re.sub(r"url\(#", f"url(#{prefix}-", element)
     element = re.sub(r'href="#', f'href="#{prefix}-', element)
-    width = float(re.search(r'width="([\d.]+)pt"', element).group(1))
+    width = float(re.findall(r'width="([\d.]+)pt"', element)[0])
     size = f'style="--natural: {width:g}pt"'
     label = f'role="img" aria-label="{description}"'
     return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda _: f"{size} {label}", element, count=1).rstrip()
@@ -86,3 +86,13 @@ def inline_svg(svg: str, prefix: str, description: str) -> str:
 def file_stem(name: str) -> str:
     """A name as part of a file's name or of an id: letters, digits, dots, dashes and underscores."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+
+
+def stems_of(names: Iterable[str]) -> dict[str, str]:
+    """Name -> a stem of its own for files and ids, whatever the letters' case."""
+    stems: dict[str, str] = {}
+    for name in names:
+        stem = file_stem(name)
+        taken = {each.lower() for each in stems.values()}
+        stems[name] = next(s for s in [stem, *(f"{stem}-{i}" for i in range(2, 1000))] if s.lower() not in taken)
+    return stems

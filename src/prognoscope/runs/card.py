@@ -72,7 +72,7 @@ def read_card(path: Path) -> ModelCard:
     if missing := [name for name in needed if name not in found]:
         raise InputError(f"{path} tells no {some(missing)} of its model. Remove its folder and run the study again.")
     known = {each.name for each in fields(ModelCard)}
-    given = {name: value for name, value in found.items() if name in known and name != "version"}
+    given: dict[str, Any] = {name: value for name, value in found.items() if name in known and name != "version"}
     edges = given["bins"]
     if not isinstance(edges, list) or len(edges) < 2 or not all(e is None or isinstance(e, int | float) for e in edges):
         raise InputError(f"{path} tells no time bins. Remove its folder and run the study again.")

@@ -53,6 +53,10 @@ class FoldFiles:
         """A folder of what the trials of a search share while it goes on."""
         return self.folder / "search"
 
+    def inner(self, number: int) -> "FoldFiles":
+        """Of one inner fold of a search, while it goes on."""
+        return FoldFiles(self.searched / f"{FOLD}{number}")
+
     @property
     def surgery(self) -> Path:
         """Risks with genes and bags of other patients."""
@@ -72,6 +76,11 @@ class FoldFiles:
     def epochs(self) -> Path:
         """Finished and all epochs, while another process works on the fold."""
         return self.folder / "epochs.txt"
+
+    @property
+    def permuted(self) -> "FoldFiles":
+        """Of the same method trained on outcomes that patients have exchanged, beside its folds."""
+        return FoldFiles(self.folder.parent / "permuted")
 
     @property
     def teacher(self) -> "FoldFiles":
@@ -166,7 +175,7 @@ class RunFiles:
 
     def permuted(self, method: str) -> FoldFiles:
         """Of the method trained on outcomes that patients have exchanged."""
-        return FoldFiles(self.folder / method / "permuted")
+        return self.fold(method, 0).permuted
 
     def folds(self, method: str) -> Iterator[FoldFiles]:
         """Those of a method that are there, in the order of their numbers."""

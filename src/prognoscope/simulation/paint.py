@@ -49,7 +49,7 @@ class PaintedSlide:
 
 def paint(factors: Factors, side_px: int, stain: Stain, rng: np.random.Generator) -> PaintedSlide:
     """Paint a square slide of one patient; `side_px` is a multiple of 256."""
-    cells = (side_px // CELL_PX,) * 2
+    cells = (side_px // CELL_PX, side_px // CELL_PX)
     inside = tissue_outline(cells, rng.uniform(*TISSUE_SHARE), rng)
     classes = place_classes(inside, tissue_shares(factors, rng, tumour=TUMOUR_SHARE), rng, roughness=0.05)
     fine_classes = classes.repeat(2, axis=0).repeat(2, axis=1)
@@ -160,7 +160,7 @@ def _fat_cells(classes: Int[np.ndarray, "h w"], ground: Float32[np.ndarray, "h w
 
 
 def _between_centres(
-    where: tuple[np.ndarray, np.ndarray], shape: tuple[int, int], spacing: float, rng: np.random.Generator
+    where: tuple[np.ndarray, ...], shape: tuple[int, int], spacing: float, rng: np.random.Generator
 ) -> Float32[np.ndarray, " n"]:
     """d1 / (d1 + d2) of the distances to the two nearest of scattered centres: 0 on a centre, 1/2 between two."""
     bend = 0.16 * spacing
@@ -237,7 +237,7 @@ def _enlarge(field: Float32[np.ndarray, "h w"], times: int) -> Float32[np.ndarra
 
 
 def _enlarge_rows(field: Float32[np.ndarray, "h w"], times: int) -> Float32[np.ndarray, "H w"]:
-    padded = np.pad(field, ((1, 1), (0, 0)), mode="edge")
+    padded = np.concatenate([field[:1], field, field[-1:]])
     steps = np.diff(padded, axis=0)
     rows = np.empty((len(field), times, field.shape[1]), np.float32)
     for phase in range(times):

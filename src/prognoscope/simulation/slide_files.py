@@ -74,7 +74,7 @@ def write_slide(path: Path, picture: UInt8[np.ndarray, "H W 3"], mpp: float, *, 
                 )
         with tifffile.TiffFile(beside, mode="r+") as file:  # tifffile alone cannot write JPEG, but its tag can say so
             for page in file.pages:
-                page.tags["Compression"].overwrite(JPEG)
+                page.aspage().tags["Compression"].overwrite(JPEG)
 
 
 def patch_truth(painted: PaintedSlide) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from prognoscope.simulation.patients import COHORT, SLIDES, generator
 
@@ -24,13 +24,14 @@ class Stain:
 def site_stain(seed: int, site: int, rng: np.random.Generator) -> Stain:
     """The stain of a hospital, with the little by which `rng` lets one of its slides differ."""
     of_site = generator(seed, COHORT, SLIDES, site)
-    looks = []
+    looks: list[tuple[float, float, float]] = []
     for reference in (HAEMATOXYLIN, EOSIN):
         hue = np.array(reference) + 0.045 * of_site.standard_normal(3) + 0.008 * rng.standard_normal(3)
         strength = of_site.uniform(0.82, 1.2) * rng.uniform(0.95, 1.05)
-        looks.append(tuple((strength * hue.clip(0.04, None)).tolist()))
+        looks.append(_of_three(strength * hue.clip(0.04, None)))
     light = np.minimum(np.array(LIGHT) + 0.012 * of_site.standard_normal(3), 1)
-    return Stain(*looks, tuple(light.tolist()))
+    haematoxylin, eosin = looks
+    return Stain(haematoxylin, eosin, _of_three(light))
 
 
 def develop(
@@ -48,3 +49,8 @@ def develop(
         density += 0.5
         picture[..., channel] = density
     return picture
+
+
+def _of_three(values: Float64[np.ndarray, " 3"]) -> tuple[float, float, float]:
+    red, green, blue = values.tolist()
+    return red, green, blue

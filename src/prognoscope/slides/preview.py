@@ -34,7 +34,7 @@ def draw_preview(
     size = (max(1, round(slide.size_px[0] * scale)), max(1, round(slide.size_px[1] * scale)))
     image = image.resize(size, Image.Resampling.BICUBIC)
     image = Image.composite(image, Image.blend(image, Image.new("RGB", size, "white"), PALE), _patches(grid, size))
-    image.paste(PEN, mask=_enlarged(tissue.pen, size).point(lambda on: on // 3))
+    image.paste(PEN, mask=_enlarged(tissue.pen, size).point([on // 3 for on in range(256)]))
     image.paste(PATCH, mask=_patches(grid, size, lines=True))
     image.paste(PEN, mask=_outline(tissue.pen, size))
     image.paste(TISSUE, mask=_outline(tissue.mask, size))
@@ -75,7 +75,7 @@ def _outline(mask: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Image.Imag
     inside = np.asarray(_enlarged(mask, (size[0] * FINE, size[1] * FINE))) > 127
     width = OUTLINE_PX * FINE + 1
     core = ndimage.minimum_filter(inside, size=width, mode="nearest")
-    rim = Image.fromarray((inside & ~core).astype(np.uint8) * 255)
+    rim = Image.fromarray((inside & np.logical_not(core)).astype(np.uint8) * 255)
     return rim.resize(size, Image.Resampling.BOX)
 
 

@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Interval
 from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
 from prognoscope.core.errors import InputError
+from prognoscope.core.settings import settle
 from prognoscope.slides.readers.base import Slide, level_for, need_mpp
 from prognoscope.slides.tissue import TissueMask
 
@@ -18,21 +21,15 @@ REACH = 2  # pixels that bicubic interpolation looks to either side
 class TilingSpec:
     """Which squares are cut from a slide."""
 
-    patch_px: int = 256  # side of a patch, in pixels as an encoder gets it
-    mpp: float = 0.5  # um per pixel of a patch
-    overlap_px: int = 0  # what neighbours share, in pixels of a patch
-    min_tissue: float = 0.5  # least fraction of tissue; 0 keeps every patch
+    patch_px: Annotated[int, Interval(ge=1, le=4096)] = 256  # side of a patch, in pixels as an encoder gets it
+    mpp: Annotated[float, Interval(gt=0, le=10)] = 0.5  # um per pixel of a patch
+    overlap_px: Annotated[int, Ge(0)] = 0  # what neighbours share, in pixels of a patch
+    min_tissue: Annotated[float, Interval(ge=0, le=1)] = 0.5  # least fraction of tissue; 0 keeps every patch
 
     def __post_init__(self):
-        if self.patch_px < 1 or not 0 <= self.overlap_px < self.patch_px:
-            raise InputError(
-                f"Patches of {self.patch_px} px cannot overlap by {self.overlap_px} px: "
-                "choose `patch_px` above 0 and `overlap_px` from 0 to less than `patch_px`."
-            )
-        if not (math.isfinite(self.mpp) and self.mpp > 0):
-            raise InputError(f"Patches need um per pixel above 0, not {self.mpp:g}: choose `mpp`, for example 0.5.")
-        if not 0 <= self.min_tissue <= 1:
-            raise InputError(f"`min_tissue` is a fraction from 0 to 1, not {self.min_tissue:g}.")
+        settle(self)
+        if self.overlap_px >= self.patch_px:
+            raise InputError(f"overlap_px is {self.overlap_px}, but must be less than patch_px, {self.patch_px}")
 
 
 @dataclass(frozen=True, slots=True)

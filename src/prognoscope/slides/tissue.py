@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Gt
 from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
-from prognoscope.core.errors import InputError
+from prognoscope.core.settings import settle
 from prognoscope.slides.readers.base import Slide, need_mpp
 
 LEAST_SATURATION, MOST_SATURATION = 0.05, 0.12  # glass is below the first, stained tissue above the second
@@ -25,17 +27,14 @@ PEN_LEAST_MM2, PEN_MARGIN_UM = 0.01, 25.0  # a smaller spot is no stroke; ink bl
 class TissueSpec:
     """How tissue is told from glass."""
 
-    um_per_px: float = 4.0  # of the thumbnail; no finer than level 0
-    smooth_um: float = 8.0  # blur before the threshold, as a standard deviation
-    min_area_mm2: float = 0.01  # smaller pieces are specks
-    max_hole_mm2: float = 0.005  # smaller holes belong to the tissue: vessels and clefts, not lumina
+    um_per_px: Annotated[float, Gt(0)] = 4.0  # of the thumbnail; no finer than level 0
+    smooth_um: Annotated[float, Ge(0)] = 8.0  # blur before the threshold, as a standard deviation
+    min_area_mm2: Annotated[float, Ge(0)] = 0.01  # smaller pieces are specks
+    max_hole_mm2: Annotated[float, Ge(0)] = 0.005  # smaller holes belong to the tissue: vessels, clefts, not lumina
     remove_pen: bool = True
 
     def __post_init__(self):
-        if not (math.isfinite(self.um_per_px) and self.um_per_px > 0):
-            raise InputError(f"A tissue mask needs um per pixel above 0, not {self.um_per_px:g}.")
-        if min(self.smooth_um, self.min_area_mm2, self.max_hole_mm2) < 0:
-            raise InputError("`smooth_um`, `min_area_mm2` and `max_hole_mm2` must not be negative.")
+        settle(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +156,8 @@ def _hue_deg(rgb: UInt8[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
 
 def _large(mask: Bool[np.ndarray, "h w"], least_px: float) -> Bool[np.ndarray, "h w"]:
     """The pieces of a mask that have at least so many pixels."""
-    pieces, _ = ndimage.label(mask)
+    pieces = np.zeros(mask.shape, np.int32)
+    ndimage.label(mask, output=pieces)
     keep = np.bincount(pieces.ravel()) >= least_px
     keep[0] = False
     return keep[pieces]

@@ -8,20 +8,20 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.cohort.dataset import prepared_dataset
-from prognoscope.cohort.preparation import Preparation
 from prognoscope.core.errors import ModelError, StudyError, nearest, some
 from prognoscope.core.files import write_table
+from prognoscope.core.words import count
 from prognoscope.features.store import PackedEmbeddings
-from prognoscope.models.base import Recipe, SurvivalModel
-from prognoscope.report.words import count
-from prognoscope.study.inputs import bag_loaders, embedding_files, packed, without_empty_bags
-from prognoscope.study.results import read_about
-from prognoscope.study.study import Study, device_of
-from prognoscope.training.checkpoint import load_model
-from prognoscope.training.crossval import limited
-from prognoscope.training.predict import predict
+from prognoscope.runs.card import ModelCard
+from prognoscope.runs.layout import RunFiles
+from prognoscope.runs.read import open_finished
+from prognoscope.study.devices import device_of
+from prognoscope.study.gather import extract_for
+from prognoscope.study.inputs import embedding_files, packed, read_cohort, without_empty_bags
+from prognoscope.study.spec import is_made_by
+from prognoscope.study.study_file import StudyFile
 from prognoscope.training.spec import TrainingSpec, settled_precision
+from prognoscope.training.trained import Trained
 
 
 def predict_patients(
@@ -44,19 +44,14 @@ def predict_patients(
     run = Path(run)
     if to is not None and Path(to).is_dir():
         raise StudyError(f"{to} is a folder. Name the CSV file to write with --out.")
-    study = Study.load(study_file, overrides)
-    models = load_models(run, method)
-    needs = models[0][0].needs
-    cohort, embeddings = _patients_of(study, needs, models[0][1])
+    study = StudyFile.load(study_file, overrides)
     device = device_of(study.spec.training.device)
     spec = TrainingSpec(device=device, precision=settled_precision(study.spec.training.precision, device))
-    risks, survivals = [], []
-    for model, card in models:
-        preparation = limited(Preparation.from_dict(card["preparation"]), model.needs)  # not what it only learned from
-        dataset = prepared_dataset(cohort, cohort.patients, preparation, embeddings)
-        predicted = predict(model.to(spec.device), dataset, recipe=Recipe(), spec=spec)
-        risks.append(predicted.prediction.risk)
-        survivals.append(predicted.prediction.survival)
+    models = load_models(run, method, spec)
+    cohort, embeddings = _patients_of(study, models[0].model.profile.needs, models[0].card)
+    predictions = [trained.predict(cohort, embeddings).prediction for trained in models]
+    risks = [each.risk for each in predictions]
+    survivals = [each.survival for each in predictions]
     table = pd.DataFrame({"patient_id": cohort.patients, "risk": np.mean(risks, axis=0)})
     table["risk_sd"] = np.std(risks, axis=0)
     for k, column in enumerate(np.mean(survivals, axis=0).T):
@@ -71,40 +66,42 @@ def predict_patients(
     return table
 
 
-def load_models(run: Path, method: str | None = None) -> list[tuple[SurvivalModel, dict]]:
-    """The models of all folds of one method, with their cards.
+def load_models(run: Path, method: str | None, spec: TrainingSpec) -> list[Trained]:
+    """The models of all folds of one method.
 
     Raises:
         ModelError: The method is not in the run, or the run has several and none was named.
     """
-    titles = read_about(run)["methods"]
+    titles = list(open_finished(run).provenance.methods)
+    if not titles:
+        raise ModelError(f"The run {run} has no methods. Run its study again.")
     if method is None and len(titles) > 1:
         raise ModelError(f"The run {run} has {len(titles)} methods: {some(titles, 30)}. Name one with --method.")
     chosen = method or titles[0]
     if chosen not in titles:
         raise ModelError(f"The run {run} has no method {chosen!r}; {nearest(chosen, titles)}")
-    folders = sorted((run / chosen).glob("fold_*"), key=lambda path: int(path.name.removeprefix("fold_")))
-    if not folders:
+    folds = list(RunFiles(run).folds(chosen))
+    if not folds:
         raise ModelError(f"The run {run} has no trained models of {chosen} any more. Run its study again.")
-    return [load_model(folder) for folder in folders]
+    return [Trained.load(files, spec) for files in folds]
 
 
-def _patients_of(study: Study, needs: frozenset[str], card: dict) -> tuple[Cohort, PackedEmbeddings | None]:
-    cohort, embeddings = study.new_patients, None
+def _patients_of(study: StudyFile, needs: frozenset[str], card: ModelCard) -> tuple[Cohort, PackedEmbeddings | None]:
+    cohort = read_cohort(study.spec.name, study.where, needs_follow_up=False)
+    embeddings = None
     if "bag" in needs:
-        trained_on = card["features"]
+        trained_on = card.features
         if study.spec.cohort.slides is not None:
-            if study.spec.features.model_dump(mode="json") != trained_on:
+            if not is_made_by(trained_on, study.spec.features):
                 raise StudyError(f"The model was trained on embeddings made with {trained_on}. Give the same features.")
-            study.extract(cohort=cohort)
-        files = embedding_files(study.spec, study.folder, study.extracted)
+            extract_for(study, cohort, device=device_of(study.spec.training.device))
+        files = embedding_files(study.where, study.extracted)
         cohort = replace(
             cohort, slides={p: tuple(s for s in slides if s in files) for p, slides in cohort.slides.items()}
         )
-        about = study.spec.cohort.features.model_dump() if study.spec.cohort.features else None
-        pack = packed(bag_loaders(study.spec, study.folder, cohort, files), files, study.cache, about)
+        pack = packed(study, cohort)
         embeddings = PackedEmbeddings.open(pack)
-        expected = card["sizes"]["embedding_dim"]
+        expected = card.sizes["embedding_dim"]
         if embeddings.embedding_dim != expected:
             raise ModelError(
                 f"The model was trained on embeddings of length {expected}, these have {embeddings.embedding_dim}. "

@@ -1,4 +1,4 @@
-"""Who is in, who is not and why, and what looks wrong, before any work is done."""
+"""A plan in tables: who is in, who is not and why, and what looks wrong, before any work is done."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,15 +7,14 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.cohort.splits import account_of_splits, make_splits
-from prognoscope.core.errors import FeatureError, SlideError, StudyError, some
-from prognoscope.features.store import embedding_shape
+from prognoscope.cohort.splits import account_of_splits
+from prognoscope.core.errors import SlideError, some
 from prognoscope.omics.groups import assign_columns, groups_without_genes
+from prognoscope.omics.tables import OmicsTable
 from prognoscope.slides.readers import find_slides, open_slide
-from prognoscope.study.inputs import embedding_files, slide_mpp, split_spec
-from prognoscope.study.methods import needs_of, sizes_to_come
-from prognoscope.study.results import read_truth
-from prognoscope.study.study import Study, device_of
+from prognoscope.study.inputs import embedding_files, slide_mpp
+from prognoscope.study.plan import Plan
+from prognoscope.study.sections import SlidesSpec
 
 FEW_EVENTS = 10  # in a test part: below it a C-index says next to nothing
 
@@ -30,40 +29,27 @@ class Audit:
     warnings: tuple[str, ...] = field(default=())
 
 
-def audit_study(study: Study) -> Audit:
-    """Read all tables, open all slides, draw the folds; nothing is written.
-
-    Raises:
-        PrognoscopeError: What `run` would stop at.
-    """
-    study = study.chosen
-    cohort, warnings = study.cohort, []
+def audit(plan: Plan) -> Audit:
+    """A plan as tables, with all slides opened; nothing is written."""
+    cohort, warnings = plan.cohort, [*plan.warnings]
     tables = {"Outcome": _outcome_table(cohort)}
-    needs = needs_of(study.spec, cohort, sizes_to_come(cohort))
-    if study.spec.cohort.truth is not None:
-        read_truth(study.folder / study.spec.cohort.truth, cohort.patients)
-    try:
-        device_of(study.spec.training.device)
-    except StudyError as cause:  # it may be there where the study will run
-        warnings.append(str(cause))
-    if study.spec.cohort.features is not None and study.spec.cohort.features.folder is not None:
-        tables["Embeddings"] = _embeddings_table(study)
-    if study.spec.cohort.slides is not None:
-        tables["Slides"], found = _slides_table(study)
+    if plan.heads:
+        tables["Embeddings"] = _embeddings_table(plan)
+    if (slides := plan.study.where.slides) is not None:
+        tables["Slides"], found = _slides_table(slides, cohort)
         warnings += found
     if cohort.omics is not None:
-        tables["Gene groups"], found = _genes_table(cohort)
+        tables["Gene groups"], found = _genes_table(cohort, cohort.omics)
         warnings += found
-    complete = cohort.needing(needs)
-    splits = make_splits(complete, split_spec(study.spec, study.folder))
+    complete = plan.patients
     event = dict(zip(complete.patients, complete.outcome.event.tolist(), strict=True))
-    few = [split.fold for split in splits if sum(event[p] for p in split.test) < FEW_EVENTS]
+    few = [split.fold for split in plan.splits if sum(event[p] for p in split.test) < FEW_EVENTS]
     if few:
         warnings.append(f"Fewer than {FEW_EVENTS} events in the test part of fold {some(few)}: expect wide intervals.")
-    account = account_of_splits(complete, splits)
+    account = account_of_splits(complete, plan.splits)
     table = account.to_table()
     table["who"] = table["who"].map(lambda who: some(who.split("; ")) if who else "")
-    return Audit(table, tables, (*account.notes, *study.left_out), tuple(warnings))
+    return Audit(table, tables, (*account.notes, *plan.notes, *plan.told), tuple(warnings))
 
 
 def _outcome_table(cohort: Cohort) -> pd.DataFrame:
@@ -85,9 +71,9 @@ def _outcome_table(cohort: Cohort) -> pd.DataFrame:
     return pd.DataFrame([(name, str(value)) for name, value in rows], columns=["what", "value"])
 
 
-def _genes_table(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
-    values, warnings = cohort.omics.values, []
-    groups = assign_columns(list(values.columns), cohort.groups, source=cohort.omics.source)
+def _genes_table(cohort: Cohort, omics: OmicsTable) -> tuple[pd.DataFrame, list[str]]:
+    values, warnings = omics.values, []
+    groups = assign_columns(list(values.columns), cohort.groups, source=omics.source)
     rows = [(name, len(groups.get(name, ()))) for name in cohort.groups or groups]
     grouped = {column for columns in groups.values() for column in columns}
     rows.append(("in no group", len(values.columns) - len(grouped)))
@@ -101,42 +87,23 @@ def _genes_table(cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
     return pd.DataFrame(rows, columns=["gene group", "columns"]), warnings
 
 
-def _embeddings_table(study: Study) -> pd.DataFrame:
-    """What the heads of all embedding files say; values are read by `run` only.
-
-    Raises:
-        FeatureError: A file is not whole, or two are of different lengths.
-    """
-    files = embedding_files(study.spec, study.folder, None)
-    wanted = {slide for slides in study.cohort.slides.values() for slide in slides}
-    lengths: dict[int, str] = {}
-    patches = [0]
-    for slide in sorted(wanted & set(files)):
-        if files[slide].suffix != ".h5":
-            continue
-        shape = embedding_shape(files[slide])
-        patches.append(shape[0])
-        if shape[0]:
-            lengths.setdefault(shape[1], slide)
-    if len(lengths) > 1:
-        (one, a), (other, b), *_ = lengths.items()
-        raise FeatureError(
-            f"Slide {a} has embeddings of length {one} and slide {b} has embeddings of length {other}; one cohort "
-            "needs one encoder. Name one folder of embeddings, or extract these slides again."
-        )
+def _embeddings_table(plan: Plan) -> pd.DataFrame:
+    """What the heads of all embedding files say; values are read by `run` only."""
+    patches = [head[0] for head in plan.heads.values()]
+    lengths = [length for n, length in plan.heads.values() if n]
     rows = [
-        ("slides with embeddings", len(wanted & set(files))),
+        ("slides with embeddings", len(plan.heads)),
         ("length of an embedding", next(iter(lengths), "unknown")),
         ("patches: most of a slide, all", f"{max(patches):,}, {sum(patches):,}"),
-        ("in the folder, of no patient", len(set(files) - wanted)),
+        ("in the folder, of no patient", len(set(embedding_files(plan.study.where, None)) - set(plan.heads))),
     ]
     return pd.DataFrame([(name, str(value)) for name, value in rows], columns=["what", "value"])
 
 
-def _slides_table(study: Study) -> tuple[pd.DataFrame, list[str]]:
-    mpp = slide_mpp(study.spec, study.folder)
-    found = find_slides(study.folder / study.spec.cohort.slides.folder)
-    wanted = {slide for slides in study.cohort.slides.values() for slide in slides}
+def _slides_table(slides: SlidesSpec, cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
+    mpp = slide_mpp(slides)
+    found = find_slides(slides.folder)
+    wanted = {slide for each in cohort.slides.values() for slide in each}
     known, warnings, bad = Counter(), [], {}
     for slide, path in found.items():
         if slide not in wanted:

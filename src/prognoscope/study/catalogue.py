@@ -4,11 +4,13 @@ import inspect
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from importlib.util import find_spec
 
-from prognoscope.models.base import Recipe, SurvivalModel
-from prognoscope.models.registry import create_model, list_models, model_class
-from prognoscope.study.methods import EXAMPLE, count_parameters, methods_table
+from prognoscope.models.base import SurvivalModel
+from prognoscope.models.checkpoints.loading import has_published_names
+from prognoscope.models.recipe import Recipe
+from prognoscope.models.registry import card_of, list_models, model_class, profile_of, variants_of
+from prognoscope.models.sizes import EXAMPLE
+from prognoscope.study.methods_table import count_parameters, methods_table
 
 INTRODUCTION = """# Methods
 
@@ -77,33 +79,42 @@ def _overview(names: Sequence[str]) -> str:
 
 
 def _section(name: str) -> str:
-    kind = model_class(name)
+    card, recipe = card_of(name), profile_of(name).recipe
+    kind, *others = [model_class(name, {"variant": variant}) for variant in variants_of(name)] or [model_class(name)]
     summary, rest = _docstring(kind)
-    facts = [("Paper", kind.paper), ("Size", _size(name, kind))]
-    if not kind.fits_at_once:
-        facts.append(("Recipe", f"{recipe_sentence(kind.recipe)}."))
-        facts.append(("Its authors reported", f"{CHOSEN[kind.recipe.published_epoch]}."))
-    if find_spec(f"prognoscope.models.released.{name}") is not None:
+    facts = [("Paper", card.paper), ("Size", _size(name))]
+    if recipe is not None:
+        facts.append(("Recipe", f"{recipe_sentence(recipe)}."))
+        facts.append(("Its authors reported", f"{CHOSEN[recipe.published_epoch]}."))
+    if has_published_names(name):
         facts.append(("Published checkpoints", f'`create_model("{name}", weights="their.pt")`.'))
-    if kind.ablations:
-        facts.append(("Ablations", ", ".join(f"`{each.label}`" for each in kind.ablations) + "."))
+    if card.ablations:
+        facts.append(("Ablations", ", ".join(f"`{each.label}`" for each in card.ablations) + "."))
     lines = [f"## {name}", "", summary, "", *([rest, ""] if rest else [])]
     lines += [f"* **{word}:** {text}" for word, text in facts]
-    if options := _options(kind):
+    options = _options(kind)
+    if variants := variants_of(name):
+        which = " or ".join(f'"{variant}"' for variant in variants)
+        options = [(f"`variant` ({variants[0]!r})", f"{which}; each has options of its own."), *options]
+    if options:
         lines += ["", "Options:", "", *(f"* {names}: {text}" for names, text in options)]
     for title, sentences in (
-        ("Where our default departs, and why", kind.departures),
-        ("Found wrong in the published code or tables", kind.found_wrong),
+        ("Where our default departs, and why", card.departures),
+        ("Found wrong in the published code or tables", card.found_wrong),
     ):
         if sentences:
             lines += ["", f"{title}:", "", *(f"* {sentence}" for sentence in sentences)]
+    for variant, other in zip(variants[1:], others, strict=True):
+        parts = [part for part in _docstring(other) if part]
+        its = [f"* {names}: {text}" for names, text in _options(other)]
+        lines += ["", f"### {name}, variant: {variant}", "", "\n\n".join(parts), "", "Options:", "", *its]
     return "\n".join(lines) + "\n"
 
 
-def _size(name: str, kind: type[SurvivalModel]) -> str:
-    if kind.fits_at_once:
+def _size(name: str) -> str:
+    if profile_of(name).recipe is None:
         return "a coefficient for each covariate or component."
-    return f"{count_parameters(create_model(name, sizes=EXAMPLE)):,} parameters."
+    return f"{count_parameters(name):,} parameters."
 
 
 def _docstring(kind: type[SurvivalModel]) -> tuple[str, str]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class _Seen:
 
     def expected(self, now: float) -> float | None:
         """Seconds of the whole piece; None while there is nothing to go by. What precedes the epochs comes once."""
-        if self.first is None:
+        if self.first is None or self.last is None:
             return None
         (t1, s1), (t2, s2) = self.first, self.last
         if s2 > s1:
@@ -51,7 +52,7 @@ class _Seen:
 class Clock:
     """Told what is begun and finished, it tells where the run stands."""
 
-    def __init__(self, work: Mapping[Hashable, Work], *, workers: int = 1, now: Callable[[], float] = time.monotonic):
+    def __init__(self, work: Mapping[Any, Work], *, workers: int = 1, now: Callable[[], float] = time.monotonic):
         self.work, self.workers, self.now = work, workers, now
         self.seen: dict[Hashable, _Seen] = {}
         self.took: dict[str, list[float]] = {}  # by kind

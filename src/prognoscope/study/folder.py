@@ -11,35 +11,38 @@ import yaml
 
 from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import StudyError, some
-from prognoscope.core.files import remove_leftovers, sha256, write_table, write_text
-from prognoscope.study.jobs import Inputs, optimism
-from prognoscope.study.spec import parse_study
-from prognoscope.study.study import Study, device_of
+from prognoscope.core.files import remove_leftovers, sha256, write_text
+from prognoscope.runs.layout import RunFiles
+from prognoscope.runs.provenance import FailedFold, Provenance
+from prognoscope.runs.tables import ACCOUNT, OUTCOMES, SPLITS
+from prognoscope.study.jobs import Gathered, optimism
+from prognoscope.study.plan import Plan
+from prognoscope.study.spec import StudySpec, parse_study, plain
+from prognoscope.study.study_file import StudyFile
 from prognoscope.study.yaml_file import read_yaml
 from prognoscope.training.jobs import Failure
-from prognoscope.training.spec import settled_precision
 
 SAME_RUN = ("cohort", "features", "splits", "protocol", "training")  # sections that a run folder is bound to
 
 
-def check_folder(study: Study, folder: Path) -> None:
+def check_folder(spec: StudySpec, folder: Path) -> None:
     """Refuse a folder that holds another study's run; methods may be added to one.
 
     Raises:
         StudyError: It does; names the section that differs.
     """
-    path = folder / "study.yaml"
+    path = RunFiles(folder).study
     if folder.exists() and not folder.is_dir():
         raise StudyError(f"{folder} is a file. Choose a folder with --out.")
     if not path.is_file():
         if folder.is_dir() and any(folder.iterdir()):
             raise StudyError(f"{folder} is neither empty nor a run. Choose another folder with --out.")
         return
-    before, now = read_yaml(path), resolved(study)
+    before, now = read_yaml(path), plain(spec)
     if not isinstance(before, dict):
         raise StudyError(f"{path} is not the study file of a run. Remove the folder, or choose another with --out.")
     with suppress(StudyError):  # a file from before a setting came in has its default
-        before = parse_study(before).model_dump(mode="json")
+        before = plain(parse_study(before))
     if differing := [section for section in SAME_RUN if before.get(section) != now[section]]:
         raise StudyError(
             f"{folder} holds a run with other settings of {some(differing)}. Choose another folder with --out, "
@@ -52,12 +55,7 @@ def check_folder(study: Study, folder: Path) -> None:
             raise StudyError(f"{folder} holds a run of {title} with other options. Give this one a label of its own.")
 
 
-def resolved(study: Study) -> dict[str, object]:
-    """The study with every default written out."""
-    return study.spec.model_dump(mode="json")
-
-
-def begin(study: Study, folder: Path, inputs: Inputs) -> None:
+def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:
     """Write what is known before training.
 
     Raises:
@@ -72,48 +70,49 @@ def begin(study: Study, folder: Path, inputs: Inputs) -> None:
         for patient in getattr(split, part)
     ]
     splits = pd.DataFrame(parts)
-    path = folder / "splits.csv"
+    files = RunFiles(folder)
+    path = files.splits
     if path.is_file() and path.read_text(encoding="utf-8") != splits.to_csv(index=False, lineterminator="\n"):
         raise StudyError(
             f"{folder} holds a run on other patients or folds: its methods needed less than those now listed, or the "
             "cohort has changed. Choose another folder with --out, so that all methods see the same patients."
         )
-    write_table(path, splits)
-    write_text(folder / "study.yaml", yaml.safe_dump(resolved(study), sort_keys=False, allow_unicode=True))
+    SPLITS.write(path, splits)
+    write_text(files.study, yaml.safe_dump(plain(plan.study.spec), sort_keys=False, allow_unicode=True))
     account = account_of_splits(inputs.cohort, inputs.splits).to_table()
     account = account[~account["step"].str.startswith("fold ")]  # splits.csv has the folds in full
-    write_table(folder / "account.csv", account)
+    ACCOUNT.write(files.account, account)
     outcome = inputs.cohort.outcome
-    table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event.astype(int)}
-    write_table(folder / "outcomes.csv", pd.DataFrame(table))
+    table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event}
+    OUTCOMES.write(files.outcomes, pd.DataFrame(table))
 
 
 def provenance(
-    study: Study, inputs: Inputs, methods: Sequence[str], notes: Sequence[str], failures: Sequence[Failure]
-) -> dict[str, object]:
-    """Where the numbers come from. No times of day, so that equal runs have equal files."""
+    plan: Plan, inputs: Gathered, methods: Sequence[str], notes: Sequence[str], failures: Sequence[Failure]
+) -> Provenance:
+    """Where the numbers come from."""
     packages = ("prognoscope", "torch", "numpy", "pandas", "scipy", "lifelines")
-    training = study.spec.training
-    return {
-        "name": study.spec.name,
-        "command": "prognoscope run study.yaml",
-        "protocol": study.spec.protocol,
-        "choose": training.choose,  # where the protocol leaves it open
-        "methods": list(methods),
-        "failed": [{name: getattr(each, name) for name in ("method", "fold", "sentence")} for each in failures],
-        "optimistic": optimism(study),
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        "seed": training.seed,
-        "precision": settled_precision(training.precision, device_of(training.device)),
-        "inputs": {name: sha256(study.folder / name) for name in input_files(study)},
-        "notes": [*inputs.cohort.account.notes, *inputs.notes, *notes],
-    }
+    study, training = plan.study, plan.study.spec.training
+    return Provenance(
+        name=study.spec.name,
+        command="prognoscope run study.yaml",
+        protocol=study.spec.protocol,
+        choose=training.choose,
+        methods=tuple(methods),
+        failed=tuple(FailedFold(each.method, each.fold, each.sentence) for each in failures),
+        optimistic=optimism(study.spec),
+        versions={"python": platform.python_version()} | {name: version(name) for name in packages},
+        seed=training.seed,
+        precision=plan.precision,
+        inputs={name: sha256(study.folder / name) for name in input_files(study)},
+        notes=(*inputs.cohort.account.notes, *inputs.notes, *notes),
+    )
 
 
-def input_files(study: Study) -> list[str]:
+def input_files(study: StudyFile) -> list[str]:
     """The tables that the study names, relative to its file."""
-    section = study.spec.cohort
-    named = [*section.clinical.table, section.truth]
-    named += [] if section.omics is None else [*section.omics.table, section.omics.groups]
-    named += [each.table for each in (section.slides, section.features, section.subtype) if each is not None]
+    where = study.spec.cohort
+    named = [*where.clinical.table, where.truth]
+    named += [] if where.omics is None else [*where.omics.table, where.omics.groups]
+    named += [each.table for each in (where.slides, where.features, where.subtype) if each is not None]
     return list(dict.fromkeys(name for name in named if name))

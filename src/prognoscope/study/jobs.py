@@ -1,18 +1,24 @@
-"""A study's trainings: one for every method and fold."""
+"""A study's methods as they will be trained, and their trainings: one for every method and fold."""
 
-import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.splits import Split
 from prognoscope.evaluation.concordance import concordance
-from prognoscope.evaluation.reconstruction import spearman
-from prognoscope.models.registry import model_class
+from prognoscope.evaluation.rank_correlation import spearman
+from prognoscope.models.recipe import Recipe
+from prognoscope.models.registry import profile_of
+from prognoscope.runs.layout import RunFiles
 from prognoscope.study.search import search_of
-from prognoscope.study.study import Study, device_of
-from prognoscope.training.crossval import FoldJob, Method
-from prognoscope.training.spec import TrainingSpec, settled_precision
+from prognoscope.study.sections import changes
+from prognoscope.study.spec import MethodSection, StudySpec, plain
+from prognoscope.training.job import FoldJob
+from prognoscope.training.method import Method
+from prognoscope.training.space import SearchSpec
+from prognoscope.training.spec import Precision, TrainingBasics, TrainingSpec
 
 PUBLISHED_CHOICE = {
     "last": "last",
@@ -22,70 +28,75 @@ PUBLISHED_CHOICE = {
 }
 
 
-@dataclass(frozen=True)
-class Inputs:
+@dataclass(frozen=True, slots=True)
+class PlannedMethod:
+    """A method of the study, how it is trained, and what is searched before."""
+
+    method: Method
+    spec: TrainingSpec
+    search: SearchSpec | None
+    bins: Mapping[str, Any]  # n_bins, bins_from, clip, scale: see Preparation.fit
+    notes: Mapping[str, Any]  # for its model cards
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
     """What all jobs of a run share: patients who have everything that any method needs, their folds and bags."""
 
     cohort: Cohort
     splits: tuple[Split, ...]
-    pack: Path | None
-    notes: tuple[str, ...]
+    pack: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
-def fold_jobs(study: Study, folder: Path, inputs: Inputs) -> list[FoldJob]:
-    """A job for every method and fold, methods in turn."""
-    spec, training = study.spec, study.spec.training
-    is_paper = spec.protocol == "paper"
-    bins = {"n_bins": training.n_bins, "bins_from": "cohort" if is_paper else training.bins_from}
-    if spec.cohort.omics is not None:
-        bins |= {"clip": spec.cohort.omics.clip, "scale": spec.cohort.omics.scale}
-    device = device_of(training.device)
-    jobs = []
+def planned_methods(spec: StudySpec, device: str, precision: Precision) -> tuple[PlannedMethod, ...]:
+    """The study's methods with all that the protocol and the machine settle."""
+    training = spec.training
+    basics = {name: getattr(training, name) for name in TrainingBasics.__dataclass_fields__}
+    notes = {"protocol": spec.protocol, "features": plain(spec.features)}
+    planned = []
     for section in spec.methods:
-        choose, stop = training.choose, None
-        if is_paper:
-            published = model_class(spec.whole_of(section).name).recipe
-            choose, stop = PUBLISHED_CHOICE[published.published_epoch], published.published_stop
-        training_spec = TrainingSpec(
-            seed=training.seed,
-            choose=choose,
-            patience=training.patience or (stop.patience if stop else None),
-            warm_up=stop.warm_up if stop else 0,
-            earliest_stop=stop.earliest if stop else 0,
-            device=device,
-            precision=settled_precision(training.precision, device),
-            threads=training.threads,
-            patches_per_pass=training.patches_per_pass,
-            save_every_s=training.save_every_s,
+        how: dict[str, Any] = {**basics, "choose": training.choose, "device": device, "precision": precision}
+        if spec.protocol == "paper":
+            published = published_recipe(spec, section)
+            how["choose"] = PUBLISHED_CHOICE[published.published_epoch]
+            if (stop := published.published_stop) is not None:
+                how |= {"warm_up": stop.warm_up, "earliest_stop": stop.earliest}
+                how["patience"] = training.patience or stop.patience
+        recipe = {**changes(training), **changes(section.training)}
+        method = Method(section.name, section.title, section.options, recipe)
+        planned.append(PlannedMethod(method, TrainingSpec(**how), search_of(spec, section), bins_of(spec), notes))
+    return tuple(planned)
+
+
+def bins_of(spec: StudySpec) -> dict[str, Any]:
+    """How each fold's training part is prepared."""
+    training, omics = spec.training, spec.cohort.omics
+    bins: dict[str, Any] = {"n_bins": training.n_bins, "bins_from": training.bins_from}
+    if spec.protocol == "paper":
+        bins["bins_from"] = "cohort"
+    return bins if omics is None else bins | {"clip": omics.clip, "scale": omics.scale}
+
+
+def fold_jobs(methods: Sequence[PlannedMethod], gathered: Gathered, folder: Path) -> list[FoldJob]:
+    """A job for every method and fold, methods in turn."""
+    return [
+        FoldJob(
+            files=RunFiles(folder).fold(planned.method.title, split.fold),
+            method=planned.method,
+            cohort=gathered.cohort,
+            split=split,
+            spec=planned.spec,
+            pack=gathered.pack,
+            bins=planned.bins,
+            metric=c_index,
+            gene_metric=spearman,
+            notes=planned.notes,
+            search=planned.search,
         )
-        method = Method(section.name, section.title, section.options, {**training.recipe, **section.training.recipe})
-        jobs += [
-            FoldJob(
-                folder=folder / section.title / f"fold_{split.fold}",
-                method=method,
-                cohort=inputs.cohort,
-                split=split,
-                spec=training_spec,
-                pack=inputs.pack,
-                bins=bins,
-                metric=c_index,
-                gene_metric=spearman,
-                notes={"protocol": spec.protocol, "features": spec.features.model_dump(mode="json")},
-                search=search_of(spec, section),
-            )
-            for split in inputs.splits
-        ]
-    return jobs
-
-
-def workers_for(jobs: int, threads: int) -> tuple[int, tuple[str, ...]]:
-    """How many processes may run at once without their threads fighting for cores, and a sentence if they are fewer."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(jobs, max(1, cores // threads))
-    if workers == jobs:
-        return jobs, ()
-    each = f", each of {threads} threads," if threads > 1 else ""
-    return workers, (f"{jobs} jobs{each} are more than the {cores} cores here can run; {workers} ran at once.",)
+        for planned in methods
+        for split in gathered.splits
+    ]
 
 
 def c_index(risk, *, time, event) -> float:
@@ -93,16 +104,22 @@ def c_index(risk, *, time, event) -> float:
     return concordance(risk, time=time, event=event).value
 
 
-def optimism(study: Study) -> dict[str, str]:
+def published_recipe(spec: StudySpec, section: MethodSection) -> Recipe:
+    """How the authors of a method, or of the one that it is an ablation of, trained it."""
+    whole = spec.whole_of(section)
+    return profile_of(whole.name, whole.options).recipe or Recipe()
+
+
+def optimism(spec: StudySpec) -> dict[str, str]:
     """Method -> why its numbers flatter it; empty under the honest protocol with bins from training patients."""
     reasons = {}
-    for method in study.spec.methods:
+    for section in spec.methods:
         why = []
-        published = model_class(study.spec.whole_of(method).name).recipe.published_epoch
-        if study.spec.protocol == "paper" and published in ("best_on_test", "last_best_on_test"):
+        published = published_recipe(spec, section).published_epoch
+        if spec.protocol == "paper" and published in ("best_on_test", "last_best_on_test"):
             why.append("the epoch was chosen on the fold that is reported, as its authors did")
-        if study.spec.protocol == "paper" or study.spec.training.bins_from == "cohort":
+        if bins_of(spec)["bins_from"] == "cohort":
             why.append("time bins were fitted on all patients, test patients included")
         if why:
-            reasons[method.title] = "; ".join(why)
+            reasons[section.title] = "; ".join(why)
     return reasons

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from prognoscope.core.errors import nearest
-from prognoscope.models.registry import list_models, model_class
+from prognoscope.models.registry import list_models, profile_of
 
 GROUPS = {  # what a cohort must have of its patients for the group to mean anything
     "all": (),
@@ -47,8 +47,8 @@ def methods_of(group: str) -> list[str]:
 
 
 def _kind(name: str) -> str:
-    kind = model_class(name)
-    uses = (kind.needs | kind.learns_from) & {"bag", "omics"}
-    if kind.fits_at_once or uses == {"omics"}:
+    profile = profile_of(name)
+    uses = profile.uses & {"bag", "omics"}
+    if profile.recipe is None or uses == {"omics"}:
         return "genes"
     return "slides" if uses == {"bag"} else "both"

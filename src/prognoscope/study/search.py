@@ -1,23 +1,22 @@
 """Searches for settings: what each method's may choose from, checked before any work, and what was chosen."""
 
 import inspect
-from collections.abc import Sequence
-from dataclasses import fields
-from pathlib import Path
+from dataclasses import fields, replace
 
-import pandas as pd
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from prognoscope.core.errors import StudyError, nearest
-from prognoscope.models.base import Recipe, Sizes
-from prognoscope.models.registry import create_model, model_class
-from prognoscope.study.search_section import SearchSection, SettingSection
-from prognoscope.study.spec import MethodRecipeSection, MethodSection, StudySpec
+from prognoscope.models.creation import create_model
+from prognoscope.models.recipe import Recipe
+from prognoscope.models.registry import parameters_of, profile_of
+from prognoscope.models.sizes import Sizes
+from prognoscope.study.sections import CHANGED, MethodTraining, SearchSettings, changes
+from prognoscope.study.spec import MethodSection, StudySpec
 from prognoscope.study.wording import in_sentences
-from prognoscope.training.search import SEARCH, need_optuna
+from prognoscope.training.search import need_optuna
 from prognoscope.training.space import Range, SearchSpec, Values
 
-RECIPE = frozenset(MethodRecipeSection.model_fields) - {"search"}
+RECIPE = frozenset(CHANGED)
 
 
 def search_of(spec: StudySpec, method: MethodSection) -> SearchSpec | None:
@@ -83,31 +82,7 @@ def check_searches(spec: StudySpec, sizes: Sizes) -> None:
                     raise StudyError(f"{where}.{name}: {method.title} cannot be made with {value!r}: {why}.") from cause
 
 
-def search_table(folder: Path, methods: Sequence[str]) -> pd.DataFrame:
-    """What was chosen, a row for each setting of each fold of each method that was searched.
-
-    Returns:
-        method, fold, setting, value (as text), loss (inner, of the chosen trial), trials, failed.
-    """
-    rows = []
-    for method in methods:
-        for path in sorted((folder / method).glob(f"fold_*/{SEARCH}"), key=lambda path: _fold(path.parent)):
-            if not (path.parent / "predictions.csv").is_file():
-                continue
-            trials = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-            chosen = trials[trials["chosen"] == "1"].iloc[0]
-            about = {"loss": chosen["loss"], "trials": len(trials), "failed": int((trials["failed"] != "").sum())}
-            settings = [name for name in trials if name not in ("trial", "loss", "failed", "chosen", "key")]
-            at = {"method": method, "fold": _fold(path.parent)}
-            rows += [{**at, "setting": name, "value": chosen[name], **about} for name in settings]
-    return pd.DataFrame(rows, columns=["method", "fold", "setting", "value", "loss", "trials", "failed"])
-
-
-def _fold(folder: Path) -> int:
-    return int(folder.name.removeprefix("fold_"))
-
-
-def _section(spec: StudySpec, method: MethodSection) -> tuple[SearchSection | None, str]:
+def _section(spec: StudySpec, method: MethodSection) -> tuple[SearchSettings | None, str]:
     """The search that holds for a method, if it has trials, and where it stands."""
     own = method.training.search
     section = own if own is not None else spec.training.search
@@ -115,7 +90,7 @@ def _section(spec: StudySpec, method: MethodSection) -> tuple[SearchSection | No
     return (section if section is not None and section.trials else None), where
 
 
-def _searched(spec: StudySpec, method: MethodSection, section: SearchSection, where: str) -> list[str]:
+def _searched(spec: StudySpec, method: MethodSection, section: SearchSettings, where: str) -> list[str]:
     """Settings of the section that the method has and that its entry leaves open."""
     known = _recipe_names(method) | set(_options(method))
     is_own = method.training.search is not None
@@ -128,46 +103,44 @@ def _searched(spec: StudySpec, method: MethodSection, section: SearchSection, wh
 
 
 def _fixed(method: MethodSection) -> set[str]:
-    return {*method.options, *method.training.recipe}
+    return {*method.options, *changes(method.training)}
 
 
 def _recipe_names(method: MethodSection) -> frozenset[str]:
-    return frozenset() if model_class(method.name).fits_at_once else RECIPE
+    return frozenset() if profile_of(method.name, method.options).recipe is None else RECIPE
 
 
 def _options(method: MethodSection) -> dict[str, inspect.Parameter]:
     sizes = {each.name for each in fields(Sizes)}
-    parameters = inspect.signature(model_class(method.name)).parameters
+    parameters = parameters_of(method.name, method.options)
     return {name: each for name, each in parameters.items() if name not in sizes}
 
 
-def _recipe_values(name: str, section: SettingSection, where: str) -> Values:
+def _recipe_values(name: str, asked: Values, where: str) -> Values:
     def checked(value: object) -> object:
         try:
-            return MethodRecipeSection.model_validate({name: value}).recipe[name]
+            return changes(TypeAdapter(MethodTraining).validate_python({name: value}))[name]
         except ValidationError as cause:
-            raise StudyError(f"{where}: {in_sentences(cause.errors(), MethodRecipeSection)}") from cause
+            raise StudyError(f"{where}: {in_sentences(cause.errors(), MethodTraining)}") from cause
 
-    if section.choices is not None:
-        return tuple(map(checked, section.choices))
-    values = _range(section, getattr(Recipe(), name), where)
+    if not isinstance(asked, Range):
+        return tuple(map(checked, asked))
+    values = _range(asked, getattr(Recipe(), name), where)
     for end in (values.low, values.high):
         checked(int(end) if values.whole else end)
     return values
 
 
-def _option_values(name: str, section: SettingSection, where: str, method: MethodSection) -> Values:
-    if section.choices is not None:
-        return section.choices
-    return _range(section, _options(method)[name].default, where)
+def _option_values(name: str, asked: Values, where: str, method: MethodSection) -> Values:
+    return _range(asked, _options(method)[name].default, where) if isinstance(asked, Range) else asked
 
 
-def _range(section: SettingSection, default: object, where: str) -> Range:
+def _range(asked: Range, default: object, where: str) -> Range:
     """The range, of whole numbers where the setting is one."""
-    ends = (section.low, section.high)
+    ends = (asked.low, asked.high)
     if default is not None and (isinstance(default, bool) or not isinstance(default, int | float)):
         raise StudyError(f"{where} is {default!r} by default, so it takes no range; give a [list] of values.")
     are_whole = all(end.is_integer() for end in ends)
-    if isinstance(default, int) and not are_whole:
+    if (isinstance(default, int) or asked.whole) and not are_whole:
         raise StudyError(f"{where} must be from one whole number to another, not {ends[0]:g} to {ends[1]:g}.")
-    return Range(*ends, log=section.log, whole=are_whole and not isinstance(default, float))
+    return replace(asked, whole=are_whole and (asked.whole or not isinstance(default, float)))

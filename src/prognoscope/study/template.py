@@ -4,8 +4,10 @@ from pathlib import Path
 
 from prognoscope.core.errors import StudyError
 from prognoscope.core.files import write_text
+from prognoscope.study.schema import write_schema
 
 TEMPLATE = """\
+# yaml-language-server: $schema=study.schema.json
 # A study. All paths are relative to this file. `prognoscope check study.yaml` says what is missing or wrong.
 name: my-study
 
@@ -49,7 +51,7 @@ training: {device: auto}         # epochs, learning_rate ... replace the methods
 
 
 def write_template(folder: Path | str) -> Path:
-    """Write study.yaml into the folder.
+    """Write study.yaml into the folder, and the schema by which editors complete it.
 
     Raises:
         StudyError: There is one already.
@@ -57,5 +59,6 @@ def write_template(folder: Path | str) -> Path:
     path = Path(folder) / "study.yaml"
     if path.exists():
         raise StudyError(f"{path} is there already. Move it away first.")
+    write_schema(folder)
     write_text(path, TEMPLATE)
     return path

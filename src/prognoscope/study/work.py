@@ -1,17 +1,18 @@
 """All trainings of a run and the surgery after them, in an order and with a clock."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from prognoscope.cohort.dataset import open_bags
-from prognoscope.models.registry import model_class
 from prognoscope.study.clock import Clock, Standing, Work
-from prognoscope.study.surgery import SURGERY, operate, operation_on, permuted_job
-from prognoscope.training.checkpoint import STATE
-from prognoscope.training.crossval import PREDICTIONS, FoldJob
-from prognoscope.training.jobs import Failure, cross_validate
-from prognoscope.training.search import SEARCH
+from prognoscope.training.crossval import run_fold
+from prognoscope.training.job import FoldJob
+from prognoscope.training.jobs import Failure, Job, cross_validate
+from prognoscope.training.surgery import Operation, operate, permuted_job
+
+log = logging.getLogger(__name__)
 
 
 def work_off(
@@ -34,34 +35,43 @@ def work_off(
     """
     for job in trainings:
         if not job.is_done:
-            (job.folder / SURGERY).unlink(missing_ok=True)  # of a model that is made anew
+            job.files.surgery.unlink(missing_ok=True)  # of a model that is made anew
     first = min(job.split.fold for job in trainings)
     jobs = [*trainings]
     if surgery:
         jobs += [permuted_job(job, job.spec.seed) for job in trainings if job.split.fold == first]
-    operations = [operation_on(job) for job in trainings] if surgery else []
-    guesses = {job.folder: _guess(job) for job in jobs}
-    jobs.sort(key=lambda job: (job.split.fold, bool(job.purpose), -guesses[job.folder] if workers > 1 else 0))
-    work = {job.label: Work(job.method.title, guesses[job.folder], job.label) for job in jobs}
+    operations = [Operation(job) for job in trainings] if surgery else []
+    guesses = {job.files: _guess(job) for job in jobs}
+    jobs.sort(key=lambda job: (job.split.fold, bool(job.purpose), -guesses[job.files] if workers > 1 else 0))
+    work = {job.label: Work(job.method.title, guesses[job.files], job.label) for job in jobs}
     for each in operations:
-        guess = 0.5 * guesses[each.folder] / each.n_epochs  # it only predicts, ten times, a small part of the patients
+        # it only predicts, ten times, a small part of the patients
+        guess = 0.5 * guesses[each.files] / each.job.n_epochs
         work[each.label] = Work(f"{each.method.title}, operated on", guess, each.label)
     clock = Clock(work, workers=workers)
     for job in [*jobs, *operations]:
         if job.is_done:
             clock.finish(job.label)
-    failures = []
-    for stage, function in ((jobs, None), (operations, operate)):
-        able = [job for job in stage if function is None or (job.folder / PREDICTIONS).is_file()]
-        failures += _stage(able, function, clock, workers, progress)
-    return failures
+    failures = _stage(jobs, run_fold, clock, workers, progress)
+    able = [each for each in operations if each.files.is_done]
+    return failures + _stage(able, operate, clock, workers, progress)
 
 
-def _stage(jobs, function, clock: Clock, workers: int, progress) -> list[Failure]:
-    resumed = {job.label for job in jobs if any((job.folder / begun).is_file() for begun in (STATE, SEARCH))}
+def _stage(
+    jobs: Sequence[Job],
+    function: Callable[..., object],
+    clock: Clock,
+    workers: int,
+    progress: Callable[[Standing], None] | None,
+) -> list[Failure]:
+    resumed = {job.label for job in jobs if job.files.state.is_file() or job.files.trials.is_file()}
 
-    def tell(job: FoldJob, done: int, of: int) -> None:
-        clock.advance(job.label, done, of) if of else clock.begin(job.label)
+    def tell(job: Job, done: int, of: int) -> None:
+        if of:
+            clock.advance(job.label, done, of)
+        else:
+            log.info("%s: begun", job.label)
+            clock.begin(job.label)
         show()
 
     def show() -> None:
@@ -69,23 +79,23 @@ def _stage(jobs, function, clock: Clock, workers: int, progress) -> list[Failure
             progress(clock.standing())
 
     failures = []
-    how = {} if function is None else {"function": function}
-    for job, failure in cross_validate(jobs, workers=workers, on_epoch=tell, **how):
+    for job, failure in cross_validate(jobs, function, workers=workers, on_epoch=tell):
         clock.finish(job.label, counts=failure is None and job.label not in resumed)
         failures += [failure] if failure is not None else []
+        log.info("%s: %s", job.label, "ended" if failure is None else f"failed: {failure.sentence}")
         show()
     return failures
 
 
 def _guess(job: FoldJob) -> float:
     """Seconds of a training, to begin with; what they are relative to each other is what matters."""
-    kind = model_class(job.method.name)
-    if kind.fits_at_once:
+    profile = job.method.profile
+    if profile.recipe is None:
         return 1.0
     patients = len(job.split.train) + len(job.split.validation)
     numbers = 100.0
-    if "bag" in kind.needs | kind.learns_from and job.pack is not None:
-        embeddings = open_bags(job.pack)
+    embeddings = open_bags(job.pack)
+    if "bag" in profile.uses and embeddings is not None:
         patches = [slides[-1][2] for slides in map(embeddings.slides, job.split.train[:50]) if slides]
         numbers += float(np.mean(patches or [0])) * embeddings.embedding_dim
     return 5e-8 * job.n_epochs * patients * numbers

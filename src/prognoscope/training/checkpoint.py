@@ -1,9 +1,11 @@
 """Weights with their recipe, and the state of an interrupted training: safetensors and JSON, nothing that runs code."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
@@ -11,53 +13,56 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from prognoscope.core.errors import ModelError, some
-from prognoscope.core.files import need_file, read_json, write_json, written_whole
-from prognoscope.models.base import Sizes, SurvivalModel
-from prognoscope.models.registry import create_model
+from prognoscope.core.files import need_file, written_whole
+from prognoscope.models.base import SurvivalModel
+from prognoscope.models.creation import create_model
+from prognoscope.models.registry import sizes_for
+from prognoscope.models.sizes import Sizes
+from prognoscope.runs.card import ModelCard, read_card, write_card
+from prognoscope.runs.layout import FoldFiles
 from prognoscope.training.progress import Progress
 
-WEIGHTS, CARD, STATE = "model.safetensors", "model.json", "state.safetensors"
+
+def save_model(files: FoldFiles, model: SurvivalModel, card: ModelCard) -> None:
+    """Write weights and card, from which `load_model` makes the model again."""
+    with written_whole(files.weights) as beside:
+        beside.write_bytes(_bytes_of(model))  # save_file hides the reason of a disk that is full
+    write_card(files.card, card)
 
 
-def save_model(folder: Path, model: SurvivalModel, card: Mapping[str, object]) -> None:
-    """Write `model.safetensors` and `model.json`, from which `load_model` makes the model again.
-
-    Args:
-        card: JSON-able; `name`, `options` and `sizes` are what the model is made of.
-    """
-    with written_whole(folder / WEIGHTS) as beside:
-        beside.write_bytes(save(_on_cpu(model.state_dict())))  # save_file hides the reason of a disk that is full
-    write_json(folder / CARD, card)
-
-
-def load_model(folder: Path) -> tuple[SurvivalModel, dict]:
+def load_model(files: FoldFiles) -> tuple[SurvivalModel, ModelCard]:
     """The model of a fold in evaluation mode, and its card.
 
     Raises:
+        MissingFileError: The card or the weights are not there.
         ModelError: The weights are not whole, or do not fit the card.
     """
-    card = read_json(folder / CARD, "The model card", "Train it again, with the command that made it.")
-    if not isinstance(card, dict) or not {"name", "options", "sizes"} <= set(card):
-        raise ModelError(f"{folder / CARD} does not tell name, options and sizes of a model. Train it again.")
-    model = create_model(card["name"], sizes=sizes_of_card(card["sizes"]), **card["options"])
-    path = need_file(folder / WEIGHTS, "The weights file", "Train it again, with the command that made it.")
+    card = read_card(files.card)
+    model = create_model(card.name, sizes=sizes_of_card(card.sizes), **card.options)
+    path = need_file(files.weights, "The weights file", "Train it again, with the command that made it.")
     try:
         model.load_state_dict(load_file(path))
     except SafetensorError as cause:
         raise ModelError(f"{path} is not a whole file of weights ({cause}). Train again.") from cause
     except RuntimeError as cause:
         details = [line.rstrip(".") for line in str(cause).split("\n\t")[1:]]
-        raise ModelError(f"{path} does not fit {folder / CARD}: {some(details, 2)}. Train again.") from cause
+        raise ModelError(f"{path} does not fit {files.card}: {some(details, 2)}. Train again.") from cause
     return model.eval(), card
 
 
-def sizes_card(sizes: Sizes) -> dict[str, object]:
-    """Sizes as JSON."""
+def weights_digest(model: SurvivalModel) -> str:
+    """The SHA-256 of the file that `save_model` would write of the weights, in hexadecimal digits."""
+    return hashlib.sha256(_bytes_of(model)).hexdigest()
+
+
+def sizes_card(name: str, sizes: Sizes) -> dict[str, Any]:
+    """Sizes as JSON, as far as a method has a use for them."""
+    sizes = sizes_for(name, sizes)
     names = [list(columns) for columns in sizes.gene_names]
     return {**asdict(sizes), "group_sizes": list(sizes.group_sizes), "gene_names": names}
 
 
-def sizes_of_card(card: Mapping[str, object]) -> Sizes:
+def sizes_of_card(card: Mapping[str, Any]) -> Sizes:
     """What `sizes_card` made of sizes; a card from before there were gene names has none."""
     names = tuple(tuple(columns) for columns in card.get("gene_names", ()))
     return Sizes(**{**card, "group_sizes": tuple(card["group_sizes"]), "gene_names": names})
@@ -105,6 +110,10 @@ def load_state(path: Path, model: SurvivalModel, optimizer: Optimizer, key: str)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return Progress(json.loads(about["history"]), int(about["best_epoch"]), parts["best"])
+
+
+def _bytes_of(model: SurvivalModel) -> bytes:
+    return save(_on_cpu(model.state_dict()))
 
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -14,12 +14,13 @@ from prognoscope.core.errors import DiskFullError, InputError
 from prognoscope.core.faults import NO_ROOM, describe
 from prognoscope.core.files import write_json, write_text
 from prognoscope.core.parallel import run_many
-from prognoscope.training.checkpoint import STATE
-from prognoscope.training.crossval import FoldJob, run_fold
+from prognoscope.runs.layout import FoldFiles
+from prognoscope.training.job import FoldJob
+from prognoscope.training.surgery import Operation
 
-FAILURE, EPOCHS = "failure.json", "epochs.txt"  # EPOCHS: finished and all, of a fold that another process works on
 TELL_EVERY_S = 0.25
-OnEpoch = Callable[[FoldJob, int, int], None]
+Job = TypeVar("Job", FoldJob, Operation)  # what can be done beside others
+OnEpoch = Callable[[Job, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,33 +35,34 @@ class Failure:
 
 
 def cross_validate(
-    jobs: Sequence[FoldJob],
+    jobs: Sequence[Job],
+    function: Callable[..., object],
     *,
     workers: int = 1,
-    on_epoch: OnEpoch | None = None,
-    function: Callable[..., object] = run_fold,
-) -> Iterator[tuple[FoldJob, Failure | None]]:
+    on_epoch: OnEpoch[Job] | None = None,
+) -> Iterator[tuple[Job, Failure | None]]:
     """Train and test what is not done yet; each job as it ends, with why it failed if it did.
 
     A failure is kept as `failure.json` in the fold's folder, and the fold is tried again the next time.
 
     Args:
+        function: What is done to each job, called with it and a function of finished and all epochs; a module's own,
+            such as `run_fold`.
         workers: Processes; the numbers do not depend on it.
         on_epoch: Called with the job, its finished and all its epochs; with 0 of 0 when it begins.
-        function: What is done to each job, called with it and a function of finished and all epochs; a module's own.
 
     Raises:
         OSError: The disk is full, which would stop all other jobs too.
     """
     for job in jobs:
-        _remove(job.folder / FAILURE)
-        _remove(job.folder / EPOCHS)  # of a process that was killed
+        job.files.failure.unlink(missing_ok=True)
+        job.files.epochs.unlink(missing_ok=True)  # of a process that was killed
         if job.is_done:
-            _remove(job.folder / STATE)  # of a process that was killed between the two
+            job.files.state.unlink(missing_ok=True)  # of a process that was killed between the two
     left = [job for job in jobs if not job.is_done]
     if workers == 1:
         for job in left:
-            yield job, run_or_fail(job, on_epoch, function)
+            yield job, run_or_fail(job, function, on_epoch)
         return
     watch = None if on_epoch is None else _Watch(on_epoch)
     threads = left[0].spec.threads if left else 1
@@ -68,9 +70,7 @@ def cross_validate(
     yield from run_many(run, left, workers=workers, threads=threads, retries=2, lost=_killed, on_wait=watch)
 
 
-def run_or_fail(
-    job: FoldJob, on_epoch: OnEpoch | None = None, function: Callable[..., object] = run_fold
-) -> Failure | None:
+def run_or_fail(job: Job, function: Callable[..., object], on_epoch: OnEpoch[Job] | None = None) -> Failure | None:
     """Run a job; whatever stops it is kept and returned, unless it would stop all others too."""
     try:
         if on_epoch is None:
@@ -90,23 +90,23 @@ def run_or_fail(
     return failure
 
 
-def _run_and_tell(job: FoldJob, function: Callable[..., object]) -> Failure | None:
+def _run_and_tell(job: Job, function: Callable[..., object]) -> Failure | None:
     told_at = 0.0
 
-    def tell(_: FoldJob, done: int, of: int) -> None:
+    def tell(_: FoldJob | Operation, done: int, of: int) -> None:
         nonlocal told_at
         if of and time.monotonic() - told_at >= TELL_EVERY_S:
             told_at = time.monotonic()
-            write_text(job.folder / EPOCHS, f"{done} {of}")
+            write_text(job.files.epochs, f"{done} {of}")
 
     try:
-        return run_or_fail(job, tell, function)
+        return run_or_fail(job, function, tell)
     finally:
-        _remove(job.folder / EPOCHS)
+        job.files.epochs.unlink(missing_ok=True)
 
 
-def _killed(job: FoldJob) -> Failure:
-    _remove(job.folder / EPOCHS)
+def _killed(job: FoldJob | Operation) -> Failure:
+    job.files.epochs.unlink(missing_ok=True)
     sentence = (
         "Its process was killed by the system, alone as beside others, most likely for want of memory. Lower "
         "training.patches_per_pass, or take a machine with more memory."
@@ -114,10 +114,10 @@ def _killed(job: FoldJob) -> Failure:
     return _kept(job, sentence, False, "")
 
 
-def _kept(job: FoldJob, sentence: str, is_input: bool, trace: str) -> Failure:
+def _kept(job: FoldJob | Operation, sentence: str, is_input: bool, trace: str) -> Failure:
     sentence = sentence if sentence.startswith(job.label) else f"{job.label}: {sentence}"
     failure = Failure(job.method.title, job.split.fold, sentence, is_input, trace)
-    write_json(job.folder / FAILURE, asdict(failure))
+    write_json(job.files.failure, asdict(failure))
     return failure
 
 
@@ -126,19 +126,14 @@ class _Watch:
 
     def __init__(self, on_epoch: OnEpoch):
         self.on_epoch = on_epoch
-        self.told: dict[Path, tuple[int, int]] = {}
+        self.told: dict[FoldFiles, tuple[int, int]] = {}
 
-    def __call__(self, jobs: Sequence[FoldJob]) -> None:
+    def __call__(self, jobs: Sequence[FoldJob | Operation]) -> None:
         for job in jobs:
             now = (0, 0)
             with suppress(OSError, ValueError):
-                done, of = (job.folder / EPOCHS).read_text(encoding="utf-8").split()
+                done, of = job.files.epochs.read_text(encoding="utf-8").split()
                 now = (int(done), int(of))
-            if self.told.get(job.folder) != now:
-                self.told[job.folder] = now
+            if self.told.get(job.files) != now:
+                self.told[job.files] = now
                 self.on_epoch(job, *now)
-
-
-def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        path.unlink()

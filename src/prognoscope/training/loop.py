@@ -21,7 +21,8 @@ from prognoscope.core.batch import Batch, Output, Target
 from prognoscope.core.errors import MetricError, ModelError, TrainingError, some
 from prognoscope.core.files import digest
 from prognoscope.core.memory import freed_memory_kept
-from prognoscope.models.base import Recipe, SurvivalModel
+from prognoscope.models.base import SurvivalModel
+from prognoscope.models.recipe import Recipe
 from prognoscope.training.checkpoint import load_state, save_state
 from prognoscope.training.optimizer import finish_gradients, learning_rate, make_optimizer, set_learning_rate
 from prognoscope.training.predict import predict
@@ -66,14 +67,12 @@ def fit(
     """
     if not len(train):
         raise TrainingError("There are no patients to train on.")
-    recipe = recipe or model.recipe
+    recipe = recipe or model.profile.recipe
+    if recipe is None:
+        raise TrainingError(f"{type(model).__name__} is solved at once by its own `fit`, not by gradient steps.")
     parts = {"validation": validation, "test": test}
     _check_rule(spec.choose, parts, metric)
-    if recipe.patch_draw is not None and model.keeps_patches:
-        raise ModelError(
-            f"{type(model).__name__} keeps something of every patch of its training bags, so patch_draw cannot draw "
-            "some of them anew each epoch; set patch_draw to all."
-        )
+    check_draw(model, recipe)
     key = _key(model, recipe, spec, [train, validation, test], about) if state_file is not None else ""
     model.before_training(train.target, lambda rows: train.batch(rows).inputs)
     train = train.near(spec.device)
@@ -133,7 +132,7 @@ def train_epoch(
             with autocast(spec):
                 output = model(batch.inputs)
             each = losses_of(model, output, batch, recipe)
-            (sum(each.values()).sum() / this.step_size).backward()
+            (_added(each).sum() / this.step_size).backward()
             for name, loss in each.items():
                 losses.setdefault(name, []).append(loss.detach())
             for name, kept in model.to_remember(output, batch.target).items():
@@ -176,7 +175,15 @@ def plan_passes(lengths: Sequence[int], patients_per_step: int, most: int) -> li
 def losses_of(model: SurvivalModel, output: Output, batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
     """Every loss of the batch, per patient (P,), by name."""
     survival = model.survival_loss(output, batch.target, alpha=recipe.nll_alpha)
-    return {"survival": survival, **model.extra_losses(output, batch.target)}
+    return {"survival": survival, **model.extra_losses(output, batch.target, alpha=recipe.nll_alpha)}
+
+
+def _added(losses: dict[str, Tensor]) -> Tensor:
+    """The whole loss of each patient (P,)."""
+    first, *others = losses.values()
+    for each in others:
+        first = first + each
+    return first
 
 
 def draw_patients(target: Target, sampler: str, generator: np.random.Generator) -> list[int]:
@@ -193,7 +200,7 @@ def _measure(
     model: SurvivalModel, dataset: PatientDataset, part: str, metric: Metric | None, recipe: Recipe, spec: TrainingSpec
 ) -> EpochRow:
     try:
-        predicted = predict(model, dataset, recipe=recipe, spec=spec)
+        predicted = predict(model, dataset, spec=spec, alpha=recipe.nll_alpha)
     except ModelError as cause:
         raise TrainingError(f"{cause} Or lower training.learning_rate.") from cause
     if not math.isfinite(predicted.loss):
@@ -206,6 +213,19 @@ def _measure(
             value = math.nan
         row[f"{part}_c_index"] = value
     return row
+
+
+def check_draw(model: SurvivalModel, recipe: Recipe) -> None:
+    """Refuse a recipe that draws patches for a method that keeps something of each.
+
+    Raises:
+        ModelError: It does.
+    """
+    if recipe.patch_draw is not None and model.profile.keeps_patches:
+        raise ModelError(
+            f"{type(model).__name__} keeps something of every patch of its training bags, so patch_draw cannot draw "
+            "some of them anew each epoch; set patch_draw to all."
+        )
 
 
 def _check_rule(rule: str, parts: dict[str, PatientDataset | None], metric: Metric | None) -> None:
@@ -230,7 +250,7 @@ def _check_rule(rule: str, parts: dict[str, PatientDataset | None], metric: Metr
 
 
 def _check_finite(model: SurvivalModel, losses: dict[str, Tensor], patients: Sequence[str], epoch: int) -> None:
-    bad = ~torch.isfinite(sum(losses.values()))
+    bad = ~torch.isfinite(_added(losses))
     if bad.any():
         first = patients[int(bad.nonzero()[0])]
         raise TrainingError(

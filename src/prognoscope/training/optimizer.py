@@ -9,7 +9,8 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD, Adam, AdamW, Optimizer, RAdam
 
 from prognoscope.core.errors import ModelError, nearest
-from prognoscope.models.base import Recipe, SurvivalModel
+from prognoscope.models.base import SurvivalModel
+from prognoscope.models.recipe import Recipe
 
 
 def make_optimizer(model: SurvivalModel, recipe: Recipe) -> Optimizer:
@@ -18,8 +19,9 @@ def make_optimizer(model: SurvivalModel, recipe: Recipe) -> Optimizer:
     Raises:
         ModelError: A learning rate factor or a norm of the recipe is for no parameter of the model.
     """
-    _check_parts(model, recipe)
-    wanted = [*recipe.learning_rate_factors.items(), *model.learning_rate_factors.items()]  # the first match counts
+    check_parts(model, recipe)
+    own = model.profile.learning_rate_factors
+    wanted = [*recipe.learning_rate_factors.items(), *own.items()]  # the first match counts
     groups: dict[float, list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         factors = [factor for prefix, factor in wanted if _is_in(name, prefix)]
@@ -84,7 +86,12 @@ def _parts(model: SurvivalModel, norms: Mapping[str, float]) -> dict[tuple[Tenso
     return {tuple(weights): norms[prefix] for prefix, weights in members.items() if weights}
 
 
-def _check_parts(model: SurvivalModel, recipe: Recipe) -> None:
+def check_parts(model: SurvivalModel, recipe: Recipe) -> None:
+    """Refuse factors and norms for parts that a network does not have.
+
+    Raises:
+        ModelError: There is one; names the nearest part.
+    """
     names = [name for name, _ in model.named_parameters()]
     for key in ("learning_rate_factors", "clip_norm"):
         for prefix in getattr(recipe, key):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, loaded_ahead
 from prognoscope.core.errors import InputError, ModelError, some
 from prognoscope.core.outcome import Prediction
-from prognoscope.models.base import RECONSTRUCTION, Recipe, SurvivalModel
+from prognoscope.models.base import RECONSTRUCTION, SurvivalModel
 from prognoscope.training.spec import TrainingSpec, autocast, fixed_threads
 
 MOST_PATIENTS = 256  # at once, however few patches they have
@@ -28,10 +28,11 @@ class Predicted:
     genes: dict[int, Float[np.ndarray, "P _"]] = field(default_factory=dict)  # gene group -> scaled genes, if told
 
 
-def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, spec: TrainingSpec) -> Predicted:
+def predict(model: SurvivalModel, dataset: PatientDataset, *, spec: TrainingSpec, alpha: float = 0.0) -> Predicted:
     """Predict all patients of the dataset, in its order, without learning from them.
 
-    Closed-form methods predict on the CPU in float32, whatever the spec says.
+    Args:
+        alpha: How much less censored patients weigh in the mean loss.
 
     Raises:
         InputError: There is nobody to predict.
@@ -39,10 +40,9 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, sp
     """
     if not len(dataset):
         raise InputError("There are no patients to predict.")
-    if model.fits_at_once:
-        spec = replace(spec, device="cpu", precision="float32")
     passes = list(cut_into_passes(range(len(dataset)), dataset.lengths, spec.most_patches, MOST_PATIENTS))
-    said: list[tuple[Tensor | None, ...]] = []
+    said: list[tuple[Tensor, Tensor, Tensor]] = []
+    subtypes: list[Tensor] = []
     told: dict[int, list[Tensor]] = {}
     was_training = model.training
     model.to(spec.device).eval()
@@ -51,25 +51,24 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, recipe: Recipe, sp
         for batch in batches:
             with autocast(spec):
                 output = model(batch.inputs)
-            loss = model.survival_loss(output, batch.target, alpha=recipe.nll_alpha)
-            subtype = output.subtype_logits
-            subtype = None if subtype is None else subtype.float().softmax(dim=1)
-            said.append((output.risk, output.survival, loss, subtype))
+            loss = model.survival_loss(output, batch.target, alpha=alpha)
+            said.append((output.risk, output.survival, loss))
+            if output.subtype_logits is not None:
+                subtypes.append(output.subtype_logits.float().softmax(dim=1))
             for name, genes in output.details.items():
                 if name.startswith(RECONSTRUCTION):
                     told.setdefault(int(name.removeprefix(RECONSTRUCTION)), []).append(genes)
     model.train(was_training)
-    risk, survival, loss, subtype = (
-        None if parts[0] is None else _gathered(parts) for parts in zip(*said, strict=True)
-    )
+    risk, survival, loss = (_gathered(parts) for parts in zip(*said, strict=True))
     if bad := [patient for patient, value in zip(dataset.patients, risk, strict=True) if not np.isfinite(value)]:
         raise ModelError(
             f"The risk of {len(bad)} of {len(dataset)} patients is not a finite number: {some(bad)}. "
             "Check their embeddings and genes for missing and extreme values."
         )
     genes = {group: _gathered(parts) for group, parts in told.items()}
-    return Predicted(Prediction(dataset.patients, risk, survival), float(loss.mean()), subtype, genes)
+    prediction = Prediction(dataset.patients, risk, survival)
+    return Predicted(prediction, float(loss.mean()), _gathered(subtypes) if subtypes else None, genes)
 
 
 def _gathered(parts: Sequence[Tensor]) -> Float[np.ndarray, "P *rest"]:
-    return torch.cat(parts).double().cpu().numpy()
+    return torch.cat(list(parts)).double().cpu().numpy()

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
 from torch import Tensor
 
 from prognoscope.models.base import SurvivalModel
@@ -67,3 +69,13 @@ class Progress:
             return not math.isnan(new)
         better = new > old if rule.more_is_better else new < old
         return better or (rule.last_of_equals and new == old)
+
+
+def history_table(progress: Progress) -> pd.DataFrame:
+    """One row an epoch; `chosen` marks the epoch whose weights were kept."""
+    table = pd.DataFrame(progress.history)
+    for column in ("validation_loss", "validation_c_index", "test_c_index"):
+        if column not in table:
+            table[column] = np.nan
+    table["chosen"] = (table["epoch"] == progress.best_epoch).astype(int)
+    return table

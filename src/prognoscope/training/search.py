@@ -5,33 +5,30 @@ that was stopped goes on as if nothing had been: what a trial draws depends on t
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 
-from prognoscope.cohort.dataset import PatientDataset, open_bags, prepared_dataset
-from prognoscope.cohort.preparation import Preparation
+from prognoscope.cohort.dataset import open_bags
 from prognoscope.cohort.splits import Split, SplitSpec, make_splits
 from prognoscope.core.errors import CohortError, InputError, ModelError, TrainingError
-from prognoscope.core.files import digest, write_table
-from prognoscope.models.base import Sizes, SurvivalModel
-from prognoscope.models.registry import model_class
-from prognoscope.training.crossval import FoldJob, fold_seed, limited, make_model, sizes_of, taught
-from prognoscope.training.loop import fit
-from prognoscope.training.predict import predict
-from prognoscope.training.space import Range, SearchSpec
-from prognoscope.training.trials import Trial, best_of, read_trials, trials_table
+from prognoscope.core.files import digest
+from prognoscope.training.fold_data import FoldData
+from prognoscope.training.job import FoldJob
+from prognoscope.training.method import Method
+from prognoscope.training.space import Range, SearchSpec, Values
+from prognoscope.training.trained import OnEpoch, Trained
+from prognoscope.training.trials import Trial, best_of, read_trials, write_trials
 
-SEARCH, FOLDER = "search.csv", "search"
-OnEpoch = Callable[[int, int], None]
 INNER_CHOICE = {"test_c_index": "validation_c_index", "latest_test_c_index": "validation_c_index"}
 
 
-def chosen_job(job: FoldJob, on_epoch: OnEpoch | None = None) -> tuple[FoldJob, OnEpoch | None]:
-    """The job with the settings that its search chose, to be trained like any other; writes `search.csv`.
+def chosen_job(job: FoldJob, spec: SearchSpec, on_epoch: OnEpoch | None = None) -> tuple[FoldJob, OnEpoch | None]:
+    """The job with the settings that a search chose, to be trained like any other; writes `search.csv`.
 
     The objective is the mean over inner folds of the method's survival loss per patient, without a weight for censored
     patients, at the epoch that the job's rule chooses.
@@ -47,21 +44,20 @@ def chosen_job(job: FoldJob, on_epoch: OnEpoch | None = None) -> tuple[FoldJob, 
         CohortError: The training part cannot be divided into inner folds.
         TrainingError: No trial came to its end.
     """
-    spec, path = job.search, job.folder / SEARCH
-    folds = InnerFolds(job)
+    path, folds = job.files.trials, InnerFolds(job, spec)
     key = folds.key()
     trials = read_trials(path, spec, key)
     epochs = job.n_epochs // (spec.trials * spec.folds + 1)  # of one training, at most
     while len(trials) < spec.trials:
-        values = propose(spec, trials, seed=fold_seed(job))
+        values = propose(spec, trials, seed=job.method.seed(job.spec.seed, job.split.fold))
         before = len(trials) * spec.folds * epochs
         again = next((each for each in trials if each.values == values), None)
         tell = _scaled(on_epoch, before, epochs * spec.folds, job.n_epochs)
         trials.append(again or folds.judge(values, tell))
         if tell is not None:
             tell(1, 1)
-        write_table(path, trials_table(trials, spec, key))
-    shutil.rmtree(job.folder / FOLDER, ignore_errors=True)  # of teachers, which trials share
+        write_trials(path, trials, spec, key)
+    shutil.rmtree(job.files.searched, ignore_errors=True)  # of teachers, which trials share
     best = best_of(trials)
     if best is None:
         raise TrainingError(
@@ -70,7 +66,7 @@ def chosen_job(job: FoldJob, on_epoch: OnEpoch | None = None) -> tuple[FoldJob, 
         )
     failed = sum(bool(each.why) for each in trials)
     about = {"trials": len(trials), "failed": failed, "folds": spec.folds, "loss": best.loss, "chosen": best.values}
-    chosen = replace(with_values(job, best.values), search=None, notes={**job.notes, "search": about})
+    chosen = replace(with_values(job, spec, best.values), search=None, notes={**job.notes, "search": about})
     return chosen, _scaled(on_epoch, spec.trials * spec.folds * epochs, epochs, job.n_epochs)
 
 
@@ -118,111 +114,91 @@ def need_optuna() -> ModuleType:
 class InnerFolds:
     """The training part of a fold, divided again. Its cohort has no other patients, so none can be looked at."""
 
-    def __init__(self, job: FoldJob):
+    def __init__(self, job: FoldJob, search: SearchSpec):
         patients = tuple(sorted((*job.split.train, *job.split.validation)))
-        self._job = replace(job, cohort=job.cohort.take(patients), folder=job.folder / FOLDER)
-        self._splits = inner_splits(job)
+        spec = replace(job.spec, choose=INNER_CHOICE.get(job.spec.choose, job.spec.choose))
+        self._job = replace(job, cohort=job.cohort.take(patients), spec=spec)
+        self._search = search
+        self._splits = inner_splits(job, search)
         self._embeddings = open_bags(job.pack)
-        self._prepared: dict[tuple[object, ...], tuple[Preparation, Sizes]] = {}
-        self._datasets: dict[tuple[object, ...], tuple[PatientDataset, PatientDataset]] = {}
+        self._data: dict[tuple[int, str], FoldData] = {}
 
     def key(self) -> str:
         """Stands for all that the trials depend on."""
         job = self._job
-        words = [asdict(job.method), asdict(job.search), asdict(replace(job.spec, save_every_s=0.0)), torch.__version__]
+        words = [
+            asdict(job.method),
+            asdict(self._search),
+            asdict(replace(job.spec, save_every_s=0.0)),
+            torch.__version__,
+        ]
         for split in self._splits:
-            inner = replace(job, split=split)
-            for dataset in self._parts(inner, make_model(inner, self._preparation(inner)[1])):
-                words.append(dataset.fingerprint)
+            data = self._of(split, job.method)
+            uses = job.method.settled_profile(data.sizes).uses
+            words += [data.dataset(part, uses).fingerprint for part in (data.train, data.validation)]
         return digest(words)
 
     def judge(self, values: Mapping[str, object], on_epoch: OnEpoch | None = None) -> Trial:
         """Train with these settings on every inner fold."""
-        job, losses = with_values(self._job, values), []
+        job, losses = with_values(self._job, self._search, values), []
         for i, split in enumerate(self._splits):
-            inner = replace(job, split=split, folder=job.folder / f"fold_{split.fold}")
             try:
-                losses.append(self._loss(inner, _scaled(on_epoch, 100 * i, 100, 100 * len(self._splits))))
+                losses.append(self._loss(job, split, _scaled(on_epoch, 100 * i, 100, 100 * len(self._splits))))
             except (TrainingError, ModelError, torch.OutOfMemoryError) as cause:
                 return Trial(dict(values), np.nan, f"inner fold {split.fold}: {_first_line(cause)}")
         return Trial(dict(values), float(np.mean(losses)))
 
-    def _loss(self, job: FoldJob, on_epoch: OnEpoch | None) -> float:
-        preparation, sizes = self._preparation(job)
-        try:
-            model = make_model(job, sizes)
-        except (TypeError, ValueError, RuntimeError) as cause:  # whatever a constructor makes of values that do not fit
-            raise ModelError(_first_line(cause)) from cause
-        recipe = replace(model.recipe, **job.method.recipe)
-        train, judges = self._parts(job, model)
-        if model.fits_at_once:
-            batch = train.batch(range(len(train)))
-            model.fit(batch.inputs, batch.target, preparation.bins.edges.tolist())
-        else:
-            choose = INNER_CHOICE.get(job.spec.choose, job.spec.choose)
-            if model.teacher(job.method.options) is not None:
-                _, on_epoch = taught(job, model, train, sizes, {"fold": job.split.fold}, recipe, on_epoch)
-            fit(
-                model,
-                train,
-                validation=None if choose == "last" else judges,
-                recipe=recipe,
-                spec=replace(job.spec, seed=fold_seed(job), choose=choose),
-                metric=job.metric,
-                on_epoch=on_epoch,
-            )
-        return predict(model, judges, recipe=replace(recipe, nll_alpha=0.0), spec=job.spec).loss
+    def _loss(self, job: FoldJob, split: Split, on_epoch: OnEpoch | None) -> float:
+        data, files = self._of(split, job.method), job.files.inner(split.fold)
+        trained = Trained.fit(job.method, data, job.spec, metric=job.metric, files=files, on_epoch=on_epoch)
+        return trained.predict_prepared(data.dataset(data.validation, trained.model.profile.uses)).loss
 
-    def _preparation(self, job: FoldJob) -> tuple[Preparation, Sizes]:
+    def _of(self, split: Split, method: Method) -> FoldData:
         """What the inner training patients tell; the same for all trials that choose genes alike."""
-        selection = model_class(job.method.name).gene_selection(job.method.options)
-        place = (job.split.fold, repr(selection))
-        if place not in self._prepared:
+        selection = method.profile.gene_selection
+        place = (split.fold, repr(selection))
+        if place not in self._data:
             try:
-                preparation = Preparation.fit(job.cohort, job.split.train, **job.bins, selection=selection)
+                self._data[place] = FoldData.prepare(
+                    split.fold,
+                    self._job.cohort,
+                    self._embeddings,
+                    learned=split.train,
+                    train=split.train,
+                    validation=split.test,
+                    bins=self._job.bins,
+                    selection=selection,
+                )
             except CohortError as cause:
-                raise CohortError(f"{cause} This was in inner fold {job.split.fold} of training.search.") from cause
-            self._prepared[place] = preparation, sizes_of(preparation, self._embeddings)
-        return self._prepared[place]
-
-    def _parts(self, job: FoldJob, model: SurvivalModel) -> tuple[PatientDataset, PatientDataset]:
-        """Those who teach and those who judge, with what the model uses."""
-        uses = model.needs | model.learns_from
-        preparation, _ = self._preparation(job)
-        place = (job.split.fold, id(preparation), *sorted(uses))
-        if place not in self._datasets:
-            bags = self._embeddings if "bag" in uses else None
-            needed = limited(preparation, uses)
-            train, judges = (
-                prepared_dataset(job.cohort, patients, needed, bags) for patients in (job.split.train, job.split.test)
-            )
-            self._datasets[place] = train, judges
-        return self._datasets[place]
+                raise CohortError(f"{cause} This was in inner fold {split.fold} of training.search.") from cause
+        return self._data[place]
 
 
-def inner_splits(job: FoldJob) -> tuple[Split, ...]:
+def inner_splits(job: FoldJob, search: SearchSpec) -> tuple[Split, ...]:
     """Splits of the job's training part, stratified by event and time; the test part of each one judges.
 
     Raises:
         CohortError: There is no validation part to judge, or a part would be without events.
     """
-    spec, split = job.search, job.split
-    if spec.folds > 1:
+    split = job.split
+    if search.folds > 1:
         patients = tuple(sorted((*split.train, *split.validation)))
-        how = SplitSpec(folds=spec.folds, validation=0.0, group=spec.group, seed=fold_seed(job))
+        how = SplitSpec(
+            folds=search.folds, validation=0.0, group=search.group, seed=job.method.seed(job.spec.seed, job.split.fold)
+        )
         try:
             return make_splits(job.cohort.take(patients), how)
         except CohortError as cause:
-            raise CohortError(f"training.search.folds is {spec.folds}: {cause}") from cause
+            raise CohortError(f"training.search.folds is {search.folds}: {cause}") from cause
     if not split.validation:
         raise CohortError("training.search.folds is 1, but no validation part can judge. Take 2 or more inner folds.")
     return (Split(0, split.train, (), split.validation),)
 
 
-def with_values(job: FoldJob, values: Mapping[str, object]) -> FoldJob:
+def with_values(job: FoldJob, search: SearchSpec, values: Mapping[str, object]) -> FoldJob:
     """The job with these settings in the place of its own."""
-    recipe = {name: value for name, value in values.items() if name in job.search.recipe}
-    options = {name: value for name, value in values.items() if name in job.search.options}
+    recipe = {name: value for name, value in values.items() if name in search.recipe}
+    options = {name: value for name, value in values.items() if name in search.options}
     method = job.method
     recipe, options = {**method.recipe, **recipe}, {**method.options, **options}
     return replace(job, method=replace(method, recipe=recipe, options=options))
@@ -237,7 +213,7 @@ def _scaled(on_epoch: OnEpoch | None, before: int, epochs: int, of: int) -> OnEp
     return None if on_epoch is None else lambda done, all_: on_epoch(before + epochs * done // all_, of)
 
 
-def _distribution(optuna: ModuleType, values: object) -> object:
+def _distribution(optuna: ModuleType, values: Values) -> Any:
     if not isinstance(values, Range):
         return optuna.distributions.CategoricalDistribution(tuple(range(len(values))))
     if values.whole:
@@ -245,9 +221,9 @@ def _distribution(optuna: ModuleType, values: object) -> object:
     return optuna.distributions.FloatDistribution(values.low, values.high, log=values.log)
 
 
-def _to_number(values: object, value: object) -> object:
+def _to_number(values: Values, value: object) -> object:
     return value if isinstance(values, Range) else values.index(value)
 
 
-def _from_number(values: object, number: object) -> object:
+def _from_number(values: Values, number: Any) -> object:
     return number if isinstance(values, Range) else values[number]

@@ -3,39 +3,45 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Ge
 
-from prognoscope.core.errors import InputError
+from prognoscope.core.settings import settle
+
+Precision = Literal["float32", "bf16"]
+AskedPrecision = Literal["auto", "float32", "bf16"]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingSpec:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingBasics:
+    """What a study asks of all its trainings, and each of them does."""
+
+    seed: Annotated[int, Ge(0)] = 0
+    patience: Annotated[int, Ge(1)] | None = None  # epochs without a better one before stopping; None runs all
+    threads: Annotated[int, Ge(1)] = 1  # of a CPU training; fixed, because sums depend on it
+    patches_per_pass: Annotated[int, Ge(1)] | None = None  # a step of more is cut into passes; None: suits the device
+    save_every_s: Annotated[float, Ge(0)] = 30.0  # seconds between the states that an interrupted training goes on from
+
+    def __post_init__(self):
+        settle(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSpec(TrainingBasics):
     """How trainings run, whatever the method. It asks the machine nothing, so that it means the same in every process.
 
     What "auto" means on a machine is settled before, by `settled_precision`.
     """
 
-    seed: int = 0
     choose: Literal["last", "validation_loss", "validation_c_index", "test_c_index", "latest_test_c_index"] = (
         "validation_loss"  # by name in progress.RULES
     )
-    patience: int | None = None  # epochs without a better one before stopping; None runs all
-    warm_up: int = 0  # first epochs that are chosen only if there are no others
-    earliest_stop: int = 0  # epochs before which patience does not stop a training
+    warm_up: Annotated[int, Ge(0)] = 0  # first epochs that are chosen only if there are no others
+    earliest_stop: Annotated[int, Ge(0)] = 0  # epochs before which patience does not stop a training
     device: str = "cpu"
-    precision: Literal["float32", "bf16"] = "float32"  # of products
-    threads: int = 1  # of a CPU training; fixed, because sums depend on it
-    patches_per_pass: int | None = None  # a step of more is cut into passes whose gradients add up; None: by device
-    save_every_s: float = 30.0  # seconds between the states that an interrupted training continues from
-
-    def __post_init__(self):
-        least = {"seed": 0, "threads": 1, "patches_per_pass": 1, "patience": 1, "warm_up": 0, "earliest_stop": 0}
-        for name, smallest in least.items():
-            value = getattr(self, name)
-            if value is not None and value < smallest:
-                raise InputError(f"training.{name} is {value}. Give a whole number from {smallest} on.")
+    precision: Precision = "float32"  # of products
 
     @property
     def is_on_gpu(self) -> bool:
@@ -54,7 +60,7 @@ def autocast(spec: TrainingSpec) -> AbstractContextManager:
     return torch.autocast(device, dtype=torch.bfloat16, enabled=spec.precision == "bf16")
 
 
-def settled_precision(asked: Literal["auto", "float32", "bf16"] | None, device: str) -> Literal["float32", "bf16"]:
+def settled_precision(asked: AskedPrecision | None, device: str) -> Precision:
     """The precision of products on a device of this machine.
 
     Args:

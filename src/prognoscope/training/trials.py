@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from prognoscope.core.errors import InputError
+from prognoscope.runs.tables import TRIALS
 from prognoscope.training.space import Range, SearchSpec, Values
 
 
@@ -30,8 +31,8 @@ def text_of(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def trials_table(trials: Sequence[Trial], spec: SearchSpec, key: str) -> pd.DataFrame:
-    """One row a trial; `chosen` marks the best one so far.
+def write_trials(path: Path, trials: Sequence[Trial], spec: SearchSpec, key: str) -> None:
+    """Write one row a trial; `chosen` marks the best one so far.
 
     Args:
         key: Stands for all that the losses depend on.
@@ -44,26 +45,26 @@ def trials_table(trials: Sequence[Trial], spec: SearchSpec, key: str) -> pd.Data
         | {"loss": "" if each.why else repr(each.loss), "failed": each.why, "chosen": int(i == chosen), "key": key}
         for i, each in enumerate(trials)
     ]
-    return pd.DataFrame(rows)
+    TRIALS.write(path, pd.DataFrame(rows))
 
 
 def read_trials(path: Path, spec: SearchSpec, key: str) -> list[Trial]:
-    """The trials that `trials_table` told of; none if the file is not there or belongs to another search."""
+    """The trials that `write_trials` told of; none if the file is not there or belongs to another search."""
     if not path.is_file():
         return []
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        table = TRIALS.read(path)
         if set(table["key"]) != {key}:
             return []
         return [
             Trial(
                 {name: _value(values, row[name]) for name, values in spec.space.items()},
-                float(row["loss"] or np.nan),
+                float(row["loss"]),
                 row["failed"],
             )
             for row in table.to_dict("records")
         ]
-    except (KeyError, ValueError):  # pandas's errors of parsing are such, too
+    except (InputError, KeyError, ValueError):  # cut off, or of other settings
         return []
 
 

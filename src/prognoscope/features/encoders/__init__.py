@@ -1,9 +1,9 @@
 """The table of encoders, and how to make one."""
 
-from importlib import import_module
 from pathlib import Path
 
 from prognoscope.core.errors import FeatureError, nearest
+from prognoscope.core.loading import load
 from prognoscope.features.encoders.base import Encoder
 
 ENCODERS = {
@@ -26,5 +26,4 @@ def create_encoder(name: str, *, weights: Path | str | None = None, device: str 
     """
     if name not in ENCODERS:
         raise FeatureError(f"There is no encoder {name!r}; {nearest(name, ENCODERS)}")
-    module, attribute = ENCODERS[name].split(":")
-    return getattr(import_module(module), attribute)(weights=weights, device=device)
+    return load(ENCODERS[name])(weights=weights, device=device)

@@ -77,7 +77,9 @@ def _objects(name: str, mask: Bool[np.ndarray, "B _ _"], positive: Images, um: f
     count, height, width = mask.shape
     flat = np.zeros((3, 3, 3), bool)
     flat[1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]  # images of the stack do not touch
-    labels, n = ndimage.label(mask, flat)
+    labels = np.zeros(mask.shape, np.int32)
+    ndimage.label(mask, flat, output=labels)
+    n = int(labels.max(initial=0))
     at = np.flatnonzero(labels)
     label = labels.reshape(-1)[at] - 1
     area_px = np.bincount(label, minlength=n)

@@ -42,7 +42,8 @@ class TruncatedResNet50:
         path = _find(weights)
         _load(network, path)
         self.weights_hash = sha256(path)[:16]
-        self._network = network.eval().to(self._device, memory_format=torch.channels_last)
+        # torch documents the argument, and its overloads leave it out
+        self._network = network.eval().to(self._device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     @torch.inference_mode()
     def encode(self, patches: UInt8[np.ndarray, "B H W 3"], mpp: float) -> Float32[np.ndarray, "B D"]:

@@ -64,7 +64,7 @@ def _measure(patches: UInt8[np.ndarray, "B H W 3"], mpp: float) -> Values:
     fine = [_density(patches[..., c]) for c in range(3)]
     density = [_continued(pooled(plane, factor)) for plane in fine]
     unmixed = np.linalg.inv(np.asarray(STAINS) / np.linalg.norm(STAINS, axis=1, keepdims=True)).astype(np.float32)
-    h, e, r = (sum(unmixed[c, s] * density[c] for c in range(3)) for s in range(3))
+    h, e, r = (unmixed[0, s] * density[0] + unmixed[1, s] * density[1] + unmixed[2, s] * density[2] for s in range(3))
     total = (density[0] + density[1] + density[2]) * np.float32(1 / 3)
     colour = np.maximum.reduce(density) - np.minimum.reduce(density)
     maps = {"haematoxylin": h, "eosin": e, "residual": r, "density": total, "colour": colour}
@@ -110,8 +110,13 @@ def _amounts(maps: dict[str, Images]) -> Values:
 def _joint_amounts(h: Images, e: Images) -> Values:
     """The square roots of the shares of pixels with so much haematoxylin and so much eosin."""
     n = len(JOINT_EDGES) + 1
-    level = [sum((image > np.float32(edge)).astype(np.int64) for edge in JOINT_EDGES) for image in (h, e)]
-    cell = _rows(level[0] * n + level[1]) + np.arange(len(h))[:, None] * n**2
+    level_h, level_e = (
+        sum(
+            ((image > np.float32(edge)).astype(np.int64) for edge in JOINT_EDGES), start=np.zeros(image.shape, np.int64)
+        )
+        for image in (h, e)
+    )
+    cell = _rows(level_h * n + level_e) + np.arange(len(h))[:, None] * n**2
     share = np.bincount(cell.reshape(-1), minlength=len(h) * n**2).reshape(len(h), -1) / h[0].size
     return {f"joint/h{i // n}e{i % n}": np.sqrt(share[:, i]) for i in range(n**2)}
 

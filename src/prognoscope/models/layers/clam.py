@@ -11,10 +11,11 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll
-from prognoscope.models.base import Recipe, SurvivalModel, check_choices
+from prognoscope.models.base import SurvivalModel
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.nystrom_encoder import start_xavier
 from prognoscope.models.layers.precision import at_least_float32
+from prognoscope.models.options import check_choices
 
 INSTANCE_LOSSES = ("cross_entropy", "smooth_top1_svm")
 
@@ -27,26 +28,6 @@ class CLAM(SurvivalModel):
     """
 
     branches: ClassVar[str]  # "single", or "multi": one a time bin
-    needs = frozenset({"bag"})
-    recipe = Recipe(learning_rate=2e-4, weight_decay=1e-5, epochs=20)
-    paper = "Lu et al., Data-efficient and weakly supervised computational pathology (CLAM), Nature BME 2021"
-    departures = (
-        "CLAM classifies slides; as in the survival papers, its classes are time bins and its logits hazards.",
-        "The instance loss is left out for censored patients, whose bin is that of last follow-up and not of an event; "
-        "the published survival ports use it for everybody, which is `inst_on_censored: true`.",
-        "Patches are ranked by the logits of the attention, not by its weights, which tie in half precision.",
-        "A bag of fewer than k patches gives all of them, and one of a single patch has no instance loss.",
-        "The recipe is that of the survival papers; CLAM's own trains for up to 200 epochs with early stopping, one "
-        "slide a step.",
-    )
-    found_wrong = (
-        "The published code stops at a bag of fewer than k patches, takes one patient at a time, and waits for the "
-        "device at every class.",
-        "The survival ports disagree on the width of a projected patch (512 or 256), on whether other bins have an "
-        "instance loss, and on which of two heads is used; one demands a label in evaluation too.",
-        "None of the papers that print CLAM as a survival baseline says whether censored patients enter its instance "
-        "loss.",
-    )
 
     def __init__(
         self,
@@ -100,7 +81,7 @@ class CLAM(SurvivalModel):
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
         return (1 - self.instance_weight) * discrete_nll(output.logits, target, alpha=alpha)
 
-    def extra_losses(self, output: Output, target: Target) -> dict[str, Float[Tensor, " P"]]:
+    def extra_losses(self, output: Output, target: Target, *, alpha: float = 0.0) -> dict[str, Float[Tensor, " P"]]:
         """The loss of the instance classifiers, weighted: "instance".
 
         Zero for a patient of one patch and, unless `inst_on_censored`, for a censored one, whose bin is no event's.
@@ -121,8 +102,8 @@ class CLAM(SurvivalModel):
         bags = Bags(patches, output.details["lengths"])
         chosen = choose_patches(bags, scores, target.bin, len(self.instances), self.k_sample, self.subtyping)
         features = at_least_float32(patches)[chosen.rows.clamp(min=0)]  # (P, K, places, H)
-        weight = torch.stack([each.weight for each in self.instances]).to(features.dtype)  # (K, 2, H)
-        bias = torch.stack([each.bias for each in self.instances]).to(features.dtype)
+        weight = torch.stack([each.get_parameter("weight") for each in self.instances]).to(features.dtype)  # (K, 2, H)
+        bias = torch.stack([each.get_parameter("bias") for each in self.instances]).to(features.dtype)
         said = torch.einsum("pkih,kch->pkic", features, weight) + bias[:, None]
         each = cross_entropy if self.instance_loss == "cross_entropy" else smooth_top1_svm
         present = chosen.rows >= 0

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from prognoscope.core.batch import Target
+from prognoscope.core.batch import Output, Target
 from prognoscope.models.layers.precision import at_least_float32
 
 SMALLEST_STEP, LARGEST_STEP = 1e-9, 60.0  # of the cumulative hazard in a bin, so that every logit is finite
@@ -23,6 +23,12 @@ def proportional_logits(
     return torch.log(-torch.expm1(-step)) + step
 
 
+def ratio_of(output: Output) -> Float[Tensor, " P"]:
+    """The log hazard ratio of an output that has one, as every one of a Cox head has."""
+    assert output.log_hazard_ratio is not None
+    return output.log_hazard_ratio
+
+
 class BaselineHazard(nn.Module):
     """The hazard in each bin of a patient of ratio 1, learned beside a network that Cox's loss trains.
 
@@ -35,6 +41,10 @@ class BaselineHazard(nn.Module):
 
     Source: Breslow: Covariance analysis of censored survival data. Biometrics 1974, with the bins as its intervals.
     """
+
+    events: Tensor
+    exposure: Tensor
+    patients: Tensor
 
     def __init__(self, n_bins: int):
         super().__init__()

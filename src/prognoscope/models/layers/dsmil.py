@@ -48,7 +48,7 @@ class DSMIL(nn.Module):
         nonlinear: bool = True,
         passing_v: bool = False,
         dropout_v: float = 0.0,
-        variant: Literal["paper", "mcti"] = "paper",
+        variant: str = "paper",
         start: Literal["default", "orthogonal"] = "default",
     ):
         super().__init__()

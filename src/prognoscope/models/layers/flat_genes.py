@@ -23,6 +23,8 @@ class FlatGenes(nn.Module):
         ModelError: Sizes and names differ, or no column is of the kinds.
     """
 
+    kept: Tensor
+
     def __init__(
         self,
         group_sizes: Sequence[int],

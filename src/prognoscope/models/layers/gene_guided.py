@@ -6,11 +6,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.errors import ModelError
-from prognoscope.models.base import check_choices
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.projection import GeneGroups
+from prognoscope.models.options import check_choices
 
 OMIC_WIDTHS = {"small": (None,), "big": (1024, 1024, 1024)}  # inside a gene group's network; None is the token's width
 FUSIONS = ("concat", "bilinear")

@@ -101,7 +101,8 @@ class RememberedClusters:
     """
 
     def __init__(self, k: int, empty: Empty, most: int = 4096):
-        self.k, self.empty, self.most = k, empty, most
+        self.k, self.most = k, most
+        self.empty: Empty = empty
         self.known: OrderedDict[str, Tensor] = OrderedDict()
 
     @torch.no_grad()
@@ -115,7 +116,7 @@ class RememberedClusters:
         values = at_least_float32(bag.values)
         direction = torch.randn(1, 1, values.shape[1], generator=torch.Generator().manual_seed(0)).to(values)
         projection = _products(direction, values).cpu().numpy()
-        key = hashlib.sha256(projection).hexdigest() + f"{values.device}{values.dtype}"
+        key = hashlib.sha256(projection.tobytes()).hexdigest() + f"{values.device}{values.dtype}"
         if key not in self.known:
             start = spread_start(values, self.k)[None]
             self.known[key] = kmeans(bag.replace(values), start, empty=self.empty).centres[0]
@@ -156,7 +157,7 @@ def _lloyd(bags: Bags, centres: Float[Tensor, "P k D"], empty: Empty, most_round
     is_packed = n_bags > 1 or values.device.type != "cpu"
     going = torch.ones(n_bags, dtype=torch.bool, device=values.device)
     rounds = torch.zeros(n_bags, dtype=torch.int64, device=values.device)
-    cluster = sums = None
+    sums, cluster = None, torch.empty(0, dtype=torch.int64, device=values.device)
     for i in range(1, most_rounds + 1):
         new = _closeness(bags, centres, favour=ROUNDING).max(dim=0).indices
         sums = _sums(bags, new, k) if is_packed or sums is None else _moved(sums, values, cluster, new)
@@ -165,7 +166,7 @@ def _lloyd(bags: Bags, centres: Float[Tensor, "P k D"], empty: Empty, most_round
             means = torch.where(is_empty, _substitute(bags, centres, new, empty), means)
         shift = torch.linalg.vector_norm(means - centres, dim=2).sum(dim=1)
         centres = means.where(going[:, None, None], centres)
-        cluster = new if cluster is None else new.where(going[bags.owner], cluster)
+        cluster = new if i == 1 else new.where(going[bags.owner], cluster)
         rounds += going
         going = going & (shift.square() >= SETTLED)
         if (not is_packed or i % ROUNDS_BETWEEN_LOOKS == 0) and not going.any():

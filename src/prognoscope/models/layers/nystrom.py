@@ -70,7 +70,7 @@ class NystromAttention(nn.Module):
         """
         kept: list[Tensor] | None = None if rows is None else []
         mixed = map_by_length(bags, lambda x: self._mix(x, first_only, kept))
-        if rows is not None:
+        if rows is not None and kept is not None:
             rows.append(in_order(bags, kept))
         return self.dropout(self.to_out(mixed))
 
@@ -110,9 +110,8 @@ class NystromAttention(nn.Module):
         if short and not is_exact:
             q = F.linear(x, w_q)
             with torch.autocast(x.device.type, enabled=False):
-                mixed = self._mix_short(
-                    *map(self._heads, map(at_least_float32, (q, k, v))), 1 if first_only else n, kept
-                )
+                q_heads, k_heads, v_heads = (self._heads(at_least_float32(each)) for each in (q, k, v))
+                mixed = self._mix_short(q_heads, k_heads, v_heads, 1 if first_only else n, kept)
         else:
             q = F.linear(x[:, start : start + (1 if first_only else n)], w_q)
             means = (
@@ -120,7 +119,10 @@ class NystromAttention(nn.Module):
             )  # projections of means are means of projections
             landmarks = F.linear(means, torch.cat([w_q, w_k])).chunk(2, dim=-1)
             with torch.autocast(x.device.type, enabled=False):
-                mixed = self._mix_long(*map(self._heads, map(at_least_float32, (q, k, v, *landmarks))), is_exact, kept)
+                q_heads, k_heads, v_heads, *means_by_head = (
+                    self._heads(at_least_float32(each)) for each in (q, k, v, *landmarks)
+                )
+                mixed = self._mix_long(q_heads, k_heads, v_heads, means_by_head[0], means_by_head[1], is_exact, kept)
             if kept is not None:
                 kept[-1] = kept[-1][:, p:]
         return mixed.transpose(1, 2).flatten(2) + self._along(v, start, 1 if first_only else n)

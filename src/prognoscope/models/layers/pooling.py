@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output
-from prognoscope.models.base import SurvivalModel, check_choices
+from prognoscope.models.base import SurvivalModel
 from prognoscope.models.layers.nystrom_encoder import start_xavier
+from prognoscope.models.options import check_choices
 
 VARIANTS = ("paper", "released")
 
@@ -19,8 +20,6 @@ class PooledBags(SurvivalModel):
 
     A subclass says how bags are pooled, and what explains it; `MeanMIL` tells the arguments.
     """
-
-    needs = frozenset({"bag"})
 
     def __init__(
         self,

@@ -56,7 +56,8 @@ class PPEG(nn.Module):
     def forward(self, bags: Bags) -> Float[Tensor, "T D"]:
         """New tokens of sequences of 1 + s * s tokens, the class token first."""
         kernel = self.conv7.weight + F.pad(self.conv5.weight, [1] * 4) + F.pad(self.conv3.weight, [2] * 4)
-        bias = self.conv7.bias + self.conv5.bias + self.conv3.bias
+        seven, five, three = (self.get_parameter(f"conv{k}.bias") for k in (7, 5, 3))
+        bias = seven + five + three
 
         def convolve(x: Float[Tensor, "B n D"]) -> Float[Tensor, "B n D"]:
             side = isqrt(x.shape[1] - 1)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.losses import cox_loss, discrete_nll
 from prognoscope.models.base import SurvivalModel
-from prognoscope.models.layers.cox_head import BaselineHazard
+from prognoscope.models.layers.cox_head import BaselineHazard, ratio_of
 from prognoscope.models.layers.precision import at_least_float32
 
 HEADS = ("discrete", "cox")
@@ -40,7 +40,7 @@ class SquashedHead(nn.Module):
         """Per patient, in nats; Cox's compares the patients of the batch."""
         if self.baseline is None:
             return discrete_nll(output.logits, target, alpha=alpha)
-        loss = cox_loss(output.log_hazard_ratio, target)
+        loss = cox_loss(ratio_of(output), target)
         if not self.one_more_event:
             return loss
         events = target.event.sum()
@@ -53,11 +53,12 @@ class SquashedHead(nn.Module):
 
     def told(self, output: Output, target: Target) -> dict[str, Tensor]:
         """What `follow` wants to be told of a step's patients."""
-        return {} if self.baseline is None else self.baseline.told(output.log_hazard_ratio, target)
+        return {} if self.baseline is None else self.baseline.told(ratio_of(output), target)
 
     def follow(self, kept: dict[str, Tensor]) -> None:
         """Let the baseline hazard follow the network."""
-        self.baseline.follow(kept)
+        if self.baseline is not None:
+            self.baseline.follow(kept)
 
 
 class SquashedModel(SurvivalModel):

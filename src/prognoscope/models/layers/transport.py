@@ -225,8 +225,8 @@ def _transport_by_logarithms(
         scale = torch.maximum(new, old).amax(dim=1, keepdim=True).clamp(min=0)  # the scalings may be beyond a float
         return ((new - scale).exp() - (old - scale).exp()).abs().amax(dim=1, keepdim=True)
 
-    first = (torch.zeros_like(x).where(x > -torch.inf, -torch.inf) for x in (log_a, log_b))
-    log_u, log_v, *end = _until_still(a_round, *first, change, ROUNDS_BETWEEN_LOOKS, **stop)
+    first_u, first_v = (torch.zeros_like(x).where(x > -torch.inf, -torch.inf) for x in (log_a, log_b))
+    log_u, log_v, *end = _until_still(a_round, first_u, first_v, change, ROUNDS_BETWEEN_LOOKS, **stop)
     plan = (log_u[:, :, None] + log_kernel + log_v[:, None, :]).exp()
     return Transport(plan.where((log_a > -torch.inf)[:, :, None] & (log_b > -torch.inf)[:, None, :], 0), *end)
 

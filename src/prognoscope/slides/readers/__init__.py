@@ -1,10 +1,10 @@
 """The table of readers, tried in this order, and how to open a slide whatever its format."""
 
-from importlib import import_module
 from pathlib import Path
 
 from prognoscope.core.errors import SlideError
 from prognoscope.core.files import need_file
+from prognoscope.core.loading import load
 from prognoscope.slides.readers.base import Slide
 from prognoscope.slides.readers.folder import find_slides
 
@@ -30,8 +30,7 @@ def open_slide(path: Path | str, *, mpp: float | None = None) -> Slide:
     if path.stat().st_size == 0:
         raise SlideError(f"The slide {path} is an empty file. Get it again, or leave it out of the cohort.")
     for place in READERS.values():
-        module, name = place.split(":")
-        reader = getattr(import_module(module), name)
+        reader = load(place)
         if reader.recognises(path):
             return reader(path, mpp=mpp)
     raise SlideError(

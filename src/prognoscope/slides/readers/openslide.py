@@ -1,5 +1,6 @@
 """Whole-slide images through OpenSlide: SVS, NDPI, MRXS, SCN, DICOM, tiled TIFF and what else it knows."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -40,7 +41,7 @@ class OpenSlideSlide:
             raise SlideError(_sentence(path, "cannot be opened", cause)) from cause
         try:
             self._handle.set_cache(openslide.OpenSlideCache(CACHE_BYTES))
-            self.properties = MappingProxyType(dict(self._handle.properties))
+            self.properties: Mapping[str, str] = MappingProxyType(dict(self._handle.properties))
             self.level_sizes_px = tuple(self._handle.level_dimensions)
             self._reported_downsamples = tuple(self._handle.level_downsamples)
         except openslide.OpenSlideError as cause:
@@ -64,9 +65,9 @@ class OpenSlideSlide:
             raise SlideError(self._failure)
         # OpenSlide divides by the downsample it reports, which is off where a level lost its last row or column
         true, reported = self.level_downsamples[level], self._reported_downsamples[level]
-        place = tuple(round(round(at / true) * reported) for at in (x_px, y_px))
+        left, top = (round(round(at / true) * reported) for at in (x_px, y_px))
         try:
-            pixels = np.asarray(self._handle.read_region(place, level, (width_px, height_px)))
+            pixels = np.asarray(self._handle.read_region((left, top), level, (width_px, height_px)))
         except openslide.OpenSlideError as cause:
             # not closed here: another thread may be reading
             self._failure = _sentence(self.path, "is damaged and cannot be read", cause)

@@ -1,5 +1,6 @@
 """Plain pictures through Pillow: PNG, JPEG and TIFF, whole in memory, one level, resolution given by the user."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -27,7 +28,7 @@ class PillowSlide:
         self.path = path
         self.mpp = checked_mpp(mpp, path)
         self.magnification: float | None = None
-        self.properties = MappingProxyType({})
+        self.properties: Mapping[str, str] = MappingProxyType({})
         self._pixels: UInt8[np.ndarray, "H W 3"] | None = _load(path)
         height, width = self._pixels.shape[:2]
         self.size_px = (width, height)

@@ -1,0 +1,62 @@
+"""Every table that is computed from the folds of a run, at once, so that each of their files is read once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from prognoscope.analysis.ablation_table import AblationRow, ablation_table
+from prognoscope.analysis.metric_table import metric_table
+from prognoscope.analysis.optimism_table import optimism_table
+from prognoscope.analysis.pair_table import pair_table
+from prognoscope.analysis.setting_table import setting_table
+from prognoscope.analysis.surgery_table import surgery_table
+from prognoscope.core.errors import some
+from prognoscope.runs.read import Run
+from prognoscope.runs.tables import ABLATIONS, COMPARISON, METRICS, OPTIMISM, SETTINGS, SURGERY
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What is asked of a run."""
+
+    methods: tuple[str, ...]  # titles of those whose folds are all done
+    pairs: tuple[tuple[str, str], ...]  # which of them to compare
+    ablations: tuple[AblationRow, ...] = ()
+    oracles: Mapping[str, pd.Series] | None = None  # see `metric_table`
+    has_surgery: bool = False
+    draws: int = 1000
+    seed: int = 0
+
+
+def write_tables(run: Run, asked: Questions) -> tuple[str, ...]:
+    """Write the tables of a run whose folds are done.
+
+    Returns:
+        Notes on what is not defined, and on how genes were chosen.
+    """
+    files, methods = run.files, asked.methods
+    draws, seed = asked.draws, asked.seed
+    folds = {method: run.folds(method) for method in methods}
+    metrics, notes = metric_table(run, folds, draws=draws, seed=seed, oracles=asked.oracles)
+    METRICS.write(files.metrics, metrics)
+    pairs = pair_table(folds, asked.pairs, draws=draws, seed=seed)
+    COMPARISON.write(files.comparison, pairs)
+    ABLATIONS.write(files.ablations, ablation_table(asked.ablations, metrics, pairs))
+    OPTIMISM.write(files.optimism, optimism_table(run, methods, seed=seed))
+    if len(chosen := setting_table(run, methods)):
+        SETTINGS.write(files.search, chosen)
+    if asked.has_surgery:
+        SURGERY.write(files.surgery, surgery_table(run, folds, draws=draws, seed=seed))
+    return (*notes, *gene_notes(run, methods))
+
+
+def gene_notes(run: Run, methods: Sequence[str]) -> list[str]:
+    """What the folds noted of how their genes were chosen, each note once, with the methods that it is of."""
+    notes: dict[str, list[str]] = {}
+    for method in methods:
+        for card in run.method(method).cards.values():
+            for note in (card.gene_selection or {}).get("notes", ()):
+                of = notes.setdefault(note, [])
+                of += [method] * (method not in of)
+    return [f"{some(of, len(of))}: {note}" for note, of in notes.items()]

@@ -1,0 +1,146 @@
+"""The data behind each figure, as they are drawn and as they are kept in CSV files."""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+
+from prognoscope.analysis.standings import MAIN, difference_table, method_table, ranking
+from prognoscope.core.errors import MetricError, some
+from prognoscope.core.outcome import Outcome
+from prognoscope.evaluation.calibration import calibration_table
+from prognoscope.evaluation.curves import kaplan_meier, median_survival
+from prognoscope.evaluation.fold import pool
+from prognoscope.evaluation.group_tests import HazardRatio, hazard_ratio, log_rank
+from prognoscope.evaluation.risk_groups import split_by_risk
+from prognoscope.runs.method_run import MethodRun
+from prognoscope.runs.read import Run
+
+GROUPS = 5  # of a calibration, where there are patients enough
+
+
+def c_index_data(run: Run) -> pd.DataFrame:
+    """A row for each method and oracle that has a C-index: its value, interval and folds."""
+    table = method_table(run)
+    table = table[np.isfinite(table[MAIN].astype(float))].reset_index(drop=True)
+    first = table[["method", "label", "kind"]].assign(optimistic=table["optimistic"] != "")
+    numbers = {"value": table[MAIN], "low": table[f"{MAIN}_low"], "high": table[f"{MAIN}_high"]}
+    folds = table[[name for name in table.columns if name.startswith("fold_")]]
+    return pd.concat([first.assign(**numbers), folds], axis=1)
+
+
+def difference_data(run: Run) -> pd.DataFrame:
+    """The paired differences between the method with the highest C-index and each other one."""
+    table = difference_table(run)
+    leader = ranking(run, MAIN)[:1]
+    columns = ["method_a", "method_b", "optimistic", "difference", "low", "high", "supported"]
+    return table.loc[table["method_a"].isin(leader), columns].reset_index(drop=True)
+
+
+def survival_data(run: Run, method: str) -> pd.DataFrame:
+    """Kaplan-Meier curves of the two halves by predicted risk of one method.
+
+    Raises:
+        MetricError: One of the halves is empty, or nothing can be tested.
+    """
+    outcome, is_high = _halves(run.methods[method])
+    p = log_rank(is_high, time=outcome.time, event=outcome.event).p
+    parts = []
+    for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
+        curve = kaplan_meier(time=outcome.time[members], event=outcome.event[members])
+        size = int(members.sum())
+        start = {"time": 0.0, "survival": 1.0, "low": 1.0, "high": 1.0, "at_risk": size, "events": 0, "censored": 0}
+        rows = pd.DataFrame({name: np.append(value, getattr(curve, name)) for name, value in start.items()})
+        constant = {"method": method, "optimistic": method in run.optimistic, "group": group, "patients": size}
+        median = median_survival(curve)
+        constant |= {"median": median.value, "median_low": median.low, "median_high": median.high, "log_rank_p": p}
+        parts.append(pd.concat([pd.DataFrame(constant, index=rows.index), rows], axis=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def log_rank_p_within_folds(run: Run, method: str) -> float:
+    """The log-rank p of groups cut at each fold's own median risk, so that risks of two models are never compared.
+
+    Raises:
+        MetricError: One of the groups is empty.
+    """
+    held_out = run.methods[method]
+    by_fold = held_out.predictions.groupby("fold", sort=True)["risk"]  # the predictions are in the order of the folds
+    is_high = np.concatenate([split_by_risk(risk.to_numpy(float)) for _, risk in by_fold])
+    outcome = held_out.outcome
+    return log_rank(is_high, time=outcome.time, event=outcome.event).p
+
+
+def risk_hazard_ratio(run: Run, method: str) -> HazardRatio:
+    """The hazard of the half at high risk over that of the half at low risk.
+
+    Raises:
+        MetricError: One half is empty, or one has all the events.
+    """
+    outcome, is_high = _halves(run.methods[method])
+    return hazard_ratio(is_high, time=outcome.time, event=outcome.event)
+
+
+def history_data(method: MethodRun, columns: tuple[str, str]) -> pd.DataFrame:
+    """Two columns of a method's histories by epoch, then their mean over folds as far as all folds go.
+
+    Returns:
+        method, fold (text; "mean" for the mean), epoch, the two columns, chosen; no rows where both are empty.
+    """
+    history = method.history
+    if not history[list(columns)].notna().any(axis=None):
+        return pd.DataFrame(columns=["method", "fold", "epoch", *columns, "chosen"])
+    by_epoch = history.groupby("epoch")
+    whole = by_epoch["fold"].nunique() == history["fold"].nunique()
+    mean = by_epoch[list(columns)].mean()[whole].reset_index().assign(fold="mean", chosen=False)
+    each = history[["fold", "epoch", *columns, "chosen"]].assign(fold=history["fold"].astype(int).astype(str))
+    table = pd.concat([each, mean], ignore_index=True)
+    table.insert(0, "method", method.title)
+    return table[["method", "fold", "epoch", *columns, "chosen"]]
+
+
+def calibration_horizon(run: Run) -> float:
+    """Where calibration is looked at: the median time of the events, in whole months, the same for all methods."""
+    outcome = run.held_out
+    return float(max(1.0, np.round(np.median(outcome.time[outcome.event])))) if outcome.event.any() else float("nan")
+
+
+def calibration_data(run: Run, method: str, horizon: float) -> pd.DataFrame:
+    """Predicted and observed survival at a horizon in groups of patients of similar prediction.
+
+    Raises:
+        InputError: The method's time bins or its training patients are not known.
+        MetricError: Its predictions are no survival, or there are too few patients or events.
+    """
+    if not np.isfinite(horizon):
+        raise MetricError("No event was observed.")
+    folds = [run.fold(method, number) for number in run.methods[method].tested]
+    predicted = np.concatenate([fold.survival_at(np.array([horizon]))[:, 0] for fold in folds])
+    _, outcome = pool(folds)
+    groups = min(GROUPS, max(1, len(outcome) // 10))
+    table = calibration_table(predicted, time=outcome.time, event=outcome.event, horizon=horizon, groups=groups)
+    constant = {"method": method, "optimistic": method in run.optimistic, "horizon": horizon}
+    return pd.concat([pd.DataFrame(constant, index=table.index), table], axis=1)
+
+
+def reconstruction_data(run: Run, method: str) -> pd.DataFrame:
+    """A row for each gene of each group that the method tells: its Spearman correlation, the mean of its folds.
+
+    Returns:
+        method, optimistic, group, gene, folds (in how many the gene was chosen and its correlation is defined),
+        spearman. No rows for a method that tells none.
+    """
+    parts = [table for _, table in sorted(run.methods[method].reconstructions.items())]
+    if not parts:
+        return pd.DataFrame(columns=["method", "optimistic", "group", "gene", "folds", "spearman"])
+    told = pd.concat(parts, ignore_index=True).dropna(subset="spearman")
+    table = told.groupby(["group", "gene"], sort=False)["spearman"].agg(folds="count", spearman="mean").reset_index()
+    table.insert(0, "method", method)
+    table.insert(1, "optimistic", method in run.optimistic)
+    return table
+
+
+def _halves(method: MethodRun) -> tuple[Outcome, Bool[np.ndarray, " P"]]:
+    """The held-out patients of all folds, and whether each is in the half at high risk."""
+    if twice := method.predictions.loc[method.predictions["patient_id"].duplicated(), "patient_id"].tolist():
+        raise MetricError(f"{len(twice)} patients are held out in several folds, {some(twice)}, and cannot be pooled.")
+    return method.outcome, split_by_risk(method.predictions["risk"].to_numpy(float))

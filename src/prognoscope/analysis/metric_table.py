@@ -1,0 +1,79 @@
+"""A run's predictions -> its table of metrics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from prognoscope.core.errors import MetricError
+from prognoscope.core.outcome import Prediction
+from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
+from prognoscope.evaluation.classification import accuracy, accuracy_of_draws, auroc, auroc_of_draws
+from prognoscope.evaluation.fold import Fold
+from prognoscope.evaluation.summary import evaluate
+from prognoscope.runs.read import Run
+from prognoscope.runs.tables import ALL_FOLDS, METRICS, numbered_columns
+
+SUBTYPE_METRICS = {"subtype_accuracy": (accuracy, accuracy_of_draws), "subtype_auroc": (auroc, auroc_of_draws)}
+
+
+def metric_table(
+    run: Run,
+    folds: Mapping[str, Sequence[Fold]],
+    *,
+    draws: int,
+    seed: int,
+    oracles: Mapping[str, pd.Series] | None = None,
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Every metric of every method and fold, oracles of a simulated cohort below; and notes on what is not defined.
+
+    Args:
+        folds: Method -> its folds.
+        oracles: A row's name -> the risk of each patient, of those who know the truth.
+
+    Returns:
+        Columns of `METRICS`.
+    """
+    parts, notes = [], []
+    for method, each in folds.items():
+        table = evaluate(each, draws=draws, seed=seed)
+        notes += [f"{method}: {note}" for note in table.attrs.get("notes", ())]
+        subtype = _subtype_metrics(run.method(method).tested, each, draws=draws, seed=seed)
+        parts += [found.assign(method=method) for found in (table, subtype) if len(found)]
+    first = next(iter(folds.values()))
+    for name, risk in (oracles or {}).items():
+        told = [_with_risk(fold, risk) for fold in first]
+        parts.append(evaluate(told, metrics=["c_index"], draws=draws, seed=seed).assign(method=name))
+    return pd.concat(parts, ignore_index=True)[list(METRICS.columns)], tuple(notes)
+
+
+def _with_risk(fold: Fold, risk: pd.Series) -> Fold:
+    values = risk.loc[list(fold.outcome.patients)].to_numpy(float)
+    return replace(fold, prediction=Prediction(fold.outcome.patients, values, fold.prediction.survival))
+
+
+def _subtype_metrics(
+    tested: Mapping[int, pd.DataFrame], folds: Sequence[Fold], *, draws: int, seed: int
+) -> pd.DataFrame:
+    told = [fold for fold in folds if "subtype" in tested[fold.fold]]
+    rows = []
+    for name, (value_of, of_draws) in SUBTYPE_METRICS.items():
+        values, drawn = [], []
+        for fold in told:
+            table = tested[fold.fold]
+            probability = table[numbered_columns(table, "subtype_")].to_numpy(float)
+            label = table["subtype"].to_numpy(np.int64)
+            try:
+                value = value_of(probability, label=label)
+            except MetricError:  # a fold with one class has no AUROC
+                value = np.nan
+            of_fold = of_draws(probability, draw_counts(fold, draws, seed), label=label)
+            rows.append((name, str(fold.fold), value, *percentile_interval(of_fold), np.nan))
+            if np.isfinite(value):
+                values.append(value)
+                drawn.append(of_fold)
+        if values:
+            spread = percentile_interval(np.mean(drawn, axis=0))
+            rows.append((name, ALL_FOLDS, float(np.mean(values)), *spread, float(np.std(values))))
+    return pd.DataFrame(rows, columns=[name for name in METRICS.columns if name != "method"])

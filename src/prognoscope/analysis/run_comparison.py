@@ -1,0 +1,264 @@
+"""Finished runs -> the table a paper prints: methods by cohorts, and what paired intervals say of their order."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prognoscope.analysis.comparison import CELL_COLUMNS, OVERALL, PAIR_COLUMNS, RUN_COLUMNS, Comparison
+from prognoscope.analysis.published import CHOSEN_LIKE_IT, published_of
+from prognoscope.analysis.run_columns import GROUPS, Column, Entry, Uses, columns_of, read_entries, row_titles
+from prognoscope.core.errors import InputError, MetricError, some
+from prognoscope.core.words import count
+from prognoscope.evaluation.paired import Measured, difference, measure
+from prognoscope.evaluation.ranking import marks, mean_over_cohorts, ranked
+from prognoscope.runs.card import ModelCard
+from prognoscope.runs.tables import ALL_FOLDS, ORACLES
+
+ByColumn = Mapping[str, Mapping[str, Measured]]  # column -> row -> what was measured
+
+
+def set_side_by_side(
+    runs: Sequence[Path | str],
+    uses_of: Callable[[ModelCard], Uses],
+    *,
+    metric: str = "c_index",
+    ddof: int = 0,
+    draws: int = 1000,
+    mixed: bool = False,
+    published: bool = False,
+    cohort: str | None = None,
+) -> Comparison:
+    """The methods of the runs, by cohort, with what paired intervals over the same patients say of their order.
+
+    A study's name is its cohort. Runs of a cohort that differ in their training seed are combined, fold by fold; where
+    the same method has other settings, or the same seed twice, its rows carry the runs' names.
+
+    Args:
+        uses_of: What the method of a card takes.
+        ddof: Of the standard deviation over folds.
+        mixed: Let protocols, and folds of a cohort, differ; each combination then has a column of its own.
+        published: Set the papers' values beside ours.
+        cohort: Which cohort the published values are of, where the study's name does not tell.
+
+    Raises:
+        MetricError: The metric is unknown, or has no mean over folds.
+        InputError: A folder is not a finished run, is named twice, or runs cannot be set beside each other.
+    """
+    runs = [Path(run) for run in runs]
+    if twice := [str(run) for run in runs if [r.resolve() for r in runs].count(run.resolve()) > 1]:
+        raise InputError(f"The run {twice[0]} is named twice. Name each run once.")
+    if published and metric != "c_index":
+        raise InputError(f"Published values are C-indices, so they cannot stand beside {metric}. Leave out --metric.")
+    notes: list[str] = []
+    entries = [entry for run in runs for entry in read_entries(run, uses_of, notes)]
+    columns = columns_of(entries, mixed=mixed)
+    titles = row_titles(columns)
+    cells, measured = [], {}
+    for number, column in enumerate(columns):
+        trainings: dict[str, list[Entry]] = {}
+        for entry in column.entries:
+            trainings.setdefault(titles[entry.run, entry.method], []).append(entry)
+        of_column = {
+            title: _measured(title, column, each, metric, draws, number, notes) for title, each in trainings.items()
+        }
+        measured[column.title] = {title: each for title, each in of_column.items() if each is not None}
+        cells += _cells(column, trainings, measured[column.title], metric, ddof)
+        cells += _oracle_cells(column, metric, ddof)
+        notes += _seed_notes(column, trainings)
+    table = pd.DataFrame(cells, columns=CELL_COLUMNS)
+    if published:
+        table = pd.concat([table, *_published_cells(columns, cohort, ddof)], ignore_index=True)
+        notes.append(CHOSEN_LIKE_IT)
+    overall = _overall(columns, measured)
+    table = _in_order(_with_overall(table, columns, overall, metric), columns)
+    everything = {**measured, **overall}
+    return Comparison(
+        metric=metric,
+        ddof=ddof,
+        table=table,
+        pairs=_pairs(everything, metric, only_with_best=len(columns) > 1),
+        figures=_figures(everything, table, metric, columns),
+        notes=tuple(dict.fromkeys(notes)),
+        runs=_runs_table(columns),
+    )
+
+
+def _measured(
+    title: str, column: Column, entries: list[Entry], metric: str, draws: int, number: int, notes: list[str]
+) -> Measured | None:
+    try:
+        return measure([entry.folds for entry in entries], metric=metric, draws=draws, seed=number)
+    except MetricError as cause:
+        if metric == "c_index" or not str(cause).startswith("Fold "):
+            raise
+        notes.append(f"{metric} of {title} in {column.title} is not defined. {cause}")
+        return None
+
+
+def _cells(
+    column: Column, trainings: Mapping[str, list[Entry]], measured: Mapping[str, Measured], metric: str, ddof: int
+) -> list[dict]:
+    flattered = frozenset(title for title, each in trainings.items() if each[0].optimistic)
+    marked = marks(measured, metric=metric, flattered=flattered)
+    return [
+        {
+            "group": trainings[title][0].group,
+            "row": title,
+            "kind": "method",
+            "method": trainings[title][0].name,
+            "column": column.title,
+            "cohort": column.cohort,
+            "protocol": column.protocol,
+            "optimistic": trainings[title][0].optimistic,
+            "metric": metric,
+            **_numbers(each, ddof),
+            "seeds": " ".join(str(entry.seed) for entry in trainings[title]),
+            "mark": marked.get(title, ""),
+        }
+        for title, each in measured.items()
+    ]
+
+
+def _numbers(measured: Measured, ddof: int) -> dict[str, float]:
+    low, high = measured.interval
+    sd = {"sd": measured.sd(ddof), "ddof": ddof}
+    return {"mean": measured.mean, **sd, "low": low, "high": high, "folds": len(measured.values)}
+
+
+def _oracle_cells(column: Column, metric: str, ddof: int) -> list[dict]:
+    about = {"group": "oracle", "kind": "oracle", "column": column.title, "cohort": column.cohort, "optimistic": ""}
+    rows = []
+    for name, label in ORACLES.items():
+        table = column.oracles[(column.oracles["method"] == name) & (column.oracles["metric"] == metric)]
+        values, all_ = table.loc[table["fold"] != ALL_FOLDS, "value"], table[table["fold"] == ALL_FOLDS]
+        if len(values) and len(all_):
+            numbers = {"mean": values.mean(), "sd": values.std(ddof=ddof), "ddof": ddof, "folds": len(values)}
+            numbers |= {"low": all_["low"].iloc[0], "high": all_["high"].iloc[0]}
+            rows.append({**about, "row": label, "method": name, "metric": metric, **numbers, "seeds": "", "mark": ""})
+    return rows
+
+
+def _published_cells(columns: Sequence[Column], cohort: str | None, ddof: int) -> list[pd.DataFrame]:
+    parts = []
+    names = list(dict.fromkeys(column.cohort for column in columns))
+    for name, values in published_of(names, cohort).items():
+        for column in columns:
+            if column.cohort == name:
+                rows = values["method"] + ", published by " + values["source"]
+                why = values["optimistic"].map({True: "the paper's epoch was chosen on the reported fold", False: ""})
+                named = values[["group", "method", "mean", "sd", "source", "protocol"]].assign(
+                    row=rows, kind="published", column=column.title, cohort=name, optimistic=why, metric="c_index"
+                )
+                ddofs = values["source"].map(lambda source: 1 if source == "MCTI" else 0)
+                folds = values["protocol"].str.extract(r"^(\d+)", expand=False).astype(int)
+                parts.append(named.assign(ddof=ddofs, folds=folds, seeds="", mark=""))
+    return [part.reindex(columns=CELL_COLUMNS) for part in parts]
+
+
+def _overall(columns: Sequence[Column], measured: ByColumn) -> dict[str, dict[str, Measured]]:
+    """The mean over cohorts of each protocol, of methods that have all; none with one cohort or doubled ones."""
+    found = {}
+    protocols = list(dict.fromkeys(column.protocol for column in columns))
+    for protocol in protocols:
+        of_protocol = [column for column in columns if column.protocol == protocol]
+        if len(of_protocol) > 1 and len({column.cohort for column in of_protocol}) == len(of_protocol):
+            title = OVERALL + (f" ({protocol} protocol)" if len(protocols) > 1 else "")
+            everywhere = set.intersection(*(set(measured[column.title]) for column in of_protocol))
+            names = [name for name in measured[of_protocol[0].title] if name in everywhere]
+            found[title] = {n: mean_over_cohorts([measured[c.title][n] for c in of_protocol]) for n in names}
+    return found
+
+
+def _with_overall(table: pd.DataFrame, columns: Sequence[Column], overall: ByColumn, metric: str) -> pd.DataFrame:
+    parts = [table]
+    protocols = list(dict.fromkeys(column.protocol for column in columns))
+    for title, measured in overall.items():
+        protocol = next((p for p in protocols if title.endswith(f" ({p} protocol)")), protocols[0])
+        of_protocol = [column.title for column in columns if column.protocol == protocol]
+        inside = table[table["column"].isin(of_protocol)]
+        whole = inside.groupby("row")["column"].nunique() == len(of_protocol)
+        inside = inside[inside["row"].isin(whole.index[whole])]
+        means = inside.groupby("row")["mean"].mean()
+        rows = inside.drop_duplicates("row").copy()
+        why = inside.groupby("row")["optimistic"].max()
+        rows = rows.assign(mean=rows["row"].map(means), optimistic=rows["row"].map(why), column=title, cohort=title)
+        flattered = frozenset(rows.loc[(rows["kind"] == "method") & (rows["optimistic"] != ""), "row"])
+        marked = marks(measured, metric=metric, flattered=flattered)
+        ends = [measured[name].interval if name in measured else (np.nan, np.nan) for name in rows["row"]]
+        rows[["low", "high"]] = np.array(ends).reshape(-1, 2)
+        parts.append(rows.assign(sd=np.nan, folds=np.nan, seeds="", mark=rows["row"].map(marked).fillna("")))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _in_order(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """Groups as the papers have them, in each our methods as the runs have them, and published rows below their own."""
+    groups = {group: i for i, group in enumerate((*GROUPS, "oracle"))}
+    base = table["method"].str.split(":").str[0]
+    place = {name: i for i, name in enumerate(dict.fromkeys(base))}
+    keys = pd.DataFrame({"group": table["group"].map(groups), "method": base.map(place)})
+    keys = keys.assign(published=table["kind"] == "published", at=range(len(table)))
+    return table.loc[keys.sort_values(keys.columns.tolist()).index].reset_index(drop=True)
+
+
+def _pairs(measured: ByColumn, metric: str, *, only_with_best: bool) -> pd.DataFrame:
+    rows = []
+    for column, methods in measured.items():
+        pairs = list(combinations(methods, 2))
+        if only_with_best and methods:
+            best, *others = ranked(methods, metric=metric)
+            pairs = [(best, other) for other in others]
+        for a, b in pairs:
+            found = difference(methods[a], methods[b])
+            rows.append((column, a, b, found.difference, found.low, found.high, found.p_bootstrap, found.p_t))
+    return pd.DataFrame(rows, columns=PAIR_COLUMNS)
+
+
+def _figures(
+    measured: ByColumn, table: pd.DataFrame, metric: str, columns: Sequence[Column]
+) -> dict[str, pd.DataFrame]:
+    """Column -> how far each method is from the best; the means over cohorts where there are any, else the columns."""
+    overall = [title for title in measured if title not in {column.title for column in columns}]
+    wanted = [title for title in overall if len(measured[title]) > 1] or [t for t in measured if len(measured[t]) > 1]
+    figures = {}
+    for title in wanted:
+        methods = measured[title]
+        best, *others = ranked(methods, metric=metric)
+        why = table[table["column"] == title].drop_duplicates("row").set_index("row")["optimistic"]
+        rows = []
+        for name in (best, *others):
+            found = difference(methods[name], methods[best])
+            row = {"column": title, "metric": metric, "method": name, "optimistic": bool(why[name])}
+            row |= {"value": methods[name].mean, "difference": found.difference, "low": found.low, "high": found.high}
+            apart = methods[name].values - methods[best].values
+            rows.append(row | {f"part_{i}": value for i, value in enumerate(apart)})
+        figures[title] = pd.DataFrame(rows)
+    return figures
+
+
+def _seed_notes(column: Column, trainings: Mapping[str, list[Entry]]) -> list[str]:
+    """How many training seeds a number is the mean of, where that is more than one for any."""
+    by_seeds: dict[tuple[int, ...], list[str]] = {}
+    for title, each in trainings.items():
+        by_seeds.setdefault(tuple(entry.seed for entry in each), []).append(title)
+    if max(map(len, by_seeds)) == 1:
+        return []
+    said = []
+    for seeds, titles in by_seeds.items():
+        who = "all methods" if len(by_seeds) == 1 else some(titles, 30)
+        values = "values are means over them, fold by fold" if len(seeds) > 1 else "others have more"
+        said.append(f"{column.title}, {count(len(seeds), 'seed')} ({', '.join(map(str, seeds))}) of {who}: {values}.")
+    return said
+
+
+def _runs_table(columns: Sequence[Column]) -> pd.DataFrame:
+    rows = []
+    for column in columns:
+        for run in column.runs:
+            first = next(entry for entry in column.entries if entry.run == run)
+            patients = len({patient for fold in first.folds for patient in fold.outcome.patients})
+            events = sum(int(fold.outcome.event.sum()) for fold in first.folds)
+            rows.append((str(run), column.title, first.protocol, first.seed, len(first.folds), patients, events))
+    return pd.DataFrame(rows, columns=RUN_COLUMNS)

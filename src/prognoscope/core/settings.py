@@ -1,0 +1,139 @@
+"""Settings that keep their own bounds: each is written once, in the annotations of a frozen dataclass.
+
+A study file is validated by the same annotations (`prognoscope.study.spec`), so that a file and a call from Python are
+held to one truth. Bounds are those of `annotated_types`: `folds: Annotated[int, Interval(ge=2, le=50)] = 5`.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import BaseMetadata, GroupedMetadata, Interval
+
+from prognoscope.core.errors import InputError
+
+Spec = TypeVar("Spec")
+BOUND_WORDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+KNOWS_ITS_PLACE = "path"  # marks text that is a path, relative to the study's file
+
+
+class OneOrMany:
+    """Marks a tuple for which one value may stand."""
+
+    @staticmethod
+    def tuple_of(value: object) -> object:
+        """The tuple of one value; anything else as it is."""
+        return (value,) if isinstance(value, str | Path) else value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # only pydantic calls this
+
+        return core_schema.no_info_before_validator_function(self.tuple_of, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        many = handler(schema)
+        return {"anyOf": [many.get("items", {}), many]}
+
+
+FilePath = Annotated[str, KNOWS_ITS_PLACE]
+FilePaths = Annotated[tuple[str, ...], OneOrMany(), KNOWS_ITS_PLACE]
+Names = Annotated[tuple[str, ...], OneOrMany()]
+Share = Annotated[float, Interval(ge=0, lt=1)]
+
+
+def settle(spec: Any, error: type[InputError] = InputError) -> None:
+    """Hold a frozen dataclass to its annotations, for its `__post_init__`: bounds, literals, tuples of one.
+
+    Types themselves are left to type checkers.
+
+    Raises:
+        InputError: A value is out of bounds, or none of the literals; as the child that is given.
+    """
+    for name, hint in hints_of(type(spec)).items():
+        value = before = getattr(spec, name)
+        if any(isinstance(each, OneOrMany) for each in _marks(hint)):
+            value = OneOrMany.tuple_of(tuple(value) if isinstance(value, list) else value)
+        if KNOWS_ITS_PLACE in _marks(hint):
+            value = tuple(map(str, value)) if isinstance(value, tuple) else None if value is None else str(value)
+        if value is not before:
+            object.__setattr__(spec, name, value)
+        if wanted := _wanted(value, hint):
+            raise error(f"{name} must be {wanted}, not {value!r}.")
+
+
+def made_whole(spec: Spec, folder: Path) -> Spec:
+    """The same settings, every path in them joined to a folder."""
+    hints = hints_of(type(spec))
+    whole: Any = spec  # a dataclass, which no type can say at run time
+    return replace(whole, **{name: _whole(getattr(spec, name), hint, folder) for name, hint in hints.items()})
+
+
+@cache
+def hints_of(kind: type) -> Mapping[str, Any]:
+    """The annotations of a dataclass's fields, with their bounds."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {each.name: hints[each.name] for each in fields(kind)}
+
+
+def _whole(value: Any, hint: Any, folder: Path) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return made_whole(value, folder)
+    if not isinstance(value, str | tuple) or KNOWS_ITS_PLACE not in _marks(hint) or value in _literals(hint):
+        return value
+    return tuple(str(folder / each) for each in value) if isinstance(value, tuple) else str(folder / value)
+
+
+def _marks(hint: Any) -> list[Any]:
+    """The metadata of an annotation, and of the members of a union."""
+    own = list(getattr(hint, "__metadata__", ()))
+    inner = get_args(hint) if get_origin(hint) in (Union, UnionType) else get_args(hint)[:1] if own else ()
+    return own + [mark for each in inner for mark in _marks(each)]
+
+
+def _literals(hint: Any) -> tuple[Any, ...]:
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(value for each in get_args(hint) for value in _literals(each))
+
+
+def _wanted(value: Any, hint: Any) -> str:
+    """What a value must be by its annotation; "" if it is."""
+    kind, inner = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        return next(_broken(value, hint.__metadata__), "") or _wanted(value, inner[0])
+    if kind in (Union, UnionType):
+        found = [_wanted(value, each) for each in inner]
+        return next((each for each in found if each != "nothing"), "") if all(found) else ""
+    if hint is NoneType:
+        return "" if value is None else "nothing"
+    if kind is Literal:
+        return "" if value in inner else " or ".join(", ".join(map(str, inner)).rsplit(", ", 1))
+    if kind is tuple and isinstance(value, tuple):
+        of = [inner[0]] * len(value) if inner[-1:] == (...,) else inner
+        return next(filter(None, map(_wanted, value, of)), "")
+    if kind is dict and isinstance(value, dict):
+        return next(filter(None, (_wanted(each, inner[1]) for each in value.values())), "")
+    return ""
+
+
+def _broken(value: Any, metadata: tuple[Any, ...]) -> Iterator[str]:
+    """Bounds that a number does not keep, in words."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    bounds = [
+        (name, bound)
+        for mark in metadata
+        if isinstance(mark, BaseMetadata | GroupedMetadata)
+        for name in BOUND_WORDS
+        if (bound := getattr(mark, name, None)) is not None
+    ]
+    if bounds and not math.isfinite(value):
+        yield "a finite number"
+    for name, bound in bounds:
+        keeps = {"gt": value > bound, "ge": value >= bound, "lt": value < bound, "le": value <= bound}
+        if not keeps[name]:
+            yield f"{BOUND_WORDS[name]} {bound:g}"

@@ -1,0 +1,42 @@
+"""What is told of a method beside its code."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prognoscope.models.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A row of the paper's ablation table: the method with something taken away.
+
+    A study runs it as `<method's title>-<label>`, with the method's options, these ones going first.
+    """
+
+    label: str  # short, for folders and tables: "no-alignment"
+    row: str  # the row's name in the paper's table
+    options: dict[str, object] = field(default_factory=dict)  # of the constructor
+    method: str | None = None  # where the paper's row is another method, which then has only the options above
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A method's paper, profile and history; its module imports no torch, so that telling of methods is light."""
+
+    paper: str  # authors, title, venue, year
+    profile: Profile | Callable[[Mapping[str, Any]], Profile]  # a function where options change it
+    parameters: int | None = None  # that are learned, at the sizes of EXAMPLE; None: counted when it is asked for
+    departures: tuple[str, ...] = ()  # where our defaults differ from paper or released code, and why
+    found_wrong: tuple[str, ...] = ()  # in the published code or tables
+    ablations: tuple[Ablation, ...] = ()  # in the order of the paper's table, without the whole method
+    whole_row: str = ""  # what that table calls the whole method; "": by its name
+    whole_is_first: bool = False  # whether that table begins with the whole method; else it ends with it
+
+    def profile_with(self, options: Mapping[str, object]) -> Profile:
+        """The profile with these options of the constructor, which may hold sizes too; others are the defaults.
+
+        Raises:
+            ModelError: An option that the profile depends on has a value that it cannot have.
+        """
+        return self.profile if isinstance(self.profile, Profile) else self.profile(options)

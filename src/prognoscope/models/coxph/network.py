@@ -1,0 +1,160 @@
+"""Cox's proportional hazards on clinical covariates and the leading principal components of the genes.
+
+The yardstick: few numbers, a convex fit, no epochs. What does not beat it has learned nothing worth a network.
+
+Cox: Regression models and life tables. J R Stat Soc B 1972. Fitted by lifelines (Davidson-Pilon, JOSS 2019).
+"""
+
+import warnings
+from collections.abc import Sequence, Set
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from prognoscope.core.batch import Inputs, Output, Target
+from prognoscope.core.errors import ModelError, TrainingError
+from prognoscope.models.base import SurvivalModel
+from prognoscope.models.coxph.card import CARD
+from prognoscope.models.layers.cox_head import SMALLEST_STEP, proportional_logits
+
+if TYPE_CHECKING:  # lifelines takes a second to import, and only fitting needs it
+    from lifelines import CoxPHFitter
+
+
+class CoxPH(SurvivalModel):
+    """Ridge-penalised proportional hazards; the penalty is chosen by likelihood in an inner cross-validation.
+
+    The risk is the log hazard ratio. Survival at the end of a bin follows from Breslow's baseline, for the last bin
+    from its value at the last training time. Details: `covariates` (P, V).
+
+    Args:
+        group_sizes: Genes in each gene group; () without omics.
+        n_clinical: Clinical covariates after encoding; 0 without any.
+        n_bins: K, the number of time bins.
+        covariates: "clinical", "omics", "both", or "auto": whatever the cohort has.
+        n_components: How many principal components stand for the genes, at most.
+        penalizers: Ridge penalties to choose from.
+    """
+
+    card = CARD
+    gene_mean: Tensor
+    components: Tensor
+    covariate_mean: Tensor
+    coefficients: Tensor
+    hazard_steps: Tensor
+    penalizer: Tensor
+
+    def __init__(
+        self,
+        group_sizes: tuple[int, ...],
+        n_clinical: int,
+        n_bins: int,
+        *,
+        covariates: Literal["auto", "clinical", "omics", "both"] = "auto",
+        n_components: int = 10,
+        penalizers: Sequence[float] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+    ):
+        super().__init__(covariates=covariates, group_sizes=group_sizes, n_clinical=n_clinical)
+        wanted = self.profile.needs
+        _need_covariates(wanted, n_clinical=n_clinical, n_genes=sum(group_sizes))
+        self.uses_clinical, self.uses_omics = "clinical" in wanted, "omics" in wanted
+        self.penalizers = tuple(penalizers)
+        n_genes = sum(group_sizes) if self.uses_omics else 0
+        n_components = min(n_components, n_genes)
+        n_covariates = n_components + (n_clinical if self.uses_clinical else 0)
+        self.register_buffer("gene_mean", torch.zeros(n_genes))
+        self.register_buffer("components", torch.zeros(n_genes, n_components))
+        self.register_buffer("covariate_mean", torch.zeros(n_covariates))
+        self.register_buffer("coefficients", torch.zeros(n_covariates))
+        self.register_buffer("hazard_steps", torch.zeros(n_bins))  # increase of the cumulative hazard in each bin
+        self.register_buffer("penalizer", torch.zeros(()))
+
+    def forward(self, inputs: Inputs) -> Output:
+        covariates = self._covariates(inputs)
+        log_ratio = (covariates - self.covariate_mean) @ self.coefficients
+        logits = proportional_logits(log_ratio, self.hazard_steps)
+        return Output(logits, log_hazard_ratio=log_ratio, details={"covariates": covariates})
+
+    def fit(self, inputs: Inputs, target: Target, edges: Sequence[float]) -> None:
+        """Fit to training patients.
+
+        Args:
+            edges: Of the time bins, in months, K + 1.
+
+        Raises:
+            TrainingError: The fit does not converge under any penalty.
+        """
+        if self.uses_omics:
+            genes = torch.cat(inputs.omics, dim=1).double()
+            self.gene_mean.copy_(genes.mean(dim=0))
+            axes = torch.linalg.svd(genes - genes.mean(dim=0), full_matrices=False).Vh
+            n_axes = min(self.components.shape[1], len(axes))
+            self.components[:, :n_axes] = axes[:n_axes].T.float()
+        table = pd.DataFrame(self._covariates(inputs).double().numpy())
+        self.covariate_mean.copy_(torch.tensor(table.mean().to_numpy()))
+        varies = [column for column in table if table[column].std() > 1e-8]  # a constant column has no coefficient
+        table = table[varies].assign(time=target.time.double().numpy(), event=target.event.numpy())
+        penalizer = self._choose_penalizer(table)
+        fitted = _fit_cox(table, penalizer)
+        if fitted is None:
+            raise TrainingError(f"coxph did not converge on {len(table)} patients, even with penalty {penalizer:g}.")
+        self.penalizer.fill_(penalizer)
+        found = torch.tensor(fitted.params_.to_numpy(), dtype=torch.float32)
+        self.coefficients[torch.tensor(varies, dtype=torch.int64)] = found
+        ends = np.append(np.asarray(edges[1:-1], dtype=np.float64), table["time"].max())
+        baseline = fitted.baseline_cumulative_hazard_.iloc[:, 0]
+        reached = [float(baseline[baseline.index <= end].max()) if (baseline.index <= end).any() else 0 for end in ends]
+        steps = np.maximum(np.diff(reached, prepend=0.0), SMALLEST_STEP)
+        self.hazard_steps.copy_(torch.tensor(steps))
+
+    def _covariates(self, inputs: Inputs) -> Float[Tensor, "P V"]:
+        parts = []
+        if self.uses_omics:
+            parts.append((torch.cat(inputs.omics, dim=1) - self.gene_mean) @ self.components)
+        if self.uses_clinical:
+            parts.append(inputs.clinical)
+        return torch.cat(parts, dim=1)
+
+    def _choose_penalizer(self, table: pd.DataFrame, n_parts: int = 3) -> float:
+        """The penalty with the greatest held-out partial likelihood over parts of the training patients."""
+        if len(self.penalizers) == 1:
+            return self.penalizers[0]
+        order = table.sort_values(
+            ["event", "time"], kind="stable"
+        ).index  # every part gets early and late, events first
+        part = pd.Series(np.arange(len(table)) % n_parts, index=order).reindex(table.index)
+        scores = {}
+        for penalizer in self.penalizers:
+            fits = [(_fit_cox(table.loc[part != i], penalizer), table.loc[part == i]) for i in range(n_parts)]
+            told = [fitted.score(held_out, "log_likelihood") for fitted, held_out in fits if fitted is not None]
+            if len(told) == n_parts:
+                scores[penalizer] = sum(told)
+        return max(scores, key=lambda penalizer: scores[penalizer], default=max(self.penalizers))
+
+
+def _need_covariates(wanted: Set[str], *, n_clinical: int, n_genes: int) -> None:
+    has = {"clinical": n_clinical > 0, "omics": n_genes > 0}
+    if missing := [kind for kind in has if kind in wanted and not has[kind]]:
+        raise ModelError(f"coxph is to use {' and '.join(missing)} covariates, but the cohort has none.")
+    if not wanted:
+        raise ModelError(
+            "coxph needs clinical covariates or genes that differ between patients, and the cohort has neither. "
+            "Name columns in cohort.clinical.covariates, or give cohort.omics."
+        )
+
+
+def _fit_cox(table: pd.DataFrame, penalizer: float) -> "CoxPHFitter | None":
+    from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
+
+    constant = [column for column in table.columns[:-2] if table[column].std() <= 1e-8]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # about collinear columns, which the ridge takes care of
+        try:
+            return CoxPHFitter(penalizer=penalizer).fit(table.drop(columns=constant), "time", "event")
+        except (ConvergenceError, np.linalg.LinAlgError):
+            return None

@@ -1,0 +1,86 @@
+"""A method's name and options, or a published checkpoint -> a model."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prognoscope.core.errors import ModelError, nearest
+from prognoscope.models.options import check_numbers
+from prognoscope.models.registry import model_class, parameters_of, variants_of
+from prognoscope.models.sizes import Sizes
+
+if TYPE_CHECKING:
+    from prognoscope.models.base import SurvivalModel
+
+
+def create_model(
+    name: str, *, sizes: Sizes | None = None, weights: Path | str | None = None, **options
+) -> "SurvivalModel":
+    """A new model, its weights random or read from a published checkpoint.
+
+    Args:
+        name: One of `list_models()`.
+        sizes: The lengths that the data decide; those that the method has no use for are passed over.
+        weights: A checkpoint with published parameter names, `.pt` or `.safetensors`. Its shapes tell the sizes, and
+            the model is in evaluation mode.
+        options: Sizes given one by one, and the method's own options.
+
+    Raises:
+        ModelError: No such method or option, a value that no network can have, a size is missing, or the checkpoint
+            does not fit.
+    """
+    known = parameters_of(name, options)
+    tells_variant = weights is not None and "variant" not in options  # the checkpoint does
+    _refuse_strange(name, options, known, any_variant=tells_variant)
+    _refuse_impossible(name, options, known)
+    if weights is not None:
+        from prognoscope.models.checkpoints.loading import load_released, read_weights
+
+        try:
+            return load_released(name, read_weights(weights), **options)
+        except ModelError as cause:
+            raise ModelError(f"{cause} (Read from {weights}.)") from cause
+    given = {} if sizes is None else {key: value for key, value in asdict(sizes).items() if key in known}
+    arguments = {**given, **options}
+    needed = {each for each, parameter in known.items() if parameter.default is inspect.Parameter.empty}
+    if missing := sorted({field.name for field in fields(Sizes)} & needed - set(arguments)):
+        raise ModelError(f"{name} also needs to be told {', '.join(missing)}.")
+    if variants_of(name):
+        arguments.pop("variant", None)
+    return model_class(name, options)(**arguments)
+
+
+def _refuse_strange(
+    name: str, options: Mapping[str, object], known: Mapping[str, object], *, any_variant: bool
+) -> None:
+    """Refuse options that the method, or the variant that the options name, does not have."""
+    elsewhere = {
+        each: v for v in variants_of(name) for each in parameters_of(name, {"variant": v}) if each not in known
+    }
+    if strange := sorted(set(options) - {*known, *elsewhere}):
+        raise ModelError(f"{name} has no option {strange[0]!r}; {nearest(strange[0], {*known, *elsewhere})}")
+    if not any_variant and (strange := [each for each in elsewhere if each in options]):
+        variant, other = options.get("variant", variants_of(name)[0]), elsewhere[strange[0]]
+        raise ModelError(f"{name}'s {variant} variant has no {strange[0]}; leave it out, or set variant: {other}.")
+
+
+def _refuse_impossible(name: str, options: Mapping[str, object], known: Mapping[str, inspect.Parameter]) -> None:
+    """Refuse rates of dropout that are none, and counts and widths that are not whole or too small."""
+    for option, value in options.items():
+        default = known[option].default if option in known else None
+        if option.startswith("drop") or option.endswith("dropout"):
+            rates = value if isinstance(value, list | tuple) else [value]  # of gpdbn one a layer
+            fits = value is None or all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates)
+            wanted = "number from 0 to below 1"
+        elif type(default) is int:  # of widths and counts; that of a switch is a bool
+            least = min(default, 1)
+            fits = value is None or (
+                isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+            )
+            wanted = f"whole number from {least} on"
+        else:
+            continue
+        check_numbers(name, (option, value, fits, wanted))

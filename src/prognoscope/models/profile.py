@@ -1,0 +1,26 @@
+"""The one truth about a method with given options, told without making its network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from prognoscope.core.genes import GeneSelection
+from prognoscope.models.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What those who train, feed and compare a method must know of it."""
+
+    needs: frozenset[str] = frozenset()  # what it predicts from: "bag", "omics", "clinical"
+    takes: frozenset[str] = frozenset()  # what it also predicts from where there is any; sizes settle it into needs
+    learns_from: frozenset[str] = frozenset()  # what it trains on besides: also "subtype"
+    recipe: Recipe | None = field(default_factory=Recipe)  # None: `fit` solves it at once, there are no gradient steps
+    learning_rate_factors: Mapping[str, float] = field(default_factory=dict)  # parameter name prefix -> factor
+    keeps_patches: bool = False  # it keeps something of every patch of a training bag, by its place
+    gene_selection: GeneSelection | None = None  # genes chosen from a fold's training patients; None: all
+    teacher: tuple[str, Mapping[str, object]] | None = None  # a method and its options, trained first and learned from
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """All that it may be trained on."""
+        return self.needs | self.takes | self.learns_from

@@ -1,1 +1,0 @@
-"""Published checkpoints: one table of names a method, and what reads them."""

@@ -1,0 +1,97 @@
+"""The comparison of methods over cohorts as files: a page, CSV, Markdown, LaTeX, and its figures."""
+
+from pathlib import Path
+
+from markupsafe import Markup
+
+from prognoscope.analysis.comparison import Comparison
+from prognoscope.core.files import write_table, write_text
+from prognoscope.core.words import count, listed
+from prognoscope.report.comparison_text import (
+    GROUP_TITLES,
+    OPTIMISTIC,
+    caption_of,
+    cell_text,
+    latex,
+    markdown,
+    rows_of,
+    sentences_of,
+    title_of,
+)
+from prognoscope.report.figures import render
+from prognoscope.report.number_words import DASH, interval, metric_words, number, p_cell
+from prognoscope.report.rendering import rendered
+from prognoscope.report.style import file_stem, inline_svg, method_colours
+
+
+def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
+    """Write comparison.html (which holds all it shows), .csv, .md, .tex, and a figure with its data where there is one.
+
+    Returns:
+        What was written, the page first.
+    """
+    folder = Path(folder)
+    written = [folder / "comparison.html"]
+    ours = comparison.table.loc[comparison.table["kind"] == "method", "row"].drop_duplicates()
+    pictures = []
+    for column, data in comparison.figures.items():
+        stem = "comparison" if not pictures else f"comparison-{file_stem(column)}"
+        svg = render("comparison", data, method_colours(ours))
+        write_text(folder / f"{stem}.svg", svg)
+        write_table(folder / f"{stem}-figure.csv", data)
+        alt = f"{column}: how far each method is from the best, {data['method'].iloc[0]}, with 95 % paired intervals."
+        caption = f"{column}: each method's {metric_words(comparison.metric).label} minus that of the best, in pairs."
+        shown = Markup(inline_svg(svg, stem, str(Markup.escape(alt))))
+        pictures.append(
+            {"svg": shown, "alt": alt, "caption": caption, "href": f"{stem}.svg", "data": f"{stem}-figure.csv"}
+        )
+        written += [folder / f"{stem}.svg", folder / f"{stem}-figure.csv"]
+    for name, text in (("comparison.md", markdown(comparison)), ("comparison.tex", latex(comparison))):
+        write_text(folder / name, text)
+        written.append(folder / name)
+    write_table(folder / "comparison.csv", comparison.table)
+    write_text(written[0], rendered("comparison.html", page=_content(comparison, pictures)))
+    return [*written, folder / "comparison.csv"]
+
+
+def _content(comparison: Comparison, pictures: list[dict]) -> dict:
+    runs = comparison.runs
+    lead = f"{count(len(runs), 'run')}. {caption_of(comparison)}"
+    protocols = listed([f"{name} protocol" for name in dict.fromkeys(runs["protocol"])])
+    body, group = [], None
+    for of_group, row, label, kind in rows_of(comparison):
+        cells = []
+        for column in comparison.columns:
+            text, mark, optimistic = cell_text(comparison, row, column)
+            cells.append({"text": text, "mark": mark, "optimistic": optimistic})
+        shown = {"label": label, "kind": kind, "cells": cells, "group": ""}
+        if of_group != group:
+            group = of_group
+            shown["group"] = GROUP_TITLES[group]
+        body.append(shown)
+    pairs = [
+        {
+            "column": each["column"],
+            "pair": f"{each['method_a']} against {each['method_b']}",
+            "difference": number(each["difference"], sign=True),
+            "interval": interval(each["low"], each["high"], sign=True) or DASH,
+            "p_bootstrap": p_cell(each["p_bootstrap"]),
+            "p_t": p_cell(each["p_t"]),
+        }
+        for each in comparison.pairs.to_dict("records")
+    ]
+    said = sentences_of(comparison)
+    published = comparison.table[comparison.table["source"].notna()]
+    papers = published.drop_duplicates("source")[["source", "protocol", "optimistic"]].to_dict("records")
+    return {
+        "title": title_of(comparison),
+        "lead": f"{protocols[:1].upper()}{protocols[1:]}. {lead}",
+        "warnings": [each for each in said if each.startswith(OPTIMISTIC)],
+        "notes": [each for each in said if not each.startswith(OPTIMISTIC)],
+        "headings": [(name, name in comparison.optimistic) for name in comparison.columns],
+        "rows": body,
+        "pictures": pictures,
+        "pairs": pairs,
+        "papers": papers,
+        "runs": runs.astype(str).to_dict("records"),
+    }

@@ -1,0 +1,88 @@
+"""Where the numbers of a run come from, as its `provenance.json` tells it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from prognoscope.core.errors import InputError
+from prognoscope.core.files import read_json, write_json
+from prognoscope.runs.tables import UNFINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class FailedFold:
+    """A fold that has no predictions, and why."""
+
+    method: str
+    fold: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a run says of itself; empty where it does not say. No times of day, so that equal runs have equal files."""
+
+    name: str = ""  # of the study
+    command: str = ""
+    protocol: str = ""  # `honest` or `paper`
+    choose: str | None = None  # the rule for epochs, where the protocol leaves it open
+    methods: tuple[str, ...] = ()  # titles of those with results
+    failed: tuple[FailedFold, ...] = ()
+    optimistic: Mapping[str, str] = field(default_factory=dict)  # method -> why its numbers flatter it
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    precision: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)  # file -> SHA-256
+    notes: tuple[str, ...] = ()
+
+
+def write_provenance(path: Path, provenance: Provenance) -> None:
+    """Write it."""
+    write_json(path, asdict(provenance))
+
+
+def read_provenance(path: Path) -> Provenance:
+    """The provenance in a file; what an older one lacks is empty.
+
+    Raises:
+        MissingFileError: There is none.
+        InputError: It is not one; names what cannot be.
+    """
+    found = read_json(path, "The provenance", UNFINISHED)
+    if not isinstance(found, dict):
+        raise InputError(f"The provenance {path} is not a mapping. Remove it and run the study again.")
+    known = {each.name for each in fields(Provenance)}
+    values = {name: value for name, value in found.items() if name in known and value is not None}
+    for name, value in values.items():
+        if not _CHECKS[name](value):
+            raise InputError(f"{path} tells no usable {name!r} ({value!r:.80}). Remove it and run the study again.")
+    values |= {name: tuple(values[name]) for name in ("methods", "notes") if name in values}
+    failed = tuple(FailedFold(each["method"], each["fold"], each["sentence"]) for each in values.pop("failed", ()))
+    return Provenance(**values, failed=failed)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _are_failures(value: Any) -> bool:
+    told = isinstance(value, list) and all(isinstance(each, dict) for each in value)
+    return told and all({"method", "fold", "sentence"} <= set(each) for each in value)
+
+
+_CHECKS = {
+    **dict.fromkeys(("name", "command", "protocol", "choose", "precision"), _is_text),
+    **dict.fromkeys(("methods", "notes"), _is_texts),
+    **dict.fromkeys(("optimistic", "versions", "inputs"), _is_mapping),
+    "failed": _are_failures,
+    "seed": lambda value: isinstance(value, int),
+}

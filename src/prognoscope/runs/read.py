@@ -1,0 +1,256 @@
+"""A finished run as one value: its folder, read lazily, each file at most once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from prognoscope.core.errors import InputError, some
+from prognoscope.core.files import need_file
+from prognoscope.core.outcome import Outcome, Prediction
+from prognoscope.evaluation.fold import Fold
+from prognoscope.runs.card import read_card
+from prognoscope.runs.layout import RunFiles
+from prognoscope.runs.method_run import MethodRun, outcome_in, read_predictions
+from prognoscope.runs.provenance import Provenance, read_provenance
+from prognoscope.runs.tables import (
+    ABLATIONS,
+    ACCOUNT,
+    ALL_FOLDS,
+    COMPARISON,
+    METRICS,
+    OPTIMISM,
+    ORACLES,
+    OUTCOMES,
+    SETTINGS,
+    SPLITS,
+    SURGERY,
+    UNFINISHED,
+    Table,
+    numbered_columns,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The folder of a run. Whatever is asked for is read then, and kept; tables are shared, so copy one to change it.
+
+    A table that a run need not have is empty where its file is absent: all but the metrics and the outcomes.
+    """
+
+    folder: Path
+
+    def __post_init__(self):
+        object.__setattr__(self, "folder", Path(self.folder))
+        if not self.folder.is_dir():
+            raise InputError(f"There is no run folder {self.folder}. Name the folder that `prognoscope run` wrote.")
+
+    @property
+    def files(self) -> RunFiles:
+        """Where everything is."""
+        return RunFiles(self.folder)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Where the numbers come from; empty where the file is absent."""
+        path = self.files.provenance
+        return read_provenance(path) if path.is_file() else Provenance()
+
+    @cached_property
+    def study_text(self) -> str:
+        """The study with every default; "" where the file is absent."""
+        path = self.files.study
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+    @cached_property
+    def splits(self) -> pd.DataFrame:
+        """Who was in which part of which fold."""
+        return _optional(SPLITS, self.files.splits)
+
+    @cached_property
+    def outcomes(self) -> Outcome:
+        """The follow-up of everybody in the run."""
+        return outcome_in(OUTCOMES.read(self.files.outcomes))
+
+    @cached_property
+    def account(self) -> pd.DataFrame:
+        """Who was left out at which step."""
+        return _optional(ACCOUNT, self.files.account)
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Every metric of every method and fold."""
+        return METRICS.read(self.files.metrics)
+
+    @cached_property
+    def comparison(self) -> pd.DataFrame:
+        """Paired differences."""
+        return _optional(COMPARISON, self.files.comparison)
+
+    @cached_property
+    def ablations(self) -> pd.DataFrame:
+        """The rows of the published ablation tables, in their order."""
+        return _optional(ABLATIONS, self.files.ablations)
+
+    @cached_property
+    def optimism(self) -> pd.DataFrame:
+        """What choosing the best epoch on the reported patients would have added."""
+        return _optional(OPTIMISM, self.files.optimism)
+
+    @cached_property
+    def settings(self) -> pd.DataFrame:
+        """What searches chose."""
+        return _optional(SETTINGS, self.files.search)
+
+    @cached_property
+    def surgery(self) -> pd.DataFrame:
+        """What each modality is worth; no rows for a run without both."""
+        return _optional(SURGERY, self.files.surgery)
+
+    @cached_property
+    def name(self) -> str:
+        """The study's name; the folder's where it has none."""
+        try:
+            study = yaml.safe_load(self.study_text)
+        except yaml.YAMLError:  # whoever wants a name can do without
+            study = None
+        named = study.get("name") if isinstance(study, dict) else None
+        return self.provenance.name or str(named or self.folder.resolve().name)
+
+    @property
+    def protocol(self) -> str:
+        """`honest` or `paper`; "" where the run does not say."""
+        return self.provenance.protocol
+
+    @property
+    def optimistic(self) -> Mapping[str, str]:
+        """Method -> why its numbers flatter it."""
+        return self.provenance.optimistic
+
+    def method(self, title: str) -> MethodRun:
+        """What the method of this title left behind, if anything."""
+        if title not in self._read:
+            self._read[title] = MethodRun(title, tuple(self.files.folds(title)), self.files.permuted(title))
+        return self._read[title]
+
+    @cached_property
+    def _read(self) -> dict[str, MethodRun]:
+        return {}
+
+    @cached_property
+    def found(self) -> tuple[str, ...]:
+        """Titles of what was measured, in the order of the metrics, then of what else has folds and did not fail.
+
+        Oracles and ablations are left out.
+        """
+        ablated = self.ablations[self.ablations["method"] != self.ablations["ablation_of"]]
+        measured = [name for name in dict.fromkeys(self.metrics["method"]) if name not in ORACLES]
+        failed = {each.method for each in self.provenance.failed}
+        others = [name for name in self.files.methods() if name not in {*measured, *failed}]
+        return tuple(name for name in (*measured, *others) if name not in set(ablated["method"]))
+
+    @cached_property
+    def methods(self) -> Mapping[str, MethodRun]:
+        """Those found that have predictions.
+
+        Raises:
+            MissingFileError: There are no metrics.
+            InputError: No method has predictions.
+        """
+        methods = {title: self.method(title) for title in self.found}
+        methods = {title: method for title, method in methods.items() if method.tested}
+        if not methods:
+            raise InputError(f"No method in {self.folder} has predictions yet. Finish it with `prognoscope run`.")
+        return methods
+
+    @cached_property
+    def fold_numbers(self) -> tuple[int, ...]:
+        """Every fold of the splits, or of any method where there are no splits."""
+        from_splits = set(self.splits["fold"])
+        return tuple(sorted(from_splits or {fold for each in self.methods.values() for fold in each.tested}))
+
+    @cached_property
+    def held_out(self) -> Outcome:
+        """The follow-up of every patient whom at least one method was tested on."""
+        tables = [each.predictions[["patient_id", "time", "event"]] for each in self.methods.values()]
+        return outcome_in(pd.concat(tables).drop_duplicates("patient_id").sort_values("patient_id"))
+
+    def folds(self, method: str) -> tuple[Fold, ...]:
+        """What a method predicted in every fold of the splits, with whom it had been trained on.
+
+        Raises:
+            MissingFileError: A fold has no predictions or no card, or the run has no splits or outcomes.
+            InputError: A file cannot be used; names it.
+        """
+        need_file(self.files.splits, SPLITS.what, UNFINISHED)
+        return tuple(self.fold(method, number) for number in self.fold_numbers)
+
+    def fold(self, method: str, number: int) -> Fold:
+        """What a method predicted in one fold; raises as `folds`."""
+        need_file(self.files.splits, SPLITS.what, UNFINISHED)
+        files, of_method = self.files.fold(method, number), self.method(method)
+        table = of_method.tested[number] if number in of_method.tested else read_predictions(files.predictions)
+        card = of_method.cards[number] if number in of_method.cards else read_card(files.card)
+        trained = [*self.part(number, "train"), *self.part(number, "validation")]
+        if strange := [patient for patient in (*table["patient_id"], *trained) if patient not in self._place]:
+            raise InputError(
+                f"{len(strange)} patients in {files.predictions} or {self.files.splits.name} are not in "
+                f"{self.files.outcomes.name} of the run: {some(strange)}. Remove the folder {files.folder} and run the "
+                "study again."
+            )
+        survival = table[numbered_columns(table, "S_")].to_numpy(float)
+        prediction = Prediction(tuple(table["patient_id"]), table["risk"].to_numpy(float), survival)
+        return Fold(number, prediction, self._known(prediction.patients), self._known(trained), card.time_bins)
+
+    def part(self, fold: int, part: str) -> list[str]:
+        """The patients of a part of a fold: train, validation or test."""
+        table = self.splits
+        return table.loc[(table["fold"] == fold) & (table["part"] == part), "patient_id"].tolist()
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {patient: i for i, patient in enumerate(self.outcomes.patients)}
+
+    def _known(self, patients) -> Outcome:
+        return self.outcomes.take(np.array([self._place[patient] for patient in patients], dtype=np.int64))
+
+    def oracles(self) -> list[str]:
+        """Rows of the metrics that know the truth."""
+        present = set(self.metrics["method"])
+        return [name for name in ORACLES if name in present]
+
+    def summary(self, method: str, metric: str) -> pd.Series | None:
+        """The row of a metric over all folds; None where it was not measured."""
+        rows = self._measured(method, metric, over_folds=True)
+        return None if rows.empty or not np.isfinite(rows.iloc[0]["value"]) else rows.iloc[0]
+
+    def by_fold(self, method: str, metric: str) -> pd.Series:
+        """The values of a metric by fold, an integer index; empty where it was not measured."""
+        rows = self._measured(method, metric, over_folds=False)
+        return pd.Series(rows["value"].to_numpy(float), index=rows["fold"].astype(int)).sort_index()
+
+    def _measured(self, method: str, metric: str, *, over_folds: bool) -> pd.DataFrame:
+        table = self.metrics
+        wanted = (table["method"] == method) & (table["metric"] == metric)
+        return table[wanted & ((table["fold"] == ALL_FOLDS) == over_folds)]
+
+
+def open_finished(folder: Path | str) -> Run:
+    """A run that has come to its end, so that it tells its methods and protocol.
+
+    Raises:
+        InputError: The folder is not there, or is not a finished run.
+    """
+    run = Run(Path(folder))
+    need_file(run.files.provenance, "The provenance", UNFINISHED)
+    if not (run.provenance.methods and run.provenance.protocol):
+        raise InputError(f"{run.files.provenance} does not tell methods and protocol. {UNFINISHED}")
+    return run
+
+
+def _optional(table: Table, path: Path) -> pd.DataFrame:
+    return table.read(path) if path.is_file() else table.empty()

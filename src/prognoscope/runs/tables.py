@@ -1,0 +1,170 @@
+"""Every table of a run, once: its columns, what each holds, and how its file is read and written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from prognoscope.core.errors import InputError, some
+from prognoscope.core.files import need_file, write_table
+
+Kind = type[str] | type[int] | type[float] | type[bool]
+
+UNFINISHED = "Name a folder that `prognoscope run` has finished, or start that run again."
+ORACLES = {  # rows of the metrics that know the truth of a simulated cohort, and how they are called
+    "oracle": "Oracle: true risk",
+    "oracle_slides": "Oracle: slides alone",
+    "oracle_genes": "Oracle: genes alone",
+}
+GENES_SHUFFLED, BAGS_SHUFFLED, OUTCOMES_PERMUTED = "genes shuffled", "bags shuffled", "outcomes permuted"  # surgeries
+ALL_FOLDS = "all"  # in a column `fold`: the row is of all folds together
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table's columns and what each holds.
+
+    Its file is a CSV: text as it is written (a patient may well be called NA or 007), numbers to their last digit, a
+    missing number empty, True as 1 and False as 0.
+    """
+
+    what: str  # it is, to begin an error with
+    columns: Mapping[str, Kind]
+    optional: Mapping[str, Kind] = field(default_factory=dict)
+    numbered: Mapping[str, Kind] = field(default_factory=dict)  # "S_": of S_0, S_1, ...
+    others: Kind | None = None  # what columns of any other name hold; None where there are no others
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """The table in a file, each column as what it holds; columns that a table of this kind lacks are left out.
+
+        Raises:
+            MissingFileError: There is no such file.
+            InputError: It is no table, lacks a column, or something in it cannot be what the column holds.
+        """
+        path = need_file(path, self.what, UNFINISHED)
+        try:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as cause:
+            raise InputError(f"{path} is not a CSV table ({cause}). Remove it and run the study again.") from cause
+        if missing := [name for name in self.columns if name not in table]:
+            raise InputError(f"{path} has no column {some(missing)}. Remove it and run the study again.")
+        kinds = {str(name): kind for name in table if (kind := self.kind_of(str(name))) is not None}
+        return pd.DataFrame({name: _parsed(table[name], kind, path) for name, kind in kinds.items()})
+
+    def write(self, path: Path, table: pd.DataFrame) -> None:
+        """Write the table, whole or not at all.
+
+        Raises:
+            ValueError: A column is missing, or one that no table of this kind has is there.
+        """
+        missing = [name for name in self.columns if name not in table]
+        strange = [name for name in table if self.kind_of(str(name)) is None]
+        if missing or strange:
+            raise ValueError(f"{path.name} has columns {some(self.columns, 30)}; {missing} are missing, {strange} odd.")
+        truths = [name for name in table if table[name].dtype == np.bool_]
+        write_table(path, table.astype(dict.fromkeys(truths, int)))
+
+    def empty(self) -> pd.DataFrame:
+        """The table without rows."""
+        return pd.DataFrame({name: pd.Series(dtype=_DTYPES[kind]) for name, kind in self.columns.items()})
+
+    def kind_of(self, column: str) -> Kind | None:
+        """What a column of this name holds; None if there is no such column."""
+        stem = column.rstrip("0123456789")
+        known = self.columns.get(column) or self.optional.get(column)
+        return known or (self.numbered.get(stem) if stem != column else None) or self.others
+
+
+def numbered_columns(table: pd.DataFrame, prefix: str) -> list[str]:
+    """The columns prefix0, prefix1, ... of a table in the order of their numbers."""
+    found = (str(name) for name in table.columns)
+    found = [name for name in found if name.startswith(prefix) and name[len(prefix) :].isdigit()]
+    return sorted(found, key=lambda name: int(name[len(prefix) :]))
+
+
+_DTYPES: dict[Kind, type] = {str: object, int: np.int64, float: np.float64, bool: np.bool_}
+
+
+def _parsed(column: pd.Series, kind: Kind, path: Path) -> pd.Series:
+    if kind is str:
+        return column
+    if kind is bool and len(bad := column[~column.isin(["0", "1"])]):
+        raise InputError(
+            f"{path}, column {column.name}, holds what is neither 0 nor 1 in {len(bad)} rows: {some(bad)}. Remove it "
+            "and run the study again."
+        )
+    try:
+        # exact, which pandas's own parser is not: rounding would make or break ties of risks
+        return column.replace("", "nan").astype(float) if kind is float else column.astype(int).astype(_DTYPES[kind])
+    except (ValueError, OverflowError) as cause:
+        what = "a number" if kind is float else "a whole number"
+        raise InputError(f"{path}, column {column.name}, holds something that is not {what}: {cause}.") from cause
+
+
+_INTERVAL = {"low": float, "high": float}
+_PAIR = {"difference": float, **_INTERVAL, "p_bootstrap": float, "p_t": float}
+
+# of one method in one fold
+PREDICTIONS = Table(
+    "The table of predictions",
+    {"patient_id": str, "fold": int, "risk": float, "time": float, "event": bool, "S_0": float},
+    optional={"subtype": int},  # -1 where unknown
+    numbered={"S_": float, "subtype_": float},  # chance of outliving each bin; of being of each subtype
+)
+HISTORY = Table(
+    "The history of a training",
+    {"epoch": int, "learning_rate": float, "train_loss": float},
+    optional={"validation_loss": float, "validation_c_index": float, "test_c_index": float, "chosen": bool},
+    others=float,  # a method's own losses
+)
+GENES = Table(
+    "The table of chosen genes",
+    {"group": str, "gene": str, "p": float, "p_adjusted": float, "kept": bool, "rule": str},
+)
+RECONSTRUCTION = Table(
+    "The table of genes told from slides", {"group": str, "gene": str, "patients": int, "spearman": float}
+)
+TRIALS = Table(
+    "The table of trials",
+    {"trial": int, "loss": float, "failed": str, "chosen": bool, "key": str},
+    others=str,  # the settings
+)
+SURGERY_RISKS = Table(
+    "The table of risks after surgery", {"patient_id": str}, numbered={"genes_": float, "bags_": float}
+)
+
+# of a run
+SPLITS = Table("The table of splits", {"patient_id": str, "fold": int, "part": str})
+OUTCOMES = Table("The table of outcomes", {"patient_id": str, "time": float, "event": bool})
+ACCOUNT = Table(
+    "The account of patients", {"step": str, "patients": float, "events": float, "dropped": float, "who": str}
+)
+METRICS = Table(
+    "The table of results",
+    {"method": str, "metric": str, "fold": str, "value": float, **_INTERVAL, "sd": float},
+)
+COMPARISON = Table("The table of paired differences", {"metric": str, "method_a": str, "method_b": str, **_PAIR})
+ABLATIONS = Table(
+    "The table of ablations",
+    {"ablation_of": str, "row": str, "method": str}
+    | dict.fromkeys(("c_index", "c_index_low", "c_index_high", "c_index_sd"), float)
+    | dict.fromkeys(("difference", "difference_low", "difference_high", "p_bootstrap", "p_t"), float)
+    | dict.fromkeys(("integrated_brier", "integrated_brier_low", "integrated_brier_high"), float),
+)
+OPTIMISM = Table(
+    "The table of choosing the epoch",
+    {"method": str, "fold": str, "chosen_by": str}
+    | dict.fromkeys(("epochs", "reported_epoch", "best_epoch", "reported", "last", "best", "added"), float)
+    | dict.fromkeys(("noise_last", "noise_best", "noise_low", "noise_high", "noise_added"), float),
+)
+SETTINGS = Table(
+    "The table of chosen settings",
+    {"method": str, "fold": int, "setting": str, "value": str, "loss": float, "trials": int, "failed": int},
+)
+SURGERY = Table(
+    "The table of surgery",
+    {"method": str, "surgery": str, "fold": str}
+    | dict.fromkeys(("before", "after", "after_low", "after_high", "drop", "low", "high"), float),
+)

@@ -1,0 +1,28 @@
+"""Finished runs beside each other: what the comparison must know of their methods comes from the registry."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prognoscope.analysis.comparison import Comparison
+from prognoscope.analysis.run_columns import Uses
+from prognoscope.analysis.run_comparison import set_side_by_side
+from prognoscope.models.registry import profile_of
+from prognoscope.runs.card import ModelCard
+
+
+def compare_runs(runs: Sequence[Path | str], **how: Any) -> Comparison:
+    """The methods of the runs, by cohort, with what paired intervals over the same patients say of their order.
+
+    Args:
+        how: What `set_side_by_side` takes besides: metric, ddof, draws, mixed, published, cohort.
+
+    Raises:
+        MetricError, InputError: As it says.
+    """
+    return set_side_by_side(runs, _uses_of, **how)
+
+
+def _uses_of(card: ModelCard) -> Uses:
+    profile = profile_of(card.name, card.options)
+    return Uses(profile.needs, profile.learns_from, takes_what_there_is=bool(profile.takes))

@@ -1,0 +1,111 @@
+"""A plan -> embeddings made, bags packed, patients and folds settled for the trainings."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.splits import make_splits
+from prognoscope.core.errors import CohortError, StudyError, some
+from prognoscope.features.extract import ExtractionReport, extract_slides
+from prognoscope.features.store import PackedEmbeddings
+from prognoscope.omics.groups import groups_without_genes
+from prognoscope.slides.readers import find_slides
+from prognoscope.study.inputs import packed, slide_mpp, without_empty_bags
+from prognoscope.study.jobs import Gathered
+from prognoscope.study.plan import Plan
+from prognoscope.study.sections import SlidesSpec
+from prognoscope.study.study_file import StudyFile
+
+log = logging.getLogger(__name__)
+OnProgress = Callable[[int, int], None]
+
+
+def extract(plan: Plan, progress: OnProgress | None = None) -> ExtractionReport:
+    """Slides of the plan's patients -> embeddings, one file a slide; continues where it was stopped.
+
+    Args:
+        progress: Called with the number of finished and of all slides.
+
+    Raises:
+        StudyError: The study has no slides.
+    """
+    return extract_for(plan.study, plan.cohort, device=plan.device, workers=plan.workers, progress=progress)
+
+
+def extract_for(
+    study: StudyFile, cohort: Cohort, *, device: str, workers: int = 1, progress: OnProgress | None = None
+) -> ExtractionReport:
+    """The same for any patients of a study, such as those who are only predicted."""
+    slides, folder = need_slides(study)
+    found = find_slides(slides.folder)
+    wanted = {slide for each in cohort.slides.values() for slide in each}
+    chosen = {slide: path for slide, path in found.items() if slide in wanted}
+    finished: list[str] = []
+
+    def count(slide: str, state: str) -> None:
+        finished.append(slide)
+        log.debug("slide %s: %s", slide, state)
+        if progress is not None:
+            progress(len(finished), len(chosen))
+
+    log.info("extracting %d slides into %s", len(chosen), folder)
+    report = extract_slides(
+        chosen, folder, study.features, mpp=slide_mpp(slides), workers=workers, device=device, on_progress=count
+    )
+    log.info("extracted %d slides, %d were there, %d failed", len(report.done), len(report.already), len(report.failed))
+    return report
+
+
+def need_slides(study: StudyFile) -> tuple[SlidesSpec, Path]:
+    """Where the slides of a study are, and where their embeddings go.
+
+    Raises:
+        StudyError: It has none.
+    """
+    slides, folder = study.where.slides, study.extracted
+    if slides is None or folder is None:
+        raise StudyError("This study has no cohort.slides, so there is nothing to extract. Name their folder there.")
+    return slides, folder
+
+
+def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
+    """What the trainings of a plan share.
+
+    Args:
+        extracted: What became of the slides; None: they are extracted now.
+
+    Raises:
+        PrognoscopeError: An input cannot be used.
+    """
+    study, cohort = plan.study, plan.cohort
+    notes: list[str] = []
+    if "omics" in plan.needs and cohort.omics is not None:
+        notes += groups_without_genes(list(cohort.omics.values.columns), cohort.groups)
+    if "bag" not in plan.needs:
+        return Gathered(plan.patients, plan.splits, None, tuple(notes))
+    if plan.extracts:
+        failed = (extracted or extract(plan)).failed
+        notes += [f"Slide {slide} was left out: {reason}" for slide, reason in failed.items()]
+        cohort = without_slides(cohort, failed)
+    pack = packed(study, cohort)
+    left = without_empty_bags(cohort, PackedEmbeddings.open(pack)).needing(plan.needs)
+    is_planned = left.patients == plan.patients.patients
+    return Gathered(left, plan.splits if is_planned else make_splits(left, study.splits), pack, tuple(notes))
+
+
+def without_slides(cohort: Cohort, failed: Mapping[str, str]) -> Cohort:
+    """The cohort without slides that gave no embeddings, which its account tells."""
+    if not failed:
+        return cohort
+    slides = {p: tuple(s for s in each if s not in failed) for p, each in cohort.slides.items()}
+    lost = sum(map(len, cohort.slides.values())) - sum(map(len, slides.values()))
+    named = some(f"{slide} ({reason})" for slide, reason in failed.items())
+    if not any(slides.values()):
+        slide, reason = next(iter(failed.items()))
+        raise CohortError(f"None of the {lost} slides gave embeddings; of {slide}: {reason}.")
+    account = cohort.account.then(
+        f"{lost} slides left out: {named}", cohort.outcome, notes=(f"{lost} slides gave no embeddings: {named}.",)
+    )
+    return replace(cohort, slides={p: s for p, s in slides.items() if s}, account=account)

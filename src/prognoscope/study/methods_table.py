@@ -1,0 +1,40 @@
+"""The table of methods: what each needs, learns from and costs."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from prognoscope.cohort.cohort import WORDS
+from prognoscope.models.creation import create_model
+from prognoscope.models.registry import card_of, list_models, profile_of
+from prognoscope.models.sizes import EXAMPLE
+
+
+def count_parameters(name: str) -> int:
+    """Numbers that a method learns at the sizes of `EXAMPLE`, as its card tells them; else the method is made."""
+    told = card_of(name).parameters
+    return told or sum(value.numel() for value in create_model(name, sizes=EXAMPLE).parameters())
+
+
+def methods_table(names: Iterable[str] = ()) -> pd.DataFrame:
+    """A row a method: what it needs, what it learns from besides, its size, its paper.
+
+    The size is for 1024-d embeddings and six gene groups of 3300 genes together.
+    """
+    rows = []
+    for name in names or list_models():
+        profile = profile_of(name)
+        is_solved = profile.recipe is None
+        learns = sorted(profile.learns_from - profile.needs)
+        needs = " + ".join(WORDS[what] for what in sorted(profile.needs))
+        size = "one each" if is_solved else f"{count_parameters(name):,}"
+        rows.append(
+            {
+                "method": name,
+                "needs": "covariates or genes" if is_solved else needs,
+                "learns from besides": " + ".join(WORDS.get(what, what) for what in learns),
+                "parameters": size,
+                "paper": card_of(name).paper,
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,148 @@
+"""What will be done with a study, settled once: with whom, by which folds, with which methods, trained how and where.
+
+A Plan is made from the tables and the heads of embedding files, and writes nothing. `check` prints it, `extract` and
+`run` take it. Who has patches in slides that are not extracted yet, only their embeddings tell: `gather(plan)` makes
+them and settles patients and folds, of which `fold_jobs(plan.methods, gathered, folder)` makes the list of trainings.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prognoscope.analysis.oracles import read_oracles
+from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.preparation import Preparation
+from prognoscope.cohort.splits import Split, make_splits
+from prognoscope.core.errors import InputError, StudyError
+from prognoscope.core.genes import GeneSelection
+from prognoscope.core.words import count
+from prognoscope.omics.differential import uses_deseq2
+from prognoscope.study.devices import device_of, workers_for
+from prognoscope.study.inputs import Heads, embedding_heads, read_cohort, without_patchless
+from prognoscope.study.jobs import Gathered, PlannedMethod, bins_of, fold_jobs, planned_methods
+from prognoscope.study.methods import choose_methods, sizes_to_come
+from prognoscope.study.search import check_searches, search_notes
+from prognoscope.study.sections import changes
+from prognoscope.study.spec import StudySpec
+from prognoscope.study.study_file import StudyFile
+from prognoscope.training.search import inner_splits
+from prognoscope.training.spec import Precision, settled_precision
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A study, settled: every value here was made once, and whoever works by it takes it from here."""
+
+    study: StudyFile  # with the methods that the cohort allows in the place of `all`
+    cohort: Cohort  # everybody with usable follow-up and, as far as files tell, a patch
+    needs: frozenset[str]  # what a patient must have: "bag", "omics", "clinical"
+    splits: tuple[Split, ...]  # of the patients who have it
+    methods: tuple[PlannedMethod, ...]
+    device: str
+    precision: Precision
+    workers: int  # processes at once
+    heads: Heads  # slide -> patches and length of its embeddings, of files that were there
+    notes: tuple[str, ...]  # what the results will be told with: methods left out, settings not searched
+    told: tuple[str, ...]  # what concerns this machine alone, and no result
+    warnings: tuple[str, ...]  # what may stop the run, or spoil it
+
+    @property
+    def patients(self) -> Cohort:
+        """The patients who have all that any method needs."""
+        return self.cohort.needing(self.needs)
+
+    @property
+    def extracts(self) -> bool:
+        """Whether slides become embeddings first."""
+        return "bag" in self.needs and self.study.spec.cohort.slides is not None
+
+
+def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
+    """Settle a study: read its tables, choose and try its methods, draw its folds, prepare each; nothing is written.
+
+    Args:
+        jobs: Processes at once that are wished for.
+        elsewhere: The study will run on another machine, so a device that this one lacks is a warning.
+
+    Raises:
+        PrognoscopeError: What a run would stop at before it trains anything.
+    """
+    where, training = study.where, study.spec.training
+    cohort = read_cohort(study.spec.name, where)
+    chosen = choose_methods(study.spec.methods, cohort, sizes_to_come(cohort), changes(training))
+    spec = study.spec.model_copy(update={"methods": chosen.methods})
+    study = replace(study, spec=spec)
+    check_searches(spec, sizes_to_come(cohort))
+    device, warnings = _device(training.device, elsewhere)
+    if where.truth is not None:
+        read_oracles(Path(where.truth), cohort.patients)
+    heads: Heads = {}
+    if "bag" in chosen.needs:
+        heads = embedding_heads(where, cohort)
+        cohort = without_patchless(cohort, heads)
+    complete = cohort.needing(chosen.needs)
+    splits = make_splits(complete, study.splits)
+    precision = settled_precision(training.precision, device)
+    methods = planned_methods(spec, device, precision)
+    workers, told = workers_for(jobs, training.threads)
+    told += _try_folds(spec, complete, splits, methods)
+    notes = (*chosen.left_out, *search_notes(spec))
+    sizes = (count(len(methods), "method"), count(len(complete), "patient"), count(len(splits), "fold"))
+    log.info("planned %s, %s, %s, on %s", *sizes, device)
+    return Plan(study, cohort, chosen.needs, splits, methods, device, precision, workers, heads, notes, told, warnings)
+
+
+def _device(asked: str, elsewhere: bool) -> tuple[str, tuple[str, ...]]:
+    try:
+        return device_of(asked), ()
+    except StudyError as cause:
+        if not elsewhere:
+            raise
+        return asked, (str(cause),)
+
+
+def _try_folds(
+    spec: StudySpec, cohort: Cohort, splits: Sequence[Split], methods: Sequence[PlannedMethod]
+) -> tuple[str, ...]:
+    """Whatever each fold does before it trains: prepare its patients, choose genes, divide its training part again.
+
+    Returns:
+        A sentence on what takes too long to be tried.
+    """
+    is_solved = {each.method.title: each.method.profile.recipe is None for each in methods}
+    told: list[str] = []
+    selections: dict[GeneSelection | None, str] = {None: ""}
+    for each in methods:
+        selection = each.method.profile.gene_selection
+        if selection is None or cohort.omics is None:
+            continue
+        if uses_deseq2(cohort.omics.values, selection):
+            told.append(f"{each.method.title} chooses genes by DESeq2 in each fold, which is first tried by the run.")
+        else:
+            selections.setdefault(selection, f"{each.method.title}, ")
+    for split in splits:
+        choosing = [each for each in methods if each.spec.choose.startswith("validation")]
+        if not split.validation and not all(is_solved[each.method.title] for each in choosing):
+            raise StudyError(
+                f"Fold {split.fold} has no validation part to choose an epoch by. Give splits.validation more than 0, "
+                "or take training.choose: last."
+            )
+        for selection, title in selections.items():
+            _prepare(cohort, split, bins_of(spec), selection, title)
+    for job in fold_jobs(methods, Gathered(cohort, tuple(splits)), Path()):
+        if job.search is not None:
+            inner_splits(job, job.search)
+    return tuple(dict.fromkeys(told))
+
+
+def _prepare(
+    cohort: Cohort, split: Split, bins: Mapping[str, Any], selection: GeneSelection | None, title: str
+) -> None:
+    try:
+        Preparation.fit(cohort, (*split.train, *split.validation), **bins, selection=selection)
+    except InputError as cause:
+        raise type(cause)(f"{title}fold {split.fold}: {cause}") from cause

@@ -1,0 +1,68 @@
+"""A study as data: its checked settings, and the folder that its paths are relative to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from prognoscope.cohort.splits import SplitSpec
+from prognoscope.core.files import digest
+from prognoscope.core.settings import made_whole
+from prognoscope.features.extract import FeatureSpec
+from prognoscope.study.sections import CohortSpec
+from prognoscope.study.spec import StudySpec, parse_study, read_study
+
+Kind = TypeVar("Kind", bound="StudyFile")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFile:
+    """A checked study file; its settings have paths as they were written, its properties have them whole."""
+
+    spec: StudySpec
+    folder: Path
+
+    @classmethod
+    def load(cls: type[Kind], path: Path | str, overrides: Sequence[str] = ()) -> Kind:
+        """The study in a YAML file.
+
+        Args:
+            overrides: `section.key=value`, the value in YAML.
+
+        Raises:
+            StudyError: A key or a value is wrong.
+        """
+        path = Path(path)
+        return cls(read_study(path, overrides), path.absolute().parent)
+
+    @classmethod
+    def of(cls: type[Kind], values: Mapping[str, Any], folder: Path | str = ".") -> Kind:
+        """The study in a mapping, with paths relative to `folder`."""
+        return cls(parse_study(values), Path(folder).absolute())
+
+    @property
+    def where(self) -> CohortSpec:
+        """The tables, slides and embeddings."""
+        return made_whole(self.spec.cohort, self.folder)
+
+    @property
+    def features(self) -> FeatureSpec:
+        """How slides become embeddings."""
+        return made_whole(self.spec.features, self.folder)
+
+    @property
+    def splits(self) -> SplitSpec:
+        """How patients are divided."""
+        return made_whole(self.spec.splits, self.folder)
+
+    @property
+    def cache(self) -> Path:
+        """Where embeddings and packed files are kept, beside the study file; safe to delete."""
+        return self.folder / "embeddings"
+
+    @property
+    def extracted(self) -> Path | None:
+        """The folder of the study's own embeddings, named after all that decides them; None without slides."""
+        if self.spec.cohort.slides is None:
+            return None
+        return self.cache / f"{self.spec.features.encoder}-{digest(asdict(self.features))[:8]}"

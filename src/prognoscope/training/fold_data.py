@@ -1,0 +1,85 @@
+"""The patients of one training: who is learned from, who chooses, who judges; and how their data are prepared."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.dataset import PatientDataset, prepared_dataset
+from prognoscope.cohort.preparation import Preparation
+from prognoscope.core.genes import GeneSelection
+from prognoscope.features.store import PackedEmbeddings
+from prognoscope.models.sizes import Sizes
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """All that a method may see of one fold; it takes from it what it uses."""
+
+    fold: int
+    cohort: Cohort
+    embeddings: PackedEmbeddings | None
+    preparation: Preparation  # fitted on `learned`
+    learned: tuple[str, ...]  # trained on where nobody chooses an epoch
+    train: tuple[str, ...]  # trained on where `validation` chooses
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()  # whose C-index is recorded after every epoch
+    _made: dict[tuple[object, ...], PatientDataset] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def prepare(
+        cls,
+        fold: int,
+        cohort: Cohort,
+        embeddings: PackedEmbeddings | None,
+        *,
+        learned: Sequence[str],
+        train: Sequence[str],
+        validation: Sequence[str] = (),
+        test: Sequence[str] = (),
+        bins: Mapping[str, Any],
+        selection: GeneSelection | None = None,
+    ) -> "FoldData":
+        """Fit bins, scalers and classes on those learned from, and nobody else.
+
+        Args:
+            bins: n_bins, bins_from, clip, scale: see `Preparation.fit`.
+            selection: Which genes the method wants.
+
+        Raises:
+            CohortError: The events do not give the bins.
+            OmicsError: No gene is in the table, or the selection cannot choose.
+        """
+        preparation = Preparation.fit(cohort, learned, **bins, selection=selection)
+        parts = (tuple(learned), tuple(train), tuple(validation), tuple(test))
+        return cls(fold, cohort, embeddings, preparation, *parts)
+
+    @property
+    def sizes(self) -> Sizes:
+        """The lengths that the data decide."""
+        return Sizes(
+            n_bins=len(self.preparation.bins),
+            embedding_dim=0 if self.embeddings is None else self.embeddings.embedding_dim,
+            group_sizes=self.preparation.group_sizes,
+            gene_names=tuple(self.preparation.gene_groups.values()),
+            n_clinical=self.preparation.n_clinical,
+            n_subtypes=len(self.preparation.subtypes),
+        )
+
+    def dataset(self, patients: tuple[str, ...], uses: Set[str]) -> PatientDataset:
+        """These patients, with what a method uses: "bag", "omics", "clinical", "subtype"; made once."""
+        place = (patients, *sorted(uses))
+        if place not in self._made:
+            bags = self.embeddings if "bag" in uses else None
+            self._made[place] = prepared_dataset(self.cohort, patients, self.preparation.limited(uses), bags)
+        return self._made[place]
+
+    def only_with_genes(self, patients: tuple[str, ...]) -> "FoldData":
+        """Those of these patients who have genes that the preparation knows, all to be learned from."""
+        lacking = torch.zeros(len(patients), dtype=torch.bool)
+        for group in self.dataset(patients, {"omics"}).omics:
+            lacking |= group.isnan().any(dim=1)
+        kept = tuple(patient for patient, lacks in zip(patients, lacking.tolist(), strict=True) if not lacks)
+        return replace(self, learned=kept, train=kept, validation=(), test=(), _made={})

@@ -1,0 +1,66 @@
+"""What one process needs to train and test one method on one fold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.dataset import open_bags
+from prognoscope.cohort.splits import Split
+from prognoscope.runs.layout import FoldFiles
+from prognoscope.training.fold_data import FoldData
+from prognoscope.training.loop import Metric
+from prognoscope.training.method import Method
+from prognoscope.training.reconstruction import GeneMetric
+from prognoscope.training.space import SearchSpec
+from prognoscope.training.spec import TrainingSpec
+
+
+@dataclass(frozen=True, slots=True)
+class FoldJob:
+    """A fold of a method, to be trained and tested wherever there is room."""
+
+    files: FoldFiles
+    method: Method
+    cohort: Cohort
+    split: Split
+    spec: TrainingSpec
+    pack: Path | None = None  # of the embeddings
+    bins: Mapping[str, Any] = field(default_factory=dict)  # n_bins, bins_from, clip, scale: see Preparation.fit
+    metric: Metric | None = None
+    gene_metric: GeneMetric | None = None  # of genes that a method tells from slides
+    notes: Mapping[str, Any] = field(default_factory=dict)  # go into the model card
+    search: SearchSpec | None = None  # for settings, inside the training part, before the fold is trained
+    purpose: str = ""  # where it is none of the run's own folds, such as "outcomes permuted"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the fold has its predictions."""
+        return self.files.is_done
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of its training at most, those of a search's trials included; a teacher's are not."""
+        epochs, search = self.method.epochs, self.search
+        return epochs if search is None else search.most_epochs(epochs) * (search.trials * search.folds + 1)
+
+    @property
+    def label(self) -> str:
+        """What a message calls it."""
+        return f"{self.method.title}, fold {self.split.fold}" + (f", {self.purpose}" if self.purpose else "")
+
+    def data(self) -> FoldData:
+        """What the fold's patients tell, prepared by its training part."""
+        split = self.split
+        return FoldData.prepare(
+            split.fold,
+            self.cohort,
+            open_bags(self.pack),
+            learned=(*split.train, *split.validation),
+            train=split.train,
+            validation=split.validation,
+            test=split.test,
+            bins=self.bins,
+            selection=self.method.profile.gene_selection,
+        )

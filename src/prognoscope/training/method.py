@@ -1,0 +1,49 @@
+"""A method as a study names it: with options of its own, and what is changed of its recipe."""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from prognoscope.models.profile import Profile
+from prognoscope.models.recipe import Recipe
+from prognoscope.models.registry import profile_of
+from prognoscope.models.sizes import Sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One row of the comparison."""
+
+    name: str
+    title: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # what replaces parts of the method's own
+
+    @property
+    def profile(self) -> Profile:
+        """What the method needs, learns from, and is trained by unless something is changed of it."""
+        return profile_of(self.name, self.options)
+
+    def settled_profile(self, sizes: Sizes) -> Profile:
+        """The same of a method that takes whatever the data have, once they are known."""
+        return profile_of(self.name, self.options, sizes)
+
+    @property
+    def changed_recipe(self) -> Recipe | None:
+        """The recipe that it is trained by; None for a method that is solved at once."""
+        own = self.profile.recipe
+        return None if own is None else replace(own, **self.recipe)
+
+    @property
+    def epochs(self) -> int:
+        """Of one training at most; 1 for a method that is solved at once."""
+        recipe = self.changed_recipe
+        return 1 if recipe is None else recipe.epochs
+
+    def seed(self, seed: int, fold: int) -> int:
+        """A seed for this fold of the method under a study's seed, whatever else runs."""
+        words = [seed, fold, zlib.crc32(self.title.encode())]
+        return int(np.random.SeedSequence(words).generate_state(1)[0])

@@ -1,0 +1,209 @@
+"""A run is read lazily, each file once, every patient with their own outcome and every fold with its own bins."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prognoscope.core.errors import InputError, MissingFileError
+from prognoscope.runs.card import read_card, write_card
+from prognoscope.runs.provenance import FailedFold, Provenance, read_provenance, write_provenance
+from prognoscope.runs.read import Run, open_finished
+from prognoscope.runs.tables import ABLATIONS, HISTORY, TRIALS
+from tests.analysis.fake_runs import write_run
+
+METHODS = {"good": 0.6, "poor": 0.1}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run whose folds have bins of their own, and patients in another order in every file; not to be changed."""
+    folder = write_run(tmp_path_factory.mktemp("read") / "run", knows=METHODS)
+    rng = np.random.default_rng(3)
+    for files in Run(folder).files.folds("good"):
+        card = read_card(files.card)
+        bins = (None, 10.0 + files.number, 20.0, 40.0, None)
+        write_card(files.card, type(card)(**{n: getattr(card, n) for n in card.__slots__} | {"bins": bins}))
+    for path in [*folder.glob("good/*/predictions.csv"), folder / "outcomes.csv"]:
+        table = pd.read_csv(path, dtype=str)
+        table.iloc[rng.permutation(len(table))].to_csv(path, index=False)
+    return folder
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    return shutil.copytree(folder, tmp_path / "run")
+
+
+def tell(folder, **values):
+    path = folder / "provenance.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def table_of(folder, name, **how):
+    return pd.read_csv(folder / name, dtype={"patient_id": str}, float_precision="round_trip", **how)
+
+
+def test_every_fold_has_the_patients_risks_and_outcomes_of_its_files(folder):
+    run, outcomes = Run(folder), table_of(folder, "outcomes.csv").set_index("patient_id")
+    for method in METHODS:
+        for fold in run.folds(method):
+            table = table_of(folder, f"{method}/fold_{fold.fold}/predictions.csv").set_index("patient_id")
+            assert fold.prediction.patients == fold.outcome.patients == tuple(table.index)
+            assert fold.prediction.risk.tolist() == table["risk"].tolist()
+            assert fold.prediction.survival.tolist() == table[["S_0", "S_1", "S_2", "S_3"]].to_numpy().tolist()
+            for outcome in (fold.outcome, fold.train):
+                assert outcome.time.tolist() == outcomes.loc[list(outcome.patients), "time"].tolist()
+                assert outcome.event.tolist() == (outcomes.loc[list(outcome.patients), "event"] == 1).tolist()
+
+
+def test_a_fold_is_trained_on_all_that_it_is_not_tested_on(folder):
+    run, splits = Run(folder), table_of(folder, "splits.csv")
+    assert run.fold_numbers == (0, 1, 2)
+    for fold in run.folds("good"):
+        parts = splits[splits["fold"] == fold.fold].set_index("patient_id")["part"]
+        assert set(fold.train.patients) == set(parts[parts != "test"].index)
+        assert set(fold.outcome.patients) == set(parts[parts == "test"].index) == set(run.part(fold.fold, "test"))
+
+
+def test_the_validation_part_belongs_to_those_who_were_learned_from(copy):
+    splits = table_of(copy, "splits.csv")
+    first = splits.index[(splits["fold"] == 1) & (splits["part"] == "train")][0]
+    splits.loc[first, "part"] = "validation"
+    splits.to_csv(copy / "splits.csv", index=False)
+    assert splits["patient_id"][first] in Run(copy).fold("good", 1).train.patients
+
+
+def test_each_fold_has_the_bins_of_its_own_card(folder):
+    for number, fold in enumerate(Run(folder).folds("good")):
+        assert fold.bins.edges.tolist() == [-np.inf, 10.0 + number, 20.0, 40.0, np.inf]
+
+
+def test_a_folder_is_read_lazily_and_each_file_once(folder, parsed):
+    run = Run(folder)
+    assert not parsed
+    for _ in range(2):
+        for method in METHODS:
+            run.folds(method)
+        assert run.methods and len(run.held_out) == len(run.outcomes) == 120
+        assert run.summary("good", "c_index") is not None and run.protocol == "honest"
+    assert set(parsed.values()) == {1}
+    assert not [path for path in parsed if path.endswith("history.csv")]
+
+
+def test_the_folds_of_a_method_are_in_the_order_of_their_numbers(copy):
+    (copy / "good" / "fold_1").rename(copy / "good" / "fold_10")
+    splits = table_of(copy, "splits.csv")
+    splits.assign(fold=splits["fold"].replace(1, 10)).to_csv(copy / "splits.csv", index=False)
+    run, epochs = Run(copy), {"epoch": [1, 0], "learning_rate": 0.1, "train_loss": [0.5, 0.6]}
+    for files in run.files.folds("good"):
+        HISTORY.write(files.history, pd.DataFrame(epochs))
+    left = run.method("good")
+    assert [fold.fold for fold in run.folds("good")] == list(left.tested) == [0, 2, 10]
+    assert list(left.predictions["fold"].unique()) == [0, 2, 10]
+    assert list(left.history[["fold", "epoch"]].itertuples(index=False, name=None)) == [
+        (fold, epoch) for fold in (0, 2, 10) for epoch in (0, 1)
+    ]
+    assert not left.history["chosen"].any() and left.history["test_c_index"].isna().all()
+
+
+def test_what_an_untested_fold_left_is_not_among_the_epochs_and_trials_of_the_run(copy):
+    for files in Run(copy).files.folds("good"):
+        HISTORY.write(files.history, pd.DataFrame({"epoch": [0], "learning_rate": 0.1, "train_loss": 0.5}))
+        trial = {"trial": 0, "loss": 1.0, "failed": "", "chosen": True, "key": "k", "rate": "3"}
+        TRIALS.write(files.trials, pd.DataFrame([trial]))
+    (copy / "good" / "fold_1" / "predictions.csv").unlink()
+    left = Run(copy).method("good")
+    assert list(left.history["fold"]) == list(left.trials) == [0, 2]
+    assert left.trials[0]["rate"].tolist() == ["3"]
+
+
+def test_methods_are_those_measured_then_those_found(copy):
+    assert list(Run(copy).methods) == ["good", "poor"]
+    shutil.copytree(copy / "good", copy / "another")
+    assert list(Run(copy).methods) == ["good", "poor", "another"]
+    for path in copy.glob("poor/*/predictions.csv"):
+        path.unlink()
+    run = Run(copy)
+    assert list(run.methods) == ["good", "another"] and run.found == ("good", "poor", "another")
+    tell(copy, failed=[{"method": "another", "fold": 0, "sentence": "Why."}])
+    assert list(Run(copy).methods) == ["good"]
+
+
+def test_ablations_are_not_among_the_methods_but_can_be_asked_for(copy):
+    rows = [{"ablation_of": "good", "row": row, "method": method} for row, method in (("all", "good"), ("-", "poor"))]
+    ABLATIONS.write(copy / "ablations.csv", pd.DataFrame(rows).reindex(columns=list(ABLATIONS.columns)))
+    run = Run(copy)
+    assert list(run.methods) == ["good"] and list(run.method("poor").tested) == [0, 1, 2]
+
+
+def test_what_the_run_need_not_have_is_empty(copy):
+    run = Run(copy)
+    for table in (run.account, run.comparison, run.ablations, run.optimism, run.settings, run.surgery):
+        assert len(table) == 0 and len(table.columns)
+    left = run.method("good")
+    assert left.history.empty and not left.trials and not left.reconstructions and not left.operated
+    assert left.permuted is None and run.study_text == "" and run.name == "blca"
+
+
+@pytest.mark.parametrize(
+    "gone", ["good/fold_1/predictions.csv", "good/fold_1/model.json", "splits.csv", "outcomes.csv"]
+)
+def test_a_fold_without_one_of_its_files_is_refused_by_the_file(gone, copy):
+    (copy / gone).unlink()
+    with pytest.raises(MissingFileError, match=f"{gone} does not exist"):
+        Run(copy).folds("good")
+
+
+def test_patients_without_an_outcome_are_named(copy):
+    table_of(copy, "outcomes.csv").query("patient_id != 'P007'").to_csv(copy / "outcomes.csv", index=False)
+    with pytest.raises(InputError, match="1 patients in .* are not in outcomes.csv of the run: P007"):
+        Run(copy).folds("good")
+
+
+def test_predictions_that_are_not_whole_or_have_a_patient_twice_are_refused(copy):
+    path = copy / "good" / "fold_0" / "predictions.csv"
+    table = pd.read_csv(path, dtype=str)
+    for spoilt, words in (
+        (pd.concat([table, table.head(1)]), "predicts 1 patients twice"),
+        (table.assign(S_1=["", *table["S_1"][1:]]), "is not whole"),
+        (table.assign(risk=["", *table["risk"][1:]]), "is not whole"),
+    ):
+        spoilt.to_csv(path, index=False)
+        with pytest.raises(InputError, match=words):
+            Run(copy).folds("good")
+
+
+def test_names_of_patients_are_text(copy):
+    path = copy / "good" / "fold_0" / "predictions.csv"
+    table = pd.read_csv(path, dtype=str)
+    names = dict(zip(table["patient_id"][:2], ["NA", "007"], strict=True))
+    for file in (path, copy / "outcomes.csv", copy / "splits.csv"):
+        table = pd.read_csv(file, dtype=str)
+        table.assign(patient_id=table["patient_id"].replace(names)).to_csv(file, index=False)
+    assert Run(copy).fold("good", 0).outcome.patients[:2] == ("NA", "007")
+
+
+def test_a_provenance_is_read_as_it_was_written(tmp_path):
+    told = Provenance(name="blca", methods=("a",), failed=(FailedFold("b", 1, "Why."),), optimistic={"a": "b"}, seed=3)
+    write_provenance(tmp_path / "provenance.json", told)
+    assert read_provenance(tmp_path / "provenance.json") == told
+
+
+@pytest.mark.parametrize("content", ["[]", '{"methods": "a"}', '{"seed": "3"}', '{"failed": [{"method": "a"}]}'])
+def test_a_provenance_that_cannot_be_is_refused(content, tmp_path):
+    (tmp_path / "provenance.json").write_text(content)
+    with pytest.raises(InputError, match="provenance.json .*Remove it and run the study again"):
+        read_provenance(tmp_path / "provenance.json")
+
+
+def test_a_run_that_has_not_come_to_its_end_is_refused(copy):
+    assert open_finished(copy).provenance.methods == ("good", "poor")
+    for lacking in ({"methods": []}, {"methods": ["good"], "protocol": ""}):
+        tell(copy, **lacking)
+        with pytest.raises(InputError, match="does not tell methods and protocol"):
+            open_finished(copy)
+    with pytest.raises(InputError, match="There is no run folder"):
+        open_finished(copy / "nowhere")
