@@ -14,7 +14,7 @@ from prognoscope.features.encoders import ENCODERS
 from prognoscope.models.recipe import Recipe
 from prognoscope.models.registry import MODELS
 from prognoscope.study.sections import MethodTraining, changes
-from prognoscope.study.spec import MethodSection, StudySpec, parse_study, plain, read_study
+from prognoscope.study.spec import MethodSection, StudySpec, is_made_by, parse_study, plain, read_study
 from prognoscope.study.study import Study
 from prognoscope.study.study_file import StudyFile
 from prognoscope.study.wording import inner_kinds, keys_of
@@ -398,3 +398,12 @@ def test_gene_groups_can_only_be_left_out_where_there_are_some():
         parse_study(values)
     values["cohort"]["omics"]["min_coverage"] = 0
     assert parse_study(values).cohort.omics.groups is None
+
+
+def test_embeddings_of_a_card_from_before_a_setting_came_in_are_those_of_its_default():
+    told = {"encoder": "stain", "patch_px": 256, "mpp": 0.5, "overlap_px": 0, "min_tissue": 0.5, "weights": None}
+    spec = parse_study(fresh())
+    assert is_made_by(told, spec.features) and is_made_by(plain(spec.features), spec.features)
+    assert not is_made_by(told, parse_study(fresh() | {"features": {"tissue": {"remove_pen": False}}}).features)
+    with pytest.raises(StudyError, match="In the model card: patch_px must be a whole number, not 'wide'"):
+        is_made_by(told | {"patch_px": "wide"}, spec.features)
