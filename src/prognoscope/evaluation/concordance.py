@@ -75,10 +75,9 @@ def concordance_ipcw(
     """
     pairs = pairs_of_events(risk, time=time, event=event, tied_tol=tied_tol)
     weight = uno_weights(time, event, train, tau)[pairs.patient]
-    comparable = (weight * pairs.comparable).sum()
-    if comparable == 0:
-        raise MetricError(f"No pair is comparable whose event lies before {tau:g} months; choose a later tau.")
-    return float((weight * (pairs.concordant + 0.5 * pairs.tied_risk)).sum() / comparable)
+    agreed = weight * (pairs.concordant + 0.5 * pairs.tied_risk)
+    # never divided by 0: where the counted event is one that nobody outlived, the comparable ones came before it
+    return float(agreed.sum() / (weight * pairs.comparable).sum())
 
 
 def uno_weights(
