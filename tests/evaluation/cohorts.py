@@ -1,6 +1,6 @@
 """Made-up patients for the tests of evaluation: any, with ties of every kind, and cohorts whose truth is known."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -67,3 +67,8 @@ def simulated_folds(*, seed: int = 0, noise: float = 1.0, n: int = 150, k: int =
         prediction = Prediction(test.patients, -survival.sum(axis=1), survival)
         folds.append(Fold(number, prediction, test, train, bins))
     return folds
+
+
+def without_events(fold: Fold) -> Fold:
+    """The same fold, everybody censored."""
+    return replace(fold, outcome=replace(fold.outcome, event=np.zeros(len(fold), dtype=bool)))

@@ -113,6 +113,19 @@ def test_the_first_test_time_is_a_time_to_evaluate_at():
         brier_score(np.full((3, 2), 0.5), np.array([0.9, 3.0]), **known)
 
 
+def test_an_event_at_the_time_itself_is_a_case_and_no_control():
+    time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4, dtype=bool)
+    known = {"time": time, "event": event, "train": outcome(time, event)}
+    risk = np.array([4.0, 1.0, 2.0, 3.0])  # the first of the two cases is above both controls, the second below
+    assert cumulative_dynamic_auc(risk, np.array([2.0]), **known).auc == pytest.approx([0.5])
+
+
+def test_one_case_and_one_control_are_enough():
+    time, event = np.array([1.0, 2.0]), np.array([True, True])
+    known = {"time": time, "event": event, "train": outcome(time, event)}
+    assert cumulative_dynamic_auc(np.array([2.0, 1.0]), np.array([1.5]), **known).auc.tolist() == [1]
+
+
 def test_what_is_not_defined_says_why():
     test = outcome([1.0, 3.0, 4.0, 9.0], [False, True, True, False])
     known = {"time": test.time, "event": test.event, "train": test}
@@ -120,6 +133,8 @@ def test_what_is_not_defined_says_why():
         cumulative_dynamic_auc(np.zeros(4), np.array([2.0, 9.0]), **known)
     with pytest.raises(MetricError, match="No event was observed until 2 months"):
         cumulative_dynamic_auc(np.zeros(4), np.array([2.0, 5.0]), **known)
+    with pytest.raises(MetricError, match=r"Risks of shape \(4, 3\) do not fit 2 times"):
+        cumulative_dynamic_auc(np.zeros((4, 3)), np.array([3.0, 5.0]), **known)
     with pytest.raises(MetricError, match="at least two times"):
         integrate(brier_score(np.zeros((4, 1)), np.array([2.0]), **known), np.array([2.0]))
     with pytest.raises(MetricError, match="ascend"):

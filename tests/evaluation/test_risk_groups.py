@@ -72,6 +72,13 @@ def test_hazard_ratio_is_that_of_lifelines(decimals):
     assert (ours.value, ours.low, ours.high) == pytest.approx(theirs.loc["high", columns].tolist(), rel=1e-6)
 
 
+def test_one_event_in_either_group_is_enough_for_a_hazard_ratio():
+    time, event = np.array([1.0, 2.0, 3.0, 4.0]), np.array([True, True, False, False])
+    ratio = hazard_ratio(np.array([True, False, True, False]), time=time, event=event)
+    # one of 2 + 2 at risk dies high, then one of 1 + 2 low: 1 / (1 + r) = r / (r + 2)
+    assert ratio.value == pytest.approx(np.sqrt(2))
+
+
 @given(o=follow_ups(6), seed=st.integers(0, 99))
 def test_hazard_ratio_turns_over_with_the_groups(o, seed):
     high = np.random.default_rng(seed).random(len(o)) < 0.5

@@ -1,26 +1,18 @@
-"""Tables of metrics with intervals, and paired comparisons."""
+"""Tables of metrics with intervals."""
 
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import ttest_1samp
 
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Prediction
 from prognoscope.evaluation import METRICS
 from prognoscope.evaluation.concordance import concordance
-from prognoscope.evaluation.fold import Fold
-from prognoscope.evaluation.paired import compare, corrected_t_test, p_of_draws
 from prognoscope.evaluation.summary import evaluate
 
-from .cohorts import simulated_folds
-
-
-def without_events(fold: Fold) -> Fold:
-    calm = replace(fold.outcome, event=np.zeros(len(fold), dtype=bool))
-    return replace(fold, outcome=calm)
+from .cohorts import simulated_folds, without_events
 
 
 def test_the_table_has_a_row_for_each_metric_and_fold_and_all():
@@ -118,72 +110,6 @@ def test_draws_may_be_left_out():
     table = evaluate(simulated_folds(), metrics=["c_index"], draws=0)
     assert table["low"].isna().all()
     assert table["value"].notna().all()
-
-
-@pytest.mark.parametrize("metric", ["c_index", "c_index_ipcw", "integrated_brier", "auc"])
-def test_comparing_the_other_way_round_mirrors_everything(metric):
-    a, b = simulated_folds(noise=0.5), simulated_folds(noise=1.5, seed=5)
-    ahead, back = compare(a, b, metric=metric, draws=300), compare(b, a, metric=metric, draws=300)
-    assert ahead.difference == pytest.approx(-back.difference)
-    assert (ahead.low, ahead.high) == pytest.approx((-back.high, -back.low))
-    assert (ahead.p_bootstrap, ahead.p_t) == pytest.approx((back.p_bootstrap, back.p_t))
-    assert ahead.low < ahead.difference < ahead.high
-    assert (ahead.difference > 0) == METRICS[metric].higher_is_better
-
-
-def test_the_difference_is_that_of_the_means():
-    a, b = simulated_folds(noise=0.5), simulated_folds(noise=2.0, seed=3)
-    means = [evaluate(folds, metrics=["c_index"], draws=0).query("fold == 'all'")["value"].item() for folds in (a, b)]
-    result = compare(a, b, draws=100)
-    assert result.difference == pytest.approx(means[0] - means[1])
-    assert result.p_bootstrap < 0.05
-
-
-def test_a_method_does_not_differ_from_itself():
-    folds = simulated_folds()
-    result = compare(folds, folds, draws=100)
-    assert (result.difference, result.low, result.high, result.p_bootstrap, result.p_t) == (0, 0, 0, 1, 1)
-
-
-def test_patients_in_another_order_are_put_in_order():
-    a, b = simulated_folds(noise=0.5), simulated_folds(noise=2.0, seed=3)
-    mixed = [fold.take(np.random.default_rng(0).permutation(len(fold))) for fold in b][::-1]
-    assert compare(a, mixed, draws=100) == compare(a, b, draws=100)
-
-
-def test_other_folds_patients_or_outcomes_are_refused():
-    a, b = simulated_folds(), simulated_folds(seed=3)
-    with pytest.raises(MetricError, match="Only one of the two methods has fold 4"):
-        compare(a, b[:4])
-    with pytest.raises(MetricError, match="Fold 0 has other patients"):
-        compare(a, [b[0].take(np.arange(29)), *b[1:]])
-    with pytest.raises(MetricError, match="Fold 0: the outcome differs"):
-        compare(a, [without_events(b[0]), *b[1:]])
-    with pytest.raises(MetricError, match="d_calibration_p has no mean over folds"):
-        compare(a, b, metric="d_calibration_p")
-
-
-def test_equal_methods_are_told_apart_one_in_twenty_times():
-    apart = [
-        compare(*(simulated_folds(truth_seed=run, seed=seed, noise=1.0) for seed in (1, 2)), draws=200)
-        for run in range(100)
-    ]
-    assert np.mean([result.p_bootstrap < 0.05 for result in apart]) <= 0.13
-    assert np.mean([result.p_t < 0.05 for result in apart]) <= 0.13
-
-
-def test_the_t_test_is_students_but_for_its_variance():
-    differences = np.array([0.02, 0.05, -0.01, 0.03, 0.04])
-    assert corrected_t_test(differences, test_to_train=0.0) == pytest.approx(ttest_1samp(differences, 0).pvalue)
-    assert corrected_t_test(differences, test_to_train=0.25) > corrected_t_test(differences, test_to_train=0.0)
-    assert np.isnan(corrected_t_test(differences[:1], test_to_train=0.25))
-    assert corrected_t_test(np.full(5, 0.1), test_to_train=0.25) == 0.0
-
-
-def test_p_of_draws_by_hand():
-    assert p_of_draws(np.array([0.1, 0.2, 0.3, -0.1])) == pytest.approx(2 * 2 / 5)
-    assert p_of_draws(np.ones(999)) == pytest.approx(2 / 1000)
-    assert np.isnan(p_of_draws(np.full(3, np.nan)))
 
 
 def test_patients_held_out_twice_are_noted():
