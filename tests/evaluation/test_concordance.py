@@ -149,6 +149,14 @@ def test_uno_without_censoring_is_harrell():
     assert concordance_ipcw(risk, **known, train=everybody) == pytest.approx(concordance(risk, **known).value)
 
 
+def test_an_event_at_tau_itself_does_not_count():
+    everybody = outcome([1.0, 2.0, 3.0], [True] * 3)
+    known = {"time": everybody.time, "event": everybody.event, "train": everybody}
+    risk = np.array([0.0, 2.0, 1.0])  # the first event is below both of its pairs, the second above its one
+    assert concordance_ipcw(risk, **known, tau=2.0) == 0
+    assert concordance_ipcw(risk, **known, tau=2.5) == pytest.approx(1 / 3)
+
+
 def test_uno_says_why_it_is_not_defined():
     train = outcome([1.0, 2.0, 5.0], [True, False, True])
     time, event = np.array([1.0, 6.0, 7.0]), np.array([True, True, False])
