@@ -7,6 +7,8 @@ WORKERS ?= 2
 
 # One thread a process: several torch threads on a few busy cores are many times slower on small steps.
 export OMP_NUM_THREADS := 1
+# Tests start many processes, and each would compile the package anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint types docs clean
 demo: $(READY)

@@ -153,7 +153,7 @@ def test_epochs_are_told_of_other_processes_too(toy_jobs):
     )
     assert all(failure is None for _, failure in done)
     assert ("abmil", 0, 0) in told
-    epochs = [n for name, n, of in told if name == "abmil" and of == 2000]
+    epochs = [n for name, n, of in told if name == "abmil" and of == 400]
     assert epochs and epochs == sorted(epochs)
     assert not [path for job in toy_jobs for path in job.files.folder.iterdir() if path.suffix == ".txt"]
 
@@ -161,7 +161,7 @@ def test_epochs_are_told_of_other_processes_too(toy_jobs):
 @pytest.fixture
 def toy_jobs(tmp_path):
     toy = make_toy(tmp_path)
-    return [toy.job(tmp_path / "abmil", "abmil", recipe={"epochs": 2000}), toy.job(tmp_path / "coxph", "coxph")]
+    return [toy.job(tmp_path / "abmil", "abmil", recipe={"epochs": 400}), toy.job(tmp_path / "coxph", "coxph")]
 
 
 @pytest.mark.parametrize(

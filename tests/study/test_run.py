@@ -104,7 +104,7 @@ def test_a_run_killed_at_random_moments_continues_to_the_same_bytes(simulated, t
     command = [sys.executable, "-m", "prognoscope.cli", "run", str(simulated / "study.yaml")]
     command += ["--out", str(tmp_path / "killed"), *(each for s in settings for each in ("--set", s))]
     moments, kills, hits = random.Random(0), 0, 0
-    while kills < 10:
+    while kills < 5:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
         deadline = time.monotonic() + 60
         while not (tmp_path / "killed" / "study.yaml").exists() and time.monotonic() < deadline:
@@ -120,7 +120,7 @@ def test_a_run_killed_at_random_moments_continues_to_the_same_bytes(simulated, t
         process.wait()
         process.stderr.close()
         kills += 1
-    assert hits >= 3  # the others ended before their moment, and were begun anew
+    assert hits >= 2  # the others ended before their moment, and were begun anew
     subprocess.run(command, check=True, capture_output=True)
     assert contents(tmp_path / "killed") == contents(whole)
 
