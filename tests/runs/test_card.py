@@ -24,12 +24,17 @@ def test_a_card_is_read_as_it_was_written(tmp_path):
     assert json.loads((tmp_path / "model.json").read_text())["version"] == VERSION
 
 
-@given(st.lists(st.floats(0.1, 500), min_size=1, max_size=6, unique=True), st.booleans())
+@given(st.lists(st.floats(0.1, 500), min_size=0, max_size=6, unique=True), st.booleans())
 def test_time_bins_survive_the_card(inner, is_closed):
     ends = (0.0, 600.0) if is_closed else (-np.inf, np.inf)
     bins = TimeBins(np.array([ends[0], *sorted(inner), ends[1]]))
     edges = json.loads(json.dumps(edges_of(bins)))
     assert replace(CARD, bins=tuple(edges)).time_bins.edges.tolist() == bins.edges.tolist()
+
+
+def test_one_bin_is_enough(tmp_path):
+    write_card(tmp_path / "model.json", replace(CARD, bins=(None, None)))
+    assert read_card(tmp_path / "model.json").time_bins.edges.tolist() == [-np.inf, np.inf]
 
 
 def test_a_card_from_before_there_were_versions_is_read(tmp_path):
@@ -45,6 +50,8 @@ def test_a_card_from_before_there_were_versions_is_read(tmp_path):
     ("spoil", "sentence"),
     [
         (lambda card: card | {"version": 99}, "is a card of version 99, this program reads up to 2. Update it"),
+        (lambda card: card | {"version": VERSION + 1}, f"is a card of version {VERSION + 1}"),
+        (lambda card: card | {"version": 0}, "is a card of version 0"),
         (lambda card: card | {"bins": [1.0]}, "tells no time bins. Remove its folder and run the study again"),
         (lambda card: card | {"bins": [None, "x", None]}, "tells no time bins"),
         (lambda card: [card], "is not the card of a model"),
