@@ -11,9 +11,10 @@ from benchmarks.data import BINS, DIM, GENES, SIZES
 from prognoscope.cohort.dataset import PatientDataset
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.creation import create_model
-from prognoscope.training.loop import losses_of, train_epoch
+from prognoscope.training.loop import train_epoch
 from prognoscope.training.optimizer import make_optimizer, set_learning_rate
 from prognoscope.training.spec import TrainingSpec, autocast
+from prognoscope.training.step import losses_of
 
 
 def our_loop(
@@ -42,7 +43,7 @@ def our_step(name: str, data: PatientDataset, device: str, precision: str) -> Ca
     def run() -> None:
         with autocast(spec):
             output = model(batch.inputs)
-        sum(losses_of(model, output, batch, model.profile.recipe).values()).sum().backward()
+        sum(losses_of(model, output, batch.target, model.profile.recipe).values()).sum().backward()
 
     return run
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from prognoscope.core.bags import Bag, Bags
-from prognoscope.core.batch import Batch, Inputs, Target
+from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
@@ -19,7 +19,7 @@ from prognoscope.models.mcti.names import place
 from prognoscope.models.mcti.paper import MCTIPaper
 from prognoscope.models.recipe import Recipe
 from prognoscope.models.registry import card_of
-from prognoscope.training.loop import losses_of
+from prognoscope.training.step import losses_of
 
 from .mcti_patients import batch_of, gradients, loss_of
 
@@ -262,9 +262,9 @@ def test_without_tga_censored_patients_weigh_less_in_both_survival_heads():
         output = model(inputs)
     same = replace(output, details=output.details | {"auxiliary_logits": output.logits})
     recipe = Recipe(nll_alpha=0.4)
-    losses = losses_of(model, same, Batch(("a", "b"), inputs, target), recipe)
+    losses = losses_of(model, same, target, recipe)
     assert torch.equal(losses["survival"], losses["auxiliary_survival"])
-    plain = losses_of(model, same, Batch(("a", "b"), inputs, target), Recipe())
+    plain = losses_of(model, same, target, Recipe())
     assert not torch.equal(losses["auxiliary_survival"], plain["auxiliary_survival"])
 
 

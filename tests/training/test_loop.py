@@ -13,10 +13,11 @@ from prognoscope.core.batch import Target
 from prognoscope.core.errors import InputError, MetricError, ModelError, TrainingError
 from prognoscope.models.abmil.network import ABMIL
 from prognoscope.models.recipe import Recipe
-from prognoscope.training.loop import draw_patients, fit, plan_passes, train_epoch
+from prognoscope.training.loop import draw_patients, fit, train_epoch
 from prognoscope.training.optimizer import learning_rate, make_optimizer
 from prognoscope.training.predict import predict
 from prognoscope.training.spec import TrainingSpec
+from prognoscope.training.step import plan_steps
 from tests.training.toys import c_index, weights
 
 SGD = {"optimizer": "sgd", "learning_rate": 1e-2, "weight_decay": 1e-2}
@@ -107,12 +108,23 @@ def test_the_gradient_of_a_step_does_not_depend_on_its_passes(toy):
     patients_per_step=st.integers(1, 9),
     most=st.integers(1, 60),
 )
-def test_passes_hold_every_patient_once_and_end_every_step(lengths, patients_per_step, most):
-    plan = plan_passes(lengths, patients_per_step, most)
-    assert [i for each in plan for i in each.places] == list(range(len(lengths)))
-    assert sum(each.ends_step for each in plan) == math.ceil(len(lengths) / patients_per_step)
-    assert all(len(each.places) == 1 or sum(lengths[i] for i in each.places) <= most for each in plan)
-    assert sum(len(each.places) / each.step_size for each in plan) == pytest.approx(sum(p.ends_step for p in plan))
+def test_steps_hold_every_patient_once_and_passes_no_more_patches_than_they_may(lengths, patients_per_step, most):
+    steps = plan_steps(lengths, patients_per_step, most)
+    assert [place for step in steps for each in step.passes for place in each] == list(range(len(lengths)))
+    assert [step.size for step in steps[:-1]] == [patients_per_step] * (len(steps) - 1)
+    assert 1 <= steps[-1].size <= patients_per_step
+    passes = [each for step in steps for each in step.passes]
+    assert all(len(each) == 1 or sum(lengths[place] for place in each) <= most for each in passes)
+
+
+@given(n=st.integers(1, 30), patients_per_step=st.integers(2, 9))
+def test_a_patient_who_would_be_alone_in_the_last_step_joins_the_step_before(n, patients_per_step):
+    apart = [step.size for step in plan_steps([1] * n, patients_per_step, 5)]
+    together = [step.size for step in plan_steps([1] * n, patients_per_step, 5, join_last=True)]
+    if n > 1 and apart[-1] == 1:
+        assert together == [*apart[:-2], patients_per_step + 1]
+    else:
+        assert together == apart
 
 
 def target_of(bins, events) -> Target:

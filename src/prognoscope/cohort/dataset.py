@@ -120,19 +120,26 @@ def prepared_dataset(
 
 
 def loaded_ahead(
-    dataset: PatientDataset, parts: Sequence[Sequence[int]], device: str, draw: PatchDraw | None = None
+    dataset: PatientDataset,
+    parts: Sequence[Sequence[int]],
+    device: str,
+    draw: PatchDraw | None = None,
+    firsts: Sequence[int] | None = None,
 ) -> Generator[Batch, None, None]:
     """The batch of each part, on the device; the next one is read while the caller computes.
 
     An error of reading is raised where its batch is asked for. Closing the generator ends its thread.
+
+    Args:
+        firsts: The place in the epoch of the first patient of each part, where one does not follow the other.
     """
-    firsts = [0, *accumulate(map(len, parts))]  # how many go before each part
+    firsts = firsts or [0, *accumulate(map(len, parts))]  # how many go before each part
     if dataset.embeddings is None or dataset.resident is not None:  # nothing to read that would be worth a thread
         yield from (dataset.batch(part, device, draw, first) for part, first in zip(parts, firsts, strict=False))
         return
     loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
     try:
-        coming = [loader.submit(dataset.batch, part, device, draw) for part in parts[:1]]
+        coming = [loader.submit(dataset.batch, part, device, draw, firsts[0]) for part in parts[:1]]
         for following in range(1, len(parts) + 1):
             batch = coming.pop().result()
             if following < len(parts):

@@ -142,6 +142,20 @@ def check_splits(splits: Sequence[Split], outcome: Outcome) -> None:
         tested.update(dict.fromkeys(split.test, split.fold))
 
 
+def check_comparable(outcome: Outcome, part: str) -> None:
+    """Hold a part to what a loss asks of it that compares patients.
+
+    Raises:
+        CohortError: Nobody was followed as long as anybody else who had an event.
+    """
+    deaths = np.sort(outcome.time[outcome.event])
+    if not len(deaths) or (outcome.time >= deaths[0]).sum() < 2:
+        raise CohortError(
+            f"No two of the {len(outcome)} {part} patients can be compared: nobody was followed as long as another who "
+            f"had an event. Make the {part} part larger, or take a method whose loss does not compare patients."
+        )
+
+
 def account_of_splits(cohort: Cohort, splits: Sequence[Split]) -> Account:
     """The cohort's account with a step a fold, and one that names the patients who are never tested."""
     tested = {p for split in splits for p in split.test}

@@ -1,5 +1,6 @@
 """What goes into a model, what it is taught, and what comes out, for P patients at once (torch)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -65,6 +66,19 @@ class Target:
     def split(self) -> list["Target"]:
         """Every patient alone."""
         return [self.take(slice(i, i + 1)) for i in range(len(self))]
+
+    @staticmethod
+    def joined(parts: "Sequence[Target]") -> "Target":
+        """The patients of several targets of one data set, one after another."""
+
+        def all_of(each: Sequence[Tensor | None]) -> Tensor | None:
+            given = [value for value in each if value is not None]
+            return torch.cat(given) if given else None
+
+        bin, event, time = (torch.cat([getattr(part, name) for part in parts]) for name in ("bin", "event", "time"))
+        omics = tuple(torch.cat(groups) for groups in zip(*(part.omics for part in parts), strict=True))
+        subtype, patient = (all_of([getattr(part, name) for part in parts]) for name in ("subtype", "patient"))
+        return Target(bin, event, time, subtype, omics, patient)
 
     def to(self, device: torch.device | str, **kwargs) -> "Target":
         """The same target on a device."""

@@ -1,6 +1,7 @@
 """What every model owes its callers."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -12,6 +13,15 @@ from prognoscope.models.card import Card
 from prognoscope.models.profile import Profile
 
 RECONSTRUCTION = "reconstruction_"  # and a gene group's number: the detail of an output that tells its genes, (P, G)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a network makes of P patients each by themselves, before any meets another."""
+
+    vector: Float[Tensor, "P _"]
+    attention: dict[str, Tensor] = field(default_factory=dict)
+    details: dict[str, Tensor] = field(default_factory=dict)
 
 
 class SurvivalModel(nn.Module):
@@ -31,6 +41,20 @@ class SurvivalModel(nn.Module):
     def forward(self, inputs: Inputs) -> Output:
         """Predict P patients."""
         raise TypeError(f"{type(self).__name__} does not say how to predict.")
+
+    def read(self, inputs: Inputs) -> Reading:
+        """The part of `forward` in which no patient meets another; of a method whose profile mixes patients."""
+        raise TypeError(f"{type(self).__name__} does not mix patients.")
+
+    def judge(self, vector: Float[Tensor, "P _"]) -> Output:
+        """The rest of `forward`. In training it gets all patients of a step, and losses see nothing but its output."""
+        raise TypeError(f"{type(self).__name__} does not mix patients.")
+
+    def concluded(self, reading: Reading) -> Output:
+        """What `judge` says of what was read, and what was read beside it; `forward` of `read`."""
+        output = self.judge(reading.vector)
+        details = {**reading.details, **output.details}
+        return replace(output, attention={**reading.attention, **output.attention}, details=details)
 
     def learn_from(self, teacher: "SurvivalModel") -> None:
         """Keep a trained teacher for `before_training`, outside of parameters and buffers; it is frozen."""

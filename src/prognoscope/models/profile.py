@@ -16,6 +16,8 @@ class Profile:
     learns_from: frozenset[str] = frozenset()  # what it trains on besides: also "subtype"
     recipe: Recipe | None = field(default_factory=Recipe)  # None: `fit` solves it at once, there are no gradient steps
     learning_rate_factors: Mapping[str, float] = field(default_factory=dict)  # parameter name prefix -> factor
+    mixes_patients: bool = False  # in training, patients of a step meet in it: see `SurvivalModel.read` and `judge`
+    compares_patients: bool = False  # its survival loss, Cox's, compares the patients of a step; it then mixes them
     keeps_patches: bool = False  # it keeps something of every patch of a training bag, by its place
     gene_selection: GeneSelection | None = None  # genes chosen from a fold's training patients; None: all
     teacher: tuple[str, Mapping[str, object]] | None = None  # a method and its options, trained first and learned from

@@ -15,8 +15,8 @@ from prognoscope.omics.groups import assign_columns
 from prognoscope.study.method_groups import GROUPS
 from prognoscope.study.sections import changes
 from prognoscope.study.spec import MethodSection
-from prognoscope.training.loop import check_draw
 from prognoscope.training.optimizer import check_parts
+from prognoscope.training.step import check_recipe
 
 CURES = {
     "bag": "Give cohort.slides or cohort.features in the study file",
@@ -142,7 +142,7 @@ def _try_recipe(model: SurvivalModel, method: MethodSection, recipe: Recipe, cha
     try:
         settled = replace(recipe, **changed)
         check_parts(model, settled)  # making the optimiser itself would load torch's compiler, for seconds
-        check_draw(model, settled)
+        check_recipe(model, settled)
     except ModelError as cause:
         raise ModelError(f"{method.title}: {cause}") from cause
 

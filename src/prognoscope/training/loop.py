@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, fingerprint, loaded_ahead
+from prognoscope.cohort.dataset import PatientDataset, fingerprint, loaded_ahead
 from prognoscope.cohort.patch_draw import PatchDraw
-from prognoscope.core.batch import Batch, Output, Target
+from prognoscope.cohort.splits import check_comparable
+from prognoscope.core.batch import Target
 from prognoscope.core.errors import MetricError, ModelError, TrainingError, some
 from prognoscope.core.files import digest
 from prognoscope.core.memory import freed_memory_kept
@@ -27,9 +27,11 @@ from prognoscope.training.checkpoint import load_state, save_state
 from prognoscope.training.optimizer import finish_gradients, learning_rate, make_optimizer, set_learning_rate
 from prognoscope.training.predict import predict
 from prognoscope.training.progress import RULES, EpochRow, Progress
-from prognoscope.training.spec import TrainingSpec, autocast, fixed_threads
+from prognoscope.training.spec import TrainingSpec, fixed_threads
+from prognoscope.training.step import added, check_recipe, learn, plan_steps, reading_order
 
 Metric = Callable[..., float]  # metric(risk, time=..., event=...)
+STILL = 1e-12  # how far, relative to their size, losses of a training may lie apart that stands still
 CURE = "Lower training.learning_rate, or check the embeddings and genes for extreme values."
 
 
@@ -62,8 +64,10 @@ def fit(
         The history, one row an epoch, and the chosen epoch.
 
     Raises:
-        TrainingError: A loss or a weight is not a finite number, or the rule cannot rank epochs by the patients given.
-        ModelError: The recipe draws patches for a method that keeps something of each.
+        TrainingError: A loss or a weight is not a finite number, a loss stays what it was, or the rule cannot rank
+            epochs by the patients given.
+        ModelError: By this recipe the method cannot learn.
+        CohortError: There is nobody to compare, for a method whose loss compares patients.
     """
     if not len(train):
         raise TrainingError("There are no patients to train on.")
@@ -71,8 +75,12 @@ def fit(
     if recipe is None:
         raise TrainingError(f"{type(model).__name__} is solved at once by its own `fit`, not by gradient steps.")
     parts = {"validation": validation, "test": test}
+    check_recipe(model, recipe)
     _check_rule(spec.choose, parts, metric)
-    check_draw(model, recipe)
+    if model.profile.compares_patients:
+        check_comparable(train.outcome, "training")
+        if spec.choose == "validation_loss" and validation is not None:
+            check_comparable(validation.outcome, "validation")
     key = _key(model, recipe, spec, [train, validation, test], about) if state_file is not None else ""
     model.before_training(train.target, lambda rows: train.batch(rows).inputs)
     train = train.near(spec.device)
@@ -95,6 +103,7 @@ def fit(
                 saved_at = time.monotonic()
             if on_epoch is not None:
                 on_epoch(progress.epoch, recipe.epochs)
+    _check_learned(progress, recipe)
     model.load_state_dict(progress.best_weights)
     model.eval()
     return progress
@@ -120,70 +129,28 @@ def train_epoch(
     lengths = [train.lengths[i] for i in order]
     if draw is not None:
         lengths = [draw.count(place, length) for place, length in enumerate(lengths)]
-    passes = plan_passes(lengths, recipe.patients_per_step, spec.most_patches)
+    steps = plan_steps(lengths, recipe.patients_per_step, spec.most_patches, join_last=model.profile.compares_patients)
     losses: dict[str, list[Tensor]] = {}
-    memories: dict[str, list[Tensor]] = {}
     model.train()
-    batches = loaded_ahead(train, [[order[place] for place in each.places] for each in passes], spec.device, draw)
+    passes = reading_order(model, steps)
+    parts = [[order[place] for place in each] for each in passes]
+    batches = loaded_ahead(train, parts, spec.device, draw, [each[0] for each in passes])
     devices = [torch.device(spec.device)] if spec.is_on_gpu else []
     with closing(batches), torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(seed.generate_state(1)[0]))
-        for batch, this in zip(batches, passes, strict=True):
-            with autocast(spec):
-                output = model(batch.inputs)
-            each = losses_of(model, output, batch, recipe)
-            (_added(each).sum() / this.step_size).backward()
+        for step in steps:
+            each, kept = learn(model, step, batches, recipe, spec)
             for name, loss in each.items():
-                losses.setdefault(name, []).append(loss.detach())
-            for name, kept in model.to_remember(output, batch.target).items():
-                memories.setdefault(name, []).append(kept)
-            if this.ends_step:
-                finish_gradients(model, recipe)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-                if memories:
-                    model.remember({name: torch.cat(parts) for name, parts in memories.items()})
-                    memories = {}
+                losses.setdefault(name, []).append(loss)
+            finish_gradients(model, recipe)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if kept:
+                model.remember(kept)
     per_patient = {name: torch.cat(parts).double().cpu() for name, parts in losses.items()}  # the one wait of an epoch
     _check_finite(model, per_patient, [train.patients[i] for i in order], epoch)
     means = {name: float(values.mean()) for name, values in per_patient.items()}
     return {"train_loss": sum(means.values())} | {f"train_{name}": mean for name, mean in means.items()}
-
-
-class Pass(NamedTuple):
-    """Patients who go through the model at once: a step, or a part of one."""
-
-    places: list[int]  # in the epoch's order
-    step_size: int  # patients of the whole step
-    ends_step: bool
-
-
-def plan_passes(lengths: Sequence[int], patients_per_step: int, most: int) -> list[Pass]:
-    """The passes of an epoch, none of more than `most` patches, unless one patient has them.
-
-    Args:
-        lengths: Patches of the patient at each place of the epoch's order.
-    """
-    plan = []
-    for start in range(0, len(lengths), patients_per_step):
-        step = range(start, min(start + patients_per_step, len(lengths)))
-        parts = list(cut_into_passes(step, lengths, most))
-        plan += [Pass(part, len(step), i == len(parts)) for i, part in enumerate(parts, start=1)]
-    return plan
-
-
-def losses_of(model: SurvivalModel, output: Output, batch: Batch, recipe: Recipe) -> dict[str, Tensor]:
-    """Every loss of the batch, per patient (P,), by name."""
-    survival = model.survival_loss(output, batch.target, alpha=recipe.nll_alpha)
-    return {"survival": survival, **model.extra_losses(output, batch.target, alpha=recipe.nll_alpha)}
-
-
-def _added(losses: dict[str, Tensor]) -> Tensor:
-    """The whole loss of each patient (P,)."""
-    first, *others = losses.values()
-    for each in others:
-        first = first + each
-    return first
 
 
 def draw_patients(target: Target, sampler: str, generator: np.random.Generator) -> list[int]:
@@ -215,19 +182,6 @@ def _measure(
     return row
 
 
-def check_draw(model: SurvivalModel, recipe: Recipe) -> None:
-    """Refuse a recipe that draws patches for a method that keeps something of each.
-
-    Raises:
-        ModelError: It does.
-    """
-    if recipe.patch_draw is not None and model.profile.keeps_patches:
-        raise ModelError(
-            f"{type(model).__name__} keeps something of every patch of its training bags, so patch_draw cannot draw "
-            "some of them anew each epoch; set patch_draw to all."
-        )
-
-
 def _check_rule(rule: str, parts: dict[str, PatientDataset | None], metric: Metric | None) -> None:
     """Refuse before the first epoch what would leave all epochs unranked."""
     if RULES[rule] is None:
@@ -249,8 +203,22 @@ def _check_rule(rule: str, parts: dict[str, PatientDataset | None], metric: Metr
         ) from cause
 
 
+def _check_learned(progress: Progress, recipe: Recipe) -> None:
+    """Refuse a training that changed nothing: a loss that stays what it was, digit by digit, tells no epochs apart."""
+    epochs, rate = len(progress.history), recipe.learning_rate
+    for part in ("train", "validation"):
+        losses = [row[f"{part}_loss"] for row in progress.history if f"{part}_loss" in row]
+        is_still = bool(losses) and max(losses) - min(losses) <= STILL * max(map(abs, losses))
+        if is_still and (epochs > 1 or losses == [0.0]):
+            raise TrainingError(
+                f"The {part.replace('train', 'training')} loss was {losses[0]:g} in every one of {epochs} epochs, so "
+                f"nothing was learned. Look at training.learning_rate, {rate:g}, and learning_rate_factors: a rate too "
+                "small moves no weight, one too large moves them to where the loss is flat."
+            )
+
+
 def _check_finite(model: SurvivalModel, losses: dict[str, Tensor], patients: Sequence[str], epoch: int) -> None:
-    bad = ~torch.isfinite(_added(losses))
+    bad = ~torch.isfinite(added(losses))
     if bad.any():
         first = patients[int(bad.nonzero()[0])]
         raise TrainingError(

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from prognoscope.cohort.dataset import PatientDataset, cut_into_passes, loaded_ahead
+from prognoscope.core.batch import Output
 from prognoscope.core.errors import InputError, ModelError, some
 from prognoscope.core.outcome import Prediction
 from prognoscope.models.base import RECONSTRUCTION, SurvivalModel
@@ -41,7 +42,9 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, spec: TrainingSpec
     if not len(dataset):
         raise InputError("There are no patients to predict.")
     passes = list(cut_into_passes(range(len(dataset)), dataset.lengths, spec.most_patches, MOST_PATIENTS))
-    said: list[tuple[Tensor, Tensor, Tensor]] = []
+    said: list[tuple[Tensor, Tensor]] = []
+    losses: list[Tensor] = []
+    compared: list[Output] = []  # whose loss is of everybody at once, however many go through the model together
     subtypes: list[Tensor] = []
     told: dict[int, list[Tensor]] = {}
     was_training = model.training
@@ -51,15 +54,21 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, spec: TrainingSpec
         for batch in batches:
             with autocast(spec):
                 output = model(batch.inputs)
-            loss = model.survival_loss(output, batch.target, alpha=alpha)
-            said.append((output.risk, output.survival, loss))
+            said.append((output.risk, output.survival))
+            if model.profile.compares_patients:
+                compared.append(Output(output.logits, output.log_hazard_ratio))
+            else:
+                losses.append(model.survival_loss(output, batch.target, alpha=alpha))
             if output.subtype_logits is not None:
                 subtypes.append(output.subtype_logits.float().softmax(dim=1))
             for name, genes in output.details.items():
                 if name.startswith(RECONSTRUCTION):
                     told.setdefault(int(name.removeprefix(RECONSTRUCTION)), []).append(genes)
+        if compared:
+            everybody = dataset.target.to(spec.device)
+            losses.append(model.survival_loss(_joined(compared), everybody, alpha=alpha))
     model.train(was_training)
-    risk, survival, loss = (_gathered(parts) for parts in zip(*said, strict=True))
+    risk, survival, loss = (_gathered(parts) for parts in (*zip(*said, strict=True), losses))
     if bad := [patient for patient, value in zip(dataset.patients, risk, strict=True) if not np.isfinite(value)]:
         raise ModelError(
             f"The risk of {len(bad)} of {len(dataset)} patients is not a finite number: {some(bad)}. "
@@ -68,6 +77,11 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, spec: TrainingSpec
     genes = {group: _gathered(parts) for group, parts in told.items()}
     prediction = Prediction(dataset.patients, risk, survival)
     return Predicted(prediction, float(loss.mean()), _gathered(subtypes) if subtypes else None, genes)
+
+
+def _joined(outputs: Sequence[Output]) -> Output:
+    ratios = [each.log_hazard_ratio for each in outputs if each.log_hazard_ratio is not None]
+    return Output(torch.cat([each.logits for each in outputs]), torch.cat(ratios) if ratios else None)
 
 
 def _gathered(parts: Sequence[Tensor]) -> Float[np.ndarray, "P *rest"]:

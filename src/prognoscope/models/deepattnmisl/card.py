@@ -20,9 +20,10 @@ ORIGINAL = Recipe(
 
 
 def profile(options: Mapping[str, Any]) -> Profile:
-    """The original has a recipe of its own."""
-    recipe = ORIGINAL if options.get("variant") == "original" else Recipe()
-    return Profile(needs=frozenset({"bag"}), recipe=recipe)
+    """The original has a recipe of its own, and Cox's loss, which compares the patients of a step."""
+    if options.get("variant") != "original":
+        return Profile(needs=frozenset({"bag"}))
+    return Profile(needs=frozenset({"bag"}), recipe=ORIGINAL, mixes_patients=True, compares_patients=True)
 
 
 CARD = Card(

@@ -15,7 +15,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import cox_loss
-from prognoscope.models.base import SurvivalModel
+from prognoscope.models.base import Reading, SurvivalModel
 from prognoscope.models.deepattnmisl.card import CARD
 from prognoscope.models.deepattnmisl.variants import check_counts, settled
 from prognoscope.models.layers.attention import GatedAttention
@@ -110,8 +110,22 @@ class DeepAttnMISL(SurvivalModel):
         self.is_told_centres = centres is not None and not centres.isnan().any()
 
     def forward(self, inputs: Inputs) -> Output:
+        return self.concluded(self.read(inputs))
+
+    def predict(self, inputs: Inputs, cluster: Int[Tensor, " T"]) -> Output:
+        """The prediction for patches of these phenotypes."""
+        return self.concluded(self.pool(inputs, cluster))
+
+    def read(self, inputs: Inputs) -> Reading:
+        """The phenotypes' vectors, pooled."""
         inputs.bags.need_patches("deepattnmisl")
-        return self.predict(inputs, self.cluster(inputs.bags))
+        return self.pool(inputs, self.cluster(inputs.bags))
+
+    def judge(self, vector: Float[Tensor, "P H"]) -> Output:
+        predicted = self.head(self.narrow(vector))
+        if not self.is_original:
+            return Output(predicted)
+        return Output(self.baseline(predicted[:, 0]), predicted[:, 0])
 
     @torch.no_grad()
     def cluster(self, bags: Bags) -> Int[Tensor, " T"]:
@@ -129,8 +143,8 @@ class DeepAttnMISL(SurvivalModel):
             )
         return squared_distances(_as_one(bags.values), self.centres[None]).min(dim=0).indices
 
-    def predict(self, inputs: Inputs, cluster: Int[Tensor, " T"]) -> Output:
-        """The prediction for patches of these phenotypes."""
+    def pool(self, inputs: Inputs, cluster: Int[Tensor, " T"]) -> Reading:
+        """The same for patches of these phenotypes."""
         bags, n, k = inputs.bags, len(inputs.bags), self.num_clusters
         place = cluster * n + bags.owner  # phenotype by phenotype, patient by patient in each
         sizes = torch.bincount(place, minlength=k * n).cpu()  # the one wait for a device
@@ -150,10 +164,7 @@ class DeepAttnMISL(SurvivalModel):
             "clusters": clusters,
             "embedding": embedding,
         }
-        predicted = self.head(self.narrow(embedding))
-        if not self.is_original:
-            return Output(predicted, attention=attention, details=details)
-        return Output(self.baseline(predicted[:, 0]), predicted[:, 0], attention=attention, details=details)
+        return Reading(embedding, attention, details)
 
     def _means(
         self, values: Float[Tensor, "T D"], order: Int[Tensor, " T"], sizes: Int[Tensor, "K P"]

@@ -1,15 +1,23 @@
 """The card of GPDBN: its paper, its recipe, where our default departs, what was found wrong."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from prognoscope.models.card import Ablation, Card
 from prognoscope.models.profile import Profile
+
+
+def profile(options: Mapping[str, Any]) -> Profile:
+    """Cox's loss compares the patients of a step."""
+    is_cox = options.get("head") == "cox"
+    return Profile(needs=frozenset({"bag", "omics"}), mixes_patients=is_cox, compares_patients=is_cox)
+
 
 CARD = Card(
     paper="Wang et al., GPDBN: deep bilinear network integrating both genomic data and pathological images for breast "
     "cancer prognosis prediction, Bioinformatics 2021",
     parameters=1_611_077,
-    profile=Profile(
-        needs=frozenset({"bag", "omics"}),
-    ),
+    profile=profile,
     departures=(
         "The method reads one vector of 32 selected features a modality. Papers that compare with it do not say how a "
         "bag became one; ours pools patches by gated attention, encodes all genes by a self-normalising network, and "

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import ModelError
+from prognoscope.models.base import Reading
 from prognoscope.models.gpdbn.card import CARD
 from prognoscope.models.layers.flat_genes import FlatGenes
 from prognoscope.models.layers.squashed_head import HEADS, SquashedHead, SquashedModel
@@ -72,7 +73,7 @@ class GPDBN(SquashedModel):
         dropout: float | Sequence[float] = 0.1,
         adapter_dropout: float = 0.25,
     ):
-        super().__init__()
+        super().__init__(head=head)
         check_choices("gpdbn", {"head": head, "pooling": pooling, "inputs": inputs, "variant": variant}, CHOICES)
         if any(width < 1 for width in encoder_widths):
             raise ModelError(f"gpdbn's encoder needs widths of at least 1, not {tuple(encoder_widths)}.")
@@ -97,9 +98,15 @@ class GPDBN(SquashedModel):
         )
         self.head = SquashedHead(dims[-1], n_bins, head, one_more_event=variant == "released")
 
-    def forward(self, inputs: Inputs) -> Output:
+    def read(self, inputs: Inputs) -> Reading:
+        """Both vectors and what their products are squeezed to, side by side."""
         gene, path, weights = self._vectors(inputs)
-        return self._predict(gene, path, _outer(gene, path), weights)
+        return self._joined(gene, path, _outer(gene, path), weights)
+
+    def judge(self, vector: Float[Tensor, "P _"]) -> Output:
+        code = self.encoder(vector)
+        logits, log_hazard_ratio = self.head(code)
+        return Output(logits, log_hazard_ratio, details={"code": code})
 
     @torch.enable_grad()
     def explain(self, inputs: Inputs) -> dict[str, Tensor]:
@@ -114,7 +121,7 @@ class GPDBN(SquashedModel):
             raise ModelError("gpdbn without use_inter has no pairs of gene and slide features to explain.")
         gene, path, weights = (each.detach() for each in self._vectors(inputs))
         pairs = _outer(gene, path).requires_grad_()
-        risk = self._predict(gene, path, pairs, weights).risk
+        risk = self.judge(self._joined(gene, path, pairs, weights).vector).risk
         (gradient,) = torch.autograd.grad(risk.sum(), pairs)
         return {"pairs": (pairs * gradient).detach().unflatten(1, (gene.shape[1], path.shape[1]))}
 
@@ -123,7 +130,7 @@ class GPDBN(SquashedModel):
         path, weights = self.path(inputs.bags)
         return self.gene(self.flat(inputs.omics)), path, weights
 
-    def _predict(self, gene: Tensor, path: Tensor, pairs: Tensor, weights: Tensor) -> Output:
+    def _joined(self, gene: Tensor, path: Tensor, pairs: Tensor, weights: Tensor) -> Reading:
         squeezed = {}
         if self.inter is not None:
             squeezed["inter"] = self.inter(pairs).relu()
@@ -131,10 +138,8 @@ class GPDBN(SquashedModel):
             squeezed["intra_gene"] = self.intra_gene(_outer(gene, gene)).relu()
             squeezed["intra_path"] = self.intra_path(_outer(path, path)).relu()
         fusion_input = torch.cat([gene, path, *squeezed.values()], dim=1)
-        code = self.encoder(fusion_input)
-        logits, log_hazard_ratio = self.head(code)
-        details = {"gene": gene, "path": path, **squeezed, "fusion_input": fusion_input, "code": code}
-        return Output(logits, log_hazard_ratio, attention={"patches": weights}, details=details)
+        details = {"gene": gene, "path": path, **squeezed, "fusion_input": fusion_input}
+        return Reading(fusion_input, {"patches": weights}, details)
 
 
 def _outer(a: Float[Tensor, "P a"], b: Float[Tensor, "P b"]) -> Float[Tensor, "P ab"]:

@@ -1,15 +1,24 @@
 """The card of HFBSurv: its paper, its recipe, where our default departs, what was found wrong."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from prognoscope.models.card import Card
 from prognoscope.models.profile import Profile
+
+
+def profile(options: Mapping[str, Any]) -> Profile:
+    """Patients of a step meet in its batch normalisation and in Cox's loss."""
+    compares = options.get("head") == "cox"
+    mixes = compares or options.get("norm", "batch") == "batch"
+    return Profile(needs=frozenset({"bag", "omics"}), mixes_patients=mixes, compares_patients=compares)
+
 
 CARD = Card(
     paper="Li et al., HFBSurv: hierarchical multimodal fusion with factorized bilinear models for cancer survival "
     "prediction, Bioinformatics 2022",
     parameters=1_497_584,
-    profile=Profile(
-        needs=frozenset({"bag", "omics"}),
-    ),
+    profile=profile,
     departures=(
         "The method reads one vector of selected features a modality. Papers that compare with it do not say how a bag "
         "became one; ours pools patches by gated attention, encodes the genes of each kind by a self-normalising "

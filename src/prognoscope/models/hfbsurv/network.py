@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import ModelError
 from prognoscope.core.genes import kind_of
+from prognoscope.models.base import Reading
 from prognoscope.models.hfbsurv.card import CARD
 from prognoscope.models.hfbsurv.factorised import PatientNorm, factorised_product
 from prognoscope.models.layers.flat_genes import FlatGenes
@@ -38,8 +39,7 @@ class HFBSurv(SquashedModel):
 
     The method was made for one vector a modality. How a bag and thousands of genes become vectors is our decision: as
     in GPDBN, pooled patches and self-normalising networks, each narrowed to `dim` and normalised. With norm="batch" the
-    patients of a training pass share means and variances; a pass of one patient uses the running ones. So a step that
-    is cut into passes (`patches_per_pass`) is not quite the uncut one.
+    patients of a training step share means and variances; a step of one patient uses the running ones.
 
     Explains with `attention`: "patches" (T,), of the pooling. Details: `attn_gene`, `attn_path`, `attn_cna` (P,), how
     much each modality weighs; `pair_weights` (P, pairs) of gene and path, gene and cna, path and cna; `uni` and `bi`,
@@ -96,7 +96,7 @@ class HFBSurv(SquashedModel):
         dropout: float = 0.3,
         adapter_dropout: float = 0.25,
     ):
-        super().__init__()
+        super().__init__(head=head, norm=norm)
         given = {"modalities": modalities, "norm": norm, "head": head, "pooling": pooling}
         given |= {"inputs": inputs, "variant": variant}
         check_choices("hfbsurv", given, CHOICES)
@@ -125,7 +125,8 @@ class HFBSurv(SquashedModel):
         )
         self.head = SquashedHead(code_dim, n_bins, head, one_more_event=self.released)
 
-    def forward(self, inputs: Inputs) -> Output:
+    def read(self, inputs: Inputs) -> Reading:
+        """Sums over modalities and pairs, side by side."""
         inputs.bags.need_patches("hfbsurv")
         vectors = {name: self.read_genes[name](flat(inputs.omics)) for name, flat in self.genes.items()}
         vectors["path"], weights = self.read_bag(inputs.bags)
@@ -143,11 +144,14 @@ class HFBSurv(SquashedModel):
         to_pair = {name: self.to_pair["gene" if self.released else name](weighed[name]) for name in self.modalities}
         products = [self._product(to_pair[one], to_pair[other]) for one, other in self.pairs]
         bi = (share[:, :, None] * torch.stack(products, dim=1)).sum(dim=1)
-        code = self.encoder(self.norm(torch.cat([uni, bi], dim=1)))
-        logits, log_hazard_ratio = self.head(code)
         details = {f"attn_{name}": value[:, 0] for name, value in attention.items()}
-        details |= {"pair_weights": share, "uni": uni, "bi": bi, "code": code}
-        return Output(logits, log_hazard_ratio, attention={"patches": weights}, details=details)
+        details |= {"pair_weights": share, "uni": uni, "bi": bi}
+        return Reading(torch.cat([uni, bi], dim=1), {"patches": weights}, details)
+
+    def judge(self, vector: Float[Tensor, "P _"]) -> Output:
+        code = self.encoder(self.norm(vector))
+        logits, log_hazard_ratio = self.head(code)
+        return Output(logits, log_hazard_ratio, details={"code": code})
 
     def _product(self, a: Float[Tensor, "P _"], b: Float[Tensor, "P _"]) -> Float[Tensor, "P o"]:
         return factorised_product(a, b, self.rank, self.product_dropout if self.training else 0.0)

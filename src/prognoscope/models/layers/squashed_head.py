@@ -37,7 +37,7 @@ class SquashedHead(nn.Module):
         return self.baseline(ratio.detach()), ratio
 
     def loss(self, output: Output, target: Target, alpha: float) -> Float[Tensor, " P"]:
-        """Per patient, in nats; Cox's compares the patients of the batch."""
+        """Per patient, in nats; Cox's compares these patients."""
         if self.baseline is None:
             return discrete_nll(output.logits, target, alpha=alpha)
         loss = cox_loss(ratio_of(output), target)
@@ -62,9 +62,12 @@ class SquashedHead(nn.Module):
 
 
 class SquashedModel(SurvivalModel):
-    """A network whose `head` is a `SquashedHead`, which has its losses and follows its training."""
+    """A network that ends in `judge` with a `SquashedHead`, which has its losses and follows its training."""
 
     head: SquashedHead
+
+    def forward(self, inputs: Inputs) -> Output:
+        return self.concluded(self.read(inputs))
 
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
         return self.head.loss(output, target, alpha)
