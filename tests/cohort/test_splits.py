@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.cohort.splits import Split, SplitSpec, account_of_splits, check_splits, inner_split, make_splits
+from prognoscope.cohort.splits import (
+    Split,
+    SplitSpec,
+    account_of_splits,
+    check_measured,
+    check_splits,
+    inner_split,
+    make_splits,
+)
 from prognoscope.core.errors import CohortError, MissingFileError
 from prognoscope.core.outcome import Outcome
 from tests.cohort.tables import events_in, events_of, parts_of, tiny_cohort
@@ -284,3 +292,24 @@ def test_a_split_of_strangers_is_refused():
     cohort = tiny_cohort(10)
     with pytest.raises(CohortError, match="Fold 0 has 1 unknown patients: X"):
         check_splits((Split(0, ("X",), (), ("P001",)),), cohort.outcome)
+
+
+@pytest.mark.parametrize(
+    ("time", "event", "is_measured"),
+    [
+        ([1.0, 2.0], [True, False], True),
+        ([2.0, 1.0], [True, False], False),  # the other was lost before
+        ([1.0, 1.0], [True, False], True),  # lost at the same time, so seen to outlive
+        ([1.0, 1.0], [True, True], False),
+        ([3.0], [True], False),
+    ],
+)
+def test_a_test_part_needs_two_patients_of_whom_one_is_known_to_live_longer(time, event, is_measured):
+    patients = tuple("abc"[: len(time)])
+    outcome = Outcome((*patients, "t"), np.array([*time, 9.0]), np.array([*event, True]))
+    splits = [Split(0, ("t",), (), patients)]
+    if is_measured:
+        check_measured(splits, outcome)
+    else:
+        with pytest.raises(CohortError, match=rf"The test part of fold 0 \({len(time)} patients\) has no C-index"):
+            check_measured(splits, outcome)

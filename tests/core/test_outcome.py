@@ -29,8 +29,28 @@ def test_closed_ends_follow_the_published_rule_and_later_times_fall_into_the_las
 def test_bins_need_events_at_distinct_times():
     with pytest.raises(CohortError, match="No event was observed"):
         TimeBins.fit(np.array([1.0, 2.0]), np.array([False, False]))
-    with pytest.raises(CohortError, match="Choose fewer bins"):
-        TimeBins.fit(np.array([1.0, 1.0, 2.0]), np.array([True, True, True]))
+    time, event = np.array([1.0, 1.0, 1.0, 2.0]), np.array([True] * 4)
+    with pytest.raises(CohortError, match="4 events at 2 distinct times do not give 4 .* Set training.n_bins to 2"):
+        TimeBins.fit(time, event)
+    assert len(TimeBins.fit(time, event, n_bins=2)) == 2
+
+
+@given(time=st.lists(st.integers(1, 6), min_size=1, max_size=30), n_bins=st.integers(2, 8), closed=st.booleans())
+def test_the_most_bins_can_be_fitted_and_one_more_cannot(time, n_bins, closed):
+    time = np.array(time, dtype=float)
+    event = np.arange(len(time)) % 3 > 0
+    most = TimeBins.most(time, event, n_bins=n_bins, closed_ends=closed)
+    if most > 1:
+        assert len(TimeBins.fit(time, event, n_bins=most, closed_ends=closed)) == most
+    if most < n_bins:
+        with pytest.raises(CohortError, match="No event" if not event.any() else "do not give"):
+            TimeBins.fit(time, event, n_bins=most + 1 if most else n_bins, closed_ends=closed)
+
+
+def test_survival_is_told_at_the_ends_of_bins_and_of_the_open_one_at_the_last_training_time():
+    assert TimeBins(np.array([-np.inf, 2.0, 5.0, np.inf])).told_at(9.0).tolist() == [2.0, 5.0, 9.0]
+    assert TimeBins(np.array([0.5, 2.0, 5.0, 8.0])).told_at(9.0).tolist() == [2.0, 5.0, 8.0]
+    assert TimeBins(np.array([-np.inf, 2.0, np.inf])).told_at(2.0)[1] > 2.0
 
 
 def test_impossible_values_are_named():

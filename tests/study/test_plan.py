@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -90,6 +91,26 @@ REFUSED = {
         ["methods=[{name: abmil, training: {learning_rate_factors: {nowhere: 0.1}}}]"],
         "abmil: .*nowhere",
     ),
+    "Cox's loss of one patient": (
+        ["methods=[{name: gpdbn, head: cox}]", "training.patients_per_step=1"],
+        "gpdbn: GPDBN's loss, Cox's, compares the patients of a step, so with patients_per_step: 1 it is always 0",
+    ),
+    "Cox's loss of one patient, drawn by a search": (
+        [
+            "methods=[{name: gpdbn, training: {patients_per_step: 1}}]",
+            "training.search={trials: 2, space: {head: [discrete, cox]}}",
+        ],
+        "gpdbn may be drawn with patients_per_step: 1, but its loss, Cox's, compares patients",
+    ),
+    "one patient a step, drawn by a search": (
+        [
+            "methods=[{name: deepattnmisl, variant: original}]",
+            "training.search={trials: 2, space: {patients_per_step: {low: 1, high: 8}}}",
+        ],
+        "deepattnmisl may be drawn with patients_per_step: 1",
+    ),
+    "an option that is true": (["methods=[{name: abmil, hidden_dim: true}]"], "cannot work with hidden_dim=True"),
+    "a rate that is no number": (["methods=[{name: abmil, dropout: .nan}]"], "cannot work with dropout=nan"),
     "embeddings of another layout": (["cohort.features.layout=stamp"], "holds no dataset 'feats'"),
 }
 
@@ -110,8 +131,38 @@ def test_time_bins_that_a_fold_cannot_have_are_refused_with_its_number(study_fol
     table.assign(time_months=table["time_months"].clip(9, 11).round()).to_csv(
         study_folder / "clinical.csv", index=False
     )
-    with pytest.raises(CohortError, match="fold 0: .* do not give 4 time bins"):
+    with pytest.raises(CohortError, match="training.n_bins is 4, .* in fold 0, fold 1, fold 2. Set .* to 2"):
         plan(load(study_folder))
+    assert plan(load(study_folder, "training.n_bins=2", "methods=[coxph]"))
+
+
+def test_test_parts_that_have_no_c_index_are_refused_before_anything_is_trained(study_folder):
+    table = pd.read_csv(study_folder / "clinical.csv")
+    table["time_months"] += 60 * table["event"]  # nobody is seen to outlive an event but by a later one
+    table.to_csv(study_folder / "clinical.csv", index=False)
+    with pytest.raises(CohortError, match=r"The test part of fold .* \(2 patients\).* has no C-index"):
+        plan(load(study_folder, "splits.folds=30", "methods=[coxph]"))
+    assert plan(load(study_folder, "methods=[coxph]"))
+
+
+def test_time_bins_that_an_inner_fold_cannot_have_are_refused_too(study_folder):
+    table = pd.read_csv(study_folder / "clinical.csv")
+    events = table.index[table["event"] == 1]
+    few = dict(zip(events, np.resize([3.0, 6.0, 9.0, 9.0, 9.0, 12.0, 15.0], len(events)), strict=True))
+    table["time_months"] = table["time_months"].where(~table.index.isin(events), table.index.map(few))
+    table.to_csv(study_folder / "clinical.csv", index=False)
+    search = "training.search={trials: 1, folds: 3, space: {epochs: [1, 2]}}"
+    most = max(n for n in range(2, 12) if _plans(study_folder, f"training.n_bins={n}"))
+    assert not _plans(study_folder, f"training.n_bins={most + 1}", search)
+    with pytest.raises(CohortError, match="training.n_bins is 12, but the times"):
+        plan(load(study_folder, "training.n_bins=12", search))
+
+
+def _plans(folder, *overrides):
+    try:
+        return plan(load(folder, "methods=[snn]", *overrides))
+    except CohortError:
+        return None
 
 
 def test_nobody_chooses_an_epoch_where_only_the_last_counts(simulated):

@@ -166,7 +166,18 @@ def test_a_prediction_is_the_mean_of_all_folds_and_each_fold_says_what_it_said_i
     assert len(risks) == 3 and (np.ptp(risks, axis=0) > 1e-6).all()  # the folds differ
     np.testing.assert_allclose(table["risk"], risks.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(table["risk_sd"], risks.std(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(table["S_0"], np.mean([each[0][table.index] for each in said], axis=0), rtol=1e-6)
+    months = table[["months_0", "months_1", "months_2", "months_3"]].drop_duplicates().to_numpy()
+    (months,) = months  # the same for everybody
+    tested = [pd.read_csv(files.predictions) for files in folds]
+    ends = np.array([[each[f"months_{k}"][0] for k in range(4)] for each in tested])
+    assert np.ptp(ends, axis=0).max() > 0.01  # bins of folds end at other times
+    np.testing.assert_allclose(months, [*np.median(ends, axis=0)[:3], ends[:, 3].min()])
+    for k, month in enumerate(months):
+        curves = [
+            [np.interp(month, [0, *its_ends], [1, *row]) for row in each.loc[table.index, [0, 1, 2, 3]].to_numpy()]
+            for each, its_ends in zip(said, ends, strict=True)
+        ]
+        np.testing.assert_allclose(table[f"S_{k}"], np.mean(curves, axis=0), rtol=1e-5)
 
 
 def test_runs_with_other_seeds_are_combined_fold_by_fold(simulated, finished, tmp_path):

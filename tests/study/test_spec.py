@@ -14,7 +14,7 @@ from prognoscope.features.encoders import ENCODERS
 from prognoscope.models.recipe import Recipe
 from prognoscope.models.registry import MODELS
 from prognoscope.study.sections import MethodTraining, changes
-from prognoscope.study.spec import MethodSection, StudySpec, is_made_by, parse_study, plain, read_study
+from prognoscope.study.spec import DEVICES, MethodSection, StudySpec, is_made_by, parse_study, plain, read_study
 from prognoscope.study.study import Study
 from prognoscope.study.study_file import StudyFile
 from prognoscope.study.wording import inner_kinds, keys_of
@@ -24,7 +24,9 @@ LEAST = {"name": "study", "cohort": {"clinical": {"table": "clinical.csv"}}, "me
 
 text = st.text("abcXYZ019_-. äß", min_size=1, max_size=12).filter(lambda word: word.strip() == word)
 texts = st.lists(text, min_size=1, max_size=3)
-names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,9}", fullmatch=True)
+names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,9}[A-Za-z0-9]", fullmatch=True).filter(
+    lambda name: name.split(".")[0].lower() not in DEVICES
+)
 share, positive = st.floats(0, 1), st.floats(1e-6, 10)
 whole = st.integers(1, 1000)
 mpp = st.floats(0.01, 10)
@@ -307,6 +309,9 @@ WRONG = {
     "splits.stratify": (["evnt"], "entry 1 must be event, time, subtype or site, not 'evnt'; did you mean 'event'?"),
     "features.patch_px": (8, "features: patch_px must be at least 16 for an encoder, not 8"),
     "features.overlap_px": (300, "overlap_px is 300, but must be less than patch_px, 256"),
+    "training.seed": (-1, "must be at least 0, not -1"),
+    "splits.seed": (-1, "must be at least 0, not -1"),
+    "evaluation.draws": (10**9, "must be at most 100000, not 1000000000"),
     "name": ("a/b", "must be of letters, digits, dots, dashes and underscores, not 'a/b'"),
 }
 
@@ -407,3 +412,76 @@ def test_embeddings_of_a_card_from_before_a_setting_came_in_are_those_of_its_def
     assert not is_made_by(told, parse_study(fresh() | {"features": {"tissue": {"remove_pen": False}}}).features)
     with pytest.raises(StudyError, match="In the model card: patch_px must be a whole number, not 'wide'"):
         is_made_by(told | {"patch_px": "wide"}, spec.features)
+
+
+def numbers_of(section, above: str = "") -> Iterator[str]:
+    """The keys of all settings that are a number."""
+    for name, hint in keys_of(section).items():
+        if inner := inner_kinds(hint):
+            yield from numbers_of(inner[0], f"{above}{name}.") if name != "methods" else ()
+        elif re.search(r"\b(int|float)\b", str(hint)) and not re.search(r"\b(bool|dict|tuple|Any)\b", str(hint)):
+            yield f"{above}{name}"
+
+
+NUMBERS = [key for key in numbers_of(StudySpec) if not key.startswith("training.search.space")]
+
+
+@pytest.mark.parametrize("path", NUMBERS)
+@pytest.mark.parametrize("value", [True, False, float("nan"), float("inf"), "many", [1], {"a": 1}], ids=str)
+def test_no_setting_that_is_a_number_takes_what_is_none(path, value):
+    values = fresh()
+    place(values, path, value)
+    with pytest.raises(StudyError, match=re.escape(path.rpartition(".")[2])):
+        parse_study(values)
+
+
+def test_the_numbers_of_a_study_are_found():
+    assert len(NUMBERS) > 30 and {"training.epochs", "splits.seed", "features.mpp", "evaluation.draws"} <= set(NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("training", "words"),
+    [
+        ({"betas": [True, 0.9]}, "training.betas entry 1 must be a number, not True"),
+        ({"clip_norm": True}, "training.clip_norm must be a number, not True"),
+        ({"clip_norm": {"head": True}}, "training.clip_norm.head must be a number, not True"),
+        ({"patch_draw": [0.5, True]}, "training.patch_draw: must be a number of patches"),
+        ({"search": {"space": {"epochs": {"low": True, "high": 9}}}}, "search.space.epochs.low must be a number"),
+    ],
+)
+def test_true_is_no_number_inside_a_list_or_a_section_either(training, words):
+    with pytest.raises(StudyError, match=words):
+        parse_study(fresh() | {"training": training})
+    entry = {"name": "abmil", "training": {"epochs": True}}
+    with pytest.raises(StudyError, match="methods entry 1.training.epochs must be a whole number, not True"):
+        parse_study(fresh() | {"methods": [entry]})
+
+
+@pytest.mark.parametrize("label", ["metrics.csv", "study.yaml", "figures", "Report.HTML", "oracle", "splits.csv"])
+def test_a_label_may_not_be_the_name_of_something_in_a_run(label):
+    with pytest.raises(StudyError, match=f"the label {label!r} is the name of something else in a run"):
+        parse_study(fresh() | {"methods": [{"name": "abmil", "label": label}]})
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("CON", "name of a device on Windows"),
+        ("lpt1.old", "name of a device on Windows"),
+        ("abmil.", "ends in a dot"),
+        ("a" * 101, "has 101 letters; 100 are the most"),
+        ("a:b", "must be of letters, digits"),
+        ("a b", "must be of letters, digits"),
+        ("../a", "must be of letters, digits"),
+    ],
+)
+def test_a_label_and_a_study_are_named_as_any_system_can_name_a_folder(name, words):
+    with pytest.raises(StudyError, match=words):
+        parse_study(fresh() | {"methods": [{"name": "abmil", "label": name}]})
+    with pytest.raises(StudyError, match=words):
+        parse_study(fresh() | {"name": name})
+
+
+def test_labels_that_differ_in_case_only_are_refused():
+    with pytest.raises(StudyError, match="the labels 'abmil' and 'ABMIL' differ in case only"):
+        parse_study(fresh() | {"methods": ["abmil", {"name": "abmil", "label": "ABMIL"}]})

@@ -38,6 +38,10 @@ def test_a_fold_leaves_its_files_and_nothing_else(toy, finished, name):
     assert table["patient_id"].tolist() == list(toy.split.test)
     survival = table[["S_0", "S_1", "S_2"]].to_numpy()
     assert (np.diff(survival, axis=1) <= 0).all()
+    outcome = toy.cohort.take((*toy.split.train, *toy.split.validation)).outcome
+    months = [*np.quantile(outcome.time[outcome.event], [1 / 3, 2 / 3]), outcome.time.max()]
+    assert table["S_2"].notna().all()
+    assert table[["months_0", "months_1", "months_2"]].to_numpy() == pytest.approx(np.tile(months, (len(table), 1)))
     if name != "coxph":
         assert table["risk"].to_numpy() == pytest.approx(-survival.sum(axis=1), abs=1e-6)
     assert ("subtype_1" in table) == (name == "mcti")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.covariates import CovariateEncoder
@@ -73,11 +73,7 @@ class Preparation:
             OmicsError: No gene of the groups is in the table, or the selection cannot choose among them.
         """
         train = cohort.take(train_patients)
-        if bins_from not in ("train", "cohort"):
-            raise CohortError(f"bins_from must be train or cohort, not {bins_from!r}.")
-        whole = bins_from == "cohort"
-        outcome = cohort.outcome if whole else train.outcome
-        bins = TimeBins.fit(outcome.time.astype(np.float64), outcome.event, n_bins=n_bins, closed_ends=whole)
+        bins = TimeBins.fit(*binned(cohort, train, bins_from), n_bins=n_bins, closed_ends=bins_from == "cohort")
         scaler, genes = None, None
         if cohort.omics is not None:
             values = cohort.omics.values
@@ -187,6 +183,20 @@ class Preparation:
             None if covariates is None else CovariateEncoder.from_dict(covariates),
             tuple(map(str, subtypes)),
         )
+
+
+def binned(
+    cohort: Cohort, train: Cohort, bins_from: BinsFrom = "train"
+) -> tuple[Float[np.ndarray, " P"], Bool[np.ndarray, " P"]]:
+    """Times and events of the patients whose follow-up decides the time bins.
+
+    Raises:
+        CohortError: There is no such rule.
+    """
+    if bins_from not in ("train", "cohort"):
+        raise CohortError(f"bins_from must be train or cohort, not {bins_from!r}.")
+    outcome = (cohort if bins_from == "cohort" else train).outcome
+    return outcome.time.astype(np.float64), outcome.event
 
 
 def _choose(

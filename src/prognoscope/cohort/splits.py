@@ -18,7 +18,7 @@ from prognoscope.cohort.grouped import balanced_groups
 from prognoscope.cohort.split_files import read_fold_table, read_split_files
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.outcome import Outcome, TimeBins
-from prognoscope.core.settings import FilePath, FilePaths, OneOrMany, settle
+from prognoscope.core.settings import FilePath, FilePaths, OneOrMany, Seed, settle
 
 DOES = {"train": "teach", "validation": "choose", "test": "be measured"}
 Stratum = Literal["event", "time", "subtype", "site"]
@@ -31,7 +31,7 @@ class SplitSpec:
     folds: Annotated[int, Interval(ge=2, le=50)] = 5  # where they are drawn
     stratify: Annotated[tuple[Stratum, ...], OneOrMany()] = ("event", "time")
     group: Literal["site"] | None = None  # "site": no hospital in two folds
-    seed: int = 0
+    seed: Seed = 0
     files: FilePaths = ()  # MCAT's splits_{fold}.csv; several patterns for a cohort of several tables
     table: FilePath | None = None  # a table of patient_id and fold, or of Patho-Bench's fold_0, fold_1 ...
     validation: Annotated[float, Interval(ge=0, lt=0.5)] = 0.15  # share of the training part that chooses; 0: nobody
@@ -142,8 +142,33 @@ def check_splits(splits: Sequence[Split], outcome: Outcome) -> None:
         tested.update(dict.fromkeys(split.test, split.fold))
 
 
-def check_comparable(outcome: Outcome, part: str) -> None:
+def check_measured(splits: Sequence[Split], outcome: Outcome) -> None:
+    """Hold test parts to what a C-index needs: two patients of whom it is known who lived longer.
+
+    Raises:
+        CohortError: There is a part without; names all of them.
+    """
+    place = {patient: i for i, patient in enumerate(outcome.patients)}
+    lacking = []
+    for split in splits:
+        rows = np.array([place[patient] for patient in split.test], dtype=np.int64)
+        time, event = outcome.time[rows], outcome.event[rows]
+        first = time[event].min(initial=np.inf)
+        if not ((time > first) | ((time == first) & ~event)).any():
+            lacking.append(f"fold {split.fold} ({len(rows)} patients)")
+    if lacking:
+        raise CohortError(
+            f"The test part of {some(lacking)} has no C-index, so it cannot {DOES['test']}: none of its patients was "
+            "followed longer than one who had an event. Take fewer folds."
+        )
+
+
+def check_comparable(outcome: Outcome, whose: str, part: str) -> None:
     """Hold a part to what a loss asks of it that compares patients.
+
+    Args:
+        whose: Begins the message: the method and the fold.
+        part: What the part is called.
 
     Raises:
         CohortError: Nobody was followed as long as anybody else who had an event.
@@ -151,8 +176,8 @@ def check_comparable(outcome: Outcome, part: str) -> None:
     deaths = np.sort(outcome.time[outcome.event])
     if not len(deaths) or (outcome.time >= deaths[0]).sum() < 2:
         raise CohortError(
-            f"No two of the {len(outcome)} {part} patients can be compared: nobody was followed as long as another who "
-            f"had an event. Make the {part} part larger, or take a method whose loss does not compare patients."
+            f"{whose}No two of the {len(outcome)} {part} patients can be compared: nobody was followed as long as "
+            f"another who had an event. Make the {part} part larger, or take a method without Cox's loss."
         )
 
 

@@ -64,18 +64,48 @@ class TimeBins:
         """
         if not event.any():
             raise CohortError("No event was observed, so time bins cannot be fitted. Check the event column.")
-        edges = np.quantile(time[event].astype(np.float64), np.linspace(0, 1, n_bins + 1))
-        edges[0], edges[-1] = (time.min() - 1e-6, time.max() + 1e-6) if closed_ends else (-np.inf, np.inf)
+        edges = _edges(time, event, n_bins, closed_ends)
         if not np.all(np.diff(edges) > 0):
+            most = cls.most(time, event, n_bins=n_bins, closed_ends=closed_ends)
+            cure = f"Set training.n_bins to {most}." if most > 1 else "No number of bins fits these times."
             raise CohortError(
                 f"{event.sum()} events at {len(np.unique(time[event]))} distinct times do not give {n_bins} time bins: "
-                f"the quantiles repeat ({', '.join(f'{edge:g}' for edge in edges[1:-1])}). Choose fewer bins."
+                f"their quantiles repeat ({', '.join(f'{edge:g}' for edge in edges[1:-1])}). {cure}"
             )
         return cls(edges)
+
+    @classmethod
+    def most(
+        cls, time: Float[np.ndarray, " P"], event: Bool[np.ndarray, " P"], *, n_bins: int, closed_ends: bool = False
+    ) -> int:
+        """The largest number of bins up to `n_bins` that these patients give; 0 without events, 1 if not even two."""
+        numbers = range(n_bins if event.any() else 0, 1, -1)
+        found = (n for n in numbers if np.all(np.diff(_edges(time, event, n, closed_ends)) > 0))
+        return next(found, int(event.any()))
+
+    def told_at(self, last: float) -> Float[np.ndarray, " K"]:
+        """The months at which the survival of each bin is told: its end, of an open last bin the last training time.
+
+        Args:
+            last: The last time of the training patients.
+        """
+        ends = self.edges[1:].astype(np.float64)
+        if ends[-1] == np.inf:
+            ends[-1] = last if len(ends) == 1 or last > ends[-2] else ends[-2] + 1e-6
+        return ends
 
     def label(self, time: Float[np.ndarray, " P"]) -> Int[np.ndarray, " P"]:
         """The bin of each time; times beyond the outer edges fall into the first or last bin."""
         return np.clip(np.searchsorted(self.edges, time, side="right") - 1, 0, len(self) - 1).astype(np.int64)
+
+
+def _edges(
+    time: Float[np.ndarray, " P"], event: Bool[np.ndarray, " P"], n_bins: int, closed_ends: bool
+) -> Float[np.ndarray, " K_plus_1"]:
+    """Edges as `TimeBins.fit` wants them, which may repeat."""
+    edges = np.quantile(time[event].astype(np.float64), np.linspace(0, 1, n_bins + 1))
+    edges[0], edges[-1] = (time.min() - 1e-6, time.max() + 1e-6) if closed_ends else (-np.inf, np.inf)
+    return edges
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,12 +43,13 @@ FilePath = Annotated[str, KNOWS_ITS_PLACE]
 FilePaths = Annotated[tuple[str, ...], OneOrMany(), KNOWS_ITS_PLACE]
 Names = Annotated[tuple[str, ...], OneOrMany()]
 Share = Annotated[float, Interval(ge=0, lt=1)]
+Seed = Annotated[int, Interval(ge=0, lt=2**63)]
 
 
 def settle(spec: Any, error: type[InputError] = InputError) -> None:
     """Hold a frozen dataclass to its annotations, for its `__post_init__`: bounds, literals, tuples of one.
 
-    Types themselves are left to type checkers.
+    Types themselves are left to type checkers, but for numbers: true and false are none, nor is what is not finite.
 
     Raises:
         InputError: A value is out of bounds, or none of the literals; as the child that is given.
@@ -110,6 +111,10 @@ def _wanted(value: Any, hint: Any) -> str:
         return next((each for each in found if each != "nothing"), "") if all(found) else ""
     if hint is NoneType:
         return "" if value is None else "nothing"
+    if hint in (int, float) and isinstance(value, bool):
+        return "a whole number" if hint is int else "a number"
+    if hint is float and isinstance(value, float) and not math.isfinite(value):
+        return "a finite number"
     if kind is Literal:
         return "" if value in inner else " or ".join(", ".join(map(str, inner)).rsplit(", ", 1))
     if kind is tuple and isinstance(value, tuple):

@@ -1,8 +1,10 @@
 """A method's name and options, or a published checkpoint -> a model."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,9 +70,16 @@ def _refuse_strange(
 
 
 def _refuse_impossible(name: str, options: Mapping[str, object], known: Mapping[str, inspect.Parameter]) -> None:
-    """Refuse rates of dropout that are none, and counts and widths that are not whole or too small."""
+    """Refuse rates of dropout that are none, counts and widths that are not whole or too small, and no numbers."""
     for option, value in options.items():
         default = known[option].default if option in known else None
+        annotation = str(known[option].annotation) if option in known else "Any"
+        parts = value if isinstance(value, list | tuple) else [value]
+        if not {"bool", "Any"} & set(re.findall(r"\w+", annotation)):  # which are 1 and 0 to Python
+            are_none = any(isinstance(part, bool) for part in parts)
+            check_numbers(name, (option, value, not are_none, "value that is neither true nor false"))
+        is_finite = all(isfinite(part) for part in parts if isinstance(part, float))
+        check_numbers(name, (option, value, is_finite, "finite number"))
         if option.startswith("drop") or option.endswith("dropout"):
             rates = value if isinstance(value, list | tuple) else [value]  # of gpdbn one a layer
             fits = value is None or all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates)

@@ -29,7 +29,7 @@ class Recipe:
     momentum: Share = 0.9  # of sgd
     betas: tuple[Share, Share] = (0.9, 0.999)  # of the others
     learning_rate_factors: RateFactors = field(default_factory=dict)  # beside the model's own
-    epochs: Annotated[int, Ge(1)] = 20
+    epochs: Annotated[int, Interval(ge=1, le=100_000)] = 20
     patients_per_step: Annotated[int, Ge(1)] = 32
     schedule: Literal["constant", "cosine", "step", "linear"] = "constant"
     step_epochs: Annotated[int, Ge(1)] = 20  # after which "step" divides the rate by ten

@@ -187,3 +187,11 @@ class RunFiles:
         if not self.folder.is_dir():
             return []
         return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and any(self.folds(path.name)))
+
+
+def names_in_run() -> frozenset[str]:
+    """What the files and folders of a run are called, so that no method may be; in small letters."""
+    files = RunFiles(Path())
+    return frozenset(
+        getattr(files, name).name.lower() for name, each in vars(RunFiles).items() if isinstance(each, property)
+    )

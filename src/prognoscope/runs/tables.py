@@ -111,7 +111,8 @@ PREDICTIONS = Table(
     "The table of predictions",
     {"patient_id": str, "fold": int, "risk": float, "time": float, "event": bool, "S_0": float},
     optional={"subtype": int},  # -1 where unknown
-    numbered={"S_": float, "subtype_": float},  # chance of outliving each bin; of being of each subtype
+    # chance of outliving each bin; when it ends; chance of being of each subtype
+    numbered={"S_": float, "months_": float, "subtype_": float},
 )
 HISTORY = Table(
     "The history of a training",

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.errors import ModelError, StudyError, nearest, some
 from prognoscope.core.files import write_table
 from prognoscope.core.words import count
+from prognoscope.evaluation.fold import survival_at
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.runs.card import ModelCard
 from prognoscope.runs.layout import RunFiles
-from prognoscope.runs.read import open_finished
+from prognoscope.runs.read import Run, open_finished
 from prognoscope.study.devices import device_of
 from prognoscope.study.gather import extract_for
 from prognoscope.study.inputs import embedding_files, packed, read_cohort, without_empty_bags
@@ -34,8 +36,9 @@ def predict_patients(
         to: A CSV file to write.
 
     Returns:
-        patient_id, risk (mean over the models), risk_sd (over the models), S_0 to S_{K-1} (mean). Its
-        attrs["left_out"] has a sentence for each step at which patients were left out.
+        patient_id, risk (mean over the models), risk_sd (over the models), S_0 to S_{K-1}: the mean chance of outliving
+        the months in months_0 to months_{K-1}. Its attrs["left_out"] has a sentence for each step at which patients
+        were left out.
 
     Raises:
         ModelError: The run has no such method, or the embeddings are of another encoder.
@@ -51,11 +54,11 @@ def predict_patients(
     cohort, embeddings = _patients_of(study, models[0].model.profile.needs, models[0].card)
     predictions = [trained.predict(cohort, embeddings).prediction for trained in models]
     risks = [each.risk for each in predictions]
-    survivals = [each.survival for each in predictions]
+    months, survival = _at_equal_months([each.survival for each in predictions], models, open_finished(run))
     table = pd.DataFrame({"patient_id": cohort.patients, "risk": np.mean(risks, axis=0)})
     table["risk_sd"] = np.std(risks, axis=0)
-    for k, column in enumerate(np.mean(survivals, axis=0).T):
-        table[f"S_{k}"] = column
+    table[[f"S_{k}" for k in range(len(months))]] = survival
+    table[[f"months_{k}" for k in range(len(months))]] = np.tile(months, (len(table), 1))
     if to is not None:
         write_table(to, table)
     table.attrs["left_out"] = [
@@ -84,6 +87,32 @@ def load_models(run: Path, method: str | None, spec: TrainingSpec) -> list[Train
     if not folds:
         raise ModelError(f"The run {run} has no trained models of {chosen} any more. Run its study again.")
     return [Trained.load(files, spec) for files in folds]
+
+
+def _at_equal_months(
+    survivals: Sequence[Float[np.ndarray, "P K"]], models: Sequence[Trained], run: Run
+) -> tuple[Float[np.ndarray, " K"], Float[np.ndarray, "P K"]]:
+    """Months, and the mean over the models of the chance to outlive each.
+
+    Bins of models end at times of their own, so each curve, straight between the ends of its bins, is read where its
+    bins end in the middle of the models; the last month is one that all of them have seen.
+    """
+    bins = [trained.card.time_bins for trained in models]
+    ends = np.stack([each.told_at(_last_month(run, trained)) for each, trained in zip(bins, models, strict=True)])
+    months = np.minimum([*np.median(ends[:, :-1], axis=0), np.inf], ends[:, -1].min())
+    curves = []
+    for survival, own, each in zip(survivals, ends, bins, strict=True):
+        first = each.edges[0] if np.isfinite(each.edges[0]) else min(0.0, own[0] - 1e-6)
+        curves.append(survival_at(survival, np.array([first, *own]), months))
+    return months, np.mean(curves, axis=0)
+
+
+def _last_month(run: Run, trained: Trained) -> float:
+    """The last time among the patients whom a model of the run learned from."""
+    fold = trained.card.fold
+    learned = {*run.part(fold, "train"), *run.part(fold, "validation")}
+    outcomes = run.outcomes
+    return float(outcomes.time[[patient in learned for patient in outcomes.patients]].max(initial=0.0))
 
 
 def _patients_of(study: StudyFile, needs: frozenset[str], card: ModelCard) -> tuple[Cohort, PackedEmbeddings | None]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.cohort.splits import make_splits
+from prognoscope.cohort.splits import check_measured, make_splits
 from prognoscope.core.errors import CohortError, StudyError, some
 from prognoscope.features.extract import ExtractionReport, extract_slides
 from prognoscope.features.store import PackedEmbeddings
@@ -92,7 +92,9 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     pack = packed(study, cohort)
     left = without_empty_bags(cohort, PackedEmbeddings.open(pack)).needing(plan.needs)
     is_planned = left.patients == plan.patients.patients
-    return Gathered(left, plan.splits if is_planned else make_splits(left, study.splits), pack, tuple(notes))
+    splits = plan.splits if is_planned else make_splits(left, study.splits)
+    check_measured(splits, left.outcome)
+    return Gathered(left, splits, pack, tuple(notes))
 
 
 def without_slides(cohort: Cohort, failed: Mapping[str, str]) -> Cohort:

@@ -13,10 +13,11 @@ from typing import Any
 
 from prognoscope.analysis.oracles import read_oracles
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.cohort.preparation import Preparation
-from prognoscope.cohort.splits import Split, make_splits
-from prognoscope.core.errors import InputError, StudyError
+from prognoscope.cohort.preparation import Preparation, binned
+from prognoscope.cohort.splits import Split, check_comparable, check_measured, make_splits
+from prognoscope.core.errors import CohortError, InputError, StudyError, some
 from prognoscope.core.genes import GeneSelection
+from prognoscope.core.outcome import TimeBins
 from prognoscope.core.words import count
 from prognoscope.omics.differential import uses_deseq2
 from prognoscope.study.devices import device_of, workers_for
@@ -86,6 +87,7 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
         cohort = without_patchless(cohort, heads)
     complete = cohort.needing(chosen.needs)
     splits = make_splits(complete, study.splits)
+    check_measured(splits, complete.outcome)
     precision = settled_precision(training.precision, device)
     methods = planned_methods(spec, device, precision)
     workers, told = workers_for(jobs, training.threads)
@@ -131,12 +133,53 @@ def _try_folds(
                 f"Fold {split.fold} has no validation part to choose an epoch by. Give splits.validation more than 0, "
                 "or take training.choose: last."
             )
+        _check_compared(cohort, split, methods)
+    _check_bins(cohort, {f"fold {each.fold}": each for each in splits}, bins_of(spec))
+    for split in splits:
         for selection, title in selections.items():
             _prepare(cohort, split, bins_of(spec), selection, title)
     for job in fold_jobs(methods, Gathered(cohort, tuple(splits)), Path()):
         if job.search is not None:
-            inner_splits(job, job.search)
+            inner = {f"inner fold {each.fold} of {job.label}": each for each in inner_splits(job, job.search)}
+            patients = (*job.split.train, *job.split.validation)
+            _check_bins(cohort.take(patients), inner, job.bins)
     return tuple(dict.fromkeys(told))
+
+
+def _check_compared(cohort: Cohort, split: Split, methods: Sequence[PlannedMethod]) -> None:
+    """Refuse a fold of whom a loss that compares patients finds no two."""
+    for each in methods:
+        if each.method.profile.compares_patients:
+            is_chosen = each.spec.choose == "validation_loss"
+            parts = {"training": split.train, "validation": split.validation if is_chosen else ()}
+            for part, patients in parts.items():
+                if patients:
+                    check_comparable(cohort.take(patients).outcome, f"{each.method.title}, fold {split.fold}: ", part)
+
+
+def _check_bins(cohort: Cohort, splits: Mapping[str, Split], bins: Mapping[str, Any]) -> None:
+    """Refuse more time bins than the follow-up of each fold gives; the cure then holds for all of them.
+
+    Raises:
+        CohortError: Some fold does not give so many.
+    """
+    wanted, whole = bins["n_bins"], bins["bins_from"] == "cohort"
+    times = {
+        label: binned(cohort, cohort.take((*split.train, *split.validation)), bins["bins_from"])
+        for label, split in splits.items()
+    }
+
+    def lacking(number: int) -> list[str]:
+        most = {label: TimeBins.most(*of_fold, n_bins=number, closed_ends=whole) for label, of_fold in times.items()}
+        return [label for label in times if most[label] < number]
+
+    if few := lacking(wanted):
+        possible = next((number for number in range(wanted - 1, 1, -1) if not lacking(number)), None)
+        cure = f"Set training.n_bins to {possible}" if possible else "Give times that differ more"
+        raise CohortError(
+            f"training.n_bins is {wanted}, but the times of events are too few, or too often the same, for {wanted} "
+            f"time bins, in {some(few)}. {cure}."
+        )
 
 
 def _prepare(

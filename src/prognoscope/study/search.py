@@ -12,6 +12,7 @@ from prognoscope.models.registry import parameters_of, profile_of
 from prognoscope.models.sizes import Sizes
 from prognoscope.study.sections import CHANGED, MethodTraining, SearchSettings, changes
 from prognoscope.study.spec import MethodSection, StudySpec
+from prognoscope.study.truths import truths_for_numbers
 from prognoscope.study.wording import in_sentences
 from prognoscope.training.search import need_optuna
 from prognoscope.training.space import Range, SearchSpec, Values
@@ -71,6 +72,7 @@ def check_searches(spec: StudySpec, sizes: Sizes) -> None:
             continue
         need_optuna()
         _, where = _section(spec, method)
+        _check_steps(spec, method, search, where)
         for name, values in search.options.items():
             ends = (values.low, values.high) if isinstance(values, Range) else values
             whole = isinstance(values, Range) and values.whole
@@ -80,6 +82,23 @@ def check_searches(spec: StudySpec, sizes: Sizes) -> None:
                 except (TypeError, ValueError, RuntimeError) as cause:  # whatever a constructor makes of a wrong value
                     why = (str(cause).splitlines() or [type(cause).__name__])[0].rstrip(".")
                     raise StudyError(f"{where}.{name}: {method.title} cannot be made with {value!r}: {why}.") from cause
+
+
+def _check_steps(spec: StudySpec, method: MethodSection, search: SearchSpec, where: str) -> None:
+    """Refuse one patient a step where any options that may be drawn make a loss of it that compares patients."""
+    asked = search.recipe.get("patients_per_step")
+    if asked is None:
+        fixed = {**changes(spec.training), **changes(method.training)}.get("patients_per_step")
+        fewest = fixed or 2
+    else:
+        fewest = asked.low if isinstance(asked, Range) else min(asked)
+    drawn = [{}, *({name: v} for name, vs in search.options.items() if not isinstance(vs, Range) for v in vs)]
+    compares = [options for options in drawn if profile_of(method.name, method.options | options).compares_patients]
+    if fewest < 2 and compares:
+        raise StudyError(
+            f"{where}: {method.title} may be drawn with patients_per_step: 1, but its loss, Cox's, compares patients "
+            "of a step and would always be 0. Let patients_per_step begin with 2 or more."
+        )
 
 
 def _section(spec: StudySpec, method: MethodSection) -> tuple[SearchSettings | None, str]:
@@ -118,6 +137,8 @@ def _options(method: MethodSection) -> dict[str, inspect.Parameter]:
 
 def _recipe_values(name: str, asked: Values, where: str) -> Values:
     def checked(value: object) -> object:
+        if found := next(truths_for_numbers({name: value}, MethodTraining), None):
+            raise StudyError(f"{where}: {found}.")
         try:
             return changes(TypeAdapter(MethodTraining).validate_python({name: value}))[name]
         except ValidationError as cause:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, make_dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from annotated_types import Ge, Gt, Interval
+from annotated_types import Gt, Interval
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, WithJsonSchema
 
 from prognoscope.cohort.clinical import ClinicalSpec
@@ -101,7 +101,7 @@ class CohortSpec:
 class EvaluationSpec:
     """How results are measured."""
 
-    draws: Annotated[int, Ge(10)] = 1000  # of the bootstrap
+    draws: Annotated[int, Interval(ge=10, le=100_000)] = 1000  # of the bootstrap
     surgery: bool = True  # where there are slides and genes: what each is worth to every method
 
 
@@ -155,7 +155,7 @@ def _draw(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
     numbers = list(value) if isinstance(value, list | tuple) else []
-    if len(numbers) == 2 and all(isinstance(share, int | float) for share in numbers):
+    if len(numbers) == 2 and all(isinstance(share, int | float) and not isinstance(share, bool) for share in numbers):
         low, high = map(float, numbers)
         if 0 <= low <= high <= 1 and high > 0:
             return low, high

@@ -3,9 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from prognoscope.cohort.splits import SplitSpec
 from prognoscope.core.errors import StudyError, nearest
@@ -14,13 +23,34 @@ from prognoscope.core.settings import Names
 from prognoscope.features.extract import FeatureSpec
 from prognoscope.models.card import Ablation
 from prognoscope.models.registry import MODELS, card_of
+from prognoscope.runs.layout import names_in_run
+from prognoscope.runs.tables import ORACLES
 from prognoscope.study.method_groups import entries_of
 from prognoscope.study.sections import CohortSpec, EvaluationSpec, MethodTraining, TrainingSettings
-from prognoscope.study.wording import in_sentences, inner_kinds, keys_of, kind_of
+from prognoscope.study.truths import truths_for_numbers
+from prognoscope.study.wording import MOST, in_sentences, inner_kinds, keys_of, kind_of
 from prognoscope.study.yaml_file import read_yaml, set_value
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # of what becomes the name of a folder
-TAKEN = frozenset({"figures", "oracle", "oracle_slides", "oracle_genes"})  # in a run folder and its tables
+TAKEN = names_in_run() | frozenset(ORACLES)  # in a run folder and its tables
+DEVICES = frozenset({"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(10)})
+LONGEST = 100  # letters of a name; systems allow 255 bytes, of which a file that is being written needs some
+
+
+def _fits_everywhere(name: str | None) -> str | None:
+    """A name that any system takes for a folder, so that a run can be carried from one to another."""
+    if name is None:
+        return name
+    if name.split(".")[0].lower() in DEVICES:
+        raise ValueError(f"{name!r} is the name of a device on Windows, where no folder may have it; choose another")
+    if name.endswith("."):
+        raise ValueError(f"{name!r} ends in a dot, which Windows drops from the name of a folder; take it away")
+    if len(name) > LONGEST:
+        raise ValueError(f"{name[:20]!r}... has {len(name)} letters; {LONGEST} are the most")
+    return name
+
+
+FolderName = Annotated[str, Field(pattern=NAME), AfterValidator(_fits_everywhere)]
 
 
 class MethodSection(BaseModel):
@@ -32,7 +62,7 @@ class MethodSection(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str
-    label: str | None = Field(default=None, pattern=NAME)
+    label: FolderName | None = None
     training: MethodTraining = MethodTraining()
     ablations: Names = Field(default=(), exclude=True)  # of a study file; a run's file has their entries instead
     ablation_of: str | None = None  # in a run's file: the title of the whole method
@@ -43,8 +73,8 @@ class MethodSection(BaseModel):
     def _known(self):
         if self.name not in MODELS:
             raise ValueError(f"there is no method {self.name!r}; {nearest(self.name, MODELS)}")
-        if self.title in TAKEN:
-            raise ValueError(f"the label {self.title!r} is taken by something else in a run; choose another")
+        if self.title.lower() in TAKEN:
+            raise ValueError(f"the label {self.title!r} is the name of something else in a run; choose another")
         return self
 
     @property
@@ -90,7 +120,7 @@ class StudySpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    name: str = Field(pattern=NAME)
+    name: FolderName
     cohort: CohortSpec
     features: FeatureSpec = FeatureSpec()
     splits: SplitSpec = SplitSpec()
@@ -134,6 +164,13 @@ class StudySpec(BaseModel):
             raise ValueError(
                 f"the method {twice[0]!r} is listed twice; give each a label of its own, such as {twice[0]}-2"
             )
+        seen: dict[str, str] = {}
+        for title in titles:
+            if (other := seen.setdefault(title.lower(), title)) != title:
+                raise ValueError(
+                    f"the labels {other!r} and {title!r} differ in case only, which some systems take for one folder; "
+                    "choose another for one of them"
+                )
         return self
 
 
@@ -163,6 +200,8 @@ def parse_study(values: Mapping[str, Any], source: str = "the study") -> StudySp
     Raises:
         StudyError: A key or value is wrong.
     """
+    if truths := list(truths_for_numbers(values, StudySpec)):
+        raise StudyError(f"In {source}: {'; '.join(truths[:MOST])}.")
     try:
         return StudySpec.model_validate(without_empty(values, StudySpec))
     except ValidationError as cause:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from prognoscope.cohort.dataset import PatientDataset
 from prognoscope.core.errors import PrognoscopeError, TrainingError
@@ -51,16 +53,25 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
     if predicted.genes and job.gene_metric is not None:
         table = reconstruction_table(predicted, test, trained.preparation.gene_groups, job.gene_metric)
         RECONSTRUCTION.write(files.reconstruction, table)
-    PREDICTIONS.write(files.predictions, prediction_table(predicted, test, data.fold))
+    months = trained.preparation.bins.told_at(float(data.cohort.take(data.learned).outcome.time.max()))
+    PREDICTIONS.write(files.predictions, prediction_table(predicted, test, data.fold, months))
 
 
-def prediction_table(predicted: Predicted, dataset: PatientDataset, fold: int) -> pd.DataFrame:
-    """One row a patient: risk, outcome, survival at the end of each bin, and subtype probabilities if there are any."""
+def prediction_table(
+    predicted: Predicted, dataset: PatientDataset, fold: int, months: Float[np.ndarray, " K"]
+) -> pd.DataFrame:
+    """One row a patient: risk, outcome, survival at the end of each bin, and subtype probabilities if there are any.
+
+    Args:
+        months: When each bin ends.
+    """
     outcome, prediction = dataset.outcome, predicted.prediction
     table = pd.DataFrame({"patient_id": prediction.patients, "fold": fold, "risk": prediction.risk})
     table["time"], table["event"] = outcome.time, outcome.event.astype(int)
     for k in range(prediction.survival.shape[1]):
         table[f"S_{k}"] = prediction.survival[:, k]
+    for k, month in enumerate(months):
+        table[f"months_{k}"] = month
     if predicted.subtype is not None and dataset.target.subtype is not None:
         table["subtype"] = dataset.target.subtype.numpy()  # -1 where unknown
         for c in range(predicted.subtype.shape[1]):

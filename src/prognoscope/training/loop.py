@@ -78,9 +78,9 @@ def fit(
     check_recipe(model, recipe)
     _check_rule(spec.choose, parts, metric)
     if model.profile.compares_patients:
-        check_comparable(train.outcome, "training")
+        check_comparable(train.outcome, "", "training")
         if spec.choose == "validation_loss" and validation is not None:
-            check_comparable(validation.outcome, "validation")
+            check_comparable(validation.outcome, "", "validation")
     key = _key(model, recipe, spec, [train, validation, test], about) if state_file is not None else ""
     model.before_training(train.target, lambda rows: train.batch(rows).inputs)
     train = train.near(spec.device)

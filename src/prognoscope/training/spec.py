@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 
-from prognoscope.core.settings import settle
+from prognoscope.core.settings import Seed, settle
 
 Precision = Literal["float32", "bf16"]
 AskedPrecision = Literal["auto", "float32", "bf16"]
@@ -18,9 +18,9 @@ AskedPrecision = Literal["auto", "float32", "bf16"]
 class TrainingBasics:
     """What a study asks of all its trainings, and each of them does."""
 
-    seed: Annotated[int, Ge(0)] = 0
+    seed: Seed = 0
     patience: Annotated[int, Ge(1)] | None = None  # epochs without a better one before stopping; None runs all
-    threads: Annotated[int, Ge(1)] = 1  # of a CPU training; fixed, because sums depend on it
+    threads: Annotated[int, Interval(ge=1, le=1024)] = 1  # of a CPU training; fixed, because sums depend on it
     patches_per_pass: Annotated[int, Ge(1)] | None = None  # a step of more is cut into passes; None: suits the device
     save_every_s: Annotated[float, Ge(0)] = 30.0  # seconds between the states that an interrupted training goes on from
 
