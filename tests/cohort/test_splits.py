@@ -238,13 +238,13 @@ class TestFiles:
             self.read(pattern)
 
     def test_missing_files_and_columns_are_named(self, tmp_path):
-        with pytest.raises(MissingFileError, match="There are 0 split files"):
+        with pytest.raises(MissingFileError, match="There is no split file"):
             self.read(str(tmp_path / "splits_{fold}.csv"))
         pattern = self.write(tmp_path, *[{"train": "ABCDE", "val": "FGH"}] * 4)
         (tmp_path / "splits_2.csv").unlink()
         with pytest.raises(MissingFileError, match="fold 2 is missing"):
             self.read(pattern)
-        with pytest.raises(CohortError, match="need {fold} in their name"):
+        with pytest.raises(MissingFileError, match=r"Name the files of all folds with \{fold\}"):
             self.read(str(tmp_path / "splits.csv"))
         (tmp_path / "splits_2.csv").write_text("training,held_out\nA,B\n")
         with pytest.raises(CohortError, match="it needs train and val"):
