@@ -16,7 +16,8 @@ from rich.markup import escape
 
 from prognoscope import __version__
 from prognoscope.core.faults import BAD_INPUT, describe
-from prognoscope.terminal import bar, bar_with_time_left, log_shown, print_table
+from prognoscope.core.stopping import Stopped, stopping_when_asked
+from prognoscope.terminal import RunBar, bar, log_shown, print_table
 
 if TYPE_CHECKING:
     from prognoscope.features.extract import ExtractionReport
@@ -55,20 +56,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without dashes shows a question mark instead
+    by = ""
     level = logging.DEBUG if is_debugging else logging.INFO if is_verbose else logging.WARNING
     try:
-        with log_shown(level):
+        with log_shown(level), stopping_when_asked():
             code = app(arguments, prog_name="prognoscope", standalone_mode=False)
     except Misuse as error:
         code = _complain(_misuse(error), BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
+    except Stopped as stopped:
+        code, by = int(stopped.code or STOPPED), f" by {stopped.signal}"
     except Exception as error:  # noqa: BLE001 - the outermost place: whatever reaches it gets a sentence and a code
         if is_debugging:
             traceback.print_exception(error)
         code = _complain(*describe(error))
-    if code == STOPPED:
-        err.print("Stopped. What was finished is kept; the same command continues.")
+    if code == STOPPED or by:
+        err.print(f"Stopped{by}. What was finished is kept; the same command continues.", soft_wrap=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -117,11 +121,12 @@ def demo(
 
     Example: `prognoscope demo` or `prognoscope demo /tmp/demo --patients 60`.
     """
-    from prognoscope.simulation.cohort import simulate_cohort
+    from prognoscope.simulation.cohort import need_simulated, simulate_cohort
     from prognoscope.study.study import Study
 
     study_file = folder / "study.yaml"
     if study_file.exists():
+        need_simulated(folder)
         _say(f"Continuing in {folder}, which holds a simulated cohort already.")
     else:
         with bar(err, "Painting slides") as advance:
@@ -238,13 +243,9 @@ def run(
 
     Example: `prognoscope run study.yaml --jobs 2 --set protocol=paper --out paper`.
     """
-    from prognoscope.study.folder import check_folder
     from prognoscope.study.study import Study
 
-    plan = Study.load(study, overrides).plan(jobs=jobs)
-    folder = folder or study.parent / "run"
-    check_folder(plan.study.spec, folder)
-    _run(plan, folder)
+    _run(Study.load(study, overrides).plan(jobs=jobs), folder or study.parent / "run")
 
 
 @app.command()
@@ -348,9 +349,10 @@ def methods(
 
         _print_table("Methods", methods_table())
         return
-    from prognoscope.core.files import write_text
-    from prognoscope.study.catalogue import methods_page
+    from prognoscope.core.files import need_ours, write_text
+    from prognoscope.study.catalogue import INTRODUCTION, methods_page
 
+    need_ours(to, INTRODUCTION)
     write_text(to, methods_page())
     _say(f"Wrote {to}.")
 
@@ -370,9 +372,12 @@ def _run(plan: "Plan", folder: Path) -> None:
     from prognoscope.study.gather import extract as extract_slides
     from prognoscope.study.run import run_plan
 
-    extracted = _extract(lambda advance: extract_slides(plan, advance)) if plan.extracts else None
-    with bar_with_time_left(err) as show:
-        finished = run_plan(plan, folder, extracted=extracted, progress=show)
+    def extraction(plan: "Plan") -> "ExtractionReport":
+        with show.away():
+            return _extract(lambda advance: extract_slides(plan, advance))
+
+    with RunBar(err) as show:
+        finished = run_plan(plan, folder, extraction=extraction, progress=show)
     title, table = finished.table()
     _print_table(title, table)
     for whole, rows in finished.ablations().items():
