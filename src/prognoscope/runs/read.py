@@ -15,6 +15,7 @@ from prognoscope.core.outcome import Outcome, Prediction
 from prognoscope.evaluation.fold import Fold
 from prognoscope.runs.card import read_card
 from prognoscope.runs.layout import RunFiles
+from prognoscope.runs.manifest import checked, is_there
 from prognoscope.runs.method_run import MethodRun, outcome_in, read_predictions
 from prognoscope.runs.provenance import Provenance, read_provenance
 from prognoscope.runs.tables import (
@@ -58,13 +59,13 @@ class Run:
     def provenance(self) -> Provenance:
         """Where the numbers come from; empty where the file is absent."""
         path = self.files.provenance
-        return read_provenance(path) if path.is_file() else Provenance()
+        return read_provenance(path) if is_there(path) else Provenance()
 
     @cached_property
     def study_text(self) -> str:
         """The study with every default; "" where the file is absent."""
         path = self.files.study
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return checked(path).read_text(encoding="utf-8") if path.is_file() else ""
 
     @cached_property
     def splits(self) -> pd.DataFrame:
@@ -253,4 +254,4 @@ def open_finished(folder: Path | str) -> Run:
 
 
 def _optional(table: Table, path: Path) -> pd.DataFrame:
-    return table.read(path) if path.is_file() else table.empty()
+    return table.read(path) if is_there(path) else table.empty()
