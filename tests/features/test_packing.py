@@ -88,9 +88,11 @@ def test_two_widths_name_a_slide_of_each_and_leave_nothing(tmp_path):
 
 def test_two_encoders_name_a_slide_of_each(tmp_path):
     bags = {"a": [slide("a1", 3, encoder=None)], "b": [slide("b1", 3)], "c": [slide("c1", 3, encoder="uni_v1")]}
-    with pytest.raises(FeatureError, match=r"1 slide by the encoder stain \(b1\); 1 slide by the encoder uni_v1 \(c1\)"):
+    with pytest.raises(
+        FeatureError, match=r"1 slide by the encoder stain \(b1\); 1 slide by the encoder uni_v1 \(c1\)"
+    ):
         pack_embeddings(as_loaders(bags), tmp_path / "pack", "k")
-    assert pack_embeddings(as_loaders({"b": bags["b"]}), tmp_path / "pack", "k").encoder == "stain"
+    assert pack_embeddings(as_loaders({"b": bags["b"]}), tmp_path / "pack", "k").origin.encoder == "stain"
 
 
 def test_an_empty_slide_fits_any_width(tmp_path):

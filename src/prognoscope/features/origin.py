@@ -9,7 +9,7 @@ from prognoscope.core.errors import FeatureError, some
 from prognoscope.core.words import count
 from prognoscope.features.embeddings import Embeddings
 
-APART = 1.25  # ratio of two resolutions: scanners of one magnification differ by less, two magnifications by more
+APART = 1.5  # ratio of two resolutions: scanners of one magnification differ by less, two magnifications by more
 WORDS = {  # a field -> how slides of one value are called
     "encoder": "by the encoder {}",
     "weights": "by the weights {}",

@@ -1,5 +1,6 @@
 """A finished run as one value: its folder, read lazily, each file at most once."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,8 @@ from prognoscope.runs.tables import (
     numbered_columns,
 )
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
 class Run:
@@ -59,6 +62,12 @@ class Run:
     def provenance(self) -> Provenance:
         """Where the numbers come from; empty where the file is absent."""
         path = self.files.provenance
+        if path.is_file() and not self.files.manifest.is_file():
+            log.warning(
+                "%s was made by a version that kept no sums of its files, so it is not known whether they are as they "
+                "were written.",
+                self.folder,
+            )
         return read_provenance(path) if is_there(path) else Provenance()
 
     @cached_property

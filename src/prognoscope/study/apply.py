@@ -96,14 +96,15 @@ def _patients_of(study: StudyFile, needs: frozenset[str], card: ModelCard) -> tu
     cohort = read_cohort(study.spec.name, study.where, needs_follow_up=False)
     embeddings = None
     if "bag" in needs:
-        trained_on, origin = card.features, Origin.told(card.embeddings)
+        trained_on, origin, failed = card.features, Origin.told(card.embeddings), {}
         if study.spec.cohort.slides is not None:
             if trained_on and not is_made_by(trained_on, study.spec.features):
                 raise StudyError(f"The model was trained on embeddings made with {trained_on}. Give the same features.")
             features = study.spec.features
             _need_alike(origin, Origin(features.encoder, None, features.mpp, features.patch_px))
-            extract_for(study, cohort, device=device_of(study.spec.training.device))
+            failed = extract_for(study, cohort, device=device_of(study.spec.training.device)).failed
         files = embedding_files(study.where, study.extracted)
+        files = {slide: path for slide, path in files.items() if slide not in failed}  # it may be of another slide
         cohort = replace(
             cohort, slides={p: tuple(s for s in slides if s in files) for p, slides in cohort.slides.items()}
         )
