@@ -28,7 +28,7 @@ def folder(tmp_path):
 def test_a_manifest_is_read_as_it_was_written(folder):
     manifest = read_manifest(folder)
     assert manifest is not None and manifest.made_of == MADE_OF
-    assert list(manifest.files) == ["one.csv", "two.csv", "sub/three.csv"]
+    assert list(manifest.files) == ["one.csv", "sub/three.csv", "two.csv"]
     assert damage(folder) == [] and checked(folder / "one.csv") == folder / "one.csv"
     assert read_manifest(folder / "sub") is None and damage(folder / "sub") == []
 
@@ -46,7 +46,7 @@ def test_a_file_with_other_content_is_refused_with_two_ways_on(folder, content):
 def test_a_file_that_is_gone_is_damage_and_one_that_is_not_told_of_is_not_of_the_run(folder):
     (folder / "sub" / "three.csv").unlink()
     (folder / "two.csv").unlink()
-    assert damage(folder) == ["two.csv", "sub/three.csv"] and is_there(folder / "two.csv")
+    assert damage(folder) == ["sub/three.csv", "two.csv"] and is_there(folder / "two.csv")
     write_text(folder / "late.csv", "x\n")
     assert not is_there(folder / "late.csv")
     with pytest.raises(InputError, match=r"late.csv was there before its run came to an end"):

@@ -28,8 +28,8 @@ def test_of_a_large_file_blocks_from_its_first_to_its_last_byte_are_read(tmp_pat
     with path.open("wb") as file:
         file.truncate(size)
     before = slide_sum(path)
-    step = (size - BLOCK) // (SAMPLES - 1)
-    for at in (0, size - 1, step, 64 * step):
+    last = size - BLOCK
+    for at in (0, size - 1, last // (SAMPLES - 1), 64 * last // (SAMPLES - 1)):
         with path.open("r+b") as file:
             file.seek(at)
             file.write(b"x")

@@ -118,6 +118,11 @@ def other_fold(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(fold=[str(1 - int(table["fold"][0])), *table["fold"][1:]])
 
 
+def without_patient(folder: Path) -> None:
+    for name in ("clinical.csv", "folds.csv"):
+        whole(name, lambda table: table[table["patient_id"] != P])(folder)
+
+
 def settings(**values):
     def change(folder: Path) -> None:
         path = folder / "study.yaml"
@@ -139,7 +144,7 @@ CHANGES = {  # what is changed between two starts, and how it is named
     "an event": (whole("clinical.csv", other_event), "the outcomes of 1 patients"),
     "a covariate": (cell("clinical.csv", "age", "99"), f"the covariates {ONE}"),
     "a covariate taken away": (cell("clinical.csv", "age", ""), f"the covariates {ONE}"),
-    "a patient gone": (whole("clinical.csv", lambda t: t[t["patient_id"] != P]), rf"{P} are gone \(1 patients\)"),
+    "a patient gone": (without_patient, rf"{P} are gone \(1 patients\)"),
     "a gene's value": (cell("genes.csv", "TSG003", "9.5"), f"the genes {ONE}"),
     "a gene's name": (whole("genes.csv", lambda t: t.rename(columns={"UNG001": "UNG999"})), "the genes of 60 patients"),
     "the order of genes": (whole("genes.csv", swapped), "the genes of 60 patients"),
@@ -173,12 +178,11 @@ def test_a_change_between_two_starts_is_named_and_nothing_is_mixed(study, kind):
 
 def test_a_change_of_what_a_finished_fold_did_not_see_does_not_matter(study):
     shutil.rmtree(study / "run")
-    coxph = ["methods=[coxph]"]
-    Study.load(study / "study.yaml", coxph).run()
-    before = contents(study / "run" / "coxph")
+    Study.load(study / "study.yaml", ["methods=[abmil]"]).run()
+    before = contents(study / "run" / "abmil")
     cell("genes.csv", "TSG003", "9.5")(study)
-    Study.load(study / "study.yaml", ["methods=[coxph, snn]"]).run()
-    assert contents(study / "run" / "coxph") == before
+    Study.load(study / "study.yaml", ["methods=[abmil, snn]"]).run()
+    assert contents(study / "run" / "abmil") == before
 
 
 def test_folds_of_a_method_that_is_not_asked_for_any_more_bind_the_run_too(study):
@@ -276,7 +280,8 @@ def test_a_damaged_file_of_a_fold_is_told_by_name_and_made_anew(study, name, how
     damage(path, how)
     Study.load(study / "study.yaml").run()
     method, fold, file = name.split("/")
-    assert f"{method}, {fold.replace('_', ' ')}: {file} had been changed, damaged or removed since" in caplog.text
+    if path.name != "manifest.json":  # without it a fold is not finished, and that of another fold tells of all files
+        assert f"{method}, {fold.replace('_', ' ')}: {file} had been changed, damaged or removed since" in caplog.text
     assert contents(study / "run") == before
 
 

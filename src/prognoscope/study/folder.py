@@ -61,7 +61,10 @@ def check_folder(spec: StudySpec, folder: Path) -> None:
     for method in now["methods"]:
         title = method.get("label") or method["name"]
         if known.get(title, method) != method:
-            raise StudyError(f"{folder} holds a run of {title} with other options. Give this one a label of its own.")
+            raise StudyError(
+                f"{folder} holds a run of {title} with other options or training. Give this one a label of its own, or "
+                "choose another folder with --out."
+            )
 
 
 def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:
