@@ -14,12 +14,9 @@ except ImportError:  # on Windows, where a file that is open cannot be removed a
 log = logging.getLogger(__name__)
 
 
-def held(path: Path) -> IO[bytes] | None:
-    """The file open and marked as in use until what this returns is closed or forgotten; None if it is not there."""
-    try:
-        file = path.open("rb")
-    except OSError:
-        return None
+def held(path: Path) -> IO[bytes]:
+    """The file open for reading, and marked as in use until that is closed or forgotten."""
+    file = path.open("rb")
     if fcntl is not None:
         with suppress(OSError):  # a file system without locks; `remove_unused` then removes nothing
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

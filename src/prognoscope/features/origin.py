@@ -83,10 +83,5 @@ def common_origin(origins: Mapping[str, Origin]) -> Origin:
     return Origin(**common)
 
 
-def unknown_slides(origins: Mapping[str, Origin]) -> list[str]:
-    """The slides whose embeddings do not say who encoded them."""
-    return [slide for slide, origin in origins.items() if origin.encoder is None]
-
-
 def _are_apart(a: float | None, b: float | None) -> bool:
     return bool(a and b) and max(a, b) > APART * min(a, b)  # type: ignore[type-var]

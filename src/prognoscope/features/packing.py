@@ -55,8 +55,8 @@ class PackedEmbeddings:
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
-        self._held = held(self.path)
         index = _read_index(self.path)
+        file = held(self.path)  # as long as it is mapped
         self.key: str = index["key"]
         self.patients: tuple[str, ...] = tuple(index["patients"])
         self.embedding_dim: int = index["embedding_dim"]
@@ -68,8 +68,8 @@ class PackedEmbeddings:
         }
         self._start = index["start"]
         rows, kind = index["rows"], np.dtype(index["dtype"])
-        self._features = _mapped(self.path, kind, (rows, self.embedding_dim), 0)
-        self._coords = _mapped(self.path, np.dtype(np.float32), (rows, 2), _coords_at(index))
+        self._features = _mapped(file, kind, (rows, self.embedding_dim), 0)
+        self._coords = _mapped(file, np.dtype(np.float32), (rows, 2), _coords_at(index))
 
     @classmethod
     def open(cls, path: Path | str) -> "PackedEmbeddings":
@@ -224,10 +224,10 @@ def _coords_at(index: PackIndex) -> int:
     return _aligned(index["rows"] * index["embedding_dim"] * np.dtype(index["dtype"]).itemsize)
 
 
-def _mapped(path: Path, dtype: np.dtype, shape: tuple[int, int], offset: int) -> np.ndarray:
+def _mapped(file: IO[bytes], dtype: np.dtype, shape: tuple[int, int], offset: int) -> np.ndarray:
     if 0 in shape:  # nothing to map
         return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, "r", offset, shape)
+    return np.memmap(file, dtype, "r", offset, shape)
 
 
 def _aligned(position: int) -> int:
