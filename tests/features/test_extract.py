@@ -162,8 +162,42 @@ def test_another_spec_is_an_error_before_any_work(slides, tmp_path):
         extract_slides(some_of(slides, "s0", "s1"), tmp_path, other)
     assert all(each in str(error.value) for each in hashes)
     assert not (tmp_path / "s1.h5").exists()
-    with pytest.raises(FeatureError, match=r"s0\.h5 \(mpp 0\.5, now 0\.25\)"):
-        extract_slides(some_of(slides, "s0"), tmp_path, SPEC, mpp=0.25)
+
+
+def test_a_slide_that_was_converted_again_is_embedded_again(tmp_path, caplog):
+    slides = {name: write_slide(tmp_path / f"{name}.tiff", seed) for seed, name in enumerate("ab")}
+    extract_slides(slides, tmp_path / "out", SPEC)
+    before = read_embeddings(tmp_path / "out" / "a.h5").features
+    write_slide(slides["a"], 7, mpp=0.25)
+    report = extract_slides(slides, tmp_path / "out", SPEC)
+    assert (report.done, report.already) == (("a",), ("b",))
+    assert "1 slides are embedded again: a (the slide has changed since)" in caplog.text
+    after = read_embeddings(tmp_path / "out" / "a.h5")
+    assert after.mpp == 0.25 and (after.features.shape != before.shape or (after.features != before).any())
+    assert extract_slides(slides, tmp_path / "out", SPEC).already == ("a", "b")
+
+
+def test_a_resolution_that_was_given_and_taken_back_does_not_stay(slides, tmp_path, caplog):
+    one = some_of(slides, "s0")
+    for given, resolution, why in (
+        (None, 0.5, ""),
+        (0.25, 0.25, "um per pixel: given by the file then, 0.25 now"),
+        (None, 0.5, "um per pixel: given 0.25 then, by the file now"),
+    ):
+        assert extract_slides(one, tmp_path, SPEC, mpp=given).done == ("s0",)
+        assert read_embeddings(tmp_path / "s0.h5").mpp == resolution and why in caplog.text
+        assert extract_slides(one, tmp_path, SPEC, mpp=given).already == ("s0",)
+
+
+def test_embeddings_of_an_earlier_version_are_kept_if_their_resolution_is_that_of_the_slide(slides, tmp_path):
+    one = some_of(slides, "s0")
+    extract_slides(one, tmp_path, SPEC)
+    with h5py.File(tmp_path / "s0.h5", "r+") as file:
+        del file["features"].attrs["slide_sum"], file["features"].attrs["mpp_given"]
+    assert extract_slides(one, tmp_path, SPEC).already == ("s0",)
+    with h5py.File(tmp_path / "s0.h5", "r+") as file:
+        file["coords"].attrs.modify("mpp", 0.25)
+    assert extract_slides(one, tmp_path, SPEC).done == ("s0",)
 
 
 def test_files_made_elsewhere_are_not_overwritten(slides, tmp_path):

@@ -88,9 +88,11 @@ def test_two_widths_name_a_slide_of_each_and_leave_nothing(tmp_path):
 
 def test_two_encoders_name_a_slide_of_each(tmp_path):
     bags = {"a": [slide("a1", 3, encoder=None)], "b": [slide("b1", 3)], "c": [slide("c1", 3, encoder="uni_v1")]}
-    with pytest.raises(FeatureError, match="Slide b1 has embeddings by stain and slide c1 has embeddings by uni_v1"):
+    with pytest.raises(
+        FeatureError, match=r"1 slide by the encoder stain \(b1\); 1 slide by the encoder uni_v1 \(c1\)"
+    ):
         pack_embeddings(as_loaders(bags), tmp_path / "pack", "k")
-    assert pack_embeddings(as_loaders({"b": bags["b"]}), tmp_path / "pack", "k").encoder == "stain"
+    assert pack_embeddings(as_loaders({"b": bags["b"]}), tmp_path / "pack", "k").origin.encoder == "stain"
 
 
 def test_an_empty_slide_fits_any_width(tmp_path):
@@ -133,3 +135,36 @@ def test_another_process_maps_the_file_instead_of_receiving_it(tmp_path):
     assert len(pickle.dumps(packed)) < 1000
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(total_of, (packed,)) == total_of(packed)
+
+
+def test_each_patient_whose_bag_is_not_as_it_was_packed_is_found(tmp_path):
+    bags = {name: [slide(f"{name}1", 9), slide(f"{name}2", 4)] for name in "abc"}
+    packed = pack_embeddings(as_loaders(bags), tmp_path / "pack", "k")
+    assert packed.damaged() == []
+    whole = packed.path.read_bytes()
+    del packed
+    values = 39 * DIM * 2  # three bags of 13 patches in half precision, then coordinates
+    for at, patient in ((0, "a"), (values // 2, "b"), (values - 1, "c"), (len(whole) - len(whole), "a")):
+        (tmp_path / "pack").write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        assert PackedEmbeddings.open(tmp_path / "pack").damaged() == [patient]
+    coords_at = -(-values // 64) * 64
+    for at in (coords_at, coords_at + 13 * 8):
+        (tmp_path / "pack").write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        assert PackedEmbeddings.open(tmp_path / "pack").damaged() == ["a" if at == coords_at else "b"]
+
+
+def test_a_pack_with_bytes_lost_or_changed_in_its_index_is_not_opened(tmp_path):
+    path = pack_embeddings(as_loaders({"a": [slide("a1", 50)]}), tmp_path / "pack", "k").path
+    whole = path.read_bytes()
+    middle = len(whole) // 4
+    for broken in (whole[:middle] + whole[middle + 200 :], whole[:-40] + b"x" + whole[-39:], whole + b"x", b""):
+        path.write_bytes(broken)
+        with pytest.raises(FeatureError, match="is not a whole file of packed embeddings"):
+            PackedEmbeddings.open(path)
+
+
+def test_sums_are_of_the_content_of_a_bag_alone(tmp_path):
+    bags = {"a": [slide("a1", 9)], "b": [slide("b1", 4)]}
+    one = pack_embeddings(as_loaders(bags), tmp_path / "one", "k").sums
+    other = pack_embeddings(as_loaders({"b": bags["b"]}), tmp_path / "other", "another").sums
+    assert one["b"] == other["b"] != one["a"]

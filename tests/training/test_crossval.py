@@ -20,7 +20,7 @@ from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
 from tests.training.toys import OPTIONS, c_index, files, folder_of, make_toy, shuffled, with_outcome
 
-WRITTEN = {"model.safetensors", "model.json", "history.csv", "predictions.csv"}
+WRITTEN = {"model.safetensors", "model.json", "history.csv", "predictions.csv", "manifest.json"}
 METHODS = sorted(OPTIONS)
 
 

@@ -117,3 +117,13 @@ def test_another_outcome_or_gene_makes_another_training(toy):
     gene.omics[1][0, 0] += 1
     event.target.event[0] = ~event.target.event[0]
     assert len({each.fingerprint for each in (toy.dataset("train"), gene, event)}) == 3
+
+
+def test_a_state_with_a_changed_byte_is_not_continued_from(toy, tmp_path):
+    whole, path = train(toy, None), tmp_path / "state.safetensors"
+    with pytest.raises(Stopped):
+        train(toy, path, stop=3)
+    state = path.read_bytes()
+    for at in (len(state) // 3, len(state) // 2, len(state) - 1):  # among the numbers
+        path.write_bytes(state[:at] + bytes([state[at] ^ 64]) + state[at + 1 :])
+        assert_same(train(toy, path), whole)

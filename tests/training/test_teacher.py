@@ -44,7 +44,8 @@ def finished(toy, tmp_path_factory):
 
 def test_a_fold_keeps_its_teacher_and_says_whose_it_is(toy, finished):
     own = {"model.safetensors", "model.json", "history.csv"}
-    assert set(contents(finished)) == own | {"predictions.csv"} | {f"teacher/{name}" for name in own}
+    whose = {f"teacher/{name}" for name in (*own, "manifest.json")}
+    assert set(contents(finished)) == own | {"predictions.csv", "manifest.json"} | whose
     told = json.loads((finished / "model.json").read_text())["teacher"]
     assert told["sha256"] == sha256(finished / "teacher" / "model.safetensors")
     assert (told["name"], told["fold"], told["patients"]) == ("mcat", 0, len(toy.split.train))
@@ -85,13 +86,13 @@ def test_a_finished_teacher_is_used_again_by_its_own_training_alone(toy, finishe
 
     fit = teaching.fit
     monkeypatch.setattr(teaching, "fit", watched)
-    (folder / "predictions.csv").unlink()
+    (folder / "manifest.json").unlink()
     assert contents(folder_of(job(toy, folder))) == before and not trained
-    (folder / "predictions.csv").unlink()
+    (folder / "manifest.json").unlink()
     folder_of(job(toy, folder, options={"temperature": 2.0}))  # of the student alone
     assert not trained
     for changes in ({"recipe": {"epochs": 2}}, {"spec": TrainingSpec(seed=1)}):
-        (folder / "predictions.csv").unlink()
+        (folder / "manifest.json").unlink()
         folder_of(job(toy, folder, **changes))
         assert trained.pop() == "mcat"
 

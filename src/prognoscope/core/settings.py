@@ -85,11 +85,26 @@ def paths_of(spec: Any) -> list[str]:
     return found
 
 
+def without_places(spec: Spec) -> Spec:
+    """The same settings with a word in the place of every path, to be compared whatever folder they are in."""
+    hints = hints_of(type(spec))
+    blank: Any = spec
+    return replace(blank, **{name: _blank(getattr(spec, name), hint) for name, hint in hints.items()})
+
+
 @cache
 def hints_of(kind: type) -> Mapping[str, Any]:
     """The annotations of a dataclass's fields, with their bounds."""
     hints = get_type_hints(kind, include_extras=True)
     return {each.name: hints[each.name] for each in fields(kind)}
+
+
+def _blank(value: Any, hint: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return without_places(value)
+    if not isinstance(value, str | tuple) or KNOWS_ITS_PLACE not in _marks(hint) or value in _literals(hint):
+        return value
+    return value and (("given",) if isinstance(value, tuple) else "given")
 
 
 def _whole(value: Any, hint: Any, folder: Path) -> Any:

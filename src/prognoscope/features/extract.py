@@ -1,4 +1,4 @@
-"""Slides to embeddings: one file a slide, written whole; what is there is not done again, what fails is listed."""
+"""Slides to embeddings: one file a slide, written whole; what is there is not done again unless its slide changed."""
 
 import logging
 import time
@@ -21,6 +21,7 @@ from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
 from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
 from prognoscope.features.layouts import attributes, opened
+from prognoscope.features.source import made_of_slide, why_again
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.slides.readers import Slide, open_slide
 from prognoscope.slides.tiling import PatchGrid, TilingSpec, read_patches, tile
@@ -133,7 +134,7 @@ def extract_slides(
 
 def _already(jobs: list[_Job]) -> list[str]:
     """The slides whose files are there and whole; files made otherwise are an error before any work is done."""
-    already, others = [], []
+    already, others, again = [], [], []
     for job in jobs:
         if not job.target.exists():
             continue
@@ -146,8 +147,8 @@ def _already(jobs: list[_Job]) -> list[str]:
         if told.get("spec_hash") != job.spec_hash:
             by = told.get("spec_hash") or "none, so it was made elsewhere"
             others.append(f"{job.target} (spec {by})")
-        elif job.mpp is not None and resolution != job.mpp:
-            others.append(f"{job.target} (mpp {resolution}, now {job.mpp:g})")
+        elif why := why_again(job.path, job.mpp, told, resolution):
+            again.append(f"{job.slide} ({why})")
         else:
             already.append(job.slide)
     if others:
@@ -155,6 +156,8 @@ def _already(jobs: list[_Job]) -> list[str]:
             f"{len(others)} embedding files were not made by spec {jobs[0].spec_hash}, which is asked for: "
             f"{some(others)}. Extract into another folder, or remove these files."
         )
+    if again:
+        log.warning("%d slides are embedded again: %s.", len(again), some(again))
     return already
 
 
@@ -198,6 +201,7 @@ def extract_one(job: _Job) -> str | None:
     """Extract one slide. Returns why that failed, None if it did not."""
     encoder = _encoder(job.spec.encoder, job.spec.weights, job.device)
     try:
+        made_of = made_of_slide(job.path, job.mpp)
         with open_slide(job.path, mpp=job.mpp) as slide:
             mask = segment_tissue(slide, job.spec.tissue)
             if not mask.mask.any():
@@ -222,7 +226,7 @@ def extract_one(job: _Job) -> str | None:
                 spec_hash=job.spec_hash,
             )
             size_px = slide.size_px
-        write_embeddings(job.target, embeddings, slide_size_px=size_px)
+        write_embeddings(job.target, embeddings, slide_size_px=size_px, made_of=made_of)
     except (DiskFullError, UnwritableError):
         raise  # the next slide would not fit either
     except PrognoscopeError as reason:

@@ -48,11 +48,18 @@ def read_embeddings(path: Path | str, layout: str = "auto", *, mpp: float | None
     return read_layout(Path(path), layout, mpp=mpp)
 
 
-def write_embeddings(path: Path | str, embeddings: Embeddings, *, slide_size_px: tuple[int, int] | None = None) -> None:
+def write_embeddings(
+    path: Path | str,
+    embeddings: Embeddings,
+    *,
+    slide_size_px: tuple[int, int] | None = None,
+    made_of: Mapping[str, object] | None = None,
+) -> None:
     """Write one slide's embeddings, whole or not at all.
 
     Args:
         slide_size_px: Width and height of level 0, which TRIDENT keeps too.
+        made_of: Attributes that tell what they were made of, so that a change of it is seen.
 
     Raises:
         FeatureError: Values are not finite, or coordinates in um come without their pixels.
@@ -61,7 +68,7 @@ def write_embeddings(path: Path | str, embeddings: Embeddings, *, slide_size_px:
     need_finite(embeddings.features, embeddings.slide)
     if embeddings.coords_um is not None and embeddings.coords_px is None:
         raise FeatureError(f"{embeddings.slide} has coordinates in um only. Give coords_px and mpp to write them.")
-    image = _image(embeddings, slide_size_px or (None, None))
+    image = _image(embeddings, slide_size_px or (None, None), made_of or {})
     with written_whole(path) as beside:
         beside.write_bytes(image)
 
@@ -148,7 +155,7 @@ def _is_beside_the_point(parts: tuple[str, ...]) -> bool:
     return any(part.startswith(".") for part in parts) or "patches" in parts[:-1]
 
 
-def _image(embeddings: Embeddings, size_px: tuple[int | None, int | None]) -> bytes:
+def _image(embeddings: Embeddings, size_px: tuple[int | None, int | None], made_of: Mapping[str, object]) -> bytes:
     """The bytes of the HDF5 file. Built in memory, because HDF5 does not recover from a disk that fills up."""
     features = embeddings.features
     about = {
@@ -156,6 +163,7 @@ def _image(embeddings: Embeddings, size_px: tuple[int | None, int | None]) -> by
         "encoder": embeddings.encoder,
         "weights_hash": embeddings.weights_hash,
         "spec_hash": embeddings.spec_hash,
+        **made_of,
     }
     patch_mpp = None
     if embeddings.patch_um is not None and embeddings.patch_px:

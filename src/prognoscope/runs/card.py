@@ -10,6 +10,7 @@ import numpy as np
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.files import read_json, write_json
 from prognoscope.core.outcome import TimeBins
+from prognoscope.runs.manifest import checked
 
 VERSION = 2  # a card without a version is of version 1, whose fields are the same
 
@@ -30,7 +31,8 @@ class ModelCard:
     chosen_epoch: int | None = None
     precision: str = "float32"  # of products
     protocol: str = ""
-    features: Mapping[str, Any] = field(default_factory=dict)  # how slides became embeddings
+    features: Mapping[str, Any] = field(default_factory=dict)  # how slides became embeddings; empty if they were given
+    embeddings: Mapping[str, Any] = field(default_factory=dict)  # their own account: encoder, weights, resolution
     gene_selection: Mapping[str, Any] | None = None  # with the notes of the fold's own selection
     teacher: Mapping[str, Any] | None = None
     search: Mapping[str, Any] | None = None  # where settings were searched: trials, failed, folds, loss, chosen
@@ -63,7 +65,7 @@ def read_card(path: Path) -> ModelCard:
         MissingFileError: There is none.
         InputError: It is not a card, or of a later version; says what to do.
     """
-    found = read_json(path, "The model card", "Train it again, with the command that made it.")
+    found = read_json(checked(path), "The model card", "Train it again, with the command that made it.")
     if not isinstance(found, dict):
         raise InputError(f"{path} is not the card of a model. Remove its folder and run the study again.")
     if (version := found.get("version", 1)) not in range(1, VERSION + 1):

@@ -7,6 +7,7 @@ from pathlib import Path
 from prognoscope.core.claims import CLAIM
 
 FOLD = "fold_"
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class FoldFiles:
 
     @property
     def predictions(self) -> Path:
-        """Of the test patients; written last, so that it says finished."""
+        """Of the test patients."""
         return self.folder / "predictions.csv"
 
     @property
@@ -90,9 +91,27 @@ class FoldFiles:
         return FoldFiles(self.folder / "teacher")
 
     @property
+    def manifest(self) -> Path:
+        """Which files there are, and what they were made of; written last, so that it says finished."""
+        return self.folder / MANIFEST
+
+    @property
+    def kept(self) -> tuple[Path, ...]:
+        """All that a finished fold may leave behind, but for the manifest, which tells of them."""
+        of_fold = (self.weights, self.card, self.predictions, self.history, self.genes, self.reconstruction)
+        taught = self.teacher
+        return (*of_fold, self.trials, self.surgery, taught.weights, taught.card, taught.history, taught.manifest)
+
+    @property
     def is_done(self) -> bool:
-        """Whether the fold has its predictions."""
-        return self.predictions.is_file()
+        """Whether the fold is finished."""
+        return self.manifest.is_file()
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there are predictions to be read: finished, or of a run from before there were manifests."""
+        run = RunFiles(self.folder.parent.parent)
+        return self.is_done or (self.predictions.is_file() and not run.manifest.is_file())
 
     @property
     def number(self) -> int:
@@ -115,6 +134,22 @@ class RunFiles:
     def provenance(self) -> Path:
         """Where the numbers come from."""
         return self.folder / "provenance.json"
+
+    @property
+    def manifest(self) -> Path:
+        """Which tables there are, and what the run is made of, patient by patient."""
+        return self.folder / MANIFEST
+
+    @property
+    def before_training(self) -> tuple[Path, ...]:
+        """What is written before anything is trained, for the manifest."""
+        return (self.study, self.splits, self.account, self.outcomes)
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """What is computed from the folds, and where from, for the manifest."""
+        measured = (self.metrics, self.comparison, self.ablations, self.optimism, self.search, self.surgery)
+        return (*measured, self.provenance)
 
     @property
     def account(self) -> Path:

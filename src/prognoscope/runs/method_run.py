@@ -12,6 +12,7 @@ from prognoscope.core.errors import InputError, some
 from prognoscope.core.outcome import Outcome
 from prognoscope.runs.card import ModelCard, read_card
 from prognoscope.runs.layout import FoldFiles
+from prognoscope.runs.manifest import is_there
 from prognoscope.runs.tables import (
     HISTORY,
     PREDICTIONS,
@@ -34,7 +35,7 @@ class MethodRun:
     @cached_property
     def tested(self) -> Mapping[int, pd.DataFrame]:
         """Fold -> its predictions, of the folds that have them."""
-        return {each.number: read_predictions(each.predictions) for each in self.files if each.is_done}
+        return {each.number: read_predictions(each.predictions) for each in self.files if each.is_tested}
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -49,12 +50,12 @@ class MethodRun:
     @cached_property
     def cards(self) -> Mapping[int, ModelCard]:
         """Fold -> its card, of the folds that have one."""
-        return {each.number: read_card(each.card) for each in self.files if each.card.is_file()}
+        return {each.number: read_card(each.card) for each in self.files if is_there(each.card)}
 
     @cached_property
     def histories(self) -> Mapping[int, pd.DataFrame]:
         """Fold -> its epochs, of the folds that kept them; what was not measured is NaN or False."""
-        found = {each.number: HISTORY.read(each.history) for each in self.files if each.history.is_file()}
+        found = {each.number: HISTORY.read(each.history) for each in self.files if is_there(each.history)}
         return {number: _completed(table, HISTORY) for number, table in found.items()}
 
     @cached_property
@@ -66,25 +67,25 @@ class MethodRun:
     @cached_property
     def reconstructions(self) -> Mapping[int, pd.DataFrame]:
         """Fold -> how well it told genes from slides, of a method that does."""
-        there = (each for each in self.files if each.reconstruction.is_file())
+        there = (each for each in self.files if is_there(each.reconstruction))
         return {each.number: RECONSTRUCTION.read(each.reconstruction) for each in there}
 
     @cached_property
     def trials(self) -> Mapping[int, pd.DataFrame]:
         """Fold -> the trials of its search, of the folds that were tested and searched."""
-        there = (each for each in self.files if each.is_done and each.trials.is_file())
+        there = (each for each in self.files if each.is_tested and is_there(each.trials))
         return {each.number: TRIALS.read(each.trials) for each in there}
 
     @cached_property
     def operated(self) -> Mapping[int, pd.DataFrame]:
         """Fold -> risks with genes or bags of other patients."""
-        return {each.number: SURGERY_RISKS.read(each.surgery) for each in self.files if each.surgery.is_file()}
+        return {each.number: SURGERY_RISKS.read(each.surgery) for each in self.files if is_there(each.surgery)}
 
     @cached_property
     def permuted(self) -> pd.DataFrame | None:
         """The predictions of the model that learned from permuted outcomes; None where there is none."""
         files = self.permuted_files
-        return read_predictions(files.predictions) if files.is_done else None
+        return read_predictions(files.predictions) if files.is_tested else None
 
 
 def read_predictions(path: Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.files import read_json, write_json
+from prognoscope.runs.manifest import checked
 from prognoscope.runs.tables import UNFINISHED
 
 
@@ -33,7 +34,8 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
     precision: str = ""
-    inputs: Mapping[str, str] = field(default_factory=dict)  # file -> SHA-256
+    inputs: Mapping[str, str] = field(default_factory=dict)  # file -> SHA-256 when it was read
+    embeddings: str = ""  # by which encoder and at which resolution, as far as their files say
     notes: tuple[str, ...] = ()
 
 
@@ -49,7 +51,7 @@ def read_provenance(path: Path) -> Provenance:
         MissingFileError: There is none.
         InputError: It is not one; names what cannot be.
     """
-    found = read_json(path, "The provenance", UNFINISHED)
+    found = read_json(checked(path), "The provenance", UNFINISHED)
     if not isinstance(found, dict):
         raise InputError(f"The provenance {path} is not a mapping. Remove it and run the study again.")
     known = {each.name for each in fields(Provenance)}
@@ -80,7 +82,7 @@ def _are_failures(value: Any) -> bool:
 
 
 _CHECKS = {
-    **dict.fromkeys(("name", "command", "protocol", "choose", "precision"), _is_text),
+    **dict.fromkeys(("name", "command", "protocol", "choose", "precision", "embeddings"), _is_text),
     **dict.fromkeys(("methods", "notes"), _is_texts),
     **dict.fromkeys(("optimistic", "versions", "inputs"), _is_mapping),
     "failed": _are_failures,

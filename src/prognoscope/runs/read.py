@@ -1,5 +1,6 @@
 """A finished run as one value: its folder, read lazily, each file at most once."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from prognoscope.core.outcome import Outcome, Prediction
 from prognoscope.evaluation.fold import Fold
 from prognoscope.runs.card import read_card
 from prognoscope.runs.layout import RunFiles
+from prognoscope.runs.manifest import checked, is_there
 from prognoscope.runs.method_run import MethodRun, outcome_in, read_predictions
 from prognoscope.runs.provenance import Provenance, read_provenance
 from prognoscope.runs.tables import (
@@ -33,6 +35,8 @@ from prognoscope.runs.tables import (
     Table,
     numbered_columns,
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +62,19 @@ class Run:
     def provenance(self) -> Provenance:
         """Where the numbers come from; empty where the file is absent."""
         path = self.files.provenance
-        return read_provenance(path) if path.is_file() else Provenance()
+        if path.is_file() and not self.files.manifest.is_file():
+            log.warning(
+                "%s was made by a version that kept no sums of its files, so it is not known whether they are as they "
+                "were written.",
+                self.folder,
+            )
+        return read_provenance(path) if is_there(path) else Provenance()
 
     @cached_property
     def study_text(self) -> str:
         """The study with every default; "" where the file is absent."""
         path = self.files.study
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+        return checked(path).read_text(encoding="utf-8") if path.is_file() else ""
 
     @cached_property
     def splits(self) -> pd.DataFrame:
@@ -253,4 +263,4 @@ def open_finished(folder: Path | str) -> Run:
 
 
 def _optional(table: Table, path: Path) -> pd.DataFrame:
-    return table.read(path) if path.is_file() else table.empty()
+    return table.read(path) if is_there(path) else table.empty()

@@ -9,6 +9,7 @@ import pandas as pd
 
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.files import need_file, write_table
+from prognoscope.runs.manifest import checked
 
 Kind = type[str] | type[int] | type[float] | type[bool]
 
@@ -43,7 +44,7 @@ class Table:
             MissingFileError: There is no such file.
             InputError: It is no table, lacks a column, or something in it cannot be what the column holds.
         """
-        path = need_file(path, self.what, UNFINISHED)
+        path = checked(need_file(path, self.what, UNFINISHED))
         try:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
         except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as cause:

@@ -13,13 +13,14 @@ from prognoscope.core.errors import ModelError, StudyError, nearest, some
 from prognoscope.core.files import need_ours, need_writable, write_table
 from prognoscope.core.words import count
 from prognoscope.evaluation.fold import survival_at
+from prognoscope.features.origin import Origin
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.runs.card import ModelCard
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run, open_finished
 from prognoscope.study.devices import device_of
 from prognoscope.study.gather import extract_for
-from prognoscope.study.inputs import embedding_files, packed, read_cohort, without_empty_bags
+from prognoscope.study.inputs import embedding_files, embedding_sums, packed, read_cohort, without_empty_bags
 from prognoscope.study.places import stored
 from prognoscope.study.spec import is_made_by
 from prognoscope.study.study_file import StudyFile
@@ -62,6 +63,7 @@ def predict_patients(
         for scaler in (trained.preparation.omics for trained in models):
             if scaler is not None:
                 scaler.need_same_scale(genes, cohort.omics.source)
+    told = _told_origin(Origin.told(models[0].card.embeddings), embeddings)
     predictions = [trained.predict(cohort, embeddings).prediction for trained in models]
     risks = [each.risk for each in predictions]
     months, survival = _at_equal_months([each.survival for each in predictions], models, open_finished(run))
@@ -75,7 +77,7 @@ def predict_patients(
         f"{count(len(step.dropped), 'patient')} left out at the step {step.name!r}: {some(step.dropped, 5)}."
         for step in cohort.account.steps
         if step.dropped
-    ]
+    ] + told
     return table
 
 
@@ -93,9 +95,13 @@ def load_models(run: Path, method: str | None, spec: TrainingSpec) -> list[Train
     chosen = method or titles[0]
     if chosen not in titles:
         raise ModelError(f"The run {run} has no method {chosen!r}; {nearest(chosen, titles)}")
-    folds = list(RunFiles(run).folds(chosen))
-    if not folds:
-        raise ModelError(f"The run {run} has no trained models of {chosen} any more. Run its study again.")
+    folds = [files for files in RunFiles(run).folds(chosen) if files.is_tested]
+    expected = Run(run).fold_numbers
+    if lost := [str(number) for number in expected if number not in {files.number for files in folds}]:
+        raise ModelError(
+            f"The run {run} has no trained model of {chosen} in {count(len(lost), 'fold')}: {some(lost)}. Start its "
+            "`prognoscope run` again, which makes them anew."
+        )
     return [Trained.load(files, spec) for files in folds]
 
 
@@ -129,22 +135,43 @@ def _patients_of(study: StudyFile, needs: frozenset[str], card: ModelCard) -> tu
     cohort = read_cohort(study.spec.name, study.where, needs_follow_up=False)
     embeddings = None
     if "bag" in needs:
-        trained_on = card.features
+        trained_on, origin, failed = card.features, Origin.told(card.embeddings), {}
         if study.spec.cohort.slides is not None:
-            if not is_made_by(trained_on, study.spec.features):
+            if trained_on and not is_made_by(trained_on, study.spec.features):
                 raise StudyError(f"The model was trained on embeddings made with {trained_on}. Give the same features.")
-            extract_for(study, cohort, device=device_of(study.spec.training.device))
+            features = study.spec.features
+            _need_alike(origin, Origin(features.encoder, None, features.mpp, features.patch_px))
+            failed = extract_for(study, cohort, device=device_of(study.spec.training.device)).failed
         files = embedding_files(study.where, study.extracted)
+        files = {slide: path for slide, path in files.items() if slide not in failed}  # it may be of another slide
         cohort = replace(
             cohort, slides={p: tuple(s for s in slides if s in files) for p, slides in cohort.slides.items()}
         )
-        pack = packed(study, cohort)
-        embeddings = PackedEmbeddings.open(pack)
+        embeddings = PackedEmbeddings.open(packed(study, cohort, embedding_sums(study, cohort)))
         expected = card.sizes["embedding_dim"]
         if embeddings.embedding_dim != expected:
             raise ModelError(
                 f"The model was trained on embeddings of length {expected}, these have {embeddings.embedding_dim}. "
                 "Use the encoder that it was trained with."
             )
+        _need_alike(origin, embeddings.origin)
         cohort = without_empty_bags(cohort, embeddings)
     return cohort.needing(needs), embeddings
+
+
+def _need_alike(trained_on: Origin, given: Origin) -> None:
+    if trained_on.contradicts(given):
+        raise ModelError(
+            f"The model was trained on embeddings by {trained_on}, and these are by {given}. Give embeddings that are "
+            "made as those were, or train on such as these."
+        )
+
+
+def _told_origin(trained_on: Origin, embeddings: PackedEmbeddings | None) -> list[str]:
+    """A sentence where nothing says that the embeddings are by the encoder of the model."""
+    if embeddings is None or None not in (trained_on.encoder, embeddings.origin.encoder):
+        return []
+    return [
+        f"Nothing says that the embeddings are those that the model needs: it was trained on {trained_on}, and these "
+        f"are by {embeddings.origin}."
+    ]

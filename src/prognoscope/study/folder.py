@@ -1,8 +1,10 @@
 """A run's folder: whose it is, what is written before training, and where its numbers come from."""
 
+import os
 import platform
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,18 +13,24 @@ import yaml
 
 from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import StudyError, some
-from prognoscope.core.files import remove_leftovers, sha256, write_text
+from prognoscope.core.files import remove_leftovers, write_text
+from prognoscope.core.settings import made_whole, without_places
 from prognoscope.runs.layout import RunFiles
-from prognoscope.runs.provenance import FailedFold, Provenance
+from prognoscope.runs.manifest import seal
+from prognoscope.runs.provenance import FailedFold, Provenance, write_provenance
 from prognoscope.runs.tables import ACCOUNT, OUTCOMES, SPLITS
 from prognoscope.study.jobs import Gathered, optimism
 from prognoscope.study.places import need_run_or_room
 from prognoscope.study.plan import Plan
+from prognoscope.study.search import search_of
+from prognoscope.study.sections import CHANGED, changes
 from prognoscope.study.spec import StudySpec, parse_study, plain
 from prognoscope.study.study_file import StudyFile
 from prognoscope.study.yaml_file import read_yaml
 from prognoscope.training.jobs import Failure
+from prognoscope.training.method import Method
 
+WITH_PATHS = ("cohort", "features", "splits")
 SAME_RUN = ("cohort", "features", "splits", "protocol", "training")  # sections that a run folder is bound to
 
 
@@ -36,11 +44,12 @@ def check_folder(spec: StudySpec, folder: Path) -> None:
     path = RunFiles(folder).study
     if not path.is_file():
         return
-    before, now = read_yaml(path), plain(spec)
+    before = read_yaml(path)
     if not isinstance(before, dict):
         raise StudyError(f"{path} is not the study file of a run. Remove the folder, or choose another with --out.")
+    now = plain(_comparable(spec))
     with suppress(StudyError):  # a file from before a setting came in has its default
-        before = plain(parse_study(before))
+        before = plain(_comparable(parse_study(before)))
     if differing := [section for section in SAME_RUN if before.get(section) != now[section]]:
         raise StudyError(
             f"{folder} holds a run with other settings of {some(differing)}. Choose another folder with --out, "
@@ -50,15 +59,14 @@ def check_folder(spec: StudySpec, folder: Path) -> None:
     for method in now["methods"]:
         title = method.get("label") or method["name"]
         if known.get(title, method) != method:
-            raise StudyError(f"{folder} holds a run of {title} with other options. Give this one a label of its own.")
+            raise StudyError(
+                f"{folder} holds a run of {title} with other options or training. Give this one a label of its own, or "
+                "choose another folder with --out."
+            )
 
 
 def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:
-    """Write what is known before training.
-
-    Raises:
-        StudyError: The folder holds a run on other patients or folds, as when a method is added that needs more.
-    """
+    """Write what is known before training. From here until the run's end its old tables are no more to be read."""
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
     parts = [
@@ -67,22 +75,62 @@ def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:
         for part in ("train", "validation", "test")
         for patient in getattr(split, part)
     ]
-    splits = pd.DataFrame(parts)
     files = RunFiles(folder)
-    path = files.splits
-    if path.is_file() and path.read_text(encoding="utf-8") != splits.to_csv(index=False, lineterminator="\n"):
-        raise StudyError(
-            f"{folder} holds a run on other patients or folds: its methods needed less than those now listed, or the "
-            "cohort has changed. Choose another folder with --out, so that all methods see the same patients."
-        )
-    SPLITS.write(path, splits)
-    write_text(files.study, yaml.safe_dump(plain(plan.study.spec), sort_keys=False, allow_unicode=True))
+    files.manifest.unlink(missing_ok=True)
+    SPLITS.write(files.splits, pd.DataFrame(parts))
+    settings = plain(_as_it_was_done(plan.study, folder))
+    write_text(files.study, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
     account = account_of_splits(inputs.cohort, inputs.splits).to_table()
     account = account[~account["step"].str.startswith("fold ")]  # splits.csv has the folds in full
     ACCOUNT.write(files.account, account)
     outcome = inputs.cohort.outcome
     table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event}
     OUTCOMES.write(files.outcomes, pd.DataFrame(table))
+    seal(folder, files.before_training, inputs.content)
+
+
+def end(folder: Path, inputs: Gathered, told: Provenance) -> None:
+    """Write where the numbers come from; from here on the run's tables can be read, and are checked."""
+    files = RunFiles(folder)
+    write_provenance(files.provenance, told)
+    seal(folder, (*files.before_training, *files.tables), inputs.content)
+
+
+def _as_it_was_done(study: StudyFile, folder: Path) -> StudySpec:
+    """The study as it can be run again from a run folder: with the recipes that were used, paths from there."""
+    try:
+        here = Path(os.path.relpath(study.folder.resolve(), folder.resolve()))
+    except ValueError:  # on another drive
+        here = study.folder
+    spec = _with_recipes(study.spec)
+    return spec.model_copy(update={name: made_whole(getattr(spec, name), here) for name in WITH_PATHS})
+
+
+def _comparable(spec: StudySpec) -> StudySpec:
+    """A study as two of them are compared: whatever the folder, with the recipes that are used."""
+    spec = _with_recipes(spec)
+    return spec.model_copy(update={name: without_places(getattr(spec, name)) for name in WITH_PATHS})
+
+
+def _with_recipes(spec: StudySpec) -> StudySpec:
+    """The study with each method's whole recipe in its entry.
+
+    Not of a method that has a teacher, for whom its entry's changes are meant too, nor of settings that are searched.
+    """
+    methods = []
+    for section in spec.methods:
+        changed = {**changes(spec.training), **changes(section.training)}
+        method = Method(section.name, section.title, section.options, changed)
+        recipe = method.changed_recipe
+        if recipe is not None and method.profile.teacher is None:
+            search = search_of(spec, section)
+            searched = set() if search is None else set(search.recipe)
+            used = {name: getattr(recipe, name) for name in CHANGED if name not in searched}
+            if used.get("patch_draw", 0) is None:
+                used["patch_draw"] = "all"
+            section = section.model_copy(update={"training": replace(section.training, **used)})
+        methods.append(section)
+    return spec.model_copy(update={"methods": tuple(methods)})
 
 
 def provenance(
@@ -93,7 +141,7 @@ def provenance(
     study, training = plan.study, plan.study.spec.training
     return Provenance(
         name=study.spec.name,
-        command="prognoscope run study.yaml",
+        command=study.command,
         protocol=study.spec.protocol,
         choose=training.choose,
         methods=tuple(methods),
@@ -102,15 +150,7 @@ def provenance(
         versions={"python": platform.python_version()} | {name: version(name) for name in packages},
         seed=training.seed,
         precision=plan.precision,
-        inputs={name: sha256(study.folder / name) for name in input_files(study)},
+        inputs=plan.inputs,
+        embeddings="" if inputs.origin is None else str(inputs.origin),
         notes=(*inputs.cohort.account.notes, *inputs.notes, *notes),
     )
-
-
-def input_files(study: StudyFile) -> list[str]:
-    """The tables that the study names, relative to its file."""
-    where = study.spec.cohort
-    named = [*where.clinical.table, where.truth]
-    named += [] if where.omics is None else [*where.omics.table, where.omics.groups]
-    named += [each.table for each in (where.slides, where.features, where.subtype) if each is not None]
-    return list(dict.fromkeys(name for name in named if name))

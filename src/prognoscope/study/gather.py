@@ -12,7 +12,8 @@ from prognoscope.features.extract import ExtractionReport, extract_slides
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.omics.groups import groups_without_genes
 from prognoscope.slides.readers import find_slides
-from prognoscope.study.inputs import packed, slide_mpp, without_empty_bags
+from prognoscope.study.content import content_of
+from prognoscope.study.inputs import embedding_sums, packed, slide_mpp, without_empty_bags
 from prognoscope.study.jobs import Gathered
 from prognoscope.study.plan import Plan
 from prognoscope.study.sections import SlidesSpec
@@ -84,17 +85,22 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     if "omics" in plan.needs and cohort.omics is not None:
         notes += [*cohort.omics.warnings, *groups_without_genes(list(cohort.omics.values.columns), cohort.groups)]
     if "bag" not in plan.needs:
-        return Gathered(plan.patients, plan.splits, None, tuple(notes))
+        content = content_of(plan.patients, None)
+        return Gathered(plan.patients, plan.splits, content=content, notes=tuple(notes))
     if plan.extracts:
         failed = (extracted or extract(plan)).failed
         notes += [f"Slide {slide} was left out: {reason}" for slide, reason in failed.items()]
         cohort = without_slides(cohort, failed)
-    pack = packed(study, cohort)
-    left = without_empty_bags(cohort, PackedEmbeddings.open(pack)).needing(plan.needs)
+    sums = embedding_sums(study, cohort)
+    path = packed(study, cohort, sums)
+    pack = PackedEmbeddings.open(path)
+    left = without_empty_bags(cohort, pack).needing(plan.needs)
     is_planned = left.patients == plan.patients.patients
     splits = plan.splits if is_planned else make_splits(left, study.splits)
     check_measured(splits, left.outcome)
-    return Gathered(left, splits, pack, tuple(notes))
+    if pack.origin.encoder is None:
+        notes.append("Nothing says by which encoder the embeddings were made.")
+    return Gathered(left, splits, path, pack.origin, content_of(left, pack), sums, tuple(notes))
 
 
 def without_slides(cohort: Cohort, failed: Mapping[str, str]) -> Cohort:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ from prognoscope.cohort.columns import SLIDE_NAMES, guess_column
 from prognoscope.cohort.slides import SlideAssignment, assign_slides, read_slide_table, slide_name
 from prognoscope.cohort.subtypes import read_subtypes
 from prognoscope.core.errors import CohortError, FeatureError, StudyError, some
-from prognoscope.core.files import digest, sha256
+from prognoscope.core.files import PART, digest, sha256
 from prognoscope.core.tables import read_table
+from prognoscope.features.file_sums import file_sums
+from prognoscope.features.in_use import remove_unused
 from prognoscope.features.store import (
     Loader,
     PackedEmbeddings,
@@ -33,6 +35,7 @@ from prognoscope.study.study_file import StudyFile
 
 Bags = Mapping[str, Sequence[tuple[str, Loader]]]
 Heads = Mapping[str, tuple[int, int]]  # slide -> how many patches, how long an embedding
+PACK_FORM = 2  # of a packed file and of how embeddings are read into it; another number makes all packs stale
 log = logging.getLogger(__name__)
 
 
@@ -222,26 +225,56 @@ def without_patchless(cohort: Cohort, heads: Heads) -> Cohort:
     return _without(cohort, [p for p, slides in counted.items() if not sum(heads[slide][0] for slide in slides)])
 
 
-def packed(study: StudyFile, cohort: Cohort) -> Path:
-    """The packed file of the bags of these patients, made unless it is there already; named after all that went in.
+def embedding_sums(study: StudyFile, cohort: Cohort) -> dict[str, str]:
+    """Slide -> SHA-256 of its embedding file, for those of these patients that there are; of a table of them, its own.
+
+    What was computed before is taken from a memory beside the packs, while the file system says that nothing changed.
+    """
+    where = study.where
+    if where.features is not None and where.features.folder is None:
+        return {"": sha256(where.features.table or "")}
+    wanted = {slide for slides in cohort.slides.values() for slide in slides}
+    files = {slide: path for slide, path in embedding_files(where, study.extracted).items() if slide in wanted}
+    return file_sums(files, study.cache / "file_sums.json")
+
+
+def packed(study: StudyFile, cohort: Cohort, sums: Mapping[str, str]) -> Path:
+    """The packed file of the bags of these patients, verified or made anew; named after the content that went in.
+
+    Packs of this study that nobody uses any more are removed.
+
+    Args:
+        sums: What stands for the content of the embeddings, see `embedding_sums`.
 
     Raises:
         StudyError: Slides without embeddings.
         FeatureError: Embeddings that cannot be read or do not fit together.
     """
-    where = study.where
-    files = embedding_files(where, study.extracted)
-    bags = bag_loaders(where, cohort, files)
-    about = None if study.spec.cohort.features is None else asdict(study.spec.cohort.features)
-    if where.features is not None and where.features.folder is None:
-        about = {"table": sha256(where.features.table or "")}
-    stats = {slide: (str(path), path.stat().st_size, path.stat().st_mtime_ns) for slide, path in files.items()}
-    key = digest({"bags": {p: [slide for slide, _ in s] for p, s in bags.items()}, "files": stats, "about": about})
+    where, features = study.where, study.where.features
+    bags = bag_loaders(where, cohort, embedding_files(where, study.extracted))
+    content = {patient: [(slide, sums.get(slide)) for slide, _ in slides] for patient, slides in bags.items()}
+    read_as = None if features is None else [features.layout, features.mpp, features.patient, sums.get("")]
+    key = digest({"bags": content, "read_as": read_as, "form": PACK_FORM})
     path = study.cache / f"{key}.bags"
+    if path.is_file() and (why := _why_damaged(path)):
+        log.warning("The packed embeddings are made anew: %s", why)
+        path.unlink()
     if not path.is_file():
         log.info("packing the embeddings of %d patients", len(bags))
         pack_embeddings(bags, path, key)
+    for other in (*study.cache.glob("*.bags"), *study.cache.glob(f".*.bags.*{PART}")):
+        if other != path:
+            remove_unused(other)
     return path
+
+
+def _why_damaged(path: Path) -> str:
+    """What is wrong with a pack that was there, in a sentence; "" if nothing is. Reads it once, at the disk's speed."""
+    try:
+        bad = PackedEmbeddings.open(path).damaged()
+    except FeatureError as cause:
+        return str(cause)
+    return f"{path} was changed or damaged in the bags of {some(bad)}." if bad else ""
 
 
 def without_empty_bags(cohort: Cohort, pack: PackedEmbeddings) -> Cohort:

@@ -1,7 +1,7 @@
 """A study's methods as they will be trained, and their trainings: one for every method and fold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,10 @@ from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.splits import Split
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.evaluation.rank_correlation import spearman
+from prognoscope.features.origin import Origin
 from prognoscope.models.recipe import Recipe
 from prognoscope.models.registry import profile_of
+from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import RunFiles
 from prognoscope.study.search import search_of
 from prognoscope.study.sections import changes
@@ -46,6 +48,9 @@ class Gathered:
     cohort: Cohort
     splits: tuple[Split, ...]
     pack: Path | None = None
+    origin: Origin | None = None  # by what the embeddings were made
+    content: Fingerprint = field(default_factory=Fingerprint)  # of all that trainings may see
+    sums: Mapping[str, str] = field(default_factory=dict)  # slide -> sum of its embedding file when it was read
     notes: tuple[str, ...] = ()
 
 
@@ -53,7 +58,7 @@ def planned_methods(spec: StudySpec, device: str, precision: Precision) -> tuple
     """The study's methods with all that the protocol and the machine settle."""
     training = spec.training
     basics = {name: getattr(training, name) for name in TrainingBasics.__dataclass_fields__}
-    notes = {"protocol": spec.protocol, "features": plain(spec.features)}
+    notes = {"protocol": spec.protocol, "features": {} if spec.cohort.features else plain(spec.features)}
     planned = []
     for section in spec.methods:
         how: dict[str, Any] = {**basics, "choose": training.choose, "device": device, "precision": precision}
@@ -91,12 +96,18 @@ def fold_jobs(methods: Sequence[PlannedMethod], gathered: Gathered, folder: Path
             bins=planned.bins,
             metric=c_index,
             gene_metric=spearman,
-            notes=planned.notes,
+            notes={**planned.notes, **_embeddings_of(planned.method, gathered)},
             search=planned.search,
+            content=gathered.content,
         )
         for planned in methods
         for split in gathered.splits
     ]
+
+
+def _embeddings_of(method: Method, gathered: Gathered) -> dict[str, Any]:
+    is_told = gathered.origin is not None and "bag" in method.profile.uses
+    return {"embeddings": asdict(gathered.origin)} if is_told else {}
 
 
 def c_index(risk, *, time, event) -> float:

@@ -21,6 +21,7 @@ from prognoscope.core.outcome import TimeBins
 from prognoscope.core.words import count
 from prognoscope.omics.differential import uses_deseq2
 from prognoscope.study.devices import device_of, workers_for
+from prognoscope.study.input_files import input_sums
 from prognoscope.study.inputs import Heads, embedding_heads, read_cohort, without_patchless
 from prognoscope.study.jobs import Gathered, PlannedMethod, bins_of, fold_jobs, planned_methods
 from prognoscope.study.methods import choose_methods, sizes_to_come
@@ -46,6 +47,7 @@ class Plan:
     device: str
     precision: Precision
     workers: int  # processes at once
+    inputs: Mapping[str, str]  # table that the study names -> SHA-256, before it was read
     heads: Heads  # slide -> patches and length of its embeddings, of files that were there
     notes: tuple[str, ...]  # what the results will be told with: methods left out, settings not searched
     told: tuple[str, ...]  # what concerns this machine alone, and no result
@@ -72,7 +74,7 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     Raises:
         PrognoscopeError: What a run would stop at before it trains anything.
     """
-    where, training = study.where, study.spec.training
+    where, training, inputs = study.where, study.spec.training, input_sums(study)
     cohort = read_cohort(study.spec.name, where)
     chosen = choose_methods(study.spec.methods, cohort, sizes_to_come(cohort), changes(training))
     spec = study.spec.model_copy(update={"methods": chosen.methods})
@@ -95,7 +97,9 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     notes = (*chosen.left_out, *search_notes(spec))
     sizes = (count(len(methods), "method"), count(len(complete), "patient"), count(len(splits), "fold"))
     log.info("planned %s, %s, %s, on %s", *sizes, device)
-    return Plan(study, cohort, chosen.needs, splits, methods, device, precision, workers, heads, notes, told, warnings)
+    return Plan(
+        study, cohort, chosen.needs, splits, methods, device, precision, workers, inputs, heads, notes, told, warnings
+    )
 
 
 def _device(asked: str, elsewhere: bool) -> tuple[str, tuple[str, ...]]:

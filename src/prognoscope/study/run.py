@@ -9,24 +9,26 @@ import pandas as pd
 
 from prognoscope.analysis.all_tables import Questions, write_tables
 from prognoscope.analysis.oracles import read_oracles
-from prognoscope.core.errors import StudyError, TrainingError
+from prognoscope.core.errors import InputError, StudyError, TrainingError
 from prognoscope.features.extract import ExtractionReport
 from prognoscope.report.page import write_report
 from prognoscope.report.sections.ablations import ablation_rows
 from prognoscope.report.sections.verdict import warnings_of
 from prognoscope.report.table_text import method_rows
 from prognoscope.runs.layout import RunFiles
-from prognoscope.runs.provenance import write_provenance
 from prognoscope.runs.read import Run
+from prognoscope.study.binding import bind
 from prognoscope.study.clock import Standing
-from prognoscope.study.folder import begin, check_folder, provenance
+from prognoscope.study.folder import begin, check_folder, end, provenance
 from prognoscope.study.gather import extract, gather
-from prognoscope.study.jobs import fold_jobs
+from prognoscope.study.input_files import input_sums, told_changes
+from prognoscope.study.inputs import embedding_sums
+from prognoscope.study.jobs import Gathered, fold_jobs
 from prognoscope.study.method_pairs import ablation_rows_of, pairs_of
 from prognoscope.study.places import check_place, stored, try_places
 from prognoscope.study.plan import Plan
 from prognoscope.study.run_log import at_work
-from prognoscope.study.work import work_off
+from prognoscope.study.work import permuted_jobs, work_off
 from prognoscope.training.jobs import Failure
 
 log = logging.getLogger(__name__)
@@ -108,9 +110,15 @@ def _run(
 ) -> Finished:
     study, needs = plan.study, plan.needs
     inputs = gather(plan, extracted)
-    begin(plan, folder, inputs)
     has_surgery = study.spec.evaluation.surgery and {"bag", "omics"} <= needs
     trainings = fold_jobs(plan.methods, inputs, folder)
+    mended = bind(folder, inputs.content, [*trainings, *permuted_jobs(trainings)])
+    for sentence in mended:
+        log.warning(sentence)
+    begin(plan, folder, inputs)
+    oracles = None
+    if study.spec.cohort.truth is not None:
+        oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients)
     failures = work_off(trainings, surgery=has_surgery, workers=plan.workers, progress=progress)
     if progress is not None:
         progress(Standing(1.0, None, "measuring, comparing and drawing"))
@@ -119,9 +127,6 @@ def _run(
     if not sections:
         raise _no_method(failures, len(study.spec.methods))
     methods = [method.title for method in sections]
-    oracles = None
-    if study.spec.cohort.truth is not None:
-        oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients)
     asked = Questions(
         methods=tuple(methods),
         pairs=tuple(pair for pair in pairs_of(study.spec.methods) if not unfinished.intersection(pair)),
@@ -132,11 +137,25 @@ def _run(
         seed=study.spec.training.seed,
     )
     run = Run(folder)
-    notes = (*plan.notes, *write_tables(run, asked))
-    write_provenance(run.files.provenance, provenance(plan, inputs, methods, notes, failures))
+    notes = (*plan.notes, *_changed_meanwhile(plan, inputs), *write_tables(run, asked))
+    end(folder, inputs, provenance(plan, inputs, methods, notes, failures))
     write_report(run)
     lasting = [note for note in notes if "bootstrap draws" not in note]  # those few are in the report's provenance
     return Finished(run, (*inputs.notes, *plan.told, *lasting), tuple(failures))
+
+
+def _changed_meanwhile(plan: Plan, inputs: Gathered) -> list[str]:
+    """A sentence for tables, and one for embeddings, that are not any more what was read at the start."""
+    study, said = plan.study, told_changes(plan.inputs, input_sums(plan.study))
+    if inputs.sums and "" not in inputs.sums:  # a table of embeddings is among the tables
+        try:
+            now = embedding_sums(study, inputs.cohort)
+        except InputError:  # their folder is gone
+            now = {}
+        own = {slide for slides in inputs.cohort.slides.values() for slide in slides}
+        then = {slide: told for slide, told in inputs.sums.items() if slide in own}
+        said += told_changes(then, now, "The embeddings of ")
+    return said
 
 
 def _no_method(failures: Sequence[Failure], methods: int) -> Exception:

@@ -1,5 +1,6 @@
 """A study as data: its checked settings, and the folder that its paths are relative to."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ class StudyFile:
     spec: StudySpec
     folder: Path
     store: Path | None = None  # of embeddings, where the study's own folder cannot be written to
+    command: str = "prognoscope run study.yaml"  # that runs it, from its folder
 
     @classmethod
     def load(cls: type[Kind], path: Path | str, overrides: Sequence[str] = ()) -> Kind:
@@ -34,7 +36,9 @@ class StudyFile:
             StudyError: A key or a value is wrong.
         """
         path = Path(path)
-        return cls(read_study(path, overrides), path.absolute().parent)
+        sets = [word for override in overrides for word in ("--set", override)]
+        command = shlex.join(["prognoscope", "run", path.name, *sets])
+        return cls(read_study(path, overrides), path.absolute().parent, command)
 
     @classmethod
     def of(cls: type[Kind], values: Mapping[str, Any], folder: Path | str = ".") -> Kind:
@@ -63,9 +67,14 @@ class StudyFile:
 
     @property
     def extracted(self) -> Path | None:
-        """The folder of the study's own embeddings, named after all that decides them; None without slides."""
+        """The folder of the study's own embeddings, named after all that decides them; None without slides.
+
+        Of a file of weights its name alone, so that the study may move; each file in the folder tells their content.
+        """
         if self.spec.cohort.slides is None:
             return None
-        name = f"{self.spec.features.encoder}-{digest(asdict(self.features))[:8]}"
+        features, weights = asdict(self.spec.features), self.spec.features.weights
+        features["weights"] = None if weights is None else Path(weights).name
+        name = f"{self.spec.features.encoder}-{digest(features)[:8]}"
         beside = self.folder / "embeddings" / name
         return beside if beside.is_dir() else self.cache / name

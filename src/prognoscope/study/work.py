@@ -36,10 +36,7 @@ def work_off(
     for job in trainings:
         if not job.is_done:
             job.files.surgery.unlink(missing_ok=True)  # of a model that is made anew
-    first = min(job.split.fold for job in trainings)
-    jobs = [*trainings]
-    if surgery:
-        jobs += [permuted_job(job, job.spec.seed) for job in trainings if job.split.fold == first]
+    jobs = [*trainings, *(permuted_jobs(trainings) if surgery else ())]
     operations = [Operation(job) for job in trainings] if surgery else []
     guesses = {job.files: _guess(job) for job in jobs}
     jobs.sort(key=lambda job: (job.split.fold, bool(job.purpose), -guesses[job.files] if workers > 1 else 0))
@@ -55,6 +52,12 @@ def work_off(
     failures = _stage(jobs, run_fold, clock, workers, progress)
     able = [each for each in operations if each.files.is_done]
     return failures + _stage(able, operate, clock, workers, progress)
+
+
+def permuted_jobs(trainings: Sequence[FoldJob]) -> list[FoldJob]:
+    """The trainings of the first fold of each method on outcomes that patients have exchanged."""
+    first = min(job.split.fold for job in trainings)
+    return [permuted_job(job, job.spec.seed) for job in trainings if job.split.fold == first]
 
 
 def _stage(

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -20,6 +21,7 @@ from prognoscope.models.registry import sizes_for
 from prognoscope.models.sizes import Sizes
 from prognoscope.runs.card import ModelCard, read_card, write_card
 from prognoscope.runs.layout import FoldFiles
+from prognoscope.runs.manifest import checked
 from prognoscope.training.progress import Progress
 
 
@@ -39,7 +41,7 @@ def load_model(files: FoldFiles) -> tuple[SurvivalModel, ModelCard]:
     """
     card = read_card(files.card)
     model = create_model(card.name, sizes=sizes_of_card(card.sizes), **card.options)
-    path = need_file(files.weights, "The weights file", "Train it again, with the command that made it.")
+    path = checked(need_file(files.weights, "The weights file", "Train it again, with the command that made it."))
     try:
         model.load_state_dict(load_file(path))
     except SafetensorError as cause:
@@ -79,15 +81,16 @@ def save_state(path: Path, model: SurvivalModel, optimizer: Optimizer, progress:
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items() if value is not None}
     about = {"key": key, "history": json.dumps(progress.history), "best_epoch": str(progress.best_epoch)}
+    tensors = _on_cpu(tensors)
     with written_whole(path) as beside:
-        beside.write_bytes(save(_on_cpu(tensors), metadata=about))
+        beside.write_bytes(save(tensors, metadata=about | {"sum": _sum_of(tensors, about)}))
 
 
 def load_state(path: Path, model: SurvivalModel, optimizer: Optimizer, key: str) -> Progress | None:
     """Put model and optimiser where `save_state` left them.
 
     Returns:
-        The progress; None, with nothing changed, if the file is not there, is cut off, or belongs to a training with
+        The progress; None, with nothing changed, if the file is not there, is damaged, or belongs to a training with
         another key.
     """
     if not path.is_file():
@@ -98,11 +101,14 @@ def load_state(path: Path, model: SurvivalModel, optimizer: Optimizer, key: str)
             about = file.metadata() or {}
             if about.get("key") != key:
                 return None
-            for name in file.keys():  # noqa: SIM118 (it is no mapping)
-                part, rest = name.split("/", 1)
-                parts[part][rest] = file.get_tensor(name)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     except SafetensorError:
         return None
+    if about.pop("sum", None) != _sum_of(tensors, about):
+        return None
+    for name, value in tensors.items():
+        part, rest = name.split("/", 1)
+        parts[part][rest] = value
     model.load_state_dict(parts["model"])
     state: dict[int, dict[str, Tensor]] = {}
     for place, value in parts["optimizer"].items():
@@ -110,6 +116,16 @@ def load_state(path: Path, model: SurvivalModel, optimizer: Optimizer, key: str)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return Progress(json.loads(about["history"]), int(about["best_epoch"]), parts["best"])
+
+
+def _sum_of(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
+    """What stands for a state, so that one with a changed byte is not continued from."""
+    sha = hashlib.sha256(json.dumps(dict(about), sort_keys=True).encode())
+    for name in sorted(tensors):
+        value = tensors[name]
+        sha.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        sha.update(value.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
 
 
 def _bytes_of(model: SurvivalModel) -> bytes:

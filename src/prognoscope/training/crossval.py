@@ -9,6 +9,7 @@ from jaxtyping import Float
 from prognoscope.cohort.dataset import PatientDataset
 from prognoscope.core.errors import PrognoscopeError, TrainingError
 from prognoscope.runs.layout import FoldFiles
+from prognoscope.runs.manifest import seal
 from prognoscope.runs.tables import GENES, PREDICTIONS, RECONSTRUCTION
 from prognoscope.training.job import FoldJob
 from prognoscope.training.predict import Predicted
@@ -33,6 +34,7 @@ def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -
         if isinstance(cause, TrainingError):  # it would only fail again from there
             job.files.state.unlink(missing_ok=True)
         raise type(cause)(f"{job.label}: {cause}") from cause
+    seal(job.files.folder, job.files.kept, job.made_of)
     job.files.state.unlink(missing_ok=True)
     return job.files
 

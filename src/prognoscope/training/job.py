@@ -1,13 +1,14 @@
 """What one process needs to train and test one method on one fold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import open_bags
 from prognoscope.cohort.splits import Split
+from prognoscope.runs.fingerprint import PEOPLE, Fingerprint, sum_of
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.training.fold_data import FoldData
 from prognoscope.training.loop import Metric
@@ -15,6 +16,14 @@ from prognoscope.training.method import Method
 from prognoscope.training.reconstruction import GeneMetric
 from prognoscope.training.space import SearchSpec
 from prognoscope.training.spec import TrainingSpec
+
+FORM = 1  # of how folds are trained and tested; raised by whoever changes what numbers come out
+PARTS = {  # what a method uses of patients -> parts of a cohort's fingerprint
+    "bag": ("embeddings", "encoder"),
+    "omics": ("genes", "gene groups"),
+    "clinical": ("covariates",),
+    "subtype": ("subtypes",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +41,36 @@ class FoldJob:
     gene_metric: GeneMetric | None = None  # of genes that a method tells from slides
     notes: Mapping[str, Any] = field(default_factory=dict)  # go into the model card
     search: SearchSpec | None = None  # for settings, inside the training part, before the fold is trained
+    content: Fingerprint = field(default_factory=Fingerprint)  # of the cohort and its bags
     purpose: str = ""  # where it is none of the run's own folds, such as "outcomes permuted"
 
     @property
     def is_done(self) -> bool:
         """Whether the fold has its predictions."""
         return self.files.is_done
+
+    @property
+    def made_of(self) -> Fingerprint:
+        """All that the numbers of this fold hang on, by content; of the cohort what the method uses."""
+        method, split, recipe = self.method, self.split, self.method.changed_recipe
+        used = {PEOPLE, *(part for what in method.profile.uses for part in PARTS[what])}
+        settings = asdict(self.spec)
+        seed, device, precision = (settings.pop(name) for name in ("seed", "device", "precision"))
+        del settings["save_every_s"]
+        parts = {
+            "program": f"form {FORM}",
+            "method": method.name,
+            "options": sum_of(method.options),
+            "recipe": sum_of(None if recipe is None else asdict(recipe)),
+            "search": sum_of(None if self.search is None else asdict(self.search)),
+            "training settings": sum_of(settings),
+            "seed": str(seed),
+            "preparation": sum_of(self.bins),
+            "folds": sum_of([split.fold, split.train, split.validation, split.test]),
+        }
+        if recipe is not None:  # what is solved at once knows neither
+            parts |= {"device": device.split(":")[0], "precision": precision}
+        return self.content.only(used).brief.with_parts(parts)
 
     @property
     def n_epochs(self) -> int:

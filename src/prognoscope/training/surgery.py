@@ -15,6 +15,7 @@ from prognoscope.cohort.dataset import PatientDataset, open_bags
 from prognoscope.cohort.splits import Split
 from prognoscope.core.outcome import Outcome
 from prognoscope.runs.layout import FoldFiles
+from prognoscope.runs.manifest import is_there, seal_also
 from prognoscope.runs.tables import OUTCOMES_PERMUTED, SURGERY_RISKS
 from prognoscope.training.job import FoldJob
 from prognoscope.training.method import Method
@@ -54,7 +55,7 @@ class Operation:
     @property
     def is_done(self) -> bool:
         """Whether the fold has the risks."""
-        return self.files.surgery.is_file()
+        return self.files.is_done and is_there(self.files.surgery)
 
     @property
     def label(self) -> str:
@@ -97,6 +98,7 @@ def operate(operation: Operation, on_epoch: Callable[[int, int], None] | None = 
             order = np.random.default_rng((job.spec.seed, job.split.fold, i)).permutation(len(own))
             table[f"{what}_{i}"] = trained.predict_prepared(with_shuffled(own, what, order)).prediction.risk
     SURGERY_RISKS.write(job.files.surgery, table)
+    seal_also([job.files.surgery])
 
 
 def with_shuffled(own: PatientDataset, what: str, order: np.ndarray) -> PatientDataset:

@@ -15,7 +15,9 @@ from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.creation import create_model
 from prognoscope.runs.card import ModelCard, edges_of, read_card
+from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import FoldFiles
+from prognoscope.runs.manifest import damage, seal
 from prognoscope.runs.tables import HISTORY
 from prognoscope.training.checkpoint import load_model, save_model, sizes_card, weights_digest
 from prognoscope.training.fold_data import FoldData
@@ -226,7 +228,7 @@ def _trained_teacher(
     on_epoch: OnEpoch | None,
 ) -> Trained:
     if files is not None:
-        files.card.unlink(missing_ok=True)  # it must not speak for other weights, were this training interrupted
+        files.manifest.unlink(missing_ok=True)  # it must not speak for other weights, were this training interrupted
     try:
         teacher = Trained.fit(method, data, spec, files=files, about=about, on_epoch=on_epoch)
     except TrainingError as cause:
@@ -235,9 +237,10 @@ def _trained_teacher(
         raise TrainingError(f"The teacher {method.name} cannot be trained. {cause}") from cause
     if files is not None:
         teacher.save(files)
+        seal(files.folder, files.kept, Fingerprint({"training": str(about["key"])}))
         files.state.unlink(missing_ok=True)
     return teacher
 
 
 def _is_finished(files: FoldFiles, key: str) -> bool:
-    return files.card.is_file() and files.weights.is_file() and read_card(files.card).key == key
+    return files.is_done and not damage(files.folder) and read_card(files.card).key == key

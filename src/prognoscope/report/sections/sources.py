@@ -16,6 +16,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     rows = [("Command", known.command)] if known.command else []
     rows += [("Seed", str(known.seed))] if known.seed is not None else []
     rows += [("Protocol", run.protocol)] if run.protocol else []
+    rows += [("Embeddings by", known.embeddings)] if known.embeddings else []
     if known.versions:
         rows.append(("Versions", ", ".join(f"{name} {version}" for name, version in sorted(known.versions.items()))))
     return rows

@@ -1,0 +1,47 @@
+"""The slide that embeddings were made of: what their file keeps of it, and whether it is still the same."""
+
+from collections.abc import Mapping
+from math import isclose
+from pathlib import Path
+
+from prognoscope.core.errors import SlideError
+from prognoscope.slides.content import slide_sum
+from prognoscope.slides.readers import open_slide
+
+SUM, GIVEN = "slide_sum", "mpp_given"  # attributes of an embedding file
+
+
+def made_of_slide(path: Path, mpp: float | None) -> dict[str, object]:
+    """What an embedding file keeps of its slide.
+
+    Args:
+        mpp: um per pixel of level 0, if the study gives it.
+    """
+    return {SUM: slide_sum(path), GIVEN: mpp}
+
+
+def why_again(path: Path, mpp: float | None, told: Mapping[str, object], resolution: object) -> str:
+    """Why embeddings that are there are not of the slide as it is now; "" if they are.
+
+    Args:
+        mpp: um per pixel of level 0, if the study gives it now.
+        told: What the embedding file keeps; one of an earlier version keeps nothing of the slide.
+        resolution: um per pixel of level 0 by which the embeddings were made.
+    """
+    if SUM in told and told[SUM] != slide_sum(path):
+        return "the slide has changed since"
+    if GIVEN in told:
+        return "" if told[GIVEN] == mpp else f"um per pixel: given {_or(told[GIVEN])} then, {_or(mpp)} now"
+    now = mpp
+    if now is None:
+        try:
+            with open_slide(path) as slide:
+                now = slide.mpp
+        except SlideError:  # extraction will say why, if the embeddings are removed
+            return ""
+    is_same = isinstance(resolution, int | float) and now is not None and isclose(resolution, now, rel_tol=1e-6)
+    return "" if is_same or now is None else f"{_or(resolution)} um per pixel then, {now:g} now"
+
+
+def _or(value: object) -> str:
+    return "by the file" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
