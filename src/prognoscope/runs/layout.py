@@ -244,6 +244,5 @@ class RunFiles:
 def names_in_run() -> frozenset[str]:
     """What the files and folders of a run are called, so that no method may be; in small letters."""
     files = RunFiles(Path())
-    return frozenset(
-        getattr(files, name).name.lower() for name, each in vars(RunFiles).items() if isinstance(each, property)
-    )
+    told = (getattr(files, name) for name, each in vars(RunFiles).items() if isinstance(each, property))
+    return frozenset(path.name.lower() for path in told if isinstance(path, Path))

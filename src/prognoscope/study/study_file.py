@@ -38,7 +38,7 @@ class StudyFile:
         path = Path(path)
         sets = [word for override in overrides for word in ("--set", override)]
         command = shlex.join(["prognoscope", "run", path.name, *sets])
-        return cls(read_study(path, overrides), path.absolute().parent, command)
+        return cls(read_study(path, overrides), path.absolute().parent, command=command)
 
     @classmethod
     def of(cls: type[Kind], values: Mapping[str, Any], folder: Path | str = ".") -> Kind:
