@@ -14,7 +14,7 @@ from prognoscope.cohort.splits import SplitSpec, make_splits
 from prognoscope.core.errors import OmicsError
 from prognoscope.core.genes import GeneSelection
 from prognoscope.core.outcome import Outcome
-from prognoscope.omics.groups import read_groups
+from prognoscope.omics.group_files import read_groups
 from prognoscope.omics.tables import OmicsTable, read_omics
 from tests.cohort.tables import tcga_cohort
 
@@ -125,7 +125,7 @@ def test_published_folds_keep_the_numbers_of_genes_measured_elsewhere(data_pack,
     """To half a gene in the mean of five folds: p-values at 0.05, and a last column that the published loader drops."""
     cancer = name.split("/")[1]
     omics = read_omics([data_pack / "tcga" / "sig" / f"tcga_{cancer}_all_clean.csv.zip"])
-    groups = read_groups(data_pack / "tcga" / "signatures.csv")
+    groups = read_groups(data_pack / "tcga" / "signatures.csv").groups
     cohort = replace(tcga_cohort(data_pack, name), omics=omics, groups=groups)
     pattern = str(data_pack / "tcga" / "splits" / f"tcga_{cancer}" / "splits_{fold}.csv")
     splits = make_splits(cohort, SplitSpec(files=(pattern,), validation=0.0))

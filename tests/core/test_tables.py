@@ -126,7 +126,7 @@ def test_numbers_and_ids_as_other_libraries_hold_them_become_the_same_text():
         ("", "is empty"),
         ("\n \n", "is empty"),
         ("a,b\n1\n", "cannot be read as a table .*Expected 2 columns, got 1"),
-        ("a,b\n1,2,3\n", "cannot be read as a table .*Expected 2 columns, got 3"),  # pandas would shift the ids
+        ("a,b\n1,2,3\n", "has 2 names in its header and 3 fields in every row below"),  # pandas would shift the ids
         ("a,b,a\n1,2,3\n", "has the column a twice"),
         ("name,x\nM\xfcller,1\n".encode("latin-1"), "is not UTF-8 text, see line 2"),
         (b"PAR1 and then nothing", "cannot be read as Parquet"),
@@ -138,8 +138,8 @@ def test_what_is_not_a_table_is_refused_with_its_place(tmp_path, content, messag
 
 
 def test_a_spreadsheet_a_folder_and_an_absent_file_are_told_apart(tmp_path):
-    with pytest.raises(InputError, match="is a spreadsheet. Save its sheet as CSV"):
-        read_table(written(tmp_path / "a.xlsx", "?"), "The table")
+    with pytest.raises(InputError, match=r"is a spreadsheet of another kind than \.xlsx, .* Save its sheet as CSV"):
+        read_table(written(tmp_path / "a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "The table")
     with pytest.raises(MissingFileError, match="is a folder"):
         read_table(tmp_path, "The table")
     with pytest.raises(MissingFileError, match="does not exist"):

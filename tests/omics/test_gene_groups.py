@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prognoscope.core.errors import MissingFileError, OmicsError
+from prognoscope.core.errors import InputError, MissingFileError, OmicsError
 from prognoscope.core.genes import gene_of, kind_of
 from prognoscope.omics.columns import is_metadata
-from prognoscope.omics.groups import assign_columns, covered_groups, groups_without_genes, read_groups
+from prognoscope.omics.group_files import read_groups
+from prognoscope.omics.groups import assign_columns, covered_groups, groups_without_genes
 
 GENES = st.sampled_from(["TP53", "MYC", "HLA-A", "C10orf105", "AC002472.1", "NKX2_1"])
 GROUPS = {"Suppressors": ("TP53", "RB1"), "Oncogenes": ("MYC", "TP53"), "Empty": ("ABSENT",)}
@@ -45,20 +46,23 @@ def test_genes_whose_names_look_like_metadata_are_genes(column):
 def test_a_csv_of_signatures_and_a_gmt_file_say_the_same(tmp_path):
     csv = written(tmp_path / "a.csv", "Suppressors,Oncogenes\nTP53,MYC\nRB1,TP53\nTP53,\n")
     gmt = written(tmp_path / "a.gmt", "Suppressors\tna\tTP53\tRB1\tTP53\n\nOncogenes\thttp://x\tMYC\tTP53\t\n")
-    assert read_groups(csv) == {"Suppressors": ("TP53", "RB1"), "Oncogenes": ("MYC", "TP53")}
-    assert read_groups(gmt) == read_groups(csv)
-    assert list(read_groups(gmt)) == ["Suppressors", "Oncogenes"]
+    assert read_groups(csv).groups == {"Suppressors": ("TP53", "RB1"), "Oncogenes": ("MYC", "TP53")}
+    assert read_groups(gmt).groups == read_groups(csv).groups
+    assert list(read_groups(gmt).groups) == ["Suppressors", "Oncogenes"]
 
 
 def test_genes_written_as_numbers_stay_whole(tmp_path):
-    assert read_groups(written(tmp_path / "a.csv", "entrez,other\n7157,1\n4609,\n"))["entrez"] == ("7157", "4609")
+    assert read_groups(written(tmp_path / "a.csv", "entrez,other\n7157,1\n4609,\n")).groups["entrez"] == (
+        "7157",
+        "4609",
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", "A,B\n,\n", r"a\.csv holds no gene group"),
-        ("a.gmt", "\n", r"a\.gmt holds no gene group"),
+        ("a.gmt", "#\n", r"a\.gmt holds no gene group"),
         ("a.gmt", "A\tna\tX\nB\tna\n", r"a\.gmt has groups without genes: B\. GMT is: name"),
         ("a.gmt", "A\tna\tX\nA\tna\tY\n", r"a\.gmt has groups of one name, or without: 'A'"),
     ],
@@ -72,7 +76,7 @@ def test_files_that_are_absent_or_not_text_are_refused(tmp_path):
     with pytest.raises(MissingFileError, match=r"The file of gene groups .*a\.gmt does not exist"):
         read_groups(tmp_path / "a.gmt")
     (tmp_path / "b.gmt").write_bytes(b"A\tna\t\xff\n")
-    with pytest.raises(OmicsError, match=r"b\.gmt is not UTF-8 text"):
+    with pytest.raises(InputError, match=r"b\.gmt is not UTF-8 text, see line 1"):
         read_groups(tmp_path / "b.gmt")
 
 

@@ -126,7 +126,7 @@ def test_kinds_are_kept_by_name(tmp_path):
     [
         ("patient_id,X\nA,1\nA,1\nB,2\n", r"genes\.csv has 1 patients in more than one row: A\. Leave one row each"),
         ("patient_id,X,Y\nA,1,2\nB,1,G3\n", r"genes\.csv has 'G3' in column 'Y', patient B, which is not a number"),
-        ("patient_id;X\nA;1,5\n", r"'1,5' in column 'X', patient A, which is not a number"),
+        ("patient_id\tX\nA\t1,5\n", r"'1,5' in column 'X', patient A, which is not a number\. If the comma is the dec"),
         ("patient_id,X\nA,1\nB,inf\n", r"1 infinite values, the first of patient B in column 'X'"),
         ("patient_id,X\nA,1e39\n", r"1 infinite values, the first of patient A in column 'X'"),
         ("patient_id,X\nA,1\n,2\n", r"1 rows without a patient: row 2 of the data"),
@@ -144,7 +144,7 @@ def test_files_and_columns_that_are_not_there_are_named(tmp_path):
     with pytest.raises(MissingFileError, match=r"The gene table .*absent\.csv does not exist"):
         read_omics([tmp_path / "absent.csv"])
     with pytest.raises(InputError, match="Expected 3 columns, got 4"):
-        read(tmp_path, "patient_id,X,Y\nA,1,2,3\n")
+        read(tmp_path, "patient_id,X,Y\nA,1,2,3\nB,1,2\n")
     with pytest.raises(OmicsError, match="There is no gene table to read"):
         read_omics([])
 

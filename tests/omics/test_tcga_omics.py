@@ -10,7 +10,8 @@ import pytest
 
 from prognoscope.core.genes import KINDS, kind_of
 from prognoscope.core.tables import read_table
-from prognoscope.omics.groups import assign_columns, groups_without_genes, read_groups
+from prognoscope.omics.group_files import read_groups
+from prognoscope.omics.groups import assign_columns, groups_without_genes
 from prognoscope.omics.scaling import OmicsScaler
 from prognoscope.omics.tables import OmicsTable, read_omics
 
@@ -39,7 +40,7 @@ def omics_of(data_pack: Path, name: str) -> OmicsTable:
 
 @pytest.fixture(scope="module")
 def groups(data_pack) -> dict[str, tuple[str, ...]]:
-    return read_groups(data_pack / "tcga" / "signatures.csv")
+    return read_groups(data_pack / "tcga" / "signatures.csv").groups
 
 
 @pytest.fixture(scope="module")

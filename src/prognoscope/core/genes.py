@@ -1,6 +1,7 @@
 """What the name of a gene column says, and which genes a method wants of each gene group."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prognoscope.core.errors import ModelError, nearest
@@ -9,6 +10,50 @@ KINDS = ("rnaseq", "cnv", "mut")  # expression, copy number, mutation
 KIND = re.compile(r"(?<=.)_(rnaseq|cnv|mut)$")
 RULES = ("auto", "deseq2", "welch", "welch_resampled", "none")
 ADJUSTMENTS = ("none", "bh")  # bh: Benjamini and Hochberg
+
+ENSEMBL_VERSION = re.compile(r"^(ENS[A-Z]{0,5}[GTP]\d{11})\.\d+")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+GENES_OF_MONTHS = {  # families that Excel takes for dates, with the names they were given because of it
+    3: (("MARCH{}", 11), ("MARCHF{}", 11), ("MARC{}", 2), ("MTARC{}", 2)),
+    9: (("SEPT{}", 14), ("SEPTIN{}", 14)),
+    10: (("OCT{}", 11),),
+    12: (("DEC{}", 2), ("DELEC{}", 1)),
+}
+DAY_MONTH = re.compile(r"(\d{1,2})[-. /]?([A-Za-z]{3})[a-z]*\.?([-. /]\d{2,4})?")
+MONTH_DAY = re.compile(r"([A-Za-z]{3})[a-z]*[-. /](\d{1,2})")
+ISO_DAY = re.compile(r"\d{4}-(\d{2})-(\d{2})([ T]00:00(:00)?(\.0+)?)?")
+
+
+def dates_of_excel(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Of these names, those that Excel made of genes, such as 1-Mar, and the genes each may have been."""
+    found = {name: _genes_of_date(gene_of(name.strip())) for name in names}
+    return {name: genes for name, genes in found.items() if genes}
+
+
+def _genes_of_date(name: str) -> tuple[str, ...]:
+    if day := DAY_MONTH.fullmatch(name):
+        number, month = int(day[1]), _month(day[2])
+    elif day := MONTH_DAY.fullmatch(name):
+        number, month = int(day[2]), _month(day[1])
+    elif day := ISO_DAY.fullmatch(name):
+        number, month = int(day[2]), int(day[1])
+    else:
+        return ()
+    if not 1 <= month <= 12 or not 1 <= number <= 31:
+        return ()
+    families = GENES_OF_MONTHS.get(month, ((f"{MONTHS[month - 1].upper()}{{}}", 31),))
+    return tuple(family.format(number) for family, most in families if number <= most)
+
+
+def _month(word: str) -> int:
+    """1 to 12, also where Excel spoke German, French or Spanish; 0 for another word."""
+    others = {"mrz": 3, "mär": 3, "mai": 5, "okt": 10, "dez": 12, "ene": 1, "abr": 4, "ago": 8, "dic": 12, "set": 9}
+    return others.get(word.lower(), MONTHS.index(word.lower()) + 1 if word.lower() in MONTHS else 0)
+
+
+def without_version(column: str) -> str:
+    """The column of an Ensembl id without its version: ENSG00000000003 for ENSG00000000003.15; others as they are."""
+    return ENSEMBL_VERSION.sub(r"\1", column)
 
 
 def gene_of(column: str) -> str:

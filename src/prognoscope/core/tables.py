@@ -1,14 +1,9 @@
-"""Tables as users and portals ship them: CSV with any of three separators, packed or not, and Parquet."""
+"""Tables as users and portals ship them: delimited text, packed or not, a sheet of Excel's, and Parquet."""
 
-import csv
-import gzip
-import io
 import re
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Collection
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,28 +11,29 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
+from prognoscope.core.column_names import ID_COLUMNS, is_unnamed, plain_name
+from prognoscope.core.delimited import Delimited, as_utf8, delimited
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.files import need_file
+from prognoscope.core.genes import dates_of_excel
+from prognoscope.core.unpacking import need_proportion, read_content, unpacked
+from prognoscope.core.workbook import is_workbook, sheet_as_csv
 
-ID_COLUMNS = frozenset(  # kept as text, so that 05 stays 05; compared as `plain_name` spells them
-    {
-        *("barcode", "bcr_patient_barcode", "case", "case_id", "case_submitter_id", "patient", "patient_barcode"),
-        *("patient_id", "sample", "sample_id", "submitter_id", "site", "tissue_source_site"),
-        *("file", "file_name", "filename", "slide", "slide_id"),
-    }
-)
 MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "none", "null", "[not available]", "[not applicable]", "[unknown]"})
-SPREADSHEETS = (".xlsx", ".xls", ".ods")
 LARGEST_BLOCK = 2**31 - 2  # bytes that the parser takes at once
-TABLE_NAME = re.compile(r"\.(csv|tsv|txt)(\.|$)", re.IGNORECASE)
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # breaks a line, or ends a text where it is kept
 
 
 def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_unnamed: bool = False) -> pd.DataFrame:
     """A table with its columns as in the file, but for those without a name, which are row counters.
 
-    Reads comma, semicolon or tab separated text, in gzip or as the one table of a zip archive too, and Parquet: the
-    content decides, not the name. Columns of ids, and those named in `text`, are text without blanks around it; dates
-    are text. A field that is empty or NA is missing everywhere. Numbers are read to their last digit.
+    Reads text separated by comma, semicolon, tab or bar, in UTF-8 or UTF-16, in gzip or as the one table of a zip
+    archive too; the only sheet of an .xlsx workbook; and Parquet: the content decides, not the name. Lines above the
+    header that begin with #, a `sep=` line, a header that is one name short as R writes it, decimal commas between
+    semicolons and empty columns and rows at the end are understood. Columns of ids, and those named in `text`, are
+    text without blanks around it; dates are text. A field that is empty or NA is missing everywhere. Numbers are read
+    to their last digit. What was passed over or read otherwise is told by `notes_of`.
 
     Args:
         what: What the table is, to begin an error with: "The clinical table".
@@ -45,21 +41,58 @@ def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_
 
     Raises:
         MissingFileError: There is no such file.
-        InputError: It is of no known format, damaged, an archive of several tables, or not a table.
+        InputError: It is of no known format, damaged, an archive of several tables, or not a table; or a small file
+            that unpacks to more than memory should hold.
     """
     path = need_file(path, what)
-    content = path.read_bytes()
-    if path.suffix.lower() in SPREADSHEETS or _is_spreadsheet(content):
-        raise InputError(f"{what} {path} is a spreadsheet. Save its sheet as CSV.")
+    content = read_content(path, what)
     if content[:4] == b"PAR1":
         table = _read_parquet(content, path, what)
+    elif is_workbook(content):
+        table = _read_text(delimited(sheet_as_csv(content, path, what), path, what, separator=","), path, what, text)
     else:
-        table = _read_text(_unpacked(content, path, what), path, what, text)
+        table = _read_text(delimited(as_utf8(unpacked(content, path, what), path, what), path, what), path, what, text)
+    notes = notes_of(table)
     table.columns = [_name_of(str(name).strip(), i) for i, name in enumerate(table.columns)]
-    if twice := sorted(name for name, n in Counter(table.columns).items() if n > 1):
-        raise InputError(f"{what} {path} has the column {some(twice)} twice. Leave one.")
-    table = table.assign(**{name: as_text(table[name]) for name in table if _stays_text(name, text)})
-    return table if keep_unnamed else table[[name for name in table if not is_unnamed(name)]]
+    _need_single_names(table, path, what)
+    ids = {name: as_text(table[name]) for name in table if _stays_text(name, text)}
+    for name, column in ids.items():
+        need_plain_ids(column, f"{what} {path}", name)
+    table = table.assign(**ids)
+    table = table if keep_unnamed else table[[name for name in table if not is_unnamed(name)]]
+    table.attrs["notes"] = notes
+    return table
+
+
+def notes_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """What `read_table` passed over or read otherwise than it stands there, in sentences."""
+    return tuple(table.attrs.get("notes", ()))
+
+
+def need_plain_ids(ids: Iterable[object], source: str, column: str) -> None:
+    """Nothing, if no id holds a line break or another control character, which would change where it is written.
+
+    Raises:
+        InputError: One does.
+    """
+    for i, name in enumerate(ids):
+        if isinstance(name, str) and STRANGE.search(name):
+            raise InputError(
+                f"{source} has a line break or control character in {column}, row {i + 1} of the data: {name!a}. "
+                "Remove it: an id is one line of text."
+            )
+
+
+def _need_single_names(table: pd.DataFrame, path: Path, what: str) -> None:
+    if not (twice := sorted(name for name, n in Counter(table.columns).items() if n > 1)):
+        return
+    if dates := dates_of_excel(twice):
+        named = some(f"{name} was {' or '.join(genes)}" for name, genes in dates.items())
+        raise InputError(
+            f"{what} {path} has columns twice that are names of genes which Excel turned into dates: {named}. Take the "
+            "genes' names from the table before it was opened in Excel."
+        )
+    raise InputError(f"{what} {path} has the column {some(twice)} twice. Leave one.")
 
 
 def as_text(column: pd.Series) -> pd.Series:
@@ -76,16 +109,6 @@ def _text(value: object) -> str | None:
     return None if text.lower() in MISSING_WORDS else text
 
 
-def plain_name(column: str) -> str:
-    """A column's name in lower case, with underscores for blanks, dots and dashes, to compare names by."""
-    return re.sub(r"[\s.\-]+", "_", column.strip().lower())
-
-
-def is_unnamed(column: str) -> bool:
-    """Whether an export wrote this column without a name of its own."""
-    return re.fullmatch(r"(Unnamed:.*)?", column.strip()) is not None
-
-
 def _name_of(column: str, position: int) -> str:
     return f"Unnamed: {position}" if is_unnamed(column) else column  # files repeat empty names, and names of such
 
@@ -94,86 +117,76 @@ def _stays_text(column: str, text: Collection[str]) -> bool:
     return column.strip() in text or plain_name(column) in ID_COLUMNS
 
 
-def _is_spreadsheet(content: bytes) -> bool:
-    """Whatever its name: an Excel file of before 2007, or an archive with a workbook in it."""
-    if content[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        return True
-    is_archive = content[:4] == b"PK\x03\x04"
-    return is_archive and (b"xl/workbook.xml" in content or b"application/vnd.oasis.opendocument" in content[:200])
-
-
-def _unpacked(content: bytes, path: Path, what: str) -> bytes:
-    try:
-        if content[:2] == b"\x1f\x8b":
-            return gzip.decompress(content)
-        if content[:4] == b"PK\x03\x04":
-            return _only_member(content, path, what)
-    # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression it does not know
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as cause:
-        raise InputError(f"{what} {path} cannot be unpacked ({cause}). Copy or pack it again.") from cause
-    return content
-
-
-def _only_member(content: bytes, path: Path, what: str) -> bytes:
-    """The one table in a zip archive, as a stream: its own name is never used, for it may climb out of the folder."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = [each for each in archive.infolist() if not each.is_dir() and not _is_clutter(each.filename)]
-        if len(members) > 1:
-            members = [each for each in members if TABLE_NAME.search(PurePosixPath(each.filename).name)]
-        if len(members) != 1:
-            named = some(each.filename for each in members) or "none"
-            raise InputError(
-                f"{what} {path} is an archive of {len(members)} tables ({named}). Give an archive of one table."
-            )
-        inside = archive.read(members[0])
-    if inside[:4] == b"PK\x03\x04":
-        raise InputError(f"{what} {path} is an archive of another archive. Unpack it once.")
-    return inside
-
-
-def _is_clutter(member: str) -> bool:
-    return "__MACOSX" in member or PurePosixPath(member).name.startswith("._")
-
-
-def _read_text(content: bytes, path: Path, what: str, text: Collection[str]) -> pd.DataFrame:
-    content = content.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
-    if not content.strip():
-        raise InputError(f"{what} {path} is empty. Write it again.")
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError as cause:
-        line = content.count(b"\n", 0, cause.start) + 1
-        raise InputError(f"{what} {path} is not UTF-8 text, see line {line}. Save it as CSV in UTF-8.") from cause
-    separator = max((b",", b"\t", b";"), key=content.split(b"\n", 1)[0].count).decode()
-    header = next(csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8"), delimiter=separator))
-    types = {name: pa.string() for name in header if _stays_text(name, text)}
-    table = _parse(content, separator, types, path, what)
+def _read_text(text: Delimited, path: Path, what: str, kept: Collection[str]) -> pd.DataFrame:
+    types = {name: pa.string() for name in text.header if _stays_text(name, kept)}
+    table = _parse(text, types, path, what)
     if dates := {field.name: pa.string() for field in table.schema if pa.types.is_temporal(field.type)}:
-        table = _parse(content, separator, types | dates, path, what)
+        table = _parse(text, types | dates, path, what)
+    notes = text.notes
+    if text.separator == ";" and (commas := _decimal_commas(table, text, types | dates, path, what)):
+        for name, column in commas.items():
+            table = table.set_column(table.schema.get_field_index(name), name, column)
+        named = some(commas)
+        notes = (*notes, f"{path.name}: the decimal commas of {len(commas)} columns were read as points: {named}.")
     for i, field in enumerate(table.schema):
         if pa.types.is_null(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(pa.float64()))
-    return _without_none(table.to_pandas())
+    frame = _without_empty_end(_without_none(table.to_pandas()))
+    frame.attrs["notes"] = notes
+    return frame
 
 
-def _parse(content: bytes, separator: str, types: dict[str, pa.DataType], path: Path, what: str) -> pa.Table:
-    block_size = min(len(content) + 1, LARGEST_BLOCK)  # a row must fit in a block, and rows of genes are long
+def _decimal_commas(
+    table: pa.Table, text: Delimited, types: dict[str, pa.DataType], path: Path, what: str
+) -> dict[str, pa.ChunkedArray]:
+    """The columns of text that are numbers when their commas are taken as decimal signs, as numbers."""
+    texts = [
+        field.name
+        for field in table.schema
+        if pa.types.is_string(field.type) and field.name not in types and table.schema.names.count(field.name) == 1
+    ]
+    if not texts or b"," not in text.content:
+        return {}
+    read = _parse(text, types, path, what, decimal_point=",")
+    found = {name: read.column(name) for name in texts if pa.types.is_floating(read.schema.field(name).type)}
+    if any(pa.types.is_floating(field.type) for field in table.schema):  # so that 1,234 may be a thousand
+        for name in found:
+            values = [value for value in table.column(name).to_pylist() if value and "," in value]
+            if all(THOUSANDS.fullmatch(value.strip()) for value in values):
+                raise InputError(
+                    f"{what} {path} has decimal points, and commas in its column {name!r}, such as {values[0]}, which "
+                    "may be decimals or thousands. Write points for decimals, and nothing for thousands."
+                )
+    return found
+
+
+def _parse(
+    text: Delimited, types: dict[str, pa.DataType], path: Path, what: str, *, decimal_point: str = "."
+) -> pa.Table:
+    block_size = min(len(text.content) + 1, LARGEST_BLOCK)  # a row must fit in a block, and rows of genes are long
     try:
         return arrow_csv.read_csv(
-            pa.BufferReader(content),
+            pa.BufferReader(text.content),
             read_options=arrow_csv.ReadOptions(block_size=block_size),
-            parse_options=arrow_csv.ParseOptions(delimiter=separator, newlines_in_values=True),
-            convert_options=arrow_csv.ConvertOptions(column_types=types, strings_can_be_null=True),
+            parse_options=arrow_csv.ParseOptions(delimiter=text.separator, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=types, strings_can_be_null=True, decimal_point=decimal_point
+            ),
         )
-    except (pa.ArrowInvalid, pa.ArrowKeyError) as cause:
-        reason = re.sub(r"\s+", " ", str(cause))[:160]
+    except (pa.ArrowException, KeyError, UnicodeError) as cause:
+        reason = re.sub(r"Row #(\d+)", lambda row: f"Row #{int(row[1]) + text.lines_above}", str(cause))
+        reason = re.sub(r"\s+", " ", reason)[:160]
         raise InputError(f"{what} {path} cannot be read as a table ({reason}). Correct the row it names.") from cause
 
 
 def _read_parquet(content: bytes, path: Path, what: str) -> pd.DataFrame:
     try:
+        about = parquet.ParquetFile(pa.BufferReader(content)).metadata
+        need_proportion(8 * about.num_rows * about.num_columns, len(content), path, what)
         table = parquet.read_table(pa.BufferReader(content)).to_pandas()
-    except (pa.ArrowException, OSError) as cause:
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError, OverflowError) as cause:
         raise InputError(f"{what} {path} cannot be read as Parquet ({cause}). Write it again.") from cause
     return _without_none(table if isinstance(table.index, pd.RangeIndex) else table.reset_index())
 
@@ -185,3 +198,15 @@ def _without_none(table: pd.DataFrame) -> pd.DataFrame:
         column = table.iloc[:, i]
         table.isetitem(i, column.where(column.notna(), np.nan).array)
     return table
+
+
+def _without_empty_end(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without rows of separators only at its end, as spreadsheets write them."""
+    n = len(table)
+    while n and len(table.columns) > 1 and _is_empty(table.iloc[n - 1]):
+        n -= 1
+    return table.iloc[:n]
+
+
+def _is_empty(row: pd.Series) -> bool:
+    return all(value != value or (isinstance(value, str) and not value.strip()) for value in row)

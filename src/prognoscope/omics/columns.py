@@ -2,7 +2,7 @@
 
 import re
 
-from prognoscope.core.tables import ID_COLUMNS, is_unnamed, plain_name
+from prognoscope.core.column_names import ID_COLUMNS, is_unnamed, plain_name
 
 METADATA = ID_COLUMNS | {  # spelled as `plain_name` does
     # of MCAT's tables and its relatives

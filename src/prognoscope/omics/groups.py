@@ -1,33 +1,11 @@
 """Groups of genes, and the table columns that belong to them."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from prognoscope.core.errors import OmicsError, some
-from prognoscope.core.files import need_file
-from prognoscope.core.genes import gene_of
-from prognoscope.core.tables import as_text, read_table
+from prognoscope.core.genes import dates_of_excel, gene_of
 
 Groups = Mapping[str, tuple[str, ...]]
-
-
-def read_groups(path: Path | str) -> dict[str, tuple[str, ...]]:
-    """Gene group -> genes, each once, in the order of the file: a CSV with a column a group, or a GMT file.
-
-    Raises:
-        MissingFileError: There is no such file.
-        OmicsError: It holds no group with a gene, or one name twice.
-    """
-    path = need_file(path, "The file of gene groups")
-    if path.suffix.lower() == ".gmt":
-        groups = _read_gmt(path)
-    else:
-        table = read_table(path, "The file of gene groups")
-        groups = {column: as_text(table[column]).dropna().tolist() for column in table.columns}
-    groups = {name: tuple(dict.fromkeys(genes)) for name, genes in groups.items() if genes}
-    if not groups:
-        raise OmicsError(f"{path} holds no gene group. Give a CSV with a column a group, or a GMT file.")
-    return groups
 
 
 def assign_columns(
@@ -68,6 +46,44 @@ def groups_without_genes(columns: Sequence[str], groups: Groups | None) -> list[
     return [f"{rule}: {', '.join(empty)}."]
 
 
+def coverage(columns: Sequence[str], groups: Groups) -> dict[str, tuple[int, int]]:
+    """Gene group -> how many of its genes the table has, and of how many."""
+    measured = {gene_of(column) for column in columns}
+    return {name: (len(measured.intersection(genes)), len(set(genes))) for name, genes in groups.items()}
+
+
+def coverage_notes(columns: Sequence[str], groups: Groups, source: str) -> tuple[list[str], list[str]]:
+    """Sentences on how much of the groups the table has, and sentences on what looks wrong in the groups."""
+    measured = {gene_of(column) for column in columns}
+    notes, warnings = [], []
+    lacking = {name: found for name, found in coverage(columns, groups).items() if found[0] < found[1]}
+    if lacking:
+        worst = sorted(lacking, key=lambda name: lacking[name][0] / lacking[name][1])
+        named = some(
+            f"{name} ({lacking[name][0]} of {lacking[name][1]} genes found, not "
+            f"{some((gene for gene in groups[name] if gene not in measured), 2)})"
+            for name in worst
+        )
+        notes.append(f"{len(lacking)} of {len(groups)} gene groups lack genes in {source}: {named}.")
+        lower = {gene.lower(): gene for gene in measured}
+        absent = {gene for name in lacking for gene in groups[name] if gene not in measured}
+        if alike := sorted(gene for gene in absent if gene.lower() in lower):
+            named = some(f"{gene} for {lower[gene.lower()]}" for gene in alike)
+            warnings.append(
+                f"{len(alike)} genes of the groups are in {source} in other letters only, and were not found: {named}. "
+                "Write them alike."
+            )
+    if genes := [name for name in groups if name in measured]:
+        warnings.append(
+            f"{len(genes)} gene groups are named like genes of {source}: {some(genes)}. If they are genes, the file of "
+            "gene groups has no names of groups, and these genes are lost: name the groups."
+        )
+    if dates := dates_of_excel(gene for each in groups.values() for gene in each):
+        named = some(f"{name} was {' or '.join(meant)}" for name, meant in dates.items())
+        warnings.append(f"{len(dates)} genes of the groups are dates that Excel made of names: {named}. Correct them.")
+    return notes, warnings
+
+
 def covered_groups(
     columns: Sequence[str], groups: Groups, min_coverage: float, *, source: str = "the gene table"
 ) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
@@ -78,8 +94,7 @@ def covered_groups(
 
     Source: 0.9 is the rule of Jaume et al. (SurvPath, CVPR 2024).
     """
-    measured = {gene_of(column) for column in columns}
-    found = {name: len(measured.intersection(genes)) for name, genes in groups.items()}
+    found = {name: n for name, (n, _) in coverage(columns, groups).items()}
     kept = {name: genes for name, genes in groups.items() if found[name] + 1e-9 >= min_coverage * len(set(genes))}
     left_out = [f"{name} ({found[name]} of {len(set(groups[name]))})" for name in groups if name not in kept]
     if not left_out:
@@ -96,17 +111,3 @@ def _members(columns: Sequence[str], groups: Groups) -> dict[str, tuple[str, ...
     for column in columns:
         of_gene.setdefault(gene_of(column), []).append(column)
     return {name: tuple(sorted({c for g in genes for c in of_gene.get(g, ())})) for name, genes in groups.items()}
-
-
-def _read_gmt(path: Path) -> dict[str, list[str]]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as cause:
-        raise OmicsError(f"{path} is not UTF-8 text ({cause.reason}). Save it again as a GMT file.") from cause
-    rows = [[cell.strip() for cell in line.split("\t")] for line in lines if line.strip()]
-    if short := [row[0] for row in rows if not any(row[2:])]:
-        raise OmicsError(f"{path} has groups without genes: {some(short)}. GMT is: name, description, gene, gene ...")
-    names = [row[0] for row in rows]
-    if twice := sorted({name for name in names if names.count(name) > 1 or not name}):
-        raise OmicsError(f"{path} has groups of one name, or without: {some(map(repr, twice))}. Name each once.")
-    return {row[0]: [gene for gene in row[2:] if gene] for row in rows}

@@ -18,6 +18,7 @@ class OmicsTable:
     values: pd.DataFrame  # index patient; float32; NaN where missing
     notes: tuple[str, ...] = ()  # what was left out or merged, in sentences
     source: str = "the gene table"  # its file or files, to name it by
+    warnings: tuple[str, ...] = ()  # what looks wrong in it, in sentences
 
 
 def join_tables(tables: Sequence[OmicsTable]) -> OmicsTable:
@@ -54,7 +55,7 @@ def _beside(one: OmicsTable, other: OmicsTable) -> OmicsTable:
         )
     if repeated := [column for column in other.values if column in one.values]:
         notes.append(f"{len(repeated)} columns are in both {one.source} and {other.source}, and were taken once.")
-    return OmicsTable(values, tuple(notes), source)
+    return OmicsTable(values, tuple(notes), source, (*one.warnings, *other.warnings))
 
 
 def _below(tables: list[OmicsTable]) -> OmicsTable:
@@ -79,7 +80,7 @@ def _below(tables: list[OmicsTable]) -> OmicsTable:
         notes.append(f"{len(shared)} patients are in several of {source}, with equal values: {some(shared)}.")
     parts = [OmicsTable(table.values[common], (), table.source) for table in tables]
     joined = reduce(lambda one, other: OmicsTable(_merge(one, other), (), f"{one.source}, {other.source}"), parts)
-    return OmicsTable(joined.values, tuple(notes), source)
+    return OmicsTable(joined.values, tuple(notes), source, tuple(each for table in tables for each in table.warnings))
 
 
 def _merge(one: OmicsTable, other: OmicsTable) -> pd.DataFrame:

@@ -1,18 +1,24 @@
 """Gene tables -> one row a patient: MCAT's wide tables, plain tables, AnnData; several of them as one."""
 
+import re
+from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from prognoscope.core.column_names import is_unnamed, plain_name
 from prognoscope.core.errors import OmicsError, nearest, some
 from prognoscope.core.files import need_file
-from prognoscope.core.genes import KIND, KINDS, kind_of
-from prognoscope.core.tables import as_text, is_unnamed, plain_name, read_table
+from prognoscope.core.genes import KIND, KINDS, kind_of, without_version
+from prognoscope.core.tables import as_text, need_plain_ids, notes_of, read_table
 from prognoscope.omics.columns import is_metadata
 from prognoscope.omics.joining import OmicsTable, join_tables
+from prognoscope.omics.orientation import rows_are_genes, turned
+from prognoscope.omics.suspicion import suspicions
 
 __all__ = ["OmicsTable", "read_omics"]
 
@@ -23,6 +29,7 @@ PATIENT_COLUMNS = (  # as `plain_name` spells them, best first
     *("case_submitter_id", "case", "barcode", "sample", "sample_id"),
 )
 SLIDE_COLUMNS = {"slide_id", "slide"}
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 
 
 def read_omics(
@@ -33,11 +40,13 @@ def read_omics(
     unsuffixed: Unsuffixed = "ignore",
     kinds: Sequence[str] | None = None,
     exclude: Collection[str] = (),
+    patients: Collection[str] = (),
 ) -> OmicsTable:
     """The gene tables of a cohort as one.
 
-    Tables of other patients are put below each other, and keep the columns that all have; tables of the same patients
-    are put side by side (`joining.join_tables` has the rule).
+    A table whose columns are named after patients, and its rows after genes, is turned. Tables of other patients are
+    put below each other, and keep the columns that all have; tables of the same patients are put side by side
+    (`joining.join_tables` has the rule).
 
     Args:
         layout: "mcat": rows are slides, genes end in `_rnaseq`, `_cnv`, `_mut`. "wide": patients x genes. "anndata".
@@ -47,6 +56,7 @@ def read_omics(
             mutations (0 or 1; their names get the ending `_mut`), or nothing, which is noted.
         kinds: Keep these kinds only, of rnaseq, cnv and mut.
         exclude: Columns that are no genes whatever they are called, such as the study's outcome and covariates.
+        patients: Of the cohort, by whom rows and columns are told apart.
 
     Raises:
         MissingFileError: A table is not there.
@@ -56,7 +66,7 @@ def read_omics(
         raise OmicsError("There is no gene table to read. Name one in cohort.omics.table.")
     if strange := [kind for kind in kinds or () if kind not in KINDS]:
         raise OmicsError(f"There is no kind of genes {strange[0]!r}; {nearest(strange[0], KINDS)}")
-    tables = [_read(Path(path), layout, patient, unsuffixed, exclude) for path in paths]
+    tables = [_read(Path(path), layout, patient, unsuffixed, exclude, patients) for path in paths]
     if kinds is not None:
         tables = _of_kinds(tables, kinds)
     return join_tables(tables)
@@ -73,23 +83,35 @@ def _of_kinds(tables: list[OmicsTable], kinds: Sequence[str]) -> list[OmicsTable
             )
         left = len(table.values.columns) - len(chosen)
         note = f"{table.source}: {left} columns of other kinds than {', '.join(kinds)} were left out."
-        kept.append(OmicsTable(table.values[chosen], (*table.notes, *([note] if left else [])), table.source))
+        notes = (*table.notes, *([note] if left else []))
+        kept.append(replace(table, values=table.values[chosen], notes=notes))
     return kept
 
 
-def _read(path: Path, layout: Layout, patient: str | None, unsuffixed: str, exclude: Collection[str]) -> OmicsTable:
+def _read(
+    path: Path,
+    layout: Layout,
+    patient: str | None,
+    unsuffixed: str,
+    exclude: Collection[str],
+    patients: Collection[str],
+) -> OmicsTable:
     if layout == "anndata" or (layout == "auto" and path.suffix == ".h5ad"):
-        table, ids = _read_anndata(path, patient)
-        return _finish(table, ids, path, [], exclude, rows_are_slides=patient is not None)
+        table, ids, notes = _read_anndata(path, patient, patients)
+        return _finish(table, ids, path, notes, exclude, rows_are_slides=patient is not None)
     table = read_table(path, "The gene table", text=[] if patient is None else [patient], keep_unnamed=True)
+    notes = list(notes_of(table))
+    if patient is None and layout != "mcat" and (found := turned(table, path, patients)):
+        table, told = found
+        notes += told
     key = _patient_column(table, patient, path)
     if pd.api.types.is_numeric_dtype(table[key]):  # read again, so that 007 and 7 are two patients
         table = read_table(path, "The gene table", text=[key, *([""] if is_unnamed(key) else [])], keep_unnamed=True)
     ids = as_text(table[key])
+    need_plain_ids(ids, str(path), key)
     table = table.drop(columns=key)
     if layout == "auto":
         layout = "mcat" if "slide_id" in table and "case_id" in {key, *table.columns} else "wide"
-    notes: list[str] = []
     rows_are_slides = layout == "mcat" or any(plain_name(column) in SLIDE_COLUMNS for column in table.columns)
     if layout == "mcat":
         table = _with_kinds(table, path, unsuffixed, exclude, notes)
@@ -165,11 +187,24 @@ def _finish(
     if (missing := np.flatnonzero(ids.isna())).size:
         rows = some(int(row) + 1 for row in missing)
         raise OmicsError(f"{path} has {missing.size} rows without a patient: row {rows} of the data. Fill in the ids.")
-    values = _numbers(genes, ids, path)
+    values = _without_versions(_numbers(genes, ids, path), path, notes)
     values.index = pd.Index(ids, name="patient")
     if values.index.has_duplicates:
         values = _one_row_a_patient(values, path, rows_are_slides)
-    return OmicsTable(values, tuple(notes), path.name)
+    return OmicsTable(values, tuple(notes), path.name, suspicions(values, path.name))
+
+
+def _without_versions(values: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
+    """Columns of Ensembl ids without their versions, unless two columns would then have one name."""
+    plain = {column: without_version(column) for column in values.columns}
+    often = Counter(plain.values())
+    renamed = {column: name for column, name in plain.items() if name != column and often[name] == 1}
+    if renamed:
+        first = next(iter(renamed))
+        notes.append(
+            f"{path.name}: the versions of {len(renamed)} Ensembl ids were left out: {first} is {renamed[first]}."
+        )
+    return values.rename(columns=renamed) if renamed else values
 
 
 def _numbers(table: pd.DataFrame, ids: pd.Series, path: Path) -> pd.DataFrame:
@@ -178,9 +213,12 @@ def _numbers(table: pd.DataFrame, ids: pd.Series, path: Path) -> pd.DataFrame:
         number = pd.to_numeric(table[column], errors="coerce")
         bad = table[column][number.isna() & table[column].notna()]
         if len(bad):
+            cure = "Correct it, or remove the column."
+            if all(DECIMAL_COMMA.fullmatch(str(value).strip()) for value in bad):
+                cure = "If the comma is the decimal sign, write points, or separate the fields by semicolons."
             raise OmicsError(
                 f"{path} has {bad.iloc[0]!r} in column {column!r}, patient {ids[bad.index[0]]}, which is not a number. "
-                "Correct it, or remove the column."
+                f"{cure}"
             )
         mended[column] = number.astype(np.float64)
     exact = table.assign(**mended).to_numpy(dtype=np.float64)
@@ -213,7 +251,9 @@ def _one_row_a_patient(values: pd.DataFrame, path: Path, rows_are_slides: bool) 
     return values[~again]
 
 
-def _read_anndata(path: Path, patient: str | None) -> tuple[pd.DataFrame, pd.Series]:
+def _read_anndata(
+    path: Path, patient: str | None, patients: Collection[str]
+) -> tuple[pd.DataFrame, pd.Series, list[str]]:
     path = need_file(path, "The gene table")
     try:
         from anndata import read_h5ad
@@ -229,9 +269,14 @@ def _read_anndata(path: Path, patient: str | None) -> tuple[pd.DataFrame, pd.Ser
         raise OmicsError(
             f"{path} has no column {patient!r} in obs; {nearest(patient, list(map(str, data.obs.columns)))}"
         )
-    table = data.to_df()
+    table, notes = data.to_df(), []
+    table.columns = table.columns.astype(str)
+    if patient is None and rows_are_genes(list(map(str, table.index)), list(table.columns), patients):
+        notes.append(f"{path.name}: var are the patients and obs the genes, so the matrix was turned.")
+        table = table.T
+        table.columns = table.columns.astype(str)
     if twice := sorted(set(table.columns[table.columns.duplicated()])):
         raise OmicsError(f"{path} names {len(twice)} genes more than once: {some(twice)}. Make var_names unique.")
-    table.columns = table.columns.astype(str)
-    ids = table.index.to_series() if patient is None else data.obs[patient]
-    return table.reset_index(drop=True), as_text(ids.reset_index(drop=True))
+    ids = as_text((table.index.to_series() if patient is None else data.obs[patient]).reset_index(drop=True))
+    need_plain_ids(ids, str(path), patient or "obs")
+    return table.reset_index(drop=True), ids, notes

@@ -9,7 +9,7 @@ import pandas as pd
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import SlideError, some
-from prognoscope.omics.groups import assign_columns, groups_without_genes
+from prognoscope.omics.groups import assign_columns, coverage, groups_without_genes
 from prognoscope.omics.tables import OmicsTable
 from prognoscope.slides.readers import find_slides, open_slide
 from prognoscope.study.inputs import embedding_files, slide_mpp
@@ -72,11 +72,15 @@ def _outcome_table(cohort: Cohort) -> pd.DataFrame:
 
 
 def _genes_table(cohort: Cohort, omics: OmicsTable) -> tuple[pd.DataFrame, list[str]]:
-    values, warnings = omics.values, []
+    values, warnings = omics.values, [*omics.warnings]
     groups = assign_columns(list(values.columns), cohort.groups, source=omics.source)
-    rows = [(name, len(groups.get(name, ()))) for name in cohort.groups or groups]
+    found = coverage(list(values.columns), cohort.groups or {})
+    rows = [
+        (name, len(groups.get(name, ())), "{} of {}".format(*found[name]) if name in found else "")
+        for name in cohort.groups or groups
+    ]
     grouped = {column for columns in groups.values() for column in columns}
-    rows.append(("in no group", len(values.columns) - len(grouped)))
+    rows.append(("in no group", len(values.columns) - len(grouped), ""))
     constant = [column for column in values if values[column].nunique(dropna=True) <= 1]
     missing = int(values.isna().sum().sum())
     if constant:
@@ -84,7 +88,7 @@ def _genes_table(cohort: Cohort, omics: OmicsTable) -> tuple[pd.DataFrame, list[
     if missing:
         warnings.append(f"{missing} gene values are missing; each is filled with its training patients' median.")
     warnings += groups_without_genes(list(values.columns), cohort.groups)
-    return pd.DataFrame(rows, columns=["gene group", "columns"]), warnings
+    return pd.DataFrame(rows, columns=["gene group", "columns", "genes found"]), warnings
 
 
 def _embeddings_table(plan: Plan) -> pd.DataFrame:

@@ -82,7 +82,7 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     study, cohort = plan.study, plan.cohort
     notes: list[str] = []
     if "omics" in plan.needs and cohort.omics is not None:
-        notes += groups_without_genes(list(cohort.omics.values.columns), cohort.groups)
+        notes += [*cohort.omics.warnings, *groups_without_genes(list(cohort.omics.values.columns), cohort.groups)]
     if "bag" not in plan.needs:
         return Gathered(plan.patients, plan.splits, None, tuple(notes))
     if plan.extracts:

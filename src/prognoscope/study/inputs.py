@@ -24,7 +24,8 @@ from prognoscope.features.store import (
     read_embedding_table,
     read_embeddings,
 )
-from prognoscope.omics.groups import Groups, covered_groups, read_groups
+from prognoscope.omics.group_files import read_groups
+from prognoscope.omics.groups import Groups, coverage_notes, covered_groups
 from prognoscope.omics.tables import OmicsTable, read_omics
 from prognoscope.slides.readers import find_slides
 from prognoscope.study.sections import CohortSpec, EmbeddingsSpec, SlidesSpec
@@ -61,19 +62,23 @@ def read_cohort(name: str, where: CohortSpec, *, needs_follow_up: bool = True) -
             unsuffixed=genes.unsuffixed,
             kinds=genes.kinds,
             exclude=clinical.not_genes,
+            patients=patients,
         )
         if genes.groups is not None:
-            groups, omics = _groups_of(read_groups(genes.groups), omics, genes.min_coverage)
+            groups, omics = _groups_of(genes.groups, omics, genes.min_coverage)
     if (labels := where.subtype) is not None:
         subtypes = read_subtypes(labels.table, column=labels.column, patient=labels.patient)
     return make_cohort(name, table, slides=_bags_of(where, patients), omics=omics, groups=groups, subtypes=subtypes)
 
 
-def _groups_of(groups: Groups, omics: OmicsTable, min_coverage: float) -> tuple[Groups, OmicsTable]:
-    """The groups that the table covers, and the table with a note on the others."""
+def _groups_of(path: str, omics: OmicsTable, min_coverage: float) -> tuple[Groups, OmicsTable]:
+    """The groups that the table covers, and the table with notes on how much of them and of the others it has."""
     columns = list(omics.values.columns)
-    kept, notes = covered_groups(columns, groups, min_coverage, source=omics.source)
-    return kept, replace(omics, notes=(*omics.notes, *notes))
+    file = read_groups(path, columns)
+    told, warnings = coverage_notes(columns, file.groups, omics.source)
+    kept, notes = covered_groups(columns, file.groups, min_coverage, source=omics.source)
+    notes = (*omics.notes, *file.notes, *told, *notes)
+    return kept, replace(omics, notes=notes, warnings=(*omics.warnings, *warnings))
 
 
 def _bags_of(where: CohortSpec, patients: Sequence[str]) -> SlideAssignment | Mapping[str, tuple[str, ...]] | None:
