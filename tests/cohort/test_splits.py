@@ -238,7 +238,7 @@ class TestFiles:
             self.read(pattern)
 
     def test_missing_files_and_columns_are_named(self, tmp_path):
-        with pytest.raises(MissingFileError, match="There are 0 split files"):
+        with pytest.raises(MissingFileError, match="There is no split file"):
             self.read(str(tmp_path / "splits_{fold}.csv"))
         pattern = self.write(tmp_path, *[{"train": "ABCDE", "val": "FGH"}] * 4)
         (tmp_path / "splits_2.csv").unlink()

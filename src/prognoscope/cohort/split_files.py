@@ -1,18 +1,23 @@
 """Folds that somebody else drew: MCAT's split files, Patho-Bench's table, a table of patients and folds."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
 
-from prognoscope.cohort.columns import PATIENT_NAMES, guess_column, patient_ids, spreadsheet_row
+from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, guess_column, patient_ids, spreadsheet_row
+from prognoscope.cohort.slides import slide_name
 from prognoscope.core.errors import CohortError, MissingFileError, some
 from prognoscope.core.files import need_file
-from prognoscope.core.tables import as_text, read_table
+from prognoscope.core.tables import as_text, need_plain_ids, read_table
 
 FOLD_COLUMN = re.compile(r"fold_(\d+)")
+TRUE, FALSE = frozenset({"true", "t", "1", "yes"}), frozenset({"false", "f", "0", "no"})
+NAMES = (*PATIENT_NAMES, *SLIDE_NAMES)
+NAMES_OF_PARTS = ("train", "val", "test", "")  # and of a first column without a name: ids, whose zeros count
 PART_OF = {"train": 0, "training": 0, "val": 1, "validation": 1, "valid": 1, "test": 2}
 
 
@@ -27,7 +32,8 @@ class FoldParts:
 def read_split_files(patterns: Sequence[str]) -> dict[int, FoldParts]:
     """Fold -> parts, from files such as `splits_{fold}.csv` with the columns train, val and perhaps test.
 
-    Without a column test, val is what the fold is tested on, as MCAT has it. Shorter columns are filled with NaN.
+    Without a column test, val is what the fold is tested on, as MCAT has it. Shorter columns are filled with NaN. In
+    CLAM's splits_0_bool.csv the columns hold true or false, and the first names who is meant.
 
     Args:
         patterns: Each with {fold} in it; several for a cohort of several tables, whose parts are put together.
@@ -90,31 +96,43 @@ def read_fold_table(path: Path | str) -> dict[int, FoldParts]:
 def _files(pattern: str) -> dict[int, Path]:
     path = Path(pattern)
     if "{fold}" not in path.name:
-        raise CohortError(
-            f"The split files {pattern} need {{fold}} in their name, such as "
-            "splits_{fold}.csv. Give one table of all folds as splits.table."
-        )
+        return {0: _only_split(path)}
     before, after = path.name.split("{fold}", 1)
     name = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
     there = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
     files = {int(match[1]): each for each in there if (match := name.fullmatch(each.name))}
-    if len(files) < 2:
-        raise MissingFileError(
-            f"There are {len(files)} split files {pattern}; at least two are needed. Correct the path."
-        )
+    if not files:
+        raise MissingFileError(f"There is no split file {pattern}. Correct the path.")
     if missing := sorted(set(range(min(files), max(files))) - set(files)):
         raise MissingFileError(f"Of the split files {pattern}, fold {some(missing)} is missing. Add it.")
     return dict(sorted(files.items()))
 
 
+def _only_split(path: Path) -> Path:
+    """The file of a study of one split, if it is not one of several folds."""
+    need_file(path, "The split file", "Name the files of all folds with {fold}, such as splits_{fold}.csv.")
+    begin, digits, end = re.fullmatch(r"(.*?)(\d*)(\D*)", path.name).groups()  # pyright: ignore
+    pattern = re.compile(re.escape(begin) + r"\d+" + re.escape(end))
+    alike = [each.name for each in sorted(path.parent.iterdir()) if pattern.fullmatch(each.name)]
+    if digits and len(alike) > 1:
+        raise CohortError(
+            f"{path} is one of {len(alike)} split files: {some(alike)}. Name them as {begin}{{fold}}{end}; or, to "
+            "use this one alone, copy it to a folder of its own. One table of all folds is named as splits.table."
+        )
+    return path
+
+
 def _read_split_file(path: Path) -> FoldParts:
-    table, source = read_table(need_file(path, "The split file"), "The split file"), str(path)
+    source = str(path)
+    table = read_table(need_file(path, "The split file"), "The split file", text=NAMES_OF_PARTS, keep_unnamed=True)
     columns = {str(name).strip().lower(): name for name in table.columns}
     if "train" not in columns or not {"val", "test"} & set(columns):
         raise CohortError(f"{source} has the columns {some(table.columns)}; it needs train and val, or train and test.")
-    parts = {
-        name: tuple(as_text(table[columns[name]]).dropna()) for name in ("train", "val", "test") if name in columns
-    }
+    parts = {name: as_text(table[columns[name]]) for name in ("train", "val", "test") if name in columns}
+    if set().union(*(each.dropna().str.lower() for each in parts.values())) <= {*TRUE, *FALSE}:
+        parts = _marked(table, parts, source)
+    else:
+        parts = {name: tuple(part.dropna()) for name, part in parts.items()}
     if not parts.get("test"):
         parts = {"train": parts["train"], "val": (), "test": parts.get("val", ())}
     for name, part in parts.items():
@@ -122,6 +140,55 @@ def _read_split_file(path: Path) -> FoldParts:
             twice = sorted({p for p in part if part.count(p) > 1})
             raise CohortError(f"{source} names patients twice in {name}: {some(twice)}. Leave one of each.")
     return FoldParts(source, (parts["train"], parts.get("val", ()), parts["test"]))
+
+
+def _marked(table: pd.DataFrame, parts: Mapping[str, pd.Series], source: str) -> dict[str, tuple[str, ...]]:
+    """Who is marked in each part: the columns hold true or false, and the first other column the ids."""
+    known = guess_column(table, NAMES, source, "patients or slides") if _has(table, NAMES) else None
+    ids = as_text(table[known if known is not None else table.columns[0]])
+    need_plain_ids(ids, source, str(ids.name))
+    if str(ids.name).strip().lower() in parts or ids.isna().any():
+        raise CohortError(f"{source} marks rows as true or false, but does not say whose they are. Name them first.")
+    return {
+        name: tuple(ids[[word is not None and word.lower() in TRUE for word in part]]) for name, part in parts.items()
+    }
+
+
+def _has(table: pd.DataFrame, names: Sequence[str]) -> bool:
+    return any(str(column).lower() in names for column in table.columns)
+
+
+def to_patients(parts: FoldParts, known: Collection[str], slides: Mapping[str, Sequence[str]], fold: int) -> FoldParts:
+    """The same parts by patients, where they name slides; a patient of several slides once in each part.
+
+    Args:
+        known: Patients of the cohort, also those who were left out.
+        slides: Patient -> slides.
+
+    Raises:
+        CohortError: Slides of one patient are in two parts.
+    """
+    if all(name in known for part in parts.parts for name in part):
+        return parts
+    owner = {slide_name(slide): patient for patient, each in slides.items() for slide in each}
+    people = [tuple(dict.fromkeys(_person(name, known, owner) for name in part)) for part in parts.parts]
+    for one, other in combinations(people, 2):
+        if both := sorted(set(one) & set(other)):
+            raise CohortError(
+                f"{parts.source} has slides of {len(both)} patients in two parts of fold {fold}: {some(both)}. A "
+                "patient may be in one part only: put all slides of a patient into one."
+            )
+    train, validation, test = people
+    return FoldParts(parts.source, (train, validation, test))
+
+
+def _person(name: str, known: Collection[str], owner: Mapping[str, str]) -> str:
+    """The patient whose slide this is, or whose id begins its name, as a TCGA barcode's; else the name itself."""
+    if name in known:
+        return name
+    slide = slide_name(name)
+    ends = (end for end in range(len(slide), 0, -1) if not slide[end : end + 1].isalnum())
+    return owner.get(slide) or next((slide[:end] for end in ends if slide[:end] in known), name)
 
 
 def _read_fold_column(table: pd.DataFrame, patients: pd.Series, column: str, source: str) -> FoldParts:

@@ -15,7 +15,7 @@ from annotated_types import Interval
 from prognoscope.cohort.account import Account
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.grouped import balanced_groups
-from prognoscope.cohort.split_files import read_fold_table, read_split_files
+from prognoscope.cohort.split_files import read_fold_table, read_split_files, to_patients
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.outcome import Outcome, TimeBins
 from prognoscope.core.settings import FilePath, FilePaths, OneOrMany, Seed, settle
@@ -34,6 +34,7 @@ class SplitSpec:
     seed: Seed = 0
     files: FilePaths = ()  # MCAT's splits_{fold}.csv; several patterns for a cohort of several tables
     table: FilePath | None = None  # a table of patient_id and fold, or of Patho-Bench's fold_0, fold_1 ...
+    absent: Literal["refuse", "pass"] = "refuse"  # what becomes of names in split files that are no patient here
     validation: Annotated[float, Interval(ge=0, lt=0.5)] = 0.15  # share of the training part that chooses; 0: nobody
 
     def __post_init__(self):
@@ -201,10 +202,13 @@ def _read(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:
     known, gone = set(cohort.patients), cohort.account.dropped
     splits = []
     for fold, parts in folds.items():
-        if strange := sorted({p for part in parts.parts for p in part if p not in known and p not in gone}):
+        parts = to_patients(parts, known | set(gone), cohort.slides, fold)
+        if spec.absent == "refuse" and (
+            strange := sorted({p for part in parts.parts for p in part if p not in known and p not in gone})
+        ):
             raise CohortError(
                 f"{parts.source} names {len(strange)} patients who are not in the cohort: {some(strange)}. "
-                "Correct the ids, or give the clinical table that has them."
+                "Correct the ids, give the clinical table that has them, or pass them over with splits.absent: pass."
             )
         train, validation, test = ([p for p in part if p in known] for part in parts.parts)
         if not validation and spec.validation:

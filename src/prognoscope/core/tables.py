@@ -55,11 +55,11 @@ def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_
     notes = notes_of(table)
     table.columns = [_name_of(str(name).strip(), i) for i, name in enumerate(table.columns)]
     _need_single_names(table, path, what)
-    ids = {name: as_text(table[name]) for name in table if _stays_text(name, text)}
+    ids = {str(name): as_text(table[name]) for name in table.columns if _stays_text(str(name), text)}
     for name, column in ids.items():
         need_plain_ids(column, f"{what} {path}", name)
     table = table.assign(**ids)
-    table = table if keep_unnamed else table[[name for name in table if not is_unnamed(name)]]
+    table = table if keep_unnamed else table[[name for name in table.columns if not is_unnamed(str(name))]]
     table.attrs["notes"] = notes
     return table
 

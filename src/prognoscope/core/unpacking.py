@@ -7,6 +7,7 @@ import re
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from prognoscope.core.errors import InputError, some
 
@@ -17,6 +18,7 @@ LARGEST = 8192 * MEBIBYTE
 STEP = 16 * MEBIBYTE
 MOST_MEMBERS = 10_000
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+Readable = gzip.GzipFile | zipfile.ZipExtFile
 TABLE_NAME = re.compile(r"\.(csv|tsv|txt|gmt|gmx)(\.|$)", re.IGNORECASE)
 OTHER_PACKINGS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
 DAMAGE = (  # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression of its own
@@ -67,7 +69,7 @@ def unpacked(content: bytes, path: Path, what: str) -> bytes:
     return inside
 
 
-def read_limited(stream: io.BufferedIOBase, packed: int, path: Path, what: str) -> bytes:
+def read_limited(stream: Readable, packed: int, path: Path, what: str) -> bytes:
     """All bytes of a stream that unpacks, as long as they are in proportion to the packed ones.
 
     Raises:
@@ -121,7 +123,7 @@ def _only_member(content: bytes, path: Path, what: str) -> bytes:
                 f"{what} {path} is an archive of {len(members)} tables ({named}). Give an archive of one table."
             )
         with archive.open(members[0]) as stream:
-            return read_limited(stream, len(content), path, what)
+            return read_limited(cast(zipfile.ZipExtFile, stream), len(content), path, what)
 
 
 def _is_clutter(member: str) -> bool:

@@ -4,9 +4,9 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Sequence
 from datetime import datetime, time
 from pathlib import Path
+from typing import Any, cast
 
 from python_calamine import CalamineWorkbook
 
@@ -18,7 +18,6 @@ MOST_CELLS = 50_000_000  # of the rectangle that a sheet spans, which is held in
 MOST_CHARACTERS = 2**31  # of all cells, each of which gets its own copy of a text that they share
 TEXT_CELL = re.compile(rb"""\bt\s*=\s*["']s["']""")
 PLACE = re.compile(rb"""\br\s*=\s*["'](?:([A-Z]{1,7})(\d{1,12})|(\d{1,12}))["']""", re.IGNORECASE)
-Cell = str | float | bool | object
 
 
 def is_workbook(content: bytes) -> bool:
@@ -54,7 +53,7 @@ def sheet_as_csv(content: bytes, path: Path, what: str) -> bytes:
     return text.getvalue().encode("utf-8", errors="replace")
 
 
-def _sheets(content: bytes, path: Path, what: str) -> dict[str, list[Sequence[Cell]]]:
+def _sheets(content: bytes, path: Path, what: str) -> dict[str, list[list[Any]]]:
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(content)) as book:
             return {name: book.get_sheet_by_name(name).to_python() for name in book.sheet_names}
@@ -79,7 +78,7 @@ def _safe(content: bytes, path: Path, what: str) -> bytes:
                 if not member.filename.lower().endswith((".xml", ".rels")):
                     continue  # pictures, macros
                 with archive.open(member) as stream:
-                    inside = read_limited(stream, len(content), path, what)
+                    inside = read_limited(cast(zipfile.ZipExtFile, stream), len(content), path, what)
                 total += len(inside)
                 need_proportion(total, len(content), path, what)
                 if "sharedstrings" in member.filename.lower():
@@ -122,7 +121,7 @@ def _column(letters: bytes) -> int:
     return number
 
 
-def _as_text(cell: Cell) -> str:
+def _as_text(cell: object) -> str:
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
     if isinstance(cell, datetime):

@@ -47,15 +47,16 @@ def turned(table: pd.DataFrame, path: Path, patients: Collection[str]) -> tuple[
             "table of genes x patients, with one of their columns, such as tpm_unstranded."
         )
     known = {_plain(patient) for patient in patients}
-    across = _count(table.columns, known)
-    texts = list(islice((name for name in table if not pd.api.types.is_numeric_dtype(table[name])), 8))
-    down = max((_count(as_text(table[name]), known) for name in {*texts, *table.columns[:3]}), default=0)
+    names = list(map(str, table.columns))
+    across = _count(names, known)
+    texts = list(islice((name for name in names if not pd.api.types.is_numeric_dtype(table[name])), 8))
+    down = max((_count(as_text(table[name]), known) for name in {*texts, *names[:3]}), default=0)
     gene = next((plain[name] for name in GENE_COLUMNS if name in plain), None)
     if across == down == 0:
         _refuse_unknown(table, path, patients)
     if across <= down:
         return None
-    key = gene if gene is not None else next(iter(texts), str(table.columns[0]))
+    key = gene if gene is not None else next(iter(texts), names[0])
     return _turn(table, key, known, path)
 
 
@@ -89,7 +90,7 @@ def _turn(table: pd.DataFrame, key: str, known: set[str], path: Path) -> tuple[p
         notes.append(f"{path.name}: columns that are neither genes nor patients were left out: {some(left)}.")
     values = table[samples].copy()
     values.index = pd.Index(as_text(table[key]), dtype=object)
-    if nameless := int(values.index.isna().sum()):
+    if nameless := sum(name is None for name in values.index):
         notes.append(f"{path.name}: {nameless} rows without a name in {key} were left out.")
         values = values[values.index.notna()]
     if values.index.has_duplicates:

@@ -9,8 +9,12 @@ import pandas as pd
 from jaxtyping import Float
 
 from prognoscope.core.errors import OmicsError, some
+from prognoscope.core.genes import without_version
 
 Scale = Literal["zscore", "none"]
+FARTHEST = 3.5  # SDs from training's means of half the genes of a patient
+NARROWEST = 20.0  # times that genes may differ less than in training
+FEWEST_COLUMNS = 5  # with fewer, a patient may be far away by chance
 LISTS = ("columns", "median", "mean", "sd", "constant", "emptied", "counts")
 
 
@@ -139,6 +143,43 @@ class OmicsScaler:
         scaled[absent] = np.nan
         return tuple(scaled[:, list(where)] for where in self.groups.values())
 
+    def need_same_scale(self, table: pd.DataFrame, source: str) -> None:
+        """Nothing, if the genes of new patients can be on the scale of training.
+
+        Half of a patient's genes lie within 0.7 SD of their training means where the scale is the same. Raw values
+        given for logarithms, or z-scores, move nearly all of them far outside; logarithms given for raw values make
+        the genes of a patient all alike.
+
+        Raises:
+            OmicsError: They cannot.
+        """
+        values = _logarithms(_finite(table, self.columns), self.columns, self.counts)
+        values = values[~np.isnan(values).all(axis=1)]
+        if not len(values):
+            return
+        mean, sd = np.array(self.mean), np.array(self.sd)
+        away = np.nanmedian(np.abs(values - mean) / sd, axis=1)
+        spread = np.nanstd(values) / np.sqrt(np.mean(sd**2) + np.var(mean))
+        strange = away > FARTHEST
+        is_narrow = spread < 1 / NARROWEST
+        is_enough = len(self.columns) >= FEWEST_COLUMNS or (strange.all() and values.size >= FEWEST_COLUMNS)
+        if not is_enough or not (is_narrow or strange.any()):
+            return
+        middle = np.nanmedian(values[strange] if strange.any() else values, axis=0)
+        worst = int(np.nanargmax(np.abs(middle - mean) / sd))
+        logged = np.log2(1 + np.maximum(values, 0))
+        fits = np.nanmedian(np.abs(logged - mean) / sd) <= FARTHEST < np.nanmedian(away)
+        hint = "They look raw where training had log2(1 + value). " if fits else ""
+        known = [str(name) for name in table.index[table.notna().any(axis=1)]]
+        who = some([name for name, is_strange in zip(known, strange, strict=False) if is_strange] or known, 3)
+        n = int(strange.sum()) or len(values)
+        raise OmicsError(
+            f"The genes of {source} are on another scale than those of training, for {n} of {len(values)} patients "
+            f"({who}): {self.columns[worst]} is about {middle[worst]:.4g}, and was "
+            f"{mean[worst]:.4g} with an SD of {sd[worst]:.3g}. {hint}Give genes prepared as those of training were, or "
+            "leave these patients out."
+        )
+
     def to_dict(self) -> dict[str, object]:
         """JSON-able, floats in full."""
         plain: dict[str, object] = {name: list(getattr(self, name)) for name in LISTS}
@@ -159,6 +200,8 @@ class OmicsScaler:
         """
         try:
             plain: dict[str, Any] = {name: tuple(stored[name]) for name in LISTS}
+            for name in ("columns", "constant", "counts"):  # older cards have the versions of Ensembl ids
+                plain[name] = tuple(map(without_version, plain[name]))
             plain |= {name: stored[name] for name in ("clip", "filled", "clipped", "scale")}
             return cls(groups={name: tuple(where) for name, where in stored["groups"]}, **plain)
         except (KeyError, TypeError, ValueError) as cause:
@@ -168,9 +211,11 @@ class OmicsScaler:
 def _finite(table: pd.DataFrame, columns: Sequence[str]) -> Float[np.ndarray, "P G"]:
     """The values of these columns; NaN is allowed, infinity is not."""
     if missing := [column for column in columns if column not in table]:
+        lower = {str(name).lower() for name in table.columns}
+        hint = "They are there in other letters: upper and lower case count. " if missing[0].lower() in lower else ""
         raise OmicsError(
             f"The gene table lacks {len(missing)} of the {len(columns)} columns of training: {some(missing)}. "
-            "Give a table with the same genes, measured and named alike."
+            f"{hint}Give a table with the same genes, measured and named alike."
         )
     values = table[list(columns)].to_numpy(dtype=np.float64)
     rows, places = np.nonzero(np.isinf(values))

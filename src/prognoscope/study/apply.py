@@ -52,6 +52,11 @@ def predict_patients(
     spec = TrainingSpec(device=device, precision=settled_precision(study.spec.training.precision, device))
     models = load_models(run, method, spec)
     cohort, embeddings = _patients_of(study, models[0].model.profile.needs, models[0].card)
+    if cohort.omics is not None:
+        genes = cohort.omics.values.reindex(list(cohort.patients))
+        for scaler in (trained.preparation.omics for trained in models):
+            if scaler is not None:
+                scaler.need_same_scale(genes, cohort.omics.source)
     predictions = [trained.predict(cohort, embeddings).prediction for trained in models]
     risks = [each.risk for each in predictions]
     months, survival = _at_equal_months([each.survival for each in predictions], models, open_finished(run))
