@@ -244,7 +244,7 @@ class TestFiles:
         (tmp_path / "splits_2.csv").unlink()
         with pytest.raises(MissingFileError, match="fold 2 is missing"):
             self.read(pattern)
-        with pytest.raises(CohortError, match="need {fold} in their name"):
+        with pytest.raises(MissingFileError, match=r"Name the files of all folds with \{fold\}"):
             self.read(str(tmp_path / "splits.csv"))
         (tmp_path / "splits_2.csv").write_text("training,held_out\nA,B\n")
         with pytest.raises(CohortError, match="it needs train and val"):

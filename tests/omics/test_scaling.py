@@ -192,3 +192,58 @@ def test_impossible_values_and_options_are_refused():
         OmicsScaler.fit(train, GROUPS, scale="minmax")
     with pytest.raises(OmicsError, match="stored scaler of genes is incomplete"):
         OmicsScaler.from_dict({"columns": []})
+
+
+def _logarithms_of(n: int, *, seed: int = 0, genes: int = 12) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    values = rng.normal(rng.uniform(5, 11, genes), 1.8, (n, genes))
+    return pd.DataFrame(values, index=[f"P{i}" for i in range(n)], columns=[f"G{i}" for i in range(genes)])
+
+
+def test_genes_of_training_s_scale_are_taken_and_others_refused_by_name():
+    training = _logarithms_of(60)
+    scaler = OmicsScaler.fit(training, {"all": list(training.columns)})
+    new = _logarithms_of(9, seed=1)
+    for same in (new, new.iloc[:1], new.mask(new > 9), new * np.nan):
+        scaler.need_same_scale(same, "new.csv")
+    with pytest.raises(
+        OmicsError, match=r"genes of new\.csv are on another scale .* 9 of 9 patients .*They look raw where"
+    ):
+        scaler.need_same_scale(2**new - 1, "new.csv")
+    with pytest.raises(OmicsError, match=r"for 1 of 1 patients \(P0\)"):
+        scaler.need_same_scale((2**new - 1).iloc[:1], "new.csv")
+    with pytest.raises(OmicsError, match=r"for 9 of 9 patients"):
+        scaler.need_same_scale((new - training.mean()) / training.std(), "new.csv")
+    mixed = new.copy()
+    mixed.loc["P4"] = 2 ** mixed.loc["P4"]
+    with pytest.raises(OmicsError, match=r"for 1 of 9 patients \(P4\)"):
+        scaler.need_same_scale(mixed, "new.csv")
+
+
+def test_logarithms_are_refused_where_training_had_raw_values():
+    training = 2 ** _logarithms_of(60) - 1
+    scaler = OmicsScaler.fit(training, {"all": list(training.columns)})
+    scaler.need_same_scale(2 ** _logarithms_of(9, seed=1) - 1, "new.csv")
+    with pytest.raises(OmicsError, match="on another scale"):
+        scaler.need_same_scale(_logarithms_of(9, seed=1), "new.csv")
+
+
+def test_one_gene_of_one_patient_is_no_scale():
+    training = _logarithms_of(60, genes=1)
+    scaler = OmicsScaler.fit(training, {"all": list(training.columns)})
+    scaler.need_same_scale(training.iloc[:1] * 3, "new.csv")
+
+
+def test_columns_in_other_letters_are_told():
+    training = _logarithms_of(20)
+    scaler = OmicsScaler.fit(training, {"all": list(training.columns)})
+    with pytest.raises(OmicsError, match=r"lacks 12 .* They are there in other letters: upper and lower case count"):
+        scaler.transform(training.rename(columns=str.lower))
+
+
+def test_cards_with_versions_of_ensembl_ids_fit_tables_without():
+    old = OmicsScaler.fit(
+        pd.DataFrame({"ENSG00000000003.15": [1.0, 2, 3]}, index=list("ABC")), {"all": ["ENSG00000000003.15"]}
+    )
+    scaler = OmicsScaler.from_dict(old.to_dict())
+    assert scaler.columns == ("ENSG00000000003",)

@@ -128,7 +128,7 @@ def _read_split_file(path: Path) -> FoldParts:
     columns = {str(name).strip().lower(): name for name in table.columns}
     if "train" not in columns or not {"val", "test"} & set(columns):
         raise CohortError(f"{source} has the columns {some(table.columns)}; it needs train and val, or train and test.")
-    parts = {name: as_text(table[columns[name]]) for name in ("train", "val", "test") if name in columns}
+    parts = {name: _whole(as_text(table[columns[name]])) for name in ("train", "val", "test") if name in columns}
     if set().union(*(each.dropna().str.lower() for each in parts.values())) <= {*TRUE, *FALSE}:
         parts = _marked(table, parts, source)
     else:
@@ -152,6 +152,13 @@ def _marked(table: pd.DataFrame, parts: Mapping[str, pd.Series], source: str) ->
     return {
         name: tuple(ids[[word is not None and word.lower() in TRUE for word in part]]) for name, part in parts.items()
     }
+
+
+def _whole(names: pd.Series) -> pd.Series:
+    """The same, where programs wrote ids that are numbers, or marks, as 7.0 because a column was shorter."""
+    if not all(re.fullmatch(r"\d+\.0", name) for name in names.dropna()):
+        return names
+    return names.map(lambda name: name and name.removesuffix(".0"))
 
 
 def _has(table: pd.DataFrame, names: Sequence[str]) -> bool:

@@ -172,7 +172,7 @@ def _is_header(line: bytes, below: bytes, separator: str | None) -> bool:
 def _separator(content: bytes) -> str:
     """What separates the fields of the first line, outside of quotes; of several, the one by which the next agrees."""
     lines = [re.sub(r'"[^"]*"', '""', line.decode("utf-8", "replace")) for line in _first_lines(content, 20)]
-    counts = {each: lines[0].count(each) for each in SEPARATORS if each in lines[0]}
+    counts = {each: lines[0].count(each) for each in SEPARATORS if lines and each in lines[0]}
     if not counts:
         return " " if _is_blank_separated(lines) else ","
     agree = [each for each, n in counts.items() if all(line.count(each) in (n, n + 1) for line in lines[1:])]
@@ -182,7 +182,7 @@ def _separator(content: bytes) -> str:
 def _is_blank_separated(lines: Sequence[str]) -> bool:
     """As R's write.table does, unless it is told otherwise."""
     n = [len(line.split(" ")) for line in lines]
-    return n[0] > 1 and len(n) > 1 and (all(each == n[0] + 1 for each in n[1:]) or (set(n) == {n[0]} and n[0] > 2))
+    return len(n) > 1 and n[0] > 1 and (all(each == n[0] + 1 for each in n[1:]) or (set(n) == {n[0]} and n[0] > 2))
 
 
 def _first_lines(content: bytes, most: int) -> list[bytes]:

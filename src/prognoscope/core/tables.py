@@ -161,19 +161,27 @@ def _decimal_commas(
 
 
 def _parse(
-    text: Delimited, types: dict[str, pa.DataType], path: Path, what: str, *, decimal_point: str = "."
+    text: Delimited,
+    types: dict[str, pa.DataType],
+    path: Path,
+    what: str,
+    *,
+    decimal_point: str = ".",
+    threads: bool = True,
 ) -> pa.Table:
     block_size = min(len(text.content) + 1, LARGEST_BLOCK)  # a row must fit in a block, and rows of genes are long
     try:
         return arrow_csv.read_csv(
             pa.BufferReader(text.content),
-            read_options=arrow_csv.ReadOptions(block_size=block_size),
+            read_options=arrow_csv.ReadOptions(block_size=block_size, use_threads=threads),
             parse_options=arrow_csv.ParseOptions(delimiter=text.separator, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=types, strings_can_be_null=True, decimal_point=decimal_point
             ),
         )
     except (pa.ArrowException, KeyError, UnicodeError) as cause:
+        if threads:  # only without them, the parser counts rows
+            return _parse(text, types, path, what, decimal_point=decimal_point, threads=False)
         reason = re.sub(r"Row #(\d+)", lambda row: f"Row #{int(row[1]) + text.lines_above}", str(cause))
         reason = re.sub(r"\s+", " ", reason)[:160]
         raise InputError(f"{what} {path} cannot be read as a table ({reason}). Correct the row it names.") from cause

@@ -97,6 +97,10 @@ def _of_cells(
 ) -> dict[str, list[str]]:
     if not rows:
         return {}
+    if is_unnamed(rows[0][0]) and all(row[0].isdigit() for row in rows[1:]):  # a row counter
+        rows = [row[1:] for row in rows if any(row[1:])]
+        if not rows:
+            return {}
     if pairs := _pair_columns(rows, known):
         return _of_pairs(rows, *pairs, path, notes)
     if _is_gmt(rows, path, known):
