@@ -96,6 +96,14 @@ def test_metadata_of_a_plain_table_is_left_out_and_told(tmp_path):
     assert table.notes == ("genes.csv: columns that are not genes were left out: Age, OS_months, mine.",)
 
 
+def test_words_for_missing_are_missing_and_told(tmp_path):
+    table = read(tmp_path, "patient_id,X,Y\nA,1,[Not Available]\nB,2,5\nC,,[Unknown]\n")
+    np.testing.assert_array_equal(table.values, np.float32([[1, np.nan], [2, 5], [np.nan, np.nan]]))
+    assert table.notes == (
+        "genes.csv: words in the place of gene values were taken as missing: [Not Available] (1), [Unknown] (1).",
+    )
+
+
 def test_true_and_false_are_1_and_0(tmp_path):
     assert read(tmp_path, "patient_id,X,Y\nA,True,True\nB,False,\n").values.X.tolist() == [1, 0]
 

@@ -4,7 +4,7 @@ This is the one place where a `censored` column is flipped and where days and ye
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +17,7 @@ from prognoscope.cohort.time_units import TimeUnit, in_months, refuse_two_units,
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.outcome import Outcome
 from prognoscope.core.settings import FilePaths, Names, settle
-from prognoscope.core.tables import as_text, read_table
+from prognoscope.core.tables import as_text, notes_of, read_table
 
 OBSERVED, NOT_OBSERVED = frozenset({"1", "true"}), frozenset({"0", "false"})
 
@@ -103,10 +103,14 @@ def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec], *, needs_event: b
             zero; a status is neither observed nor censored; two units of time; nobody has an event.
     """
     specs = [spec] if isinstance(spec, ClinicalSpec) else list(spec)
-    parts = [
-        parse_clinical(read_table(path, "The clinical table"), each, path) for each in specs for path in each.table
-    ]
+    parts = [_read_part(path, each) for each in specs for path in each.table]
     return join_clinical(parts, needs_event=needs_event)
+
+
+def _read_part(path: str, spec: ClinicalSpec) -> ClinicalTable:
+    table = read_table(path, "The clinical table")
+    part = parse_clinical(table, spec, path)
+    return replace(part, notes=(*notes_of(table), *part.notes))
 
 
 def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -> ClinicalTable:

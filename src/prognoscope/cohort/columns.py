@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from prognoscope.core.errors import CohortError, nearest, some
-from prognoscope.core.tables import as_text
+from prognoscope.core.tables import as_text, need_plain_ids
 
 PATIENT_NAMES = ("patient_id", "case_id", "patient", "patient id", "case", "submitter_id", "bcr_patient_barcode")
 SLIDE_NAMES = ("slide_id", "slide", "filename", "file_name", "file", "slide id")
@@ -46,11 +46,13 @@ def patient_ids(table: pd.DataFrame, patient: str, source: str) -> pd.Series:
 
     Raises:
         CohortError: A row has none.
+        InputError: An id holds a control character.
     """
     ids = as_text(need_column(table, patient, source))
     if ids.isna().any():
         rows = [spreadsheet_row(i) for i in range(len(ids)) if ids.iloc[i] is None]
         raise CohortError(f"{source} has no {patient} in row {some(rows)}. Fill it in, or remove the row.")
+    need_plain_ids(ids, source, patient)
     return ids
 
 

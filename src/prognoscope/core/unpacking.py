@@ -4,6 +4,7 @@ import gzip
 import io
 import lzma
 import re
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -23,7 +24,7 @@ TABLE_NAME = re.compile(r"\.(csv|tsv|txt|gmt|gmx)(\.|$)", re.IGNORECASE)
 OTHER_PACKINGS = {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
 DAMAGE = (  # zipfile raises RuntimeError for an encrypted member, NotImplementedError for a compression of its own
     *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
-    *(RuntimeError, NotImplementedError, ValueError, OverflowError, KeyError),
+    *(RuntimeError, NotImplementedError, ValueError, OverflowError, KeyError, IndexError, struct.error, MemoryError),
 )
 
 

@@ -14,7 +14,7 @@ from prognoscope.core.column_names import is_unnamed, plain_name
 from prognoscope.core.errors import OmicsError, nearest, some
 from prognoscope.core.files import need_file
 from prognoscope.core.genes import KIND, KINDS, kind_of, without_version
-from prognoscope.core.tables import as_text, need_plain_ids, notes_of, read_table
+from prognoscope.core.tables import MISSING_WORDS, as_text, need_plain_ids, notes_of, read_table
 from prognoscope.omics.columns import is_metadata
 from prognoscope.omics.joining import OmicsTable, join_tables
 from prognoscope.omics.orientation import rows_are_genes, turned
@@ -187,7 +187,7 @@ def _finish(
     if (missing := np.flatnonzero(ids.isna())).size:
         rows = some(int(row) + 1 for row in missing)
         raise OmicsError(f"{path} has {missing.size} rows without a patient: row {rows} of the data. Fill in the ids.")
-    values = _without_versions(_numbers(genes, ids, path), path, notes)
+    values = _without_versions(_numbers(genes, ids, path, notes), path, notes)
     values.index = pd.Index(ids, name="patient")
     if values.index.has_duplicates:
         values = _one_row_a_patient(values, path, rows_are_slides)
@@ -207,11 +207,13 @@ def _without_versions(values: pd.DataFrame, path: Path, notes: list[str]) -> pd.
     return values.rename(columns=renamed) if renamed else values
 
 
-def _numbers(table: pd.DataFrame, ids: pd.Series, path: Path) -> pd.DataFrame:
-    mended = {}
+def _numbers(table: pd.DataFrame, ids: pd.Series, path: Path, notes: list[str]) -> pd.DataFrame:
+    mended, words = {}, Counter()
     for column in table.columns[[kind.kind not in "fiub" for kind in table.dtypes]]:
         number = pd.to_numeric(table[column], errors="coerce")
-        bad = table[column][number.isna() & table[column].notna()]
+        bad = table[column][number.isna() & table[column].notna()].astype(str).str.strip()
+        words.update(word for word in bad if word.lower() in MISSING_WORDS)
+        bad = bad[[word.lower() not in MISSING_WORDS for word in bad]]
         if len(bad):
             cure = "Correct it, or remove the column."
             if all(DECIMAL_COMMA.fullmatch(str(value).strip()) for value in bad):
@@ -221,6 +223,9 @@ def _numbers(table: pd.DataFrame, ids: pd.Series, path: Path) -> pd.DataFrame:
                 f"{cure}"
             )
         mended[column] = number.astype(np.float64)
+    if any(words):
+        told = some(f"{word} ({n})" for word, n in words.items() if word)
+        notes.append(f"{path.name}: words in the place of gene values were taken as missing: {told}.")
     exact = table.assign(**mended).to_numpy(dtype=np.float64)
     with np.errstate(over="ignore"):
         values = exact.astype(np.float32)
