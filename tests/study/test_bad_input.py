@@ -246,13 +246,13 @@ TABLES = {
     "an empty table": (lambda f: f.write("clinical.csv", ""), ["clinical.csv is empty"]),
     "a table of a header": (lambda f: f.write("clinical.csv", "patient_id,time_months\n"), ["clinical.csv", "no "]),
     "Latin-1": (lambda f: f.write("clinical.csv", "patient_id\nM\xfcller".encode("latin-1")), ["UTF-8", "line 2"]),
-    "a spreadsheet by name": (
-        lambda f: f.write("clinical.xlsx", "x") or f.set(cohort__clinical__table="clinical.xlsx"),
-        ["clinical.xlsx is a spreadsheet. Save its sheet as CSV."],
+    "an old spreadsheet under another name": (
+        lambda f: f.write("clinical.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+        ["clinical.csv is a spreadsheet of another kind than .xlsx", "Save its sheet as CSV."],
     ),
-    "a spreadsheet under another name": (
-        lambda f: spreadsheet(f.at / "clinical.csv"),
-        ["clinical.csv is a spreadsheet"],
+    "a damaged workbook": (
+        lambda f: damaged_workbook(f.at / "clinical.csv"),
+        ["clinical.csv cannot be read as a workbook", "Save its sheet as CSV"],
     ),
     "a packed table cut short": (
         lambda f: f.write("genes.csv", gzip.compress((f.at / "genes.csv").read_bytes())[:9000]),
@@ -280,7 +280,7 @@ TABLES = {
     ),
     "split files that are not there": (
         lambda f: f.set(splits__files="splits_{fold}.csv"),
-        ["0 split files", "splits_{fold}.csv", "Correct the path"],
+        ["no split file", "splits_{fold}.csv", "Correct the path"],
     ),
     "more folds than events": (lambda f: f.set(splits__folds=50), ["no event", "Take fewer folds"]),
     "hospitals that nobody named": (
@@ -318,7 +318,7 @@ TABLES = {
 }
 
 
-def spreadsheet(path: Path) -> None:
+def damaged_workbook(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
         archive.writestr("xl/workbook.xml", "<workbook/>")

@@ -153,6 +153,8 @@ class OmicsScaler:
         Raises:
             OmicsError: They cannot.
         """
+        if not set(self.columns) <= set(table.columns):
+            return  # what `transform` refuses, unless the model needs no genes any more
         values = _logarithms(_finite(table, self.columns), self.columns, self.counts)
         values = values[~np.isnan(values).all(axis=1)]
         if not len(values):
