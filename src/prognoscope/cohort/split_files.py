@@ -1,7 +1,7 @@
 """Folds that somebody else drew: MCAT's split files, Patho-Bench's table, a table of patients and folds."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,11 @@ class FoldParts:
 
     source: str
     parts: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+
+    def renamed(self, names: Mapping[str, str]) -> "FoldParts":
+        """The same with other ids, each patient once in a part."""
+        train, validation, test = (tuple(dict.fromkeys(names.get(p, p) for p in part)) for part in self.parts)
+        return FoldParts(self.source, (train, validation, test))
 
 
 def read_split_files(patterns: Sequence[str]) -> dict[int, FoldParts]:

@@ -26,7 +26,14 @@ ID_COLUMNS = frozenset(  # kept as text, so that 05 stays 05; compared as `plain
         *("file", "file_name", "filename", "slide", "slide_id"),
     }
 )
-MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "none", "null", "[not available]", "[not applicable]", "[unknown]"})
+MISSING_WORDS = frozenset(  # in lower case; of files, R, Python, cBioPortal, the GDC and Xena
+    {
+        *("", "na", "nan", "n/a", "<na>", "none", "null", "nil", ".", "?", "-", "--", "'--", "#n/a", "#null!"),
+        *("not reported", "not available", "not applicable", "not evaluated", "unknown", "missing"),
+        *("[not reported]", "[not available]", "[not applicable]", "[not evaluated]", "[unknown]", "[discrepancy]"),
+        *("[completed]", "[pending]", "[not submitted]", "not allowed to collect", "[null]", "[]"),
+    }
+)
 SPREADSHEETS = (".xlsx", ".xls", ".ods")
 LARGEST_BLOCK = 2**31 - 2  # bytes that the parser takes at once
 TABLE_NAME = re.compile(r"\.(csv|tsv|txt)(\.|$)", re.IGNORECASE)
@@ -65,6 +72,12 @@ def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_
 def as_text(column: pd.Series) -> pd.Series:
     """The values as text without blanks around it, whole numbers without a decimal point, None where missing."""
     return pd.Series([_text(value) for value in column], index=column.index, name=column.name, dtype=object)
+
+
+def missing_words(column: pd.Series) -> Counter[str]:
+    """The words of a column that say nothing, such as Not Reported, with how often each is there; not empty fields."""
+    words = Counter(str(value).strip() for value in column if isinstance(value, str))
+    return Counter({word: n for word, n in words.items() if word and word.lower() in MISSING_WORDS})
 
 
 def _text(value: object) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from prognoscope.cohort.covariate_account import tell_covariates
 from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import StudyError, some
 from prognoscope.core.files import remove_leftovers, sha256, write_text
@@ -105,6 +106,8 @@ def provenance(
         seed=training.seed,
         precision=plan.precision,
         inputs={name: sha256(study.folder / name) for name in input_files(study)},
+        covariates=tell_covariates(inputs.cohort, inputs.splits),
+        warnings=inputs.cohort.account.warnings,
         notes=(*inputs.cohort.account.notes, *inputs.notes, *notes),
     )
 
