@@ -105,11 +105,42 @@ def test_a_missing_column_names_the_nearest():
         parse(clinical_table(), time="time_month")
 
 
-def test_a_patient_in_two_rows_is_refused():
+def test_rows_of_one_patient_that_differ_are_refused_with_rows_and_values():
     with pytest.raises(
-        CohortError, match=r"1 patients in more than one row: P1 \(rows 2, 3\)\. Leave one row a patient"
+        CohortError, match=r"'time_months' in .* 1 patients: P1 \(rows 2, 3: 12.5, 30\)\. Leave one row"
     ):
         parse(clinical_table(patient_id=["P1", "P1", "P3", "P4"]))
+
+
+def test_rows_that_repeat_a_patient_in_all_used_columns_count_once_and_are_told():
+    table = pd.concat([clinical_table(therapy=["a"] * 4), clinical_table(therapy=["b"] * 4)])
+    read = parse(table)
+    assert read.outcome.patients == ("P1", "P2", "P3", "P4")
+    assert read.notes == (
+        "clinical.csv: 4 rows repeat those of the same patients in all columns used, and count once.",
+    )
+
+
+def test_samples_of_one_person_are_one_patient():
+    ids = ["TCGA-AA-0001-01A", "TCGA-AA-0001-11A", "TCGA-AA-0002-01A", "TCGA-AA-0003"]
+    table = clinical_table(patient_id=ids, time_months=[3, 3, 4, 5], event=[1, 1, 0, 1])
+    read = parse(table)
+    assert read.outcome.patients == ("TCGA-AA-0001", "TCGA-AA-0002", "TCGA-AA-0003")
+    assert "clinical.csv: 3 rows have the barcode of a sample, and were given to its patient." in read.notes
+    with pytest.raises(CohortError, match="TCGA-AA-0001"):
+        parse(table.assign(time_months=[3, 9, 4, 5]))
+
+
+def test_ids_that_differ_in_case_only_are_refused():
+    parts = [parse(clinical_table(patient_id=["p1", "P1", "P3", "P4"]))]
+    with pytest.raises(CohortError, match="clinical.csv: 1 pairs of ids differ only in case.*'p1' and 'P1'"):
+        join_clinical(parts)
+
+
+def test_ids_are_read_as_text_whatever_their_column_is_called(tmp_path):
+    (tmp_path / "c.csv").write_text("nr,time_months,event\n7,3,1\n007,4,0\n")
+    spec = ClinicalSpec(table=(str(tmp_path / "c.csv"),), patient="nr", event="event", **MONTHS)
+    assert read_clinical(spec).outcome.patients == ("7", "007")
 
 
 def test_a_row_without_a_patient_is_refused():
@@ -192,10 +223,20 @@ def test_two_tables_are_one_cohort(tmp_path):
     assert read.outcome.patients == ("P1", "P2", "P3", "P4", "Q1", "Q2", "Q3", "Q4")
 
 
-def test_a_covariate_that_is_text_in_one_table_is_text_in_all():
-    one = parse(clinical_table(grade=[1, 2, 1, 2]), covariates=("grade",))
-    two = parse(clinical_table(patient_id=["Q1", "Q2", "Q3", "Q4"], grade=["1", "X", None, "2"]), covariates=("grade",))
-    assert join_clinical([one, two]).covariates["grade"].tolist() == ["1", "2", "1", "2", "1", "X", None, "2"]
+def test_a_covariate_that_is_a_number_in_one_table_and_words_in_another_is_refused_unless_it_is_a_category():
+    numbers, words = clinical_table(grade=[1, 2, 1, 2]), clinical_table(patient_id=list("QRST"), grade=list("XYXY"))
+    parts = [parse(each, covariates=("grade",)) for each in (numbers, words)]
+    with pytest.raises(CohortError, match="'grade' is a number in clinical.csv and a category"):
+        join_clinical(parts)
+    parts = [parse(each, covariates=("grade",), categories=("grade",)) for each in (numbers, words)]
+    assert join_clinical(parts).covariates["grade"].tolist() == ["1", "2", "1", "2", "X", "Y", "X", "Y"]
+
+
+@pytest.mark.parametrize("name", ["OS.time", "vital_status", "days_to_last_follow_up", "pfi_event", "tumor_status"])
+def test_what_tells_the_outcome_by_its_name_is_no_covariate_unless_the_study_says_so(name):
+    with pytest.raises(CohortError, match=f"{name} tells the outcome by its name.*not_outcomes"):
+        ClinicalSpec(table=("t.csv",), event="event", covariates=("age", name), **MONTHS)
+    ClinicalSpec(table=("t.csv",), event="event", covariates=("age", name), not_outcomes=(name,), **MONTHS)
 
 
 def test_a_patient_in_two_tables_is_refused():

@@ -15,6 +15,7 @@ from prognoscope.core.outcome import Outcome
 from prognoscope.omics.tables import OmicsTable
 from tests.cohort.tables import MONTHS, clinical_table, tiny_cohort
 
+SPEC_WITHOUT = ClinicalSpec(table=("clinical.csv",), event="event", **MONTHS)
 SPEC = ClinicalSpec(table=("clinical.csv",), event="event", covariates=("age",), bad_time="drop", **MONTHS)
 CLINICAL = parse_clinical(
     clinical_table(
@@ -102,8 +103,8 @@ def test_other_times_in_the_subtype_table_are_told():
 
 
 def test_subtype_tables_are_checked():
-    labels = pd.DataFrame({"patient_id": ["P1", "P1"], "kind": ["a", "a"]})
-    with pytest.raises(CohortError, match="1 patients in more than one row"):
+    labels = pd.DataFrame({"patient_id": ["P1", "P1"], "kind": ["a", "b"]})
+    with pytest.raises(CohortError, match="different values of 'kind' in the rows of 1 patients"):
         parse_subtypes(labels, "subtypes.csv", "kind")
     with pytest.raises(CohortError, match="has no column 'kid'"):
         parse_subtypes(labels, "subtypes.csv", "kid")
@@ -144,3 +145,31 @@ def test_a_patient_is_in_a_cohort_once():
 
 def test_an_empty_account_has_the_columns_of_a_full_one():
     assert Account().to_table().columns.tolist() == ["step", "patients", "events", "dropped", "who"]
+
+
+def genes_of(*ids: str) -> OmicsTable:
+    values = pd.DataFrame({"TP53": np.arange(len(ids), dtype=np.float32)}, index=pd.Index(ids, name="patient"))
+    return OmicsTable(values, (), "genes.csv")
+
+
+def test_genes_whose_ids_are_written_otherwise_are_given_to_their_patients_with_a_counted_warning():
+    table = parse_clinical(clinical_table(patient_id=["TCGA-AA-0001", "b.1", "M\u00fc", "4"]), SPEC_WITHOUT, "c.csv")
+    cohort = make_cohort("x", table, omics=genes_of("TCGA-AA-0001-01A", "TCGA-AA-0001-11A", "B-1", "Mu\u0308", "004"))
+    assert list(cohort.omics.values.index) == ["TCGA-AA-0001", "b.1", "M\u00fc", "004"]
+    assert cohort.omics.values["TP53"].tolist() == [0, 2, 3, 4]
+    warnings = "\n".join(cohort.account.warnings)
+    assert "1 ids are barcodes of normal tissue" in warnings and "2 ids match only after" in warnings
+
+
+def test_two_tumours_of_one_patient_are_refused():
+    table = parse_clinical(clinical_table(patient_id=["TCGA-AA-0001", "b", "c", "d"]), SPEC_WITHOUT, "c.csv")
+    with pytest.raises(CohortError, match=r"genes.csv has several ids of 1 patients: TCGA-AA-0001 \(.*-01A, .*-06A\)"):
+        make_cohort("x", table, omics=genes_of("TCGA-AA-0001-01A", "TCGA-AA-0001-06A"))
+
+
+def test_slides_of_normal_tissue_are_left_out_beside_those_of_tumours():
+    table = parse_clinical(clinical_table(patient_id=["TCGA-AA-0001", "b", "c", "d"]), SPEC_WITHOUT, "c.csv")
+    slides = {"TCGA-AA-0001": ("TCGA-AA-0001-01Z-00-DX1", "TCGA-AA-0001-11A-01-TS1")}
+    cohort = make_cohort("x", table, slides=slides)
+    assert cohort.slides == {"TCGA-AA-0001": ("TCGA-AA-0001-01Z-00-DX1",)}
+    assert "1 slides are of normal tissue" in cohort.account.warnings[0]

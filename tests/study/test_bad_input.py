@@ -191,7 +191,10 @@ TABLES = {
     ),
     "a missing covariate": (lambda f: f.set(cohort__clinical__covariates=["agee"]), ["'agee'", "did you mean 'age'?"]),
     "a missing column of subtypes": (lambda f: f.set(cohort__subtype__column="sub"), ["subtypes.csv", "'subtype'?"]),
-    "a patient twice": (lambda f: f.twice("clinical.csv"), ["clinical.csv", "SIM-0004 (rows 5, 62)", "Leave one row"]),
+    "a patient twice": (
+        lambda f: f.twice("clinical.csv", event="1", age="1"),
+        ["clinical.csv", "SIM-0004 (rows 5, 62", "Leave one row"],
+    ),
     "a patient's genes twice": (lambda f: f.twice("genes.csv"), ["genes.csv", "SIM-0004", "Leave one row"]),
     "a slide of two patients": (
         lambda f: f.twice("slides.csv", patient_id="SIM-0001"),
@@ -202,7 +205,7 @@ TABLES = {
     "a missing time": (lambda f: f.cell("time_months", ""), ["SIM-0005 in row 6", "time_months is missing"]),
     "an infinite time": (lambda f: f.cell("time_months", "inf"), ["SIM-0005 in row 6", "time_months is infinite"]),
     "a time in words": (lambda f: f.cell("time_months", "12 months"), ["SIM-0005 in row 6", "not a number"]),
-    "an event of two": (lambda f: f.cell("event", "2"), ["SIM-0005 in row 6 is 2", "event_values"]),
+    "an event of two": (lambda f: f.cell("event", "2"), ["SIM-0005 in row 6 is '2'", "event_values"]),
     "a missing event": (lambda f: f.cell("event", ""), ["SIM-0005 in row 6 (no event)"]),
     "a row without patient": (lambda f: f.cell("patient_id", ""), ["no patient_id in row 6"]),
     "all censored": (lambda f: f.column("event", "0"), ["None of the 60 patients", "clinical.csv", "censored"]),

@@ -41,6 +41,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "cohort.clinical.event_values": texts,
     "cohort.clinical.censored_values": texts,
     "cohort.clinical.covariates": st.lists(text.map("covariate {}".format), min_size=1, max_size=3),
+    "cohort.clinical.not_outcomes": texts,
     "cohort.clinical.site": text,
     "cohort.clinical.slide": text,
     "cohort.clinical.bad_time": st.sampled_from(["refuse", "drop"]),
@@ -111,7 +112,8 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "evaluation.draws": st.integers(10, 10_000),
     "evaluation.surgery": st.booleans(),
 }
-NOT_WITH = {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
+NOT_WITH = {"cohort.clinical.categories"}  # which are covariates, too
+NOT_WITH |= {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
 NOT_WITH |= {"cohort.slides.sample_types", "methods.name", "methods.label", "methods.training"}
 NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "whole")}
 NOT_WITH |= {"methods.ablations", "methods.ablation_of", "methods.row", "methods.of"}

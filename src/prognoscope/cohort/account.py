@@ -24,6 +24,7 @@ class Account:
 
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()  # remarks on what may spoil a result
 
     @property
     def dropped(self) -> dict[str, str]:
@@ -32,11 +33,16 @@ class Account:
         return {patient: f"{step.name}: {why}" if why else step.name for step, patient, why in steps}
 
     def then(
-        self, name: str, outcome: Outcome, dropped: Mapping[str, str] | None = None, notes: Sequence[str] = ()
+        self,
+        name: str,
+        outcome: Outcome,
+        dropped: Mapping[str, str] | None = None,
+        notes: Sequence[str] = (),
+        warnings: Sequence[str] = (),
     ) -> "Account":
         """With one more step, after which these patients are left."""
         step = Step(name, len(outcome), int(outcome.event.sum()), dict(dropped or {}))
-        return Account((*self.steps, step), (*self.notes, *notes))
+        return Account((*self.steps, step), (*self.notes, *notes), (*self.warnings, *warnings))
 
     def to_table(self) -> pd.DataFrame:
         """A row a step: step, patients, events, dropped (how many), who (names, joined by "; ")."""

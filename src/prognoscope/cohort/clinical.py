@@ -3,7 +3,7 @@
 This is the one place where a `censored` column is flipped and where days and years become months.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -11,15 +11,31 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from prognoscope.cohort.columns import BARCODE, need_column, one_row_a_patient, patient_ids
+from prognoscope.cohort.columns import need_column, one_row_a_patient, patient_ids
+from prognoscope.cohort.covariate_columns import (
+    check_levels,
+    join_covariates,
+    read_covariates,
+    words_taken_as_missing,
+)
+from prognoscope.cohort.follow_up import COMMA, Times, one_sided, other_times, rates_moved, read_times
 from prognoscope.cohort.slides import slide_name
-from prognoscope.cohort.time_units import TimeUnit, in_months, refuse_two_units, refuse_units_between_tables
+from prognoscope.cohort.status import read_status
+from prognoscope.cohort.time_units import (
+    TimeUnit,
+    in_months,
+    odd_times,
+    refuse_two_units,
+    refuse_units_between_tables,
+)
 from prognoscope.core.errors import CohortError, some
+from prognoscope.core.ids import BARCODE, refuse_twins
 from prognoscope.core.outcome import Outcome
 from prognoscope.core.settings import FilePaths, Names, settle
-from prognoscope.core.tables import as_text, notes_of, read_table
+from prognoscope.core.tables import ID_COLUMNS, as_text, notes_of, plain_name, read_table
+from prognoscope.omics.columns import tells_outcome
 
-OBSERVED, NOT_OBSERVED = frozenset({"1", "true"}), frozenset({"0", "false"})
+NO_COVARIATES = ID_COLUMNS - {"site", "tissue_source_site"}  # they name the patient, as `plain_name` spells them
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +47,17 @@ class ClinicalSpec:
 
     table: FilePaths
     patient: str = "patient_id"
-    time: str | None = None  # this and what follows may be left out of patients who are only predicted
+    time: str | tuple[str, ...] | None = (
+        None  # this and what follows may be left out of patients who are only predicted
+    )
     time_unit: TimeUnit | None = None
     event: str | None = None  # 1 = observed; give this one or `censored`
     censored: str | None = None  # 1 = censored
     event_values: Names | None = None  # words that mean observed, where it is not 1 or true
     censored_values: Names | None = None  # words that mean censored; by default the only other word
     covariates: Names = ()
+    categories: Names = ()  # covariates that are categories though their words look like numbers: grade 1, 2, 3, X
+    not_outcomes: Names = ()  # covariates and genes that look like the outcome and are not: known from the first day
     site: str | None = None  # by default the tissue source site of TCGA barcodes, if all patients have one
     bad_time: Literal["refuse", "drop"] = "refuse"  # a time, or a status, that is missing or impossible
     slide: str = "slide_id"
@@ -46,9 +66,24 @@ class ClinicalSpec:
         settle(self, CohortError)
         if self.event is not None and self.censored is not None:
             raise CohortError("give either event (1 = observed) or censored (1 = censored), not both")
-        outcome = {self.time, self.event, self.censored, self.patient} - {None}
+        if strange := [name for name in self.categories if name not in self.covariates]:
+            raise CohortError(f"categories names {some(strange)}, which covariates does not. Add it there too.")
+        outcome = {*self.times, self.event, self.censored, self.patient} - {None}
         if leak := [name for name in self.covariates if name in outcome]:
             raise CohortError(f"{leak[0]!r} tells the outcome, so it cannot be a covariate. Remove it from covariates.")
+        named = [name for name in self.covariates if name not in self.not_outcomes]
+        if leaks := [name for name in named if tells_outcome(name)]:
+            raise CohortError(
+                f"{some(leaks)} tells the outcome by its name, so it cannot be a covariate. Remove it from covariates; "
+                "or, if it was known when follow-up began, name it in cohort.clinical.not_outcomes."
+            )
+        if ids := [name for name in named if plain_name(name) in NO_COVARIATES]:
+            raise CohortError(f"{some(ids)} names the patient, so it cannot be a covariate. Remove it from covariates.")
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns of times: one, or several that complete each other."""
+        return (self.time,) if isinstance(self.time, str) else self.time or ()
 
     @property
     def status(self) -> str:
@@ -58,23 +93,23 @@ class ClinicalSpec:
     @property
     def not_genes(self) -> tuple[str, ...]:
         """Columns that tell the outcome or a covariate, so that none of them becomes a gene."""
-        named = (self.time, self.event, self.censored, self.site, *self.covariates)
+        named = (*self.times, self.event, self.censored, self.site, *self.covariates)
         return tuple(name for name in named if name is not None)
 
-    def follow_up(self) -> tuple[str, TimeUnit]:
-        """The column of times, and its unit.
+    def follow_up(self) -> tuple[tuple[str, ...], TimeUnit]:
+        """The columns of times, and their unit.
 
         Raises:
             CohortError: They are not given, or no column of events is.
         """
         given = {"time": self.time, "time_unit": self.time_unit, "event or censored": self.status or None}
-        if self.time is None or self.time_unit is None or not self.status:
-            absent = some(name for name, value in given.items() if value is None)
+        if not self.times or self.time_unit is None or not self.status:
+            absent = some(name for name, value in given.items() if not value)
             raise CohortError(
                 "In the study, cohort.clinical needs time, time_unit, and event or censored: add "
                 f"{absent}. Only `prognoscope predict` does without."
             )
-        return self.time, self.time_unit
+        return self.times, self.time_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +124,7 @@ class ClinicalTable:
     dropped: dict[str, str] = field(default_factory=dict)  # patient -> reason; only with bad_time="drop"
     dropped_events: int = 0
     notes: tuple[str, ...] = ()  # what was converted, in sentences
+    warnings: tuple[str, ...] = ()  # what may spoil a result
 
 
 def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec], *, needs_event: bool = True) -> ClinicalTable:
@@ -108,7 +144,7 @@ def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec], *, needs_event: b
 
 
 def _read_part(path: str, spec: ClinicalSpec) -> ClinicalTable:
-    table = read_table(path, "The clinical table")
+    table = _read(path, spec, "The clinical table")
     part = parse_clinical(table, spec, path)
     return replace(part, notes=(*notes_of(table), *part.notes))
 
@@ -128,6 +164,7 @@ def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -
                 "Leave each patient in one table."
             )
         known.update(dict.fromkeys((*part.outcome.patients, *part.dropped), source))
+    refuse_twins(known, some(source for part in parts for source in part.sources))
     refuse_units_between_tables({some(part.sources): part.outcome.time for part in parts})
     outcome = Outcome(
         tuple(p for part in parts for p in part.outcome.patients),
@@ -135,6 +172,10 @@ def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -
         np.concatenate([part.outcome.event for part in parts]),
     )
     sources = tuple(source for part in parts for source in part.sources)
+    covariates = join_covariates([part.covariates for part in parts], [some(part.sources) for part in parts])
+    warnings = [warning for part in parts for warning in part.warnings]
+    if needs_event:
+        warnings += check_levels(covariates, some(Path(source).name for source in sources))
     if needs_event and not outcome.event.any():
         raise CohortError(
             f"None of the {len(outcome)} patients in {some(sources)} has an event, so nothing can be learned. "
@@ -142,13 +183,14 @@ def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -
         )
     return ClinicalTable(
         outcome=outcome,
-        covariates=_joined([part.covariates for part in parts]),
+        covariates=covariates,
         site={p: s for part in parts for p, s in part.site.items()},
         slides={p: s for part in parts for p, s in part.slides.items()},
         sources=sources,
         dropped={p: why for part in parts for p, why in part.dropped.items()},
         dropped_events=sum(part.dropped_events for part in parts),
         notes=tuple(note for part in parts for note in part.notes),
+        warnings=tuple(warnings),
     )
 
 
@@ -158,48 +200,103 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
     Raises:
         CohortError: As `read_clinical`.
     """
-    time, unit = spec.follow_up()
-    wanted = [time, spec.status, *spec.covariates, *([] if spec.site is None else [spec.site])]
+    columns, unit = spec.follow_up()
+    wanted = [*columns, spec.status, *spec.covariates, *([] if spec.site is None else [spec.site])]
     for name in wanted:
         need_column(table, name, source)
     rows = one_row_a_patient(table, spec.patient, wanted, source, slide=spec.slide)
-    number = pd.to_numeric(rows[time], errors="coerce").to_numpy(np.float64)
-    refuse_two_units(table, time, unit, number, source)
-    event = _event(rows, spec, source)
-    why = {p: reason for p, reason in zip(rows.index, _complaints(rows[time], number), strict=True) if reason}
-    why.update({p: f"no {spec.status}" for p, e in zip(rows.index, event, strict=True) if e is None and p not in why})
-    if why and spec.bad_time == "refuse":
-        named = some(f"{p} in row {rows.at[p, 'row']} ({reason})" for p, reason in why.items())
-        raise CohortError(
-            f"{source}: the follow-up of {len(why)} patients cannot be used: {named}. Correct the column "
-            f"{time if any(time in r for r in why.values()) else spec.status!r}, "
-            "or leave such patients out with bad_time: drop."
-        )
-    kept = np.array([p not in why for p in rows.index])
+    event = read_status(
+        rows,
+        spec.status,
+        source,
+        says_censored=spec.event is None,
+        event_values=spec.event_values,
+        censored_values=spec.censored_values,
+    )
+    times = read_times(rows, columns, event, source)
+    for name in columns:
+        refuse_two_units(table, rows, name, unit, source)
+    why = _why_unusable(times, event, rows, spec.status)
+    _refuse_unusable(table, rows, event, why, spec, source)
+    kept = np.array([not reason for reason in why.values()], dtype=bool)
+    months = in_months(times.number, unit)
     site, notes = _sites(rows[kept], spec)
+    short = Path(source).name  # an account must not depend on where the files are
+    used = [name for name in wanted if name != spec.site]
     return ClinicalTable(
         outcome=Outcome(
             tuple(rows.index[kept]),
-            in_months(number[kept], unit),
+            months[kept],
             np.array([e for e, keep in zip(event, kept, strict=True) if keep], dtype=bool),
         ),
-        covariates=pd.DataFrame(
-            {name: _covariate(rows.loc[kept, name], source) for name in spec.covariates}, index=rows.index[kept]
-        ),
+        covariates=read_covariates(rows[kept], spec.covariates, source, spec.categories),
         site=site,
         slides=_slides(table, spec, source),
         sources=(source,),
-        dropped=why,
+        dropped={patient: reason for patient, reason in why.items() if reason},
         dropped_events=sum(bool(e) for e, keep in zip(event, kept, strict=True) if not keep),
-        notes=(*_notes(spec, source), *notes),
+        notes=(*_notes(table, rows, spec, source), *notes, *words_taken_as_missing(rows, used, short)),
+        warnings=(
+            *(warning.replace(source, short, 1) for warning in times.warnings),
+            *rates_moved(event, list(why.values()), short),
+            *odd_times(dict(zip(rows.index[kept], months[kept], strict=True)), short),
+        ),
     )
 
 
-def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of all tables; a column that is text in one of them is text in all."""
-    words = {name for table in tables for name in table.columns if table[name].dtype == object}
-    alike = [table.assign(**{name: as_text(table[name]) for name in words & set(table.columns)}) for table in tables]
-    return pd.concat(alike)
+def _why_unusable(times: Times, event: Sequence[bool | None], rows: pd.DataFrame, status: str) -> dict[str, str]:
+    """What is wrong with the follow-up of each patient; "" where nothing is."""
+    why = {}
+    for patient, complaint, is_event in zip(rows.index, times.complaints, event, strict=True):
+        given = rows.at[patient, status]
+        word = f": {given.strip()}" if isinstance(given, str) and given.strip() else ""
+        why[patient] = complaint or ("" if is_event is not None else f"no {status}{word}")
+    return why
+
+
+def _refuse_unusable(
+    table: pd.DataFrame,
+    rows: pd.DataFrame,
+    event: Sequence[bool | None],
+    why: Mapping[str, str],
+    spec: ClinicalSpec,
+    source: str,
+) -> None:
+    """Nothing, where all follow-up can be used, or those without it can be left out and the study says so.
+
+    Raises:
+        CohortError: It cannot; names patients and rows, and offers to leave them out only where that is fair.
+    """
+    bad = {patient: reason for patient, reason in why.items() if reason}
+    unfair = one_sided(event, list(why.values())) if bad else ""
+    are_most = 2 * len(bad) > len(why)
+    if not bad or (spec.bad_time == "drop" and not unfair and len(bad) < len(why)):
+        return
+    named = some(f"{patient} in row {rows.at[patient, 'row']} ({reason})" for patient, reason in bad.items())
+    columns, _ = spec.follow_up()
+    is_time = any(name in reason for reason in bad.values() for name in columns)
+    wrong = columns[0] if is_time and len(columns) == 1 else list(columns) if is_time else repr(spec.status)
+    told = f"{source}: the follow-up of {len(bad)} patients cannot be used: {named}."
+    if commas := [reason for reason in bad.values() if reason.endswith(COMMA)]:
+        told += f" {len(commas)} have a decimal comma: save the table with decimal points."
+    if not unfair:
+        cure = "." if are_most else ", or leave such patients out with bad_time: drop."
+        raise CohortError(f"{told} Correct the column {wrong}{cure}")
+    lacking = {patient: reason for patient, reason in bad.items() if reason.endswith(("missing", "zero"))}
+    others = other_times(table, patient_ids(table, spec.patient, source), lacking, columns) if lacking else []
+    if others:
+        cure = f"Their times are in another column: time: [{', '.join((*columns, others[0]))}]."
+    elif is_time:
+        cure = "Give their times; those of last follow-up are often in another column, and time takes a list, such as "
+        cure += "time: [days_to_death, days_to_last_follow_up]."
+    else:
+        cure = f"Fill in {spec.status}; if an empty field means censored, write so."
+    raise CohortError(f"{told} {unfair} {cure}")
+
+
+def _read(path: str, spec: ClinicalSpec, what: str) -> pd.DataFrame:
+    """The table with ids and sites as text, so that 007 and 7 are two."""
+    return read_table(path, what, text=[name for name in (spec.patient, spec.site, spec.slide) if name])
 
 
 def without_follow_up(spec: ClinicalSpec) -> ClinicalTable:
@@ -209,67 +306,19 @@ def without_follow_up(spec: ClinicalSpec) -> ClinicalTable:
         MissingFileError: A table is not there.
         CohortError: A column is missing, or a patient is in two rows.
     """
-    parts = []
+    parts, notes = [], []
     for path in spec.table:
-        table = read_table(path, "The table of patients")
+        table = _read(path, spec, "The table of patients")
         rows = one_row_a_patient(table, spec.patient, spec.covariates, path, slide=spec.slide)
-        parts.append(pd.DataFrame({name: _covariate(rows[name], path) for name in spec.covariates}, index=rows.index))
-    everybody = pd.concat(parts)
+        parts.append(read_covariates(rows, spec.covariates, path, spec.categories))
+        notes += words_taken_as_missing(rows, spec.covariates, Path(path).name)
+    everybody = join_covariates(parts, spec.table)
     if twice := sorted(set(everybody.index[everybody.index.duplicated()])):
         raise CohortError(f"{len(twice)} patients are in two tables: {some(twice)}. Leave each in one.")
+    refuse_twins(everybody.index, some(spec.table))
     n = len(everybody)
     outcome = Outcome(tuple(everybody.index), np.zeros(n), np.zeros(n, dtype=bool))
-    return ClinicalTable(outcome, everybody, {}, {}, spec.table)
-
-
-def _complaints(column: pd.Series, number: np.ndarray) -> list[str]:
-    complaints = []
-    for text, value in zip(as_text(column), number, strict=True):
-        if text is None:
-            complaints.append(f"{column.name} is missing")
-        elif np.isnan(value):
-            complaints.append(f"{column.name} {text!r} is not a number")
-        elif np.isinf(value):
-            complaints.append(f"{column.name} is infinite")
-        elif value <= 0:
-            complaints.append(f"{column.name} {value:g} is {'zero' if value == 0 else 'negative'}")
-        else:
-            complaints.append("")
-    return complaints
-
-
-def _event(rows: pd.DataFrame, spec: ClinicalSpec, source: str) -> list[bool | None]:
-    """Whether the event was observed, patient by patient; None where the table does not say."""
-    words = as_text(rows[spec.status]).str.lower()
-    if spec.event_values is None and spec.censored_values is None:
-        observed, censored = (OBSERVED, NOT_OBSERVED) if spec.event is not None else (NOT_OBSERVED, OBSERVED)
-    else:
-        observed = frozenset(str(word).lower() for word in spec.event_values or ())
-        censored = frozenset(str(word).lower() for word in spec.censored_values or ())
-        others = frozenset(words.dropna()) - observed - censored
-        if len(others) == 1:  # "Dead" alone is named, and all the rest say "Alive"
-            observed, censored = (observed or others, censored or others)
-    for patient, row, word, given in zip(rows.index, rows["row"], words, rows[spec.status], strict=True):
-        if word is not None and word not in observed and word not in censored:
-            raise CohortError(
-                f"{source}: {spec.status} of {patient} in row {row} is {given!r}, which is neither observed "
-                f"({some(sorted(observed)) or 'none named'}) nor censored ({some(sorted(censored)) or 'none named'}). "
-                "Correct it, or say with event_values which words mean that the event was observed."
-            )
-    return [None if word is None else word in observed for word in words]
-
-
-def _covariate(column: pd.Series, source: str) -> pd.Series:
-    """Numbers where every known value is one, otherwise text with None where missing."""
-    text = as_text(column)
-    if column.dtype == bool or set(text.dropna().str.lower()) <= {"true", "false"}:
-        text = text.str.lower().map({"true": "1", "false": "0"})
-    number = pd.to_numeric(text, errors="coerce")
-    if (number.isna() & text.notna()).any():
-        return text
-    if np.isinf(number).any():
-        raise CohortError(f"{source}: {column.name} of {some(column.index[np.isinf(number)])} is infinite. Correct it.")
-    return number.astype(np.float64)
+    return ClinicalTable(outcome, everybody, {}, {}, spec.table, notes=tuple(notes))
 
 
 def _sites(rows: pd.DataFrame, spec: ClinicalSpec) -> tuple[dict[str, str], list[str]]:
@@ -298,11 +347,16 @@ def _slides(table: pd.DataFrame, spec: ClinicalSpec, source: str) -> dict[str, t
     return {patient: tuple(sorted(each)) for patient, each in slides.items()}
 
 
-def _notes(spec: ClinicalSpec, source: str) -> list[str]:
+def _notes(table: pd.DataFrame, rows: pd.DataFrame, spec: ClinicalSpec, source: str) -> list[str]:
     notes = []
+    ids = as_text(table[spec.patient])
     source = Path(source).name  # an account must not depend on where the files are
+    if samples := int((~ids.isin(set(rows.index))).sum()):
+        notes.append(f"{source}: {samples} rows have the barcode of a sample, and were given to its patient.")
+    if spec.slide not in table and (again := len(table) - len(rows)):
+        notes.append(f"{source}: {again} rows repeat those of the same patients in all columns used, and count once.")
     if spec.event_values is None and spec.censored_values is None and spec.censored is not None:
         notes.append(f"{source}: {spec.censored} 1 means censored; it was turned into event = 0.")
     if spec.time_unit != "months":
-        notes.append(f"{source}: {spec.time} was converted from {spec.time_unit} to months.")
+        notes.append(f"{source}: {', '.join(spec.times)} was converted from {spec.time_unit} to months.")
     return notes

@@ -1,7 +1,7 @@
 """A cohort: patients with their follow-up, slides, genes, covariates and subtype, and the account of who lacks what."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from prognoscope.cohort.clinical import ClinicalTable
 from prognoscope.cohort.slides import SlideAssignment
 from prognoscope.cohort.subtypes import Subtypes, check_follow_up
 from prognoscope.core.errors import CohortError, nearest, some
+from prognoscope.core.ids import is_normal, match_ids, person_in
 from prognoscope.core.outcome import Outcome
 from prognoscope.omics.tables import OmicsTable
 
@@ -77,6 +78,10 @@ class Cohort:
                 f"{some(f'{p} {why}'.strip() for p, why in here.items())}. Give the missing data."
             )
         return replace(left, account=self.account.then(step, left.outcome, here))
+
+    def warned(self, *warnings: str) -> "Cohort":
+        """The same with more warnings in its account."""
+        return replace(self, account=replace(self.account, warnings=(*self.account.warnings, *warnings)))
 
     def having(self, what: str) -> set[str]:
         """The patients who have "bag", "omics" or "clinical": a slide, a row of genes, a covariate that is known.
@@ -146,18 +151,23 @@ def make_cohort(
     everybody = len(outcome) + len(clinical.dropped)
     events = int(outcome.event.sum()) + clinical.dropped_events
     names = some(Path(source).name for source in clinical.sources)
-    account = Account((Step(f"in {names}", everybody, events),), clinical.notes)
+    account = Account((Step(f"in {names}", everybody, events),), clinical.notes, clinical.warnings)
     account = account.then("with usable follow-up", outcome, clinical.dropped)
     assignment = slides if isinstance(slides, SlideAssignment) else SlideAssignment(dict(slides or {}))
-    bags = {p: tuple(assignment.slides[p]) for p in outcome.patients if assignment.slides.get(p)}
+    everyone = (*outcome.patients, *clinical.dropped)
+    of_tumours, odd = _without_normals(assignment.slides)
+    bags = {p: tuple(of_tumours[p]) for p in outcome.patients if of_tumours.get(p)}
     if slides is not None:
         total = sum(len(bag) for bag in bags.values())
-        account = account.then(f"{total} slides of {len(bags)} patients", outcome, notes=assignment.notes)
+        account = account.then(f"{total} slides of {len(bags)} patients", outcome, notes=assignment.notes, warnings=odd)
     if omics is not None:
-        account = account.then(_joined("genes", patients, set(omics.values.index)), outcome, notes=omics.notes)
+        omics, odd = _omics_of(omics, everyone)
+        step = _joined("genes", patients, set(omics.values.index))
+        account = account.then(step, outcome, notes=omics.notes, warnings=odd)
     if subtypes is not None:
+        subtypes, odd = subtypes.of(everyone)
         notes = (*subtypes.notes, *check_follow_up(outcome, subtypes, some(clinical.sources)))
-        account = account.then(_joined("subtypes", patients, set(subtypes.labels)), outcome, notes=notes)
+        account = account.then(_joined("subtypes", patients, set(subtypes.labels)), outcome, notes=notes, warnings=odd)
     return Cohort(
         name=name,
         outcome=outcome,
@@ -169,6 +179,26 @@ def make_cohort(
         site={p: clinical.site[p] for p in outcome.patients if p in clinical.site},
         account=account,
     )
+
+
+def _without_normals(slides: Mapping[str, Sequence[str]]) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Slides of tumours, where barcodes of normal tissue are among them, and a warning on those."""
+    normals = [slide for each in slides.values() for slide in each if is_normal(slide)]
+    if not normals or len(normals) == sum(map(len, slides.values())):
+        return {patient: tuple(each) for patient, each in slides.items()}, ()
+    left = {patient: tuple(slide for slide in each if not is_normal(slide)) for patient, each in slides.items()}
+    told = f"{len(normals)} slides are of normal tissue by their barcodes, and were left out: {some(normals)}."
+    return {patient: each for patient, each in left.items() if each}, (told,)
+
+
+def _omics_of(omics: OmicsTable, patients: Collection[str]) -> tuple[OmicsTable, tuple[str, ...]]:
+    """The same table with the ids of the patients, and warnings on ids that were written in another way."""
+    ids = list(omics.values.index)
+    matched = match_ids(patients, ids, omics.source, one_each=True)
+    named = [matched.patient_of.get(name, name) for name in ids]
+    strange = [name not in matched.patient_of and person_in(name) in set(patients) for name in ids]  # normal samples
+    values = omics.values.set_axis(pd.Index(named, name=omics.values.index.name))
+    return replace(omics, values=values[~np.array(strange, dtype=bool)]), matched.warnings
 
 
 def _joined(what: str, here: set[str], there: set[str]) -> str:

@@ -3,17 +3,18 @@
 A row is counted as a spreadsheet shows it: the header is row 1.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from prognoscope.core.errors import CohortError, nearest, some
+from prognoscope.core.ids import BARCODE as BARCODE
+from prognoscope.core.ids import person_in
 from prognoscope.core.tables import as_text, need_plain_ids
 
 PATIENT_NAMES = ("patient_id", "case_id", "patient", "patient id", "case", "submitter_id", "bcr_patient_barcode")
 SLIDE_NAMES = ("slide_id", "slide", "filename", "file_name", "file", "slide id")
-BARCODE = re.compile(r"TCGA-([A-Z0-9]{2})-[A-Z0-9]{4}")
 
 
 def need_column(table: pd.DataFrame, name: str, source: str) -> pd.Series:
@@ -42,7 +43,7 @@ def guess_column(table: pd.DataFrame, known: Sequence[str], source: str, what: s
 
 
 def patient_ids(table: pd.DataFrame, patient: str, source: str) -> pd.Series:
-    """The patient of each row.
+    """The patient of each row; of the barcode of a TCGA sample, the person.
 
     Raises:
         CohortError: A row has none.
@@ -53,7 +54,7 @@ def patient_ids(table: pd.DataFrame, patient: str, source: str) -> pd.Series:
         rows = [spreadsheet_row(i) for i in range(len(ids)) if ids.iloc[i] is None]
         raise CohortError(f"{source} has no {patient} in row {some(rows)}. Fill it in, or remove the row.")
     need_plain_ids(ids, source, patient)
-    return ids
+    return ids.map(person_in)
 
 
 def one_row_a_patient(
@@ -61,11 +62,14 @@ def one_row_a_patient(
 ) -> pd.DataFrame:
     """The columns asked for, indexed by patient, with the first row of each patient as column `row`.
 
+    A patient may have several rows, as of slides or of treatments, where they say the same in these columns. Barcodes
+    of TCGA samples are their patients.
+
     Args:
-        slide: The column of slides; a table that has it holds one row a slide, whose other columns must agree.
+        slide: The column of slides, if the table may hold one row a slide.
 
     Raises:
-        CohortError: The table is empty, lacks a column, or has a patient twice.
+        CohortError: The table is empty, lacks a column, or rows of a patient differ.
     """
     ids = patient_ids(table, patient, source)
     if not len(table):
@@ -74,22 +78,33 @@ def one_row_a_patient(
     picked = pd.DataFrame({name: need_column(table, name, source).to_numpy() for name in columns}, index=ids)
     picked.insert(0, "row", [spreadsheet_row(i) for i in range(len(table))])
     repeated = picked[picked.index.duplicated(keep=False)]
-    if len(repeated) and (slide is None or slide not in table):
-        twice = [f"{p} (rows {some(rows['row'])})" for p, rows in repeated.groupby(level=0, sort=False)]
-        raise CohortError(
-            f"{source} has {len(twice)} patients in more than one row: {some(twice)}. Leave one row a patient, "
-            "or name slides in a column slide_id."
-        )
+    of_slides = slide is not None and slide in table
     for name in columns:
-        differ = repeated[name].groupby(level=0, sort=False).nunique(dropna=False) > 1
-        if differ.any():
-            raise CohortError(
-                f"{source} has different values of {name!r} in the rows of {int(differ.sum())} patients: "
-                f"{some(differ.index[differ])}. The rows of one patient must agree."
-            )
+        differ = as_text(repeated[name]).groupby(level=0, sort=False).nunique(dropna=False) > 1
+        if not differ.any():
+            continue
+        rows_of = {p: repeated[repeated.index == p] for p in differ.index[differ]}
+        twice = [f"{p} (rows {some(rows['row'])}: {some(as_text(rows[name]).unique())})" for p, rows in rows_of.items()]
+        cure = "The rows of one patient must agree." if of_slides else "Leave one row a patient, or make them agree."
+        raise CohortError(
+            f"{source} has different values of {name!r} in the rows of {int(differ.sum())} patients: {some(twice)}. "
+            f"{cure}"
+        )
     return picked[~picked.index.duplicated()]
 
 
 def spreadsheet_row(position: int) -> int:
     """The row that a spreadsheet shows for the data row at this position."""
     return position + 2
+
+
+def numbers_in(words: Iterable[str | None]) -> np.ndarray:
+    """Each as a number, to its last digit; NaN where it is missing or none."""
+    return np.array([_number(word) for word in words], dtype=np.float64)
+
+
+def _number(word: str | None) -> float:
+    try:
+        return float("nan") if word is None or "_" in word else float(word)
+    except ValueError:
+        return float("nan")

@@ -1,7 +1,7 @@
 """Clinical covariates -> numbers: gaps filled, scaled, categories spread out, all learned from training patients."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ class NumericColumn:
     mean: float
     sd: float
     missing: int  # training patients without a value
+    low: float | None = None  # the least and the most in training; None in models of before these were kept
+    high: float | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -100,7 +102,15 @@ class CovariateEncoder:
             elif pd.api.types.is_numeric_dtype(training[name]):
                 median = float(known.median())
                 filled = training[name].fillna(median).to_numpy(np.float64)
-                columns.append(NumericColumn(str(name), median, float(filled.mean()), float(filled.std()), missing))
+                about = (
+                    median,
+                    float(filled.mean()),
+                    float(filled.std()),
+                    missing,
+                    float(known.min()),
+                    float(known.max()),
+                )
+                columns.append(NumericColumn(str(name), *about))
             else:
                 columns.append(Categories(str(name), tuple(sorted(set(as_text(known).dropna()))), missing))
         return cls(tuple(columns), tuple(left_out))
@@ -124,7 +134,7 @@ class CovariateEncoder:
         columns = []
         for c in self.columns:
             if isinstance(c, NumericColumn):
-                columns.append({"name": c.name, "median": c.median, "mean": c.mean, "sd": c.sd, "missing": c.missing})
+                columns.append(asdict(c))
             else:
                 columns.append({"name": c.name, "values": list(c.values), "missing": c.missing})
         return {"columns": columns, "left_out": list(self.left_out)}
@@ -152,4 +162,5 @@ def _mappings(stored: object) -> Sequence[Mapping[str, Any]]:
 def _column(stored: Mapping[str, Any]) -> NumericColumn | Categories:
     if "values" in stored:
         return Categories(str(stored["name"]), tuple(stored["values"]), stored["missing"])
-    return NumericColumn(*(stored[key] for key in ("name", "median", "mean", "sd", "missing")))
+    known = {key: stored[key] for key in ("name", "median", "mean", "sd", "missing")}
+    return NumericColumn(**known, low=stored.get("low"), high=stored.get("high"))

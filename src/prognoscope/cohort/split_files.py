@@ -28,6 +28,11 @@ class FoldParts:
     source: str
     parts: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
+    def renamed(self, names: Mapping[str, str]) -> "FoldParts":
+        """The same with other ids, each patient once in a part."""
+        train, validation, test = (tuple(dict.fromkeys(names.get(p, p) for p in part)) for part in self.parts)
+        return FoldParts(self.source, (train, validation, test))
+
 
 def read_split_files(patterns: Sequence[str]) -> dict[int, FoldParts]:
     """Fold -> parts, from files such as `splits_{fold}.csv` with the columns train, val and perhaps test.

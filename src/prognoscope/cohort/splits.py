@@ -7,6 +7,7 @@ of seed and id.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -15,8 +16,9 @@ from annotated_types import Interval
 from prognoscope.cohort.account import Account
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.grouped import balanced_groups
-from prognoscope.cohort.split_files import read_fold_table, read_split_files, to_patients
+from prognoscope.cohort.split_files import FoldParts, read_fold_table, read_split_files, to_patients
 from prognoscope.core.errors import CohortError, some
+from prognoscope.core.ids import Matched, match_ids
 from prognoscope.core.outcome import Outcome, TimeBins
 from prognoscope.core.settings import FilePath, FilePaths, OneOrMany, Seed, settle
 
@@ -71,6 +73,11 @@ def make_splits(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:
     splits = _read(cohort, spec) if is_given else _draw(cohort, spec)
     check_splits(splits, cohort.outcome)
     return splits
+
+
+def warnings_of_splits(cohort: Cohort, spec: SplitSpec) -> tuple[str, ...]:
+    """Which ids of given folds are those of patients, but written in another way."""
+    return _given(cohort, spec)[1].warnings if spec.files or spec.table is not None else ()
 
 
 def inner_split(
@@ -198,11 +205,11 @@ def account_of_splits(cohort: Cohort, splits: Sequence[Split]) -> Account:
 
 
 def _read(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:
-    folds = read_split_files(spec.files) if spec.files else read_fold_table(spec.table or "")
+    folds, named = _given(cohort, spec)
     known, gone = set(cohort.patients), cohort.account.dropped
     splits = []
     for fold, parts in folds.items():
-        parts = to_patients(parts, known | set(gone), cohort.slides, fold)
+        parts = to_patients(parts.renamed(named.patient_of), known | set(gone), cohort.slides, fold)
         if spec.absent == "refuse" and (
             strange := sorted({p for part in parts.parts for p in part if p not in known and p not in gone})
         ):
@@ -215,6 +222,14 @@ def _read(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:
             train, validation = inner_split(train, cohort.outcome, spec.validation, spec.seed, fold=fold)
         splits.append(Split(fold, *(tuple(sorted(part)) for part in (train, validation, test))))
     return tuple(splits)
+
+
+def _given(cohort: Cohort, spec: SplitSpec) -> tuple[dict[int, FoldParts], Matched]:
+    """Fold -> parts as the files have them, and which of their ids is whose."""
+    folds = read_split_files(spec.files) if spec.files else read_fold_table(spec.table or "")
+    ids = [p for parts in folds.values() for part in parts.parts for p in part]
+    source = Path(next(iter(folds.values())).source).name
+    return folds, match_ids((*cohort.patients, *cohort.account.dropped), ids, source)
 
 
 def _draw(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:

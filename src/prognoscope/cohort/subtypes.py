@@ -1,6 +1,7 @@
 """Subtype labels from a table of their own; a patient without one stays, with the subtype unknown."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from prognoscope.cohort.columns import PATIENT_NAMES, guess_column, one_row_a_patient
 from prognoscope.cohort.time_units import TimeUnit, in_months, refuse_units_between_patients
 from prognoscope.core.errors import CohortError, some
+from prognoscope.core.ids import match_ids
 from prognoscope.core.outcome import Outcome
 from prognoscope.core.tables import as_text, read_table
 
@@ -23,6 +25,18 @@ class Subtypes:
     source: str = "The subtype table"
     months: pd.Series | None = None  # index patient; of tables that tell the time too
     notes: tuple[str, ...] = field(default=())
+
+    def of(self, patients: Collection[str]) -> tuple["Subtypes", tuple[str, ...]]:
+        """The same with the ids of these patients, and warnings on ids that were written in another way.
+
+        Raises:
+            CohortError: Two ids are of one patient.
+        """
+        matched = match_ids(patients, self.labels, Path(self.source).name, one_each=True)
+        names = {name: matched.patient_of.get(name, name) for name in self.labels}
+        labels = {names[name]: label for name, label in self.labels.items()}
+        months = None if self.months is None else self.months.rename(index=names)
+        return replace(self, labels=labels, months=months), matched.warnings
 
 
 def read_subtypes(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from prognoscope.cohort.columns import spreadsheet_row
+from prognoscope.cohort.columns import numbers_in, spreadsheet_row
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.tables import as_text
 
@@ -20,6 +20,8 @@ WORDS = {"day": "days", "month": "months", "year": "years", "yr": "years", "yrs"
 WORDS |= {unit: unit for unit in MONTHS}
 UNIT_COLUMNS = {"time_unit", "time_units", "unit", "units"}
 LONGEST_MEDIAN, LONGEST = 400, 1200  # months: nobody's cohort was followed for longer
+FEW = 0.1  # of the patients: what is odd in so few is wrong in them, not in the unit
+ODD_MEDIAN, ODD, ODD_TIMES, ODD_FROM = 180, 480, 20, 240  # months: 15 and 40 years; times the median, from 20 years on
 FACTOR = 20, 46  # about 30.4: the ratio of two medians that are the same in other units
 
 
@@ -28,13 +30,15 @@ def in_months(time: Float[np.ndarray, " P"], unit: TimeUnit) -> Float[np.ndarray
     return time / DAYS_A_MONTH if unit == "days" else time * MONTHS[unit]
 
 
-def refuse_two_units(
-    table: pd.DataFrame, column: str, unit: TimeUnit, time: Float[np.ndarray, " P"], source: str
-) -> None:
+def refuse_two_units(table: pd.DataFrame, rows: pd.DataFrame, column: str, unit: TimeUnit, source: str) -> None:
     """Compare the stated unit with the column's name, with its other names in the table, and with its values.
 
+    Args:
+        table: As it was read.
+        rows: One a patient, with the spreadsheet's row in `row`.
+
     Raises:
-        CohortError: They speak of two units.
+        CohortError: They speak of two units, or some patients were followed for more than a life.
     """
     named = _units_in(column)
     if len(named) == 1 and unit not in named:
@@ -52,10 +56,23 @@ def refuse_two_units(
                     "Convert all times to one unit."
                 )
     _compare_with_twin(table, column, unit, source)
-    usable = time[np.isfinite(time) & (time > 0)]
+    time = numbers_in(as_text(rows[column]))
+    is_usable = np.isfinite(time) & (time > 0)
+    usable = time[is_usable]
     if not len(usable):
         return
     months = in_months(usable, unit)
+    is_long = months > LONGEST
+    if is_long.any() and np.mean(is_long) <= FEW and np.median(months) <= LONGEST_MEDIAN:
+        those = rows[is_usable][is_long]
+        named = some(
+            f"{p} in row {row} ({value:g})"
+            for p, row, value in zip(those.index, those["row"], usable[is_long], strict=True)
+        )
+        raise CohortError(
+            f"{source}: {column!r} of {is_long.sum()} patients is over {LONGEST // 12} years, in {unit}: {named}."
+            " Correct these values; they may be in another unit, or mean missing."
+        )
     if np.median(months) > LONGEST_MEDIAN or months.max() > LONGEST:
         likely = next((u for u in ("months", "days") if _is_likely(in_months(usable, u)) and u != unit), "days")
         raise CohortError(
@@ -68,6 +85,23 @@ def refuse_two_units(
             f"{source}: {column!r} has fractions and ends at {usable.max():g}, so it looks like months, but time_unit "
             "says days. Set time_unit: months, or correct the column."
         )
+
+
+def odd_times(months: Mapping[str, float], source: str) -> tuple[str, ...]:
+    """Warnings on times that are possible and hardly plausible."""
+    if not months:
+        return ()
+    median = float(np.median(list(months.values())))
+    if median > ODD_MEDIAN:
+        return (f"{source}: the median follow-up is {median:.0f} months, {median / 12:.0f} years. Is time_unit right?",)
+    limit = min(ODD, max(ODD_TIMES * median, ODD_FROM))
+    if odd := {p: each for p, each in months.items() if each > limit}:
+        named = some(f"{patient} ({each:.0f})" for patient, each in odd.items())
+        return (
+            f"{source}: {len(odd)} patients were followed for more than {limit:.0f} months, where the median is "
+            f"{median:.0f}: {named}. Are their times in another unit?",
+        )
+    return ()
 
 
 def refuse_units_between_tables(months: Mapping[str, Float[np.ndarray, " _"]]) -> None:

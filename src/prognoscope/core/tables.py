@@ -19,7 +19,14 @@ from prognoscope.core.genes import dates_of_excel
 from prognoscope.core.unpacking import need_proportion, read_content, unpacked
 from prognoscope.core.workbook import is_workbook, sheet_as_csv
 
-MISSING_WORDS = frozenset({"", "na", "nan", "n/a", "none", "null", "[not available]", "[not applicable]", "[unknown]"})
+MISSING_WORDS = frozenset(  # in lower case; of files, R, Python, cBioPortal, the GDC and Xena
+    {
+        *("", "na", "nan", "n/a", "<na>", "none", "null", "nil", ".", "?", "-", "--", "'--", "#n/a", "#null!"),
+        *("not reported", "not available", "not applicable", "not evaluated", "unknown", "missing"),
+        *("[not reported]", "[not available]", "[not applicable]", "[not evaluated]", "[unknown]", "[discrepancy]"),
+        *("[completed]", "[pending]", "[not submitted]", "not allowed to collect", "[null]", "[]"),
+    }
+)
 LARGEST_BLOCK = 2**31 - 2  # bytes that the parser takes at once
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # breaks a line, or ends a text where it is kept
@@ -98,6 +105,12 @@ def _need_single_names(table: pd.DataFrame, path: Path, what: str) -> None:
 def as_text(column: pd.Series) -> pd.Series:
     """The values as text without blanks around it, whole numbers without a decimal point, None where missing."""
     return pd.Series([_text(value) for value in column], index=column.index, name=column.name, dtype=object)
+
+
+def missing_words(column: pd.Series) -> Counter[str]:
+    """The words of a column that say nothing, such as Not Reported, with how often each is there; not empty fields."""
+    words = Counter(str(value).strip() for value in column if isinstance(value, str))
+    return Counter({word: n for word, n in words.items() if word and word.lower() in MISSING_WORDS})
 
 
 def _text(value: object) -> str | None:

@@ -36,6 +36,8 @@ class Provenance:
     precision: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)  # file -> SHA-256 when it was read
     embeddings: str = ""  # by which encoder and at which resolution, as far as their files say
+    covariates: tuple[Mapping[str, str], ...] = ()  # for each, what was read and what became of it
+    warnings: tuple[str, ...] = ()  # of the inputs: what may spoil the numbers
     notes: tuple[str, ...] = ()
 
 
@@ -59,7 +61,7 @@ def read_provenance(path: Path) -> Provenance:
     for name, value in values.items():
         if not _CHECKS[name](value):
             raise InputError(f"{path} tells no usable {name!r} ({value!r:.80}). Remove it and run the study again.")
-    values |= {name: tuple(values[name]) for name in ("methods", "notes") if name in values}
+    values |= {name: tuple(values[name]) for name in ("methods", "covariates", "warnings", "notes") if name in values}
     failed = tuple(FailedFold(each["method"], each["fold"], each["sentence"]) for each in values.pop("failed", ()))
     return Provenance(**values, failed=failed)
 
@@ -83,7 +85,8 @@ def _are_failures(value: Any) -> bool:
 
 _CHECKS = {
     **dict.fromkeys(("name", "command", "protocol", "choose", "precision", "embeddings"), _is_text),
-    **dict.fromkeys(("methods", "notes"), _is_texts),
+    **dict.fromkeys(("methods", "notes", "warnings"), _is_texts),
+    "covariates": lambda value: isinstance(value, list) and all(map(_is_mapping, value)),
     **dict.fromkeys(("optimistic", "versions", "inputs"), _is_mapping),
     "failed": _are_failures,
     "seed": lambda value: isinstance(value, int),

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.covariate_account import tell_strangers
 from prognoscope.core.errors import ModelError, StudyError, nearest, some
 from prognoscope.core.files import need_ours, need_writable, write_table
 from prognoscope.core.words import count
@@ -40,7 +41,7 @@ def predict_patients(
     Returns:
         patient_id, risk (mean over the models), risk_sd (over the models), S_0 to S_{K-1}: the mean chance of outliving
         the months in months_0 to months_{K-1}. Its attrs["left_out"] has a sentence for each step at which patients
-        were left out.
+        were left out, and for each covariate that models never saw such values of.
 
     Raises:
         ModelError: The run has no such method, or the embeddings are of another encoder.
@@ -64,6 +65,7 @@ def predict_patients(
             if scaler is not None:
                 scaler.need_same_scale(genes, cohort.omics.source)
     told = _told_origin(Origin.told(models[0].card.embeddings), embeddings)
+    strange = _strangers(models, cohort)
     predictions = [trained.predict(cohort, embeddings).prediction for trained in models]
     risks = [each.risk for each in predictions]
     months, survival = _at_equal_months([each.survival for each in predictions], models, open_finished(run))
@@ -77,8 +79,16 @@ def predict_patients(
         f"{count(len(step.dropped), 'patient')} left out at the step {step.name!r}: {some(step.dropped, 5)}."
         for step in cohort.account.steps
         if step.dropped
-    ] + told
+    ]
+    table.attrs["left_out"] += [*told, *strange]
     return table
+
+
+def _strangers(models: Sequence[Trained], cohort: Cohort) -> list[str]:
+    """What of the patients' covariates the models never saw, and what was noticed when their tables were read."""
+    encoders = [encoder for trained in models if (encoder := trained.preparation.covariates) is not None]
+    told = () if cohort.covariates is None else tell_strangers(encoders, cohort.covariates.reindex(cohort.patients))
+    return [*cohort.account.warnings, *told]
 
 
 def load_models(run: Path, method: str | None, spec: TrainingSpec) -> list[Trained]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.covariate_account import tell_covariates
 from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import SlideError, some
 from prognoscope.omics.groups import assign_columns, coverage, groups_without_genes
@@ -32,8 +33,11 @@ class Audit:
 
 def audit(plan: Plan) -> Audit:
     """A plan as tables, with all slides opened; nothing is written."""
-    cohort, warnings = plan.cohort, [*plan.warnings, *place_warnings(plan.study)]
+    cohort = plan.cohort
+    warnings = [*plan.warnings, *place_warnings(plan.study), *cohort.account.warnings]
     tables = {"Outcome": _outcome_table(cohort)}
+    if cohort.covariates is not None:
+        tables["Covariates"] = pd.DataFrame(tell_covariates(plan.patients, plan.splits))
     if plan.heads:
         tables["Embeddings"] = _embeddings_table(plan)
     if (slides := plan.study.where.slides) is not None:

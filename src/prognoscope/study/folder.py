@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from prognoscope.cohort.covariate_account import tell_covariates
 from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import StudyError, some
 from prognoscope.core.files import remove_leftovers, write_text
@@ -152,5 +153,7 @@ def provenance(
         precision=plan.precision,
         inputs=plan.inputs,
         embeddings="" if inputs.origin is None else str(inputs.origin),
+        covariates=tell_covariates(inputs.cohort, inputs.splits),
+        warnings=inputs.cohort.account.warnings,
         notes=(*inputs.cohort.account.notes, *inputs.notes, *notes),
     )

@@ -10,6 +10,7 @@ from typing import Any
 from prognoscope.cohort.clinical import read_clinical, without_follow_up
 from prognoscope.cohort.cohort import Cohort, make_cohort
 from prognoscope.cohort.columns import SLIDE_NAMES, guess_column
+from prognoscope.cohort.leaks import refuse_leaks
 from prognoscope.cohort.slides import SlideAssignment, assign_slides, read_slide_table, slide_name
 from prognoscope.cohort.subtypes import read_subtypes
 from prognoscope.core.errors import CohortError, FeatureError, StudyError, some
@@ -71,7 +72,8 @@ def read_cohort(name: str, where: CohortSpec, *, needs_follow_up: bool = True) -
             groups, omics = _groups_of(genes.groups, omics, genes.min_coverage)
     if (labels := where.subtype) is not None:
         subtypes = read_subtypes(labels.table, column=labels.column, patient=labels.patient)
-    return make_cohort(name, table, slides=_bags_of(where, patients), omics=omics, groups=groups, subtypes=subtypes)
+    cohort = make_cohort(name, table, slides=_bags_of(where, patients), omics=omics, groups=groups, subtypes=subtypes)
+    return refuse_leaks(cohort, clinical.not_outcomes) if needs_follow_up else cohort
 
 
 def _groups_of(path: str, omics: OmicsTable, min_coverage: float) -> tuple[Groups, OmicsTable]:

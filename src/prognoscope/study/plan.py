@@ -14,7 +14,7 @@ from typing import Any
 from prognoscope.analysis.oracles import read_oracles
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.preparation import Preparation, binned
-from prognoscope.cohort.splits import Split, check_comparable, check_measured, make_splits
+from prognoscope.cohort.splits import Split, check_comparable, check_measured, make_splits, warnings_of_splits
 from prognoscope.core.errors import CohortError, InputError, StudyError, some
 from prognoscope.core.genes import GeneSelection
 from prognoscope.core.outcome import TimeBins
@@ -87,6 +87,7 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     if "bag" in chosen.needs:
         heads = embedding_heads(where, cohort)
         cohort = without_patchless(cohort, heads)
+    cohort = cohort.warned(*warnings_of_splits(cohort, study.splits))
     complete = cohort.needing(chosen.needs)
     splits = make_splits(complete, study.splits)
     check_measured(splits, complete.outcome)

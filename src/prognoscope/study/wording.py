@@ -25,6 +25,11 @@ WANTED = {  # by the kinds of error that pydantic tells apart
     "string_type": "text",
     "tuple_type": "one value or a list in [brackets]",
 }
+NOT_SUPPORTED: dict[str, str] = dict.fromkeys(  # keys of cohort.clinical that people look for
+    ("entry", "entry_time", "time_entry", "delayed_entry", "left_truncation", "start", "time_start", "time0"),
+    "left truncation (delayed entry) is not supported: losses and measures take everybody as followed from time 0. "
+    "Measure time from each patient's entry, and give what was known by then, such as age at entry, as a covariate",
+)
 BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
 NO_KEYS = ("{range}", "[list]")  # of `sections`: what pydantic calls the kinds of values that a search may take
 
@@ -100,6 +105,8 @@ def _unknown_key(loc: Sequence[str | int], root: type) -> str:
     section, key = root, str(loc[-1])
     for part in loc[:-1]:
         section = next(iter(inner_kinds(keys_of(section).get(str(part)))), section)
+    if tuple(loc[:-1]) == ("cohort", "clinical") and key.lower() in NOT_SUPPORTED:
+        return f"there is no key {_place(loc)!r}: {NOT_SUPPORTED[key.lower()]}"
     homes = sorted(
         (place for place in _all_keys(root) if place[-1] == key), key=lambda place: (len(place), place[0] == "methods")
     )

@@ -5,6 +5,7 @@ from prognoscope.report.sections import (
     ablations,
     calibration_plots,
     chosen_settings,
+    covariates,
     differences,
     epoch_choice,
     method_results,
@@ -21,6 +22,7 @@ from prognoscope.report.sections import (
 SECTIONS: tuple[Section, ...] = (
     verdict.SECTION,
     patient_account.SECTION,
+    covariates.SECTION,
     method_results.SECTION,
     differences.SECTION,
     ablations.SECTION,

@@ -13,8 +13,10 @@ NAMES_SHOWN = 5
 
 
 def patient_content(run: Run) -> dict[str, Any]:
-    """Follow-up as a sentence, the account's rows, and the folds' rows as text."""
-    return {"follow_up": _follow_up(run), "account": _account(run), "folds": _folds(run) if len(run.splits) else []}
+    """Follow-up as a sentence, warnings of the inputs, the account's rows, and the folds' rows as text."""
+    folds = _folds(run) if len(run.splits) else []
+    warnings = run.provenance.warnings
+    return {"follow_up": _follow_up(run), "warnings": warnings, "account": _account(run), "folds": folds}
 
 
 def _follow_up(run: Run) -> str:

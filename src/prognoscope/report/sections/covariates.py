@@ -1,0 +1,20 @@
+"""What was read as a covariate: number or category, its values, what was missing, filled or left out."""
+
+from typing import Any
+
+from prognoscope.report.page_section import Section
+from prognoscope.runs.read import Run
+
+
+def covariate_content(run: Run) -> dict[str, Any]:
+    """Rows as text, the first with the names of the columns; empty where the run has no covariates."""
+    told = run.provenance.covariates
+    if not told:
+        return {}
+    columns = list(told[0])
+    return {
+        "rows": [[name.capitalize() for name in columns], *[[row.get(name, "") for name in columns] for row in told]]
+    }
+
+
+SECTION = Section("covariates", "Covariates", covariate_content)
