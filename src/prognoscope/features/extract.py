@@ -16,8 +16,9 @@ from prognoscope.core.errors import DiskFullError, FeatureError, PrognoscopeErro
 from prognoscope.core.files import PART, digest
 from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
+from prognoscope.features.bad_files import BlockedFileError
 from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
-from prognoscope.features.layouts import attributes, opened
+from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.slides.readers import Slide, open_slide
 from prognoscope.slides.tiling import PatchGrid, TilingSpec, read_patches, tile
@@ -103,11 +104,13 @@ def extract_slides(
     for slide, path in slides.items():
         given = mpp.get(slide) if isinstance(mpp, Mapping) else mpp
         jobs.append(_Job(slide, Path(path), Path(folder) / f"{slide}.h5", spec, spec_hash, given, device))
-    already = _already(jobs)
+    already, failed = _already(jobs)
     for slide in already:
         tell(slide, "already")
-    done, failed = [], {}
-    left = [job for job in jobs if job.slide not in already]
+    for slide in failed:
+        tell(slide, "failed")
+    done = []
+    left = [job for job in jobs if job.slide not in already and job.slide not in failed]
     for job, reason in run_many(extract_one, left, workers=workers, retries=0, lost=_died):
         if reason is None:
             done.append(job.slide)
@@ -122,16 +125,20 @@ def extract_slides(
     )
 
 
-def _already(jobs: list[_Job]) -> list[str]:
-    """The slides whose files are there and whole; files made otherwise are an error before any work is done."""
-    already, others = [], []
+def _already(jobs: list[_Job]) -> tuple[list[str], dict[str, str]]:
+    """The slides whose files are there and whole, and why others cannot be told; files made otherwise are an error."""
+    already, others, blocked = [], [], {}
     for job in jobs:
         if not job.target.exists():
             continue
         try:
             with opened(job.target) as file:
-                told = attributes(file["features"]) if "features" in file else {}
-                resolution = attributes(file["coords"]).get("mpp") if "coords" in file else None
+                features, coords = (find_dataset(job.target, file, name) for name in ("features", "coords"))
+                told = {} if features is None else attributes(features)
+                resolution = None if coords is None else attributes(coords).get("mpp")
+        except BlockedFileError as cause:  # it may be whole, so it is not made again
+            blocked[job.slide] = str(cause)
+            continue
         except FeatureError:  # truncated, for example by a copy that was broken off: it is made again
             continue
         if told.get("spec_hash") != job.spec_hash:
@@ -146,7 +153,7 @@ def _already(jobs: list[_Job]) -> list[str]:
             f"{len(others)} embedding files were not made by spec {jobs[0].spec_hash}, which is asked for: "
             f"{some(others)}. Extract into another folder, or remove these files."
         )
-    return already
+    return already, blocked
 
 
 def _died(job: _Job) -> str:

@@ -14,9 +14,10 @@ from jaxtyping import Float, Float32
 
 from prognoscope.core.errors import FeatureError, MissingFileError
 from prognoscope.core.files import written_whole
+from prognoscope.features.bad_files import BadFileError
 from prognoscope.features.embeddings import Embeddings
 
-MARK = b"PROGNOSCOPEBAGS1"
+MARK = b"PROGNOSCOPEBAGS2"
 ALIGNMENT = 64  # bytes at whose multiples coordinates start
 Loader = Callable[[], Embeddings]
 Value = TypeVar("Value", int, str)
@@ -32,6 +33,7 @@ class PackIndex(TypedDict):
     encoder: str | None
     patients: dict[str, list[tuple[str, int, int, bool]]]  # slides: id, first row, last row + 1, has coordinates
     start: dict[str, int]  # patient -> first row
+    left_out: dict[str, tuple[str, str, str, str]]  # slide -> path, what is wrong, cure, detail
 
 
 class PackedEmbeddings:
@@ -43,6 +45,7 @@ class PackedEmbeddings:
         patients: In the order of the file.
         embedding_dim: D, the length of an embedding; 0 if all slides are empty.
         encoder: Its name, where the files say it.
+        left_out: Slide -> why its file could not be used.
     """
 
     def __init__(self, path: Path | str):
@@ -52,6 +55,7 @@ class PackedEmbeddings:
         self.patients: tuple[str, ...] = tuple(index["patients"])
         self.embedding_dim: int = index["embedding_dim"]
         self.encoder: str | None = index["encoder"]
+        self.left_out: dict[str, BadFileError] = {s: BadFileError(*why) for s, why in index["left_out"].items()}
         self._slides = {
             patient: [(slide, first, last, has_coords) for slide, first, last, has_coords in slides]  # lists in JSON
             for patient, slides in index["patients"].items()
@@ -99,6 +103,8 @@ class PackedEmbeddings:
 def pack_embeddings(bags: Mapping[str, Sequence[tuple[str, Loader]]], path: Path | str, key: str) -> PackedEmbeddings:
     """Pack the bags of all patients into one file, whole or not at all; float16 if all embeddings are, else float32.
 
+    Files that cannot be used are left out and listed.
+
     Args:
         bags: Patient -> slide ids with functions that read them; the slides of a patient become one bag, in this order.
         key: Stands for all that went in, so that the caller can tell a stale pack from a fresh one.
@@ -133,10 +139,15 @@ def _write_features(
     patients: dict[str, list[tuple[str, int, int, bool]]] = {}
     start: dict[str, int] = {}
     coords: list[np.ndarray] = []
+    left_out: dict[str, tuple[str, str, str, str]] = {}
     for patient, slides in bags.items():
         start[patient], patients[patient] = rows, []
         for slide, load in slides:
-            one = load()
+            try:
+                one = load()
+            except BadFileError as cause:
+                left_out[slide] = (cause.path, cause.what, cause.cure, cause.detail)
+                continue
             if one.features.dtype.itemsize > dtype.itemsize:
                 return None
             if len(one):
@@ -156,6 +167,7 @@ def _write_features(
         "encoder": encoded[1] if encoded else None,
         "patients": patients,
         "start": start,
+        "left_out": left_out,
     }
     return index, coords
 

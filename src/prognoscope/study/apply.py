@@ -20,6 +20,7 @@ from prognoscope.runs.read import Run, open_finished
 from prognoscope.study.devices import device_of
 from prognoscope.study.gather import extract_for
 from prognoscope.study.inputs import embedding_files, packed, read_cohort, without_empty_bags
+from prognoscope.study.left_out import without_slides
 from prognoscope.study.spec import is_made_by
 from prognoscope.study.study_file import StudyFile
 from prognoscope.training.spec import TrainingSpec, settled_precision
@@ -136,5 +137,6 @@ def _patients_of(study: StudyFile, needs: frozenset[str], card: ModelCard) -> tu
                 f"The model was trained on embeddings of length {expected}, these have {embeddings.embedding_dim}. "
                 "Use the encoder that it was trained with."
             )
-        cohort = without_empty_bags(cohort, embeddings)
+        slides = sum(map(len, cohort.slides.values()))
+        cohort = without_empty_bags(without_slides(cohort, embeddings.left_out, study.where, slides), embeddings)
     return cohort.needing(needs), embeddings

@@ -1,19 +1,19 @@
 """A plan -> embeddings made, bags packed, patients and folds settled for the trainings."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.splits import check_measured, make_splits
-from prognoscope.core.errors import CohortError, StudyError, some
+from prognoscope.core.errors import StudyError
 from prognoscope.features.extract import ExtractionReport, extract_slides
-from prognoscope.features.store import PackedEmbeddings
+from prognoscope.features.store import PackedEmbeddings, fault_sentences
 from prognoscope.omics.groups import groups_without_genes
 from prognoscope.slides.readers import find_slides
 from prognoscope.study.inputs import packed, slide_mpp, without_empty_bags
 from prognoscope.study.jobs import Gathered
+from prognoscope.study.left_out import without_slides
 from prognoscope.study.plan import Plan
 from prognoscope.study.sections import SlidesSpec
 from prognoscope.study.study_file import StudyFile
@@ -85,29 +85,17 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
         notes += groups_without_genes(list(cohort.omics.values.columns), cohort.groups)
     if "bag" not in plan.needs:
         return Gathered(plan.patients, plan.splits, None, tuple(notes))
+    notes += plan.looks.sentences
+    slides = len(plan.looks.faults) + sum(map(len, cohort.slides.values()))
     if plan.extracts:
         failed = (extracted or extract(plan)).failed
         notes += [f"Slide {slide} was left out: {reason}" for slide, reason in failed.items()]
-        cohort = without_slides(cohort, failed)
+        cohort = without_slides(cohort, failed, study.where, slides)
     pack = packed(study, cohort)
-    left = without_empty_bags(cohort, PackedEmbeddings.open(pack)).needing(plan.needs)
+    bags = PackedEmbeddings.open(pack)
+    notes += fault_sentences(bags.left_out, slides)
+    left = without_empty_bags(without_slides(cohort, bags.left_out, study.where, slides), bags).needing(plan.needs)
     is_planned = left.patients == plan.patients.patients
     splits = plan.splits if is_planned else make_splits(left, study.splits)
     check_measured(splits, left.outcome)
     return Gathered(left, splits, pack, tuple(notes))
-
-
-def without_slides(cohort: Cohort, failed: Mapping[str, str]) -> Cohort:
-    """The cohort without slides that gave no embeddings, which its account tells."""
-    if not failed:
-        return cohort
-    slides = {p: tuple(s for s in each if s not in failed) for p, each in cohort.slides.items()}
-    lost = sum(map(len, cohort.slides.values())) - sum(map(len, slides.values()))
-    named = some(f"{slide} ({reason})" for slide, reason in failed.items())
-    if not any(slides.values()):
-        slide, reason = next(iter(failed.items()))
-        raise CohortError(f"None of the {lost} slides gave embeddings; of {slide}: {reason}.")
-    account = cohort.account.then(
-        f"{lost} slides left out: {named}", cohort.outcome, notes=(f"{lost} slides gave no embeddings: {named}.",)
-    )
-    return replace(cohort, slides={p: s for p, s in slides.items() if s}, account=account)
