@@ -23,6 +23,7 @@ BROKEN = (  # what h5py raises on files that are damaged
 LOCKED = (errno.EAGAIN, errno.ENOLCK, errno.EDEADLK)
 NOT_WHOLE = "no whole HDF5 file (empty, truncated or damaged)"
 BOMB_BYTES, BOMB_RATIO = 2**26, 200  # values that unpack to more than this, and to so many times what is stored
+HEAP, LOOKED_AT = b"GCOL\x01\0\0\0", 2**20
 HARD_LINK = 0  # H5L_TYPE_HARD
 FURTHEST = 2**31  # rows or numbers a row beyond which nothing is embeddings
 
@@ -37,6 +38,8 @@ def opened(path: Path) -> Iterator[h5py.File]:
     """
     need_regular(path)
     try:
+        if _is_endless(path):
+            raise BadFileError(path, NOT_WHOLE)
         with h5py.File(path, "r") as file:
             yield file
     except BROKEN as cause:
@@ -62,6 +65,30 @@ def need_regular(path: Path) -> None:
         raise _told(path, cause) from cause
     if not about.st_size:
         raise BadFileError(path, "an empty file")
+
+
+def _is_endless(path: Path) -> bool:
+    """Whether a heap of texts near the file's begin or end is damaged so that HDF5 would read it for ever."""
+    with path.open("rb") as file:
+        for start in {0, max(0, path.stat().st_size - LOOKED_AT)}:
+            file.seek(start)
+            block, at = file.read(LOOKED_AT), -1
+            while (at := block.find(HEAP, at + 1)) >= 0:
+                if _stands_still(block[at : at + int.from_bytes(block[at + 8 : at + 16], "little")]):
+                    return True
+    return False
+
+
+def _stands_still(heap: bytes) -> bool:
+    """Whether a heap's list of objects has one of no length: number, length, and the next after as many bytes."""
+    at = 16
+    while at + 16 <= len(heap):
+        number, size = int.from_bytes(heap[at : at + 2], "little"), int.from_bytes(heap[at + 8 : at + 16], "little")
+        step = (16 + -(-size // 8) * 8 if number else size) % 2**64
+        if not step:
+            return True
+        at += step
+    return False
 
 
 def _told(path: Path, cause: Exception) -> BadFileError:

@@ -1,5 +1,6 @@
 """PyTorch files from strangers: one tensor of embeddings out of them, without running code or taking much memory."""
 
+import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -59,7 +60,7 @@ def _load(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_packed)  # nothing in it can run code
     except UnpicklingError as cause:
         raise _unpicklable(path, cause) from cause
-    except (*BROKEN, EOFError, RecursionError, zipfile.BadZipFile, ImportError) as cause:
+    except (*BROKEN, EOFError, RecursionError, zipfile.BadZipFile, struct.error, ImportError) as cause:
         if isinstance(cause, BadFileError):
             raise
         raise BadFileError(path, NOT_WHOLE) from cause
