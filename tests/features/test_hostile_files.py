@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
@@ -53,7 +54,10 @@ def holding(make):
 
 
 def bomb(file: h5py.File) -> None:
-    file.create_dataset("features", (2**16, 512), "f4", chunks=(2**13, 512), compression="gzip")[:] = 0
+    made = file.create_dataset("features", (2**17, 512), "f4", chunks=(2**13, 512), compression="gzip")
+    chunk = zlib.compress(bytes(2**24))
+    for start in range(0, 2**17, 2**13):
+        made.id.write_direct_chunk((start, 0), chunk)
 
 
 def half_written(file: h5py.File) -> None:
@@ -150,7 +154,7 @@ TENSORS = {
     "a word": (saved("features"), "a str, not a tensor"),
     "one number": (saved(torch.tensor(1.0)), "values of 0 dimensions"),
     "NaN": (saved(torch.full((2, 2), torch.nan)), "NaN or infinite"),
-    "a tensor of one stored value": (saved(torch.zeros(1).expand(2**20, 1024)), "more values than there are"),
+    "a tensor of one stored value": (saved(torch.zeros(1).expand(2**20, 1024)), "more values than the file holds"),
     "an archive that unpacks to more": (squeezed, "an archive that says it unpacks to more"),
     "text": (lambda path: path.write_text("features"), "no whole file of tensors"),
     "half a file": (

@@ -161,7 +161,7 @@ def need_dataset(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
     found = find_dataset(path, file, name)
     if found is None:
         names = [each for each in names_of(file) if each != name]
-        kind = "only coordinates" if "coords" in names else some(names) or "nothing"
+        kind = "only coordinates" if names == ["coords"] else some(names) or "nothing"
         raise BadFileError(
             path, f"it holds no dataset {name!r} but {kind}", "Name the folder of the embeddings, and their layout."
         )

@@ -240,11 +240,11 @@ def _features(path: Path, file: h5py.File, names: Sequence[str] = FEATURES) -> h
     """The embeddings, under one of the names that tools give them."""
     there = (found for name in names if (found := find_dataset(path, file, name)) is not None)
     dataset = next(there, None) or need_dataset(path, file, names[0])
-    need_values(path, dataset)
     if dataset.dtype.kind != "f":
         is_text = dataset.dtype.kind in "OSUV"
         kind = "text, references or other objects" if is_text else f"values of {dataset.dtype}"
         raise BadFileError(path, f"{kind} instead of floating point numbers", AGAIN)
+    need_values(path, dataset)
     return dataset
 
 

@@ -82,7 +82,7 @@ def _unpicklable(path: Path, cause: UnpicklingError) -> BadFileError:
             "it holds a numpy array, which cannot be loaded from a .pt file without running code",
             "Save it as a tensor: torch.save(torch.from_numpy(array), path).",
         )
-    if "nsupported" in str(cause):
+    if "nsupported global" in str(cause) or "nsupported class" in str(cause):
         return BadFileError(path, "it holds objects that cannot be loaded without running code", SAVE_ALONE)
     return BadFileError(path, NOT_WHOLE)
 
