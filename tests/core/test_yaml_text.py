@@ -21,7 +21,7 @@ REFUSED = {
     "a bomb of merges": (MERGED, 5, "20,000 values once its aliases"),
     "an alias of itself": ("a: 1\nb: &b [*b]", 2, "an alias inside of what it stands for"),
     "brackets": ("a: 1\nb: " + "[" * 2000 + "]" * 2000, 2, "more than 40 levels"),
-    "blanks": ("".join(" " * i + "a:\n" for i in range(900)), 41, "more than 40 levels"),
+    "blanks": ("".join(" " * i + "a:\n" for i in range(900)), 40, "more than 40 levels"),
     "5,000 digits": ("a: 1\nb: " + "9" * 5000, 2, "a number of 5000 digits"),
     "an hour": ("a: 1\nb: 1:30", 2, "1:30 would be read as a number to the base 60; put it in quotes"),
     "an hour with a fraction": ("b: 1:30.5", 1, "base 60"),

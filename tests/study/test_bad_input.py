@@ -377,7 +377,7 @@ def test_what_check_refuses_run_refuses_before_it_writes(what, folder, told):
         (lambda f: f.set(training__device="gpu"), ["no device 'gpu'", "cpu"]),
         (
             lambda f: f.set(cohort__features__layout="stamp"),
-            ["features: SIM-0001-A.h5", "no dataset 'feats' but coords, features"],
+            ["SIM-0001-A.h5", "no dataset 'feats' but coords, features"],
         ),
     ],
     ids=["NaN", "zero patches", "cuda", "gpu", "layout"],
