@@ -118,13 +118,10 @@ def test_a_tensor_file_that_could_run_code_is_refused(tmp_path):
             return (print, ("run",))
 
     torch.save(Stranger(), tmp_path / "s.pt")
-    with pytest.raises(FeatureError, match=r"s\.pt is not a tensor that can be loaded without running code"):
+    with pytest.raises(FeatureError, match=r"s\.pt cannot be used: it holds objects .* without running code"):
         read_embeddings(tmp_path / "s.pt")
-    torch.save({"features": torch.zeros(2, 2)}, tmp_path / "d.pt")
-    with pytest.raises(FeatureError, match=r"d\.pt holds a dict, not a bare tensor"):
-        read_embeddings(tmp_path / "d.pt")
     (tmp_path / "e.pt").write_bytes(b"")
-    with pytest.raises(FeatureError, match=r"e\.pt is not a tensor"):
+    with pytest.raises(FeatureError, match=r"e\.pt cannot be used: an empty file"):
         read_embeddings(tmp_path / "e.pt")
 
 
@@ -167,7 +164,7 @@ def test_stamps_slide_embedding_is_a_bag_of_one(tmp_path, features, kind):
 def test_a_file_of_coordinates_alone_is_told_from_embeddings(tmp_path):
     with h5py.File(tmp_path / "s_patches.h5", "w") as file:
         file["coords"] = COORDS
-    with pytest.raises(FeatureError, match=r"s_patches\.h5 holds no dataset 'features' but only coordinates"):
+    with pytest.raises(FeatureError, match=r"s_patches\.h5 .* holds no dataset 'features' but only coordinates"):
         read_embeddings(tmp_path / "s_patches.h5")
 
 
@@ -175,21 +172,6 @@ def test_a_layout_that_is_not_the_files_says_what_is_missing(tmp_path):
     write_trident(tmp_path / "s.h5")
     with pytest.raises(FeatureError, match="holds no dataset 'feats'"):
         read_embeddings(tmp_path / "s.h5", "stamp")
-
-
-@pytest.mark.parametrize("write", [write_trident, lambda path, **more: write_stamp(path, **STAMP_NOW | more)])
-def test_embeddings_and_coordinates_of_different_length_are_refused(tmp_path, write):
-    write(tmp_path / "s.h5", coords=COORDS[:4])
-    with pytest.raises(FeatureError, match="6 embeddings"):
-        read_embeddings(tmp_path / "s.h5")
-
-
-def test_integers_and_cubes_are_not_embeddings(tmp_path):
-    for name, values in (("int", np.zeros((2, 3), int)), ("cube", np.zeros((1, 2, 3)))):
-        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
-            file["features"] = values
-        with pytest.raises(FeatureError, match=r"not float embeddings \(N, D\)"):
-            read_embeddings(tmp_path / f"{name}.h5")
 
 
 def test_coordinate_files_beside_embeddings_are_passed_over(tmp_path):

@@ -316,8 +316,14 @@ TABLES = {
         lambda f: f.embedding(lambda values: np.hstack([values, values])),
         ["SIM-0001-A", "128", "SIM-0004-A", "256", "one encoder"],
     ),
-    "embeddings cut short": (lambda f: f.cut("features/SIM-0004-A.h5"), ["SIM-0004-A.h5 is not a whole HDF5 file"]),
-    "embeddings of no bytes": (lambda f: f.write("features/SIM-0004-A.h5", ""), ["SIM-0004-A.h5 is not a whole HDF5"]),
+    "embeddings cut short": (
+        lambda f: [f.cut(f"features/{path.name}") for path in (f.at / "features").iterdir()],
+        ["78 of 78 embedding files cannot be used: no whole HDF5 file", "SIM-0001-A.h5", "more than cohort.features"],
+    ),
+    "embeddings of no bytes": (
+        lambda f: f.write("features/SIM-0004-A.h5", "") or f.set(cohort__features__most_bad=0),
+        ["SIM-0004-A.h5", "an empty file", "more than cohort.features.most_bad allows"],
+    ),
 }
 
 
@@ -363,8 +369,8 @@ def test_what_check_refuses_run_refuses_before_it_writes(what, folder, told):
     ("spoil", "words"),
     [
         (
-            lambda f: f.embedding(lambda x: np.where(np.arange(x.size).reshape(x.shape) == 7, np.nan, x)),
-            ["SIM-0004-A.h5", "NaN"],
+            lambda f: f.embedding(lambda x: np.where(np.arange(x.size).reshape(x.shape) == 7, np.nan, x), "*.h5"),
+            ["SIM-0001-A.h5", "NaN", "78 of 78"],
         ),
         (
             lambda f: f.embedding(lambda values: values[:0], "*.h5"),
@@ -372,7 +378,10 @@ def test_what_check_refuses_run_refuses_before_it_writes(what, folder, told):
         ),
         (lambda f: f.set(training__device="cuda"), ["training.device is cuda", "no GPU", "auto or cpu"]),
         (lambda f: f.set(training__device="gpu"), ["no device 'gpu'", "cpu"]),
-        (lambda f: f.set(cohort__features__layout="stamp"), ["features/SIM-0001-A.h5", "'feats'"]),
+        (
+            lambda f: f.set(cohort__features__layout="stamp"),
+            ["SIM-0001-A.h5", "no dataset 'feats' but coords, features"],
+        ),
     ],
     ids=["NaN", "zero patches", "cuda", "gpu", "layout"],
 )

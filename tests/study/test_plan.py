@@ -30,7 +30,7 @@ def test_a_plan_holds_everything_that_is_settled(simulated):
     assert found.needs == {"bag", "omics", "clinical"} and not found.extracts
     assert sorted(p for split in found.splits for p in split.test) == list(found.patients.patients)
     assert (found.device, found.precision, found.workers) == ("cpu", "float32", 1)
-    assert len(found.heads) == sum(map(len, found.cohort.slides.values()))
+    assert len(found.looks.heads) == sum(map(len, found.cohort.slides.values()))
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.workers = 2
 

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from prognoscope.core.errors import MissingFileError, StudyError
+from prognoscope.core.yaml_text import parse_yaml
 from prognoscope.features.encoders import ENCODERS
 from prognoscope.models.recipe import Recipe
 from prognoscope.models.registry import MODELS
@@ -18,7 +19,6 @@ from prognoscope.study.spec import DEVICES, MethodSection, StudySpec, is_made_by
 from prognoscope.study.study import Study
 from prognoscope.study.study_file import StudyFile
 from prognoscope.study.wording import inner_kinds, keys_of
-from prognoscope.study.yaml_file import parse_yaml
 
 LEAST = {"name": "study", "cohort": {"clinical": {"table": "clinical.csv"}}, "methods": ["abmil"]}
 
@@ -50,6 +50,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "cohort.features.table": text,
     "cohort.features.patient": text,
     "cohort.features.mpp": mpp,
+    "cohort.features.most_bad": st.floats(0, 1),
     "cohort.features.sample_types": texts,
     "cohort.omics.table": texts,
     "cohort.omics.layout": st.sampled_from(["auto", "mcat", "wide", "anndata"]),
@@ -114,7 +115,8 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
 }
 NOT_WITH = {"cohort.clinical.categories"}  # which are covariates, too
 NOT_WITH |= {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
-NOT_WITH |= {"cohort.slides.sample_types", "methods.name", "methods.label", "methods.training"}
+NOT_WITH |= {"cohort.slides.sample_types", "cohort.slides.most_bad", "methods.name", "methods.label"}
+NOT_WITH |= {"methods.training"}
 NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "whole")}
 NOT_WITH |= {"methods.ablations", "methods.ablation_of", "methods.row", "methods.of"}
 TOGETHER = {  # keys that a section must have besides
@@ -349,7 +351,7 @@ FILES = {
     "": "is empty, so it is no study. Begin with `prognoscope init`.",
     "- a": "holds a list instead of keys and values",
     "just words": "holds text instead of keys and values",
-    "name: \x00": "holds unprintable characters",
+    "name: \x00": "holds an unprintable character",
 }
 
 

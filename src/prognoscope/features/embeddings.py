@@ -29,6 +29,7 @@ class Embeddings:
     encoder: str | None = None
     weights_hash: str | None = None
     spec_hash: str | None = None  # of everything that made them; None for files made elsewhere
+    coords_fault: str | None = None  # why coordinates that its file has are not used
 
     def __post_init__(self):
         if self.features.dtype not in (np.float16, np.float32):
@@ -54,16 +55,20 @@ class Embeddings:
         return self.features.shape[1]
 
 
+def rows_not_finite(features: Float[np.ndarray, "N D"]) -> Int64[np.ndarray, " _"]:
+    """The rows with NaN or infinite values."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        bad = np.flatnonzero(~np.isfinite(features.sum(axis=1, dtype=np.float32)))  # one value a row: cheap on memory
+    return bad[~np.isfinite(features[bad]).all(axis=1)]
+
+
 def need_finite(features: Float[np.ndarray, "N D"], where: object) -> None:
     """Refuse embeddings with NaN or infinite values.
 
     Raises:
         FeatureError: Names `where`, how many rows are affected, and the first of them.
     """
-    with np.errstate(invalid="ignore", over="ignore"):
-        bad = np.flatnonzero(~np.isfinite(features.sum(axis=1, dtype=np.float32)))  # one value a row: cheap on memory
-    bad = bad[~np.isfinite(features[bad]).all(axis=1)]
-    if len(bad):
+    if len(bad := rows_not_finite(features)):
         raise FeatureError(
             f"{len(bad)} of {len(features)} embeddings in {where} are NaN or infinite: rows {some(bad)}. "
             "Remove the file and extract the slide again."

@@ -19,8 +19,9 @@ from prognoscope.core.faults import is_out_of_memory
 from prognoscope.core.files import digest
 from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
+from prognoscope.features.bad_files import BlockedFileError
 from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
-from prognoscope.features.layouts import attributes, opened
+from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 from prognoscope.features.source import made_of_slide, why_again
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.slides.readers import Slide, open_slide
@@ -112,9 +113,10 @@ def extract_slides(
     for slide, path in slides.items():
         given = mpp.get(slide) if isinstance(mpp, Mapping) else mpp
         jobs.append(_Job(slide, Path(path), Path(folder) / f"{slide}.h5", spec, spec_hash, given, device))
-    found: dict[str, tuple[State, str]] = dict.fromkeys(_already(jobs), ("already", ""))
-    for slide in found:
-        tell(slide, "already")
+    already, blocked = _already(jobs)
+    found: dict[str, tuple[State, str]] = {**dict.fromkeys(already, ("already", "")), **blocked}
+    for slide, (state, _) in found.items():
+        tell(slide, state)
     left = [job for job in jobs if job.slide not in found]
     extract = partial(_beside_others, extract_one)
     while left:
@@ -132,16 +134,20 @@ def extract_slides(
     return ExtractionReport(of["done"], of["already"], failed)
 
 
-def _already(jobs: list[_Job]) -> list[str]:
-    """The slides whose files are there and whole; files made otherwise are an error before any work is done."""
-    already, others, again = [], [], []
+def _already(jobs: list[_Job]) -> tuple[list[str], dict[str, tuple[State, str]]]:
+    """The slides whose files are there and whole, and why others cannot be told; files made otherwise are an error."""
+    already, others, again, blocked = [], [], [], {}
     for job in jobs:
         if not job.target.exists():
             continue
         try:
             with opened(job.target) as file:
-                told = attributes(file["features"]) if "features" in file else {}
-                resolution = attributes(file["coords"]).get("mpp") if "coords" in file else None
+                features, coords = (find_dataset(job.target, file, name) for name in ("features", "coords"))
+                told = {} if features is None else attributes(features)
+                resolution = None if coords is None else attributes(coords).get("mpp")
+        except BlockedFileError as cause:  # it may be whole, so it is not made again
+            blocked[job.slide] = "failed", str(cause)
+            continue
         except FeatureError:  # truncated, for example by a copy that was broken off: it is made again
             continue
         if told.get("spec_hash") != job.spec_hash:
@@ -158,7 +164,7 @@ def _already(jobs: list[_Job]) -> list[str]:
         )
     if again:
         log.warning("%d slides are embedded again: %s.", len(again), some(again))
-    return already
+    return already, blocked
 
 
 def _claim_of(job: _Job) -> Path:
@@ -169,7 +175,7 @@ def _beside_others(extract: Callable[[_Job], str | None], job: _Job) -> tuple[St
     """What became of a slide by `extract`, and why that failed; another process may hold it, or have made it since."""
     try:
         with claimed(_claim_of(job), f"extracting {job.slide}"):
-            if _already([job]):
+            if _already([job])[0]:
                 return "already", ""
             reason = extract(job)
     except ClaimedError:

@@ -18,6 +18,7 @@ from jaxtyping import Float, Float32
 
 from prognoscope.core.errors import FeatureError, MissingFileError
 from prognoscope.core.files import written_whole
+from prognoscope.features.bad_files import BadFileError
 from prognoscope.features.embeddings import Embeddings
 from prognoscope.features.in_use import claimed, held
 from prognoscope.features.origin import Origin, common_origin
@@ -39,6 +40,7 @@ class PackIndex(TypedDict):
     sums: dict[str, str]  # patient -> CRC-32 of features and coordinates
     patients: dict[str, list[tuple[str, int, int, bool]]]  # slides: id, first row, last row + 1, has coordinates
     start: dict[str, int]  # patient -> first row
+    left_out: dict[str, tuple[str, str, str, str]]  # slide -> path, what is wrong, cure, detail
 
 
 class PackedEmbeddings:
@@ -51,6 +53,7 @@ class PackedEmbeddings:
         embedding_dim: D, the length of an embedding; 0 if all slides are empty.
         origin: By what they were made, where the files say it.
         sums: Patient -> what stands for the content of the bag.
+        left_out: Slide -> why its file could not be used.
     """
 
     def __init__(self, path: Path | str):
@@ -62,6 +65,7 @@ class PackedEmbeddings:
         self.embedding_dim: int = index["embedding_dim"]
         self.origin = Origin.told(index["origin"])
         self.sums: Mapping[str, str] = index["sums"]
+        self.left_out: dict[str, BadFileError] = {s: BadFileError(*why) for s, why in index["left_out"].items()}
         self._slides = {
             patient: [(slide, first, last, has_coords) for slide, first, last, has_coords in slides]  # lists in JSON
             for patient, slides in index["patients"].items()
@@ -119,6 +123,8 @@ class PackedEmbeddings:
 def pack_embeddings(bags: Mapping[str, Sequence[tuple[str, Loader]]], path: Path | str, key: str) -> PackedEmbeddings:
     """Pack the bags of all patients into one file, whole or not at all; float16 if all embeddings are, else float32.
 
+    Files that cannot be used are left out and listed.
+
     Args:
         bags: Patient -> slide ids with functions that read them; the slides of a patient become one bag, in this order.
         key: Stands for all that went in, so that the caller can tell a stale pack from a fresh one.
@@ -154,10 +160,15 @@ def _write_features(
     patients: dict[str, list[tuple[str, int, int, bool]]] = {}
     start: dict[str, int] = {}
     coords: list[np.ndarray] = []
+    left_out: dict[str, tuple[str, str, str, str]] = {}
     for patient, slides in bags.items():
         start[patient], patients[patient] = rows, []
         for slide, load in slides:
-            one = load()
+            try:
+                one = load()
+            except BadFileError as cause:
+                left_out[slide] = (cause.path, cause.what, cause.cure, cause.detail)
+                continue
             if one.features.dtype.itemsize > dtype.itemsize:
                 return None
             if len(one):
@@ -172,7 +183,7 @@ def _write_features(
             patients[patient].append((slide, begin, begin + len(one), known))
             rows += len(one)
     at = iter(coords)
-    for patient, slides in bags.items():  # of features first, as they lie in the file
+    for patient, slides in patients.items():  # of features first, as they lie in the file
         for _ in slides:
             sums[patient] = _crc(next(at), sums.get(patient, 0))
     index: PackIndex = {
@@ -184,6 +195,7 @@ def _write_features(
         "sums": {patient: f"{sums.get(patient, 0):08x}" for patient in bags},
         "patients": patients,
         "start": start,
+        "left_out": left_out,
     }
     return index, coords
 

@@ -13,17 +13,21 @@ import numpy as np
 from prognoscope.core.errors import FeatureError, MissingFileError, some
 from prognoscope.core.files import written_whole
 from prognoscope.core.tables import read_table
+from prognoscope.features.bad_files import BadFileError, fault_sentences
 from prognoscope.features.embeddings import Embeddings, need_finite
-from prognoscope.features.layouts import Layout, need_dataset, opened, read_layout
+from prognoscope.features.layouts import Layout, Look, look_at, read_layout
 from prognoscope.features.packing import Loader, PackedEmbeddings, pack_embeddings
 
 __all__ = [
+    "BadFileError",
     "Embeddings",
     "Layout",
     "Loader",
+    "Look",
     "PackedEmbeddings",
-    "embedding_shape",
+    "fault_sentences",
     "find_embeddings",
+    "look_at",
     "pack_embeddings",
     "read_embedding_table",
     "read_embeddings",
@@ -34,18 +38,21 @@ CHUNK_BYTES = 2**20  # of the features; one row a chunk, as TRIDENT has it, read
 SUFFIXES = {"clam": (".h5", ".pt"), "auto": (".h5", ".pt")}
 
 
-def read_embeddings(path: Path | str, layout: str = "auto", *, mpp: float | None = None) -> Embeddings:
-    """The embeddings in one file, of the slide that the file is named after.
+def read_embeddings(
+    path: Path | str, layout: str = "auto", *, mpp: float | None = None, slide: str | None = None
+) -> Embeddings:
+    """The embeddings in one file.
 
     Args:
         layout: One of `Layout`; "auto" tells them apart by what only that tool writes.
         mpp: um per pixel of level 0, for files that do not say it; wins over what the file says.
+        slide: Its id; by default what the file is named after.
 
     Raises:
         MissingFileError: There is no such file.
-        FeatureError: The file is broken, is of another layout, or holds NaN or infinite values.
+        BadFileError: The file is broken, is of another layout, or holds NaN or infinite values.
     """
-    return read_layout(Path(path), layout, mpp=mpp)
+    return read_layout(Path(path), layout, mpp=mpp, slide=slide)
 
 
 def write_embeddings(
@@ -106,25 +113,6 @@ def find_embeddings(folder: Path | str, layout: str = "auto") -> dict[str, Path]
             f"There are no embeddings ({layout}) in {folder}. Extract slides there, or correct the path."
         )
     return dict(sorted(found.items()))
-
-
-def embedding_shape(path: Path | str, layout: str = "auto") -> tuple[int, int]:
-    """How many embeddings an HDF5 file holds and how long they are, of which only its head is read.
-
-    Raises:
-        FeatureError: The file is not whole, or holds no embeddings.
-    """
-    path = Path(path)
-    with opened(path) as file:
-        names = {"auto": ("features", "feats"), "stamp": ("feats",)}.get(layout, ("features",))
-        name = next((each for each in names if each in file), None)
-        if name is None:
-            raise FeatureError(
-                f"{path} holds no dataset {names[0]!r} but {some(file) or 'nothing'}. Name the folder of the "
-                "embeddings, and their layout."
-            )
-        shape = need_dataset(path, file, name).shape
-    return (1, int(shape[0])) if len(shape) == 1 else (int(shape[-2]), int(shape[-1]))
 
 
 def read_embedding_table(path: Path | str, patient_column: str) -> dict[str, Embeddings]:

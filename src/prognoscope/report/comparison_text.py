@@ -1,12 +1,11 @@
 """A comparison in words: its table for a terminal, Markdown and LaTeX, and all that must be read with it."""
 
-import re
-
 import pandas as pd
 
 from prognoscope.analysis.comparison import Comparison
 from prognoscope.analysis.standings import higher_is_better
 from prognoscope.core.words import listed
+from prognoscope.report.markdown_text import escaped
 from prognoscope.report.number_words import DASH, metric_words, number
 
 GROUP_TITLES = {
@@ -113,8 +112,8 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
 
 def markdown(comparison: Comparison) -> str:
     """The table as GitHub shows it, with what must be read with it."""
-    columns = [_md(heading_of(comparison, name)) for name in comparison.columns]
-    lines = [f"# {_md(title_of(comparison))}", "", _md(caption_of(comparison)), ""]
+    columns = [escaped(heading_of(comparison, name)) for name in comparison.columns]
+    lines = [f"# {escaped(title_of(comparison))}", "", escaped(caption_of(comparison)), ""]
     lines += [f"| Method | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
     group = None
     for of_group, row, label, kind in rows_of(comparison):
@@ -126,9 +125,9 @@ def markdown(comparison: Comparison) -> str:
             text, mark, optimistic = cell_text(comparison, row, column)
             text = {"best": f"**{text}**", "second": f"<u>{text}</u>"}.get(mark, text)
             cells.append(f"{text} {optimistic}".strip())
-        name = f"*{_md(label)}*" if kind != "method" else _md(label)
+        name = f"*{escaped(label)}*" if kind != "method" else escaped(label)
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", *(f"* {_md(sentence)}" for sentence in sentences_of(comparison))]
+    lines += ["", *(f"* {escaped(sentence)}" for sentence in sentences_of(comparison))]
     return "\n".join(lines) + "\n"
 
 
@@ -160,10 +159,6 @@ def latex(comparison: Comparison) -> str:
     lines += [r"\bottomrule", r"\end{tabular}", r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize", notes]
     lines += [r"\end{minipage}", r"\end{table}"]
     return "\n".join(lines) + "\n"
-
-
-def _md(text: str) -> str:
-    return re.sub(r"([\\|*_<>`\[\]])", r"\\\1", text)
 
 
 def _tex(text: str) -> str:

@@ -13,6 +13,7 @@ import yaml
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.files import need_file
 from prognoscope.core.outcome import Outcome, Prediction
+from prognoscope.core.yaml_text import parse_yaml
 from prognoscope.evaluation.fold import Fold
 from prognoscope.runs.card import read_card
 from prognoscope.runs.layout import RunFiles
@@ -125,7 +126,7 @@ class Run:
     def name(self) -> str:
         """The study's name; the folder's where it has none."""
         try:
-            study = yaml.safe_load(self.study_text)
+            study = parse_yaml(self.study_text)
         except yaml.YAMLError:  # whoever wants a name can do without
             study = None
         named = study.get("name") if isinstance(study, dict) else None

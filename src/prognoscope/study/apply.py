@@ -22,6 +22,7 @@ from prognoscope.runs.read import Run, open_finished
 from prognoscope.study.devices import device_of
 from prognoscope.study.gather import extract_for
 from prognoscope.study.inputs import embedding_files, embedding_sums, packed, read_cohort, without_empty_bags
+from prognoscope.study.left_out import without_slides
 from prognoscope.study.places import stored
 from prognoscope.study.spec import is_made_by
 from prognoscope.study.study_file import StudyFile
@@ -165,7 +166,8 @@ def _patients_of(study: StudyFile, needs: frozenset[str], card: ModelCard) -> tu
                 "Use the encoder that it was trained with."
             )
         _need_alike(origin, embeddings.origin)
-        cohort = without_empty_bags(cohort, embeddings)
+        slides = sum(map(len, cohort.slides.values()))
+        cohort = without_empty_bags(without_slides(cohort, embeddings.left_out, study.where, slides), embeddings)
     return cohort.needing(needs), embeddings
 
 

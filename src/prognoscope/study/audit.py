@@ -1,6 +1,7 @@
 """A plan in tables: who is in, who is not and why, and what looks wrong, before any work is done."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,7 +39,8 @@ def audit(plan: Plan) -> Audit:
     tables = {"Outcome": _outcome_table(cohort)}
     if cohort.covariates is not None:
         tables["Covariates"] = pd.DataFrame(tell_covariates(plan.patients, plan.splits))
-    if plan.heads:
+    warnings += [f"{said} A run leaves them out." for said in plan.looks.sentences]
+    if plan.looks.heads:
         tables["Embeddings"] = _embeddings_table(plan)
     if (slides := plan.study.where.slides) is not None:
         tables["Slides"], found = _slides_table(slides, cohort)
@@ -97,16 +99,29 @@ def _genes_table(cohort: Cohort, omics: OmicsTable) -> tuple[pd.DataFrame, list[
 
 
 def _embeddings_table(plan: Plan) -> pd.DataFrame:
-    """What the heads of all embedding files say; values are read by `run` only."""
-    patches = [head[0] for head in plan.heads.values()]
-    lengths = [length for n, length in plan.heads.values() if n]
+    """What all embedding files say; `run` reads those values, too, that were not looked at."""
+    heads, faults = plan.looks.heads, plan.looks.faults
+    looks = [look for look in heads.values() if look.patches]
+    patches = [look.patches for look in looks]
+    of_nobody = set(embedding_files(plan.study.where, None)) - set(heads) - set(faults)
     rows = [
-        ("slides with embeddings", len(plan.heads)),
-        ("length of an embedding", next(iter(lengths), "unknown")),
-        ("patches: most of a slide, all", f"{max(patches):,}, {sum(patches):,}"),
-        ("in the folder, of no patient", len(set(embedding_files(plan.study.where, None)) - set(plan.heads))),
+        ("slides with embeddings", len(heads)),
+        ("files that cannot be used", len(faults)),
+        ("files without a patch", len(heads) - len(looks)),
+        ("length of an embedding", next((look.embedding_dim for look in looks), "unknown")),
+        ("encoder", _counted(look.encoder for look in looks)),
+        ("um per pixel of level 0", _counted(f"{look.mpp:.3f}" if look.mpp else None for look in looks)),
+        ("side of a patch in um", _counted(f"{look.patch_um:.0f}" if look.patch_um else None for look in looks)),
+        ("patches: most of a slide, all", f"{max(patches, default=0):,}, {sum(patches):,}"),
+        ("in the folder, of no patient", len(of_nobody)),
     ]
     return pd.DataFrame([(name, str(value)) for name, value in rows], columns=["what", "value"])
+
+
+def _counted(values: Iterable[str | None]) -> str:
+    """Each value with how many files have it, unless all have."""
+    found = Counter(value or "unknown" for value in values)
+    return next(iter(found), "unknown") if len(found) < 2 else some(f"{value}: {n}" for value, n in found.most_common())
 
 
 def _slides_table(slides: SlidesSpec, cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:

@@ -1,20 +1,20 @@
 """A plan -> embeddings made, bags packed, patients and folds settled for the trainings."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.splits import check_measured, make_splits
-from prognoscope.core.errors import CohortError, StudyError, some
+from prognoscope.core.errors import StudyError
 from prognoscope.features.extract import ExtractionReport, extract_slides
-from prognoscope.features.store import PackedEmbeddings
+from prognoscope.features.store import PackedEmbeddings, fault_sentences
 from prognoscope.omics.groups import groups_without_genes
 from prognoscope.slides.readers import find_slides
 from prognoscope.study.content import content_of
 from prognoscope.study.inputs import embedding_sums, packed, slide_mpp, without_empty_bags
 from prognoscope.study.jobs import Gathered
+from prognoscope.study.left_out import without_slides
 from prognoscope.study.plan import Plan
 from prognoscope.study.sections import SlidesSpec
 from prognoscope.study.study_file import StudyFile
@@ -87,33 +87,20 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     if "bag" not in plan.needs:
         content = content_of(plan.patients, None)
         return Gathered(plan.patients, plan.splits, content=content, notes=tuple(notes))
+    notes += plan.looks.sentences
+    slides = len(plan.looks.faults) + sum(map(len, cohort.slides.values()))
     if plan.extracts:
         failed = (extracted or extract(plan)).failed
         notes += [f"Slide {slide} was left out: {reason}" for slide, reason in failed.items()]
-        cohort = without_slides(cohort, failed)
+        cohort = without_slides(cohort, failed, study.where, slides)
     sums = embedding_sums(study, cohort)
     path = packed(study, cohort, sums)
     pack = PackedEmbeddings.open(path)
-    left = without_empty_bags(cohort, pack).needing(plan.needs)
+    notes += fault_sentences(pack.left_out, slides)
+    left = without_empty_bags(without_slides(cohort, pack.left_out, study.where, slides), pack).needing(plan.needs)
     is_planned = left.patients == plan.patients.patients
     splits = plan.splits if is_planned else make_splits(left, study.splits)
     check_measured(splits, left.outcome)
     if pack.origin.encoder is None:
         notes.append("Nothing says by which encoder the embeddings were made.")
     return Gathered(left, splits, path, pack.origin, content_of(left, pack), sums, tuple(notes))
-
-
-def without_slides(cohort: Cohort, failed: Mapping[str, str]) -> Cohort:
-    """The cohort without slides that gave no embeddings, which its account tells."""
-    if not failed:
-        return cohort
-    slides = {p: tuple(s for s in each if s not in failed) for p, each in cohort.slides.items()}
-    lost = sum(map(len, cohort.slides.values())) - sum(map(len, slides.values()))
-    named = some(f"{slide} ({reason})" for slide, reason in failed.items())
-    if not any(slides.values()):
-        slide, reason = next(iter(failed.items()))
-        raise CohortError(f"None of the {lost} slides gave embeddings; of {slide}: {reason}.")
-    account = cohort.account.then(
-        f"{lost} slides left out: {named}", cohort.outcome, notes=(f"{lost} slides gave no embeddings: {named}.",)
-    )
-    return replace(cohort, slides={p: s for p, s in slides.items() if s}, account=account)

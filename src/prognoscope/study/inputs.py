@@ -20,8 +20,8 @@ from prognoscope.features.file_sums import file_sums
 from prognoscope.features.in_use import remove_unused
 from prognoscope.features.store import (
     Loader,
+    Look,
     PackedEmbeddings,
-    embedding_shape,
     find_embeddings,
     pack_embeddings,
     read_embedding_table,
@@ -35,7 +35,6 @@ from prognoscope.study.sections import CohortSpec, EmbeddingsSpec, SlidesSpec
 from prognoscope.study.study_file import StudyFile
 
 Bags = Mapping[str, Sequence[tuple[str, Loader]]]
-Heads = Mapping[str, tuple[int, int]]  # slide -> how many patches, how long an embedding
 PACK_FORM = 2  # of a packed file and of how embeddings are read into it; another number makes all packs stale
 log = logging.getLogger(__name__)
 
@@ -188,43 +187,18 @@ def bag_loaders(where: CohortSpec, cohort: Cohort, files: Mapping[str, Path]) ->
     layout, mpp = ("prognoscope", None) if features is None else (features.layout, features.mpp)
     lacking = [s for slides in cohort.slides.values() for s in slides if s not in files]
     if lacking:
-        raise StudyError(f"{len(lacking)} slides have no embeddings: {some(lacking)}. Run `prognoscope extract` first.")
+        cure = "Run `prognoscope extract` first." if features is None else f"Put them into {features.folder}."
+        raise StudyError(f"{len(lacking)} slides have no embeddings: {some(lacking)}. {cure}")
     return {
-        patient: [(slide, partial(read_embeddings, files[slide], layout, mpp=mpp)) for slide in slides]
+        patient: [(slide, partial(read_embeddings, files[slide], layout, mpp=mpp, slide=slide)) for slide in slides]
         for patient, slides in cohort.slides.items()
     }
 
 
-def embedding_heads(where: CohortSpec, cohort: Cohort) -> Heads:
-    """What the heads of the embedding files of these patients say; only of HDF5 files, which have one.
-
-    Raises:
-        FeatureError: A file is not whole, is of another layout, or two are of different lengths.
-    """
-    if where.features is None:
-        return {}
-    files = embedding_files(where, None)
-    wanted = sorted(slide for slides in cohort.slides.values() for slide in slides if slide in files)
-    heads = {
-        slide: embedding_shape(files[slide], where.features.layout) for slide in wanted if files[slide].suffix == ".h5"
-    }
-    lengths: dict[int, str] = {}
-    for slide, (patches, length) in heads.items():
-        if patches:
-            lengths.setdefault(length, slide)
-    if len(lengths) > 1:
-        (one, a), (other, b), *_ = lengths.items()
-        raise FeatureError(
-            f"Slide {a} has embeddings of length {one} and slide {b} has embeddings of length {other}; one cohort "
-            "needs one encoder. Name one folder of embeddings, or extract these slides again."
-        )
-    return heads
-
-
-def without_patchless(cohort: Cohort, heads: Heads) -> Cohort:
+def without_patchless(cohort: Cohort, heads: Mapping[str, Look]) -> Cohort:
     """The cohort without patients none of whose slides has a patch, the account extended."""
     counted = {p: slides for p, slides in cohort.slides.items() if slides and all(slide in heads for slide in slides)}
-    return _without(cohort, [p for p, slides in counted.items() if not sum(heads[slide][0] for slide in slides)])
+    return _without(cohort, [p for p, slides in counted.items() if not sum(heads[slide].patches for slide in slides)])
 
 
 def embedding_sums(study: StudyFile, cohort: Cohort) -> dict[str, str]:
@@ -281,7 +255,8 @@ def _why_damaged(path: Path) -> str:
 
 def without_empty_bags(cohort: Cohort, pack: PackedEmbeddings) -> Cohort:
     """The cohort without patients whose slides gave no patch, the account extended."""
-    return _without(cohort, [p for p in cohort.patients if p in set(pack.patients) and not _n(pack, p)])
+    packed = set(pack.patients)
+    return _without(cohort, [p for p in cohort.patients if p in packed and cohort.slides.get(p) and not _n(pack, p)])
 
 
 def _without(cohort: Cohort, empty: Sequence[str]) -> Cohort:

@@ -1,6 +1,6 @@
 """What will be done with a study, settled once: with whom, by which folds, with which methods, trained how and where.
 
-A Plan is made from the tables and the heads of embedding files, and writes nothing. `check` prints it, `extract` and
+A Plan is made from the tables and a look at each embedding file, and writes nothing. `check` prints it, `extract` and
 `run` take it. Who has patches in slides that are not extracted yet, only their embeddings tell: `gather(plan)` makes
 them and settles patients and folds, of which `fold_jobs(plan.methods, gathered, folder)` makes the list of trainings.
 """
@@ -22,8 +22,10 @@ from prognoscope.core.words import count
 from prognoscope.omics.differential import uses_deseq2
 from prognoscope.study.devices import device_of, workers_for
 from prognoscope.study.input_files import input_sums
-from prognoscope.study.inputs import Heads, embedding_heads, read_cohort, without_patchless
+from prognoscope.study.inputs import read_cohort, without_patchless
 from prognoscope.study.jobs import Gathered, PlannedMethod, bins_of, fold_jobs, planned_methods
+from prognoscope.study.left_out import without_slides
+from prognoscope.study.looks import Looks, look_at_embeddings
 from prognoscope.study.methods import choose_methods, sizes_to_come
 from prognoscope.study.search import check_searches, search_notes
 from prognoscope.study.sections import changes
@@ -48,7 +50,7 @@ class Plan:
     precision: Precision
     workers: int  # processes at once
     inputs: Mapping[str, str]  # table that the study names -> SHA-256, before it was read
-    heads: Heads  # slide -> patches and length of its embeddings, of files that were there
+    looks: Looks  # what the embedding files say that were there, and which cannot be used
     notes: tuple[str, ...]  # what the results will be told with: methods left out, settings not searched
     told: tuple[str, ...]  # what concerns this machine alone, and no result
     warnings: tuple[str, ...]  # what may stop the run, or spoil it
@@ -83,10 +85,11 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     device, warnings = _device(training.device, elsewhere)
     if where.truth is not None:
         read_oracles(Path(where.truth), cohort.patients)
-    heads: Heads = {}
+    looks = Looks()
     if "bag" in chosen.needs:
-        heads = embedding_heads(where, cohort)
-        cohort = without_patchless(cohort, heads)
+        looks = look_at_embeddings(where, cohort)
+        cohort = without_slides(cohort, looks.faults, where, sum(map(len, cohort.slides.values())))
+        cohort = without_patchless(cohort, looks.heads)
     cohort = cohort.warned(*warnings_of_splits(cohort, study.splits))
     complete = cohort.needing(chosen.needs)
     splits = make_splits(complete, study.splits)
@@ -95,11 +98,11 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     methods = planned_methods(spec, device, precision)
     workers, told = workers_for(jobs, training.threads)
     told += _try_folds(spec, complete, splits, methods)
-    notes = (*chosen.left_out, *search_notes(spec))
+    notes = (*chosen.left_out, *search_notes(spec), *looks.notes)
     sizes = (count(len(methods), "method"), count(len(complete), "patient"), count(len(splits), "fold"))
     log.info("planned %s, %s, %s, on %s", *sizes, device)
     return Plan(
-        study, cohort, chosen.needs, splits, methods, device, precision, workers, inputs, heads, notes, told, warnings
+        study, cohort, chosen.needs, splits, methods, device, precision, workers, inputs, looks, notes, told, warnings
     )
 
 

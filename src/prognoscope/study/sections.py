@@ -35,6 +35,7 @@ class SlidesSpec:
     table: FilePath | None = None
     mpp: Mpp | None = None  # um per pixel of level 0, where the files do not say it
     sample_types: Names | None = None  # of TCGA barcodes, such as 01Z; None keeps all
+    most_bad: Annotated[float, Interval(ge=0, le=1)] = 0.5  # share of slides that may be left out as unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class EmbeddingsSpec:
     patient: str = "patient_id"
     mpp: Mpp | None = None  # um per pixel of level 0, where the files do not say it
     sample_types: Names | None = None  # of TCGA barcodes, such as 01Z; None keeps all
+    most_bad: Annotated[float, Interval(ge=0, le=1)] = 0.5  # share of slides that may be left out as unusable
 
     def __post_init__(self):
         if self.folder is None and self.table is None:

@@ -9,6 +9,7 @@ from prognoscope.analysis.optimism_table import choice_figure_data, choice_table
 from prognoscope.core.files import need_ours, write_text
 from prognoscope.core.words import listed
 from prognoscope.report.figures import render
+from prognoscope.report.markdown_text import escaped, table_lines
 from prognoscope.report.number_words import interval, number, optimistic_name
 from prognoscope.report.page_section import Section
 from prognoscope.report.style import method_colours
@@ -62,10 +63,8 @@ def write_choice(run: Run, optimism: pd.DataFrame, folder: Path) -> list[Path]:
     """
     content = choice_content(run, optimism)
     header, *rows = content["rows"]
-    lines = [f"# {run.name}: choosing the epoch on the reported patients", "", content["meaning"], ""]
-    lines += [f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
-    lines += [f"| {' | '.join(row)} |".replace("_", r"\_") for row in rows]
-    lines += [""] + [content["note"]] * bool(content["note"])
+    lines = [f"# {escaped(run.name)}: choosing the epoch on the reported patients", "", content["meaning"], ""]
+    lines += [*table_lines(header, rows), "", *[escaped(content["note"])] * bool(content["note"])]
     path = RunFiles(folder).optimism
     written = [path, path.with_suffix(".md"), path.with_suffix(".svg")]
     if folder != run.folder:
