@@ -12,7 +12,8 @@ from prognoscope.core.errors import CohortError, nearest, some
 from prognoscope.core.tables import as_text
 
 PATIENT_NAMES = ("patient_id", "case_id", "patient", "patient id", "case", "submitter_id", "bcr_patient_barcode")
-SLIDE_NAMES = ("slide_id", "slide", "filename", "file_name", "file", "slide id")
+SLIDE_NAMES = ("slide_id", "slide", "filename", "file_name", "file", "slide id", "wsi", "wsi_id", "slide_name", "image")
+SLIDE_NAMES += ("slide_path", "wsi_path", "file_path", "path", "image_id")
 BARCODE = re.compile(r"TCGA-([A-Z0-9]{2})-[A-Z0-9]{4}")
 
 

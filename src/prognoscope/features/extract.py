@@ -1,5 +1,6 @@
 """Slides to embeddings: one file a slide, written whole; what is there is not done again, what fails is listed."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +18,10 @@ from prognoscope.core.files import PART, digest
 from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
 from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
+from prognoscope.features.extraction_notes import extraction_notes
 from prognoscope.features.layouts import attributes, opened
 from prognoscope.features.store import Embeddings, write_embeddings
+from prognoscope.slides.preview import preview_path, write_preview
 from prognoscope.slides.readers import Slide, open_slide
 from prognoscope.slides.tiling import PatchGrid, TilingSpec, read_patches, tile
 from prognoscope.slides.tissue import TissueSpec, segment_tissue
@@ -55,6 +58,7 @@ class ExtractionReport:
     done: tuple[str, ...]
     already: tuple[str, ...]  # were there, made by the same spec
     failed: dict[str, str]  # slide -> reason
+    notes: tuple[str, ...] = ()  # on slides that gave embeddings
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class _Job:
     slide: str
     path: Path
     target: Path
+    preview: Path
     spec: FeatureSpec
     spec_hash: str
     mpp: float | None
@@ -80,7 +85,7 @@ def extract_slides(
     device: str = "cpu",
     on_progress: Callable[[str, str], None] | None = None,
 ) -> ExtractionReport:
-    """Write `<slide>.h5` into `folder` for every slide; started again after a stop, it goes on.
+    """Write `<slide>.h5` and its preview into `folder` for every slide; started again after a stop, it goes on.
 
     Several runs may fill one folder at the same time, as long as no slide is in two of them.
 
@@ -102,7 +107,8 @@ def extract_slides(
     jobs = []
     for slide, path in slides.items():
         given = mpp.get(slide) if isinstance(mpp, Mapping) else mpp
-        jobs.append(_Job(slide, Path(path), Path(folder) / f"{slide}.h5", spec, spec_hash, given, device))
+        preview = preview_path(folder, slide)
+        jobs.append(_Job(slide, Path(path), Path(folder) / f"{slide}.h5", preview, spec, spec_hash, given, device))
     already = _already(jobs)
     for slide in already:
         tell(slide, "already")
@@ -119,6 +125,7 @@ def extract_slides(
         done=tuple(sorted(done, key=order.index)),
         already=tuple(already),
         failed={slide: failed[slide] for slide in order if slide in failed},
+        notes=extraction_notes({job.slide: job.target for job in jobs if job.slide not in failed}, spec.mpp),
     )
 
 
@@ -167,15 +174,9 @@ def extract_one(job: _Job) -> str | None:
     encoder = _encoder(job.spec.encoder, job.spec.weights, job.device)
     try:
         with open_slide(job.path, mpp=job.mpp) as slide:
-            mask = segment_tissue(slide, job.spec.tissue)
-            if not mask.mask.any():
-                return f"no tissue was found in {job.path}; look at the slide, or leave it out of the cohort"
-            grid = tile(slide, mask, job.spec)
-            if not len(grid.coords):
-                return (
-                    f"no patches: no square of the grid holds enough tissue in {job.path}; "
-                    "lower min_tissue or patch_px, or leave the slide out"
-                )
+            grid, tissue = _squares_of(slide, job)
+            if isinstance(grid, str):
+                return grid
             embeddings = Embeddings(
                 slide=job.slide,
                 features=_encode(slide, grid, encoder, job.device),
@@ -190,7 +191,7 @@ def extract_one(job: _Job) -> str | None:
                 spec_hash=job.spec_hash,
             )
             size_px = slide.size_px
-        write_embeddings(job.target, embeddings, slide_size_px=size_px)
+        write_embeddings(job.target, embeddings, slide_size_px=size_px, more=tissue)
     except DiskFullError:
         raise  # the next slide would not fit either
     except PrognoscopeError as reason:
@@ -198,6 +199,27 @@ def extract_one(job: _Job) -> str | None:
     except Exception as reason:  # noqa: BLE001 - files break readers in ways no list foresees; the other slides go on
         return f"{type(reason).__name__} while {job.path} was extracted: {reason}"
     return None
+
+
+def _squares_of(slide: Slide, job: _Job) -> tuple[PatchGrid | str, dict[str, float]]:
+    """The patches of a slide, of which a preview is drawn, and areas in sq mm; or why there are none."""
+    found = segment_tissue(slide, job.spec.tissue)
+    grid = tile(slide, found, job.spec)
+    write_preview(job.preview, slide, found, grid)
+    areas = {"tissue_mm2": round(found.area_mm2, 4), "pen_mm2": round(found.pen_mm2, 4)}
+    if found.why_none:
+        return f"no tissue was found in {job.path}: {found.why_none}; or leave the slide out of the cohort", areas
+    if not len(grid.coords):
+        side_px = math.ceil(grid.patch_px_level0)
+        if min(slide.size_px) < side_px:
+            why = f"it is smaller than one patch of {grid.patch_um:g} um"
+        else:
+            least = job.spec.min_tissue
+            why = (
+                f"no square of {grid.patch_um:g} um holds more than {grid.fullest:.0%} tissue, and {least:.0%} is asked"
+            )
+        return f"no patches: in {job.path} {why}; lower features.min_tissue or patch_px, or leave the slide out", areas
+    return grid, areas
 
 
 def _encode(slide: Slide, grid: PatchGrid, encoder: Encoder, device: str) -> Float16[np.ndarray, "N D"]:

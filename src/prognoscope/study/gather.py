@@ -52,7 +52,7 @@ def extract_for(
 
     log.info("extracting %d slides into %s", len(chosen), folder)
     report = extract_slides(
-        chosen, folder, study.features, mpp=slide_mpp(slides), workers=workers, device=device, on_progress=count
+        chosen, folder, study.features, mpp=slide_mpp(slides, found), workers=workers, device=device, on_progress=count
     )
     log.info("extracted %d slides, %d were there, %d failed", len(report.done), len(report.already), len(report.failed))
     return report
@@ -81,18 +81,21 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     """
     study, cohort = plan.study, plan.cohort
     notes: list[str] = []
+    failed: dict[str, str] = {}
     if "omics" in plan.needs and cohort.omics is not None:
         notes += groups_without_genes(list(cohort.omics.values.columns), cohort.groups)
     if "bag" not in plan.needs:
         return Gathered(plan.patients, plan.splits, None, tuple(notes))
     if plan.extracts:
-        failed = (extracted or extract(plan)).failed
-        notes += [f"Slide {slide} was left out: {reason}" for slide, reason in failed.items()]
+        report = extracted or extract(plan)
+        failed = report.failed
+        notes += [*report.notes, *(f"Slide {slide} was left out: {reason}" for slide, reason in failed.items())]
         cohort = without_slides(cohort, failed)
     pack = packed(study, cohort)
     left = without_empty_bags(cohort, PackedEmbeddings.open(pack)).needing(plan.needs)
     is_planned = left.patients == plan.patients.patients
-    return Gathered(left, plan.splits if is_planned else make_splits(left, study.splits), pack, tuple(notes))
+    splits = plan.splits if is_planned else make_splits(left, study.splits)
+    return Gathered(left, splits, pack, tuple(notes), failed)
 
 
 def without_slides(cohort: Cohort, failed: Mapping[str, str]) -> Cohort:

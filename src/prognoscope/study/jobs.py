@@ -1,7 +1,7 @@
 """A study's methods as they will be trained, and their trainings: one for every method and fold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Gathered:
     splits: tuple[Split, ...]
     pack: Path | None = None
     notes: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)  # slide -> why it gave no embeddings
 
 
 def planned_methods(spec: StudySpec, device: str, precision: Precision) -> tuple[PlannedMethod, ...]:

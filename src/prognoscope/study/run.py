@@ -14,6 +14,7 @@ from prognoscope.report.page import write_report
 from prognoscope.report.sections.ablations import ablation_rows
 from prognoscope.report.sections.verdict import warnings_of
 from prognoscope.report.table_text import method_rows
+from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.provenance import write_provenance
 from prognoscope.runs.read import Run
 from prognoscope.study.clock import Standing
@@ -22,6 +23,7 @@ from prognoscope.study.gather import gather
 from prognoscope.study.jobs import fold_jobs
 from prognoscope.study.method_pairs import ablation_rows_of, pairs_of
 from prognoscope.study.plan import Plan
+from prognoscope.study.previews import keep_previews
 from prognoscope.study.work import work_off
 from prognoscope.training.jobs import Failure
 
@@ -81,6 +83,8 @@ def run_plan(
     check_folder(study.spec, folder)
     inputs = gather(plan, extracted)
     begin(plan, folder, inputs)
+    if study.extracted is not None:
+        keep_previews(RunFiles(folder), study.extracted, plan.cohort.slides, inputs.failed)
     has_surgery = study.spec.evaluation.surgery and {"bag", "omics"} <= needs
     trainings = fold_jobs(plan.methods, inputs, folder)
     failures = work_off(trainings, surgery=has_surgery, workers=plan.workers, progress=progress)

@@ -20,7 +20,7 @@ from prognoscope.study.wording import in_sentences, inner_kinds, keys_of, kind_o
 from prognoscope.study.yaml_file import read_yaml, set_value
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"  # of what becomes the name of a folder
-TAKEN = frozenset({"figures", "oracle", "oracle_slides", "oracle_genes"})  # in a run folder and its tables
+TAKEN = frozenset({"figures", "previews", "oracle", "oracle_slides", "oracle_genes"})  # in a run folder and its tables
 
 
 class MethodSection(BaseModel):

@@ -11,6 +11,7 @@ from prognoscope.report.sections import (
     modality_worth,
     other_measures,
     patient_account,
+    slide_previews,
     sources,
     survival_curves,
     told_genes,
@@ -21,6 +22,7 @@ from prognoscope.report.sections import (
 SECTIONS: tuple[Section, ...] = (
     verdict.SECTION,
     patient_account.SECTION,
+    slide_previews.SECTION,
     method_results.SECTION,
     differences.SECTION,
     ablations.SECTION,
