@@ -22,7 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "um_per_px": 4.0,
         "smooth_by": "gaussian",
         "smooth_um": 8.0,
-        "saturation": "otsu",
+        "saturation": 0.0,
         "otsu_between": (0.05, 0.12),
         "close_um": 0.0,
         "min_area_mm2": 0.01,
@@ -56,7 +56,7 @@ class TissueSpec:
     um_per_px: Annotated[float, Gt(0)] = OF_PRESET  # of the thumbnail, no finer than level 0; 4 by default
     smooth_by: Literal["gaussian", "median"] = OF_PRESET  # of the picture, or of its saturation as CLAM does
     smooth_um: Annotated[float, Ge(0)] = OF_PRESET  # standard deviation of the blur, or width of the median; 8
-    saturation: Annotated[float, Interval(ge=0, le=1)] | Literal["otsu"] = OF_PRESET  # of tissue, at least; otsu: found
+    saturation: Annotated[float, Interval(ge=0, le=1)] = OF_PRESET  # of tissue, at least; 0: by Otsu's threshold
     otsu_between: tuple[float, float] = OF_PRESET  # glass is below the first, stained tissue above the second
     close_um: Annotated[float, Ge(0)] = OF_PRESET  # gaps that are closed; 0
     min_area_mm2: Annotated[float, Ge(0)] = OF_PRESET  # smaller pieces are specks; 0.01
@@ -173,7 +173,7 @@ def _coloured(
     """What has the colour of tissue, what is pen, and the saturation that divides."""
     saturation = _smooth_saturation(thumbnail, um_per_px, spec)
     pen = find_ink(thumbnail, um_per_px) if spec.remove_pen else np.zeros(thumbnail.shape[:2], bool)
-    if spec.saturation != "otsu":
+    if spec.saturation > 0:
         return saturation >= spec.saturation, pen, float(spec.saturation)
     seen = saturation[~pen]
     least, most = spec.otsu_between

@@ -37,6 +37,7 @@ def audit_slides(slides: SlidesSpec, cohort: Cohort, patch_mpp: float) -> tuple[
     wanted = {slide for each in cohort.slides.values() for slide in each}
     told: dict[str, _Told] = {}
     bad: dict[str, str] = {}
+    paths = {slide: str(path) for slide, path in found.items()}
     for slide, path in found.items():
         if slide not in wanted:
             continue
@@ -51,22 +52,23 @@ def audit_slides(slides: SlidesSpec, cohort: Cohort, patch_mpp: float) -> tuple[
         ("cannot be used", len(bad)),
         ("in the folder, of no patient", len(set(found) - wanted)),
     ]
-    return pd.DataFrame(rows, columns=["resolution", "slides"]), [*_warnings(told, bad, patch_mpp)]
+    return pd.DataFrame(rows, columns=["resolution", "slides"]), [*_warnings(told, bad, paths, patch_mpp)]
 
 
-def _warnings(told: Mapping[str, _Told], bad: Mapping[str, str], patch_mpp: float) -> Iterator[str]:
+def _warnings(
+    told: Mapping[str, _Told], bad: Mapping[str, str], paths: Mapping[str, str], patch_mpp: float
+) -> Iterator[str]:
     if bad:
-        named = some(f"{slide} ({why.rstrip('.')})" for slide, why in bad.items())
-        yield f"{count(len(bad), 'slide')} cannot be used as they are: {named}."
+        yield f"{count(len(bad), 'slide')} of {len(bad) + len(told)} cannot be used: {_faults(bad, paths)}"
     resolutions = {slide: each.mpp for slide, each in told.items()}
     if resolutions:
         usual = median_high(resolutions.values())
         far = [f"{slide} {each:.3g}" for slide, each in resolutions.items() if _is_far(each, usual)]
         if far:
             yield (
-                f"{count(len(far), 'slide')} of {len(told)} differ {FAR:g} times or more from the {usual:.3g} um per pixel "
-                f"that is usual in this cohort: {some(far)}. Where that is a slip of a converter, give the right one in a "
-                "column `mpp` of the slide table."
+                f"{count(len(far), 'slide')} of {len(told)} differ {FAR:g} times or more from the {usual:.3g} um per "
+                f"pixel that is usual in this cohort: {some(far)}. Where that is a slip of a converter, give the right "
+                "one in a column `mpp` of the slide table."
             )
     odd = [
         f"{slide} ({each.mpp:.3g} um at {each.magnification:g}x)"
@@ -79,6 +81,15 @@ def _warnings(told: Mapping[str, _Told], bad: Mapping[str, str], patch_mpp: floa
             f"objective: {some(odd)}. Give the right one in a column `mpp` of the slide table."
         )
     yield from enlarged_slides(resolutions, patch_mpp)
+
+
+def _faults(bad: Mapping[str, str], paths: Mapping[str, str]) -> str:
+    """Each fault once, with the slides that have it."""
+    alike: dict[str, list[str]] = {}
+    for slide, why in bad.items():
+        alike.setdefault(why.replace(paths[slide], "").replace(slide, ""), []).append(slide)
+    faults = [f"{some(slides)} ({bad[slides[0]].rstrip('.')})" for slides in alike.values()]
+    return f"{'; '.join(faults[:5])}{f'; and {len(faults) - 5} other faults' if len(faults) > 5 else ''}."
 
 
 def _is_far(one: float, other: float) -> bool:

@@ -1,6 +1,5 @@
 """The slides of a folder: which files are slides, what they are called, and what was passed over."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from prognoscope.core.errors import MissingFileError, SlideError, some
 from prognoscope.core.slide_names import Parts, distinct_names, name_parts
 from prognoscope.core.walk import files_below
-from prognoscope.core.words import listed
+from prognoscope.core.words import count, listed
 from prognoscope.slides.readers.dicom import series_of
 
 SUFFIXES = frozenset(  # of slides; any other file is one if its content begins like one
@@ -143,9 +142,9 @@ def _need_one_each(places: dict[Parts, list[Path]]) -> None:
 def _notes(folder: Path, passed: dict[str, list[str]]) -> Iterator[str]:
     if not passed:
         return
-    count = sum(map(len, passed.values()))
-    kinds = [f"{len(names)} {kind} ({some(sorted(names), 5)})" for kind, names in sorted(passed.items())]
+    kinds = [f"{kind} {len(names)} ({some(sorted(names))})" for kind, names in sorted(passed.items())]
     tools = Counter(CONVERTED_BY[kind] for kind in passed if kind in CONVERTED_BY)
     by_tool = {tool: sorted(kind for kind in passed if CONVERTED_BY.get(kind) == tool) for tool in sorted(tools)}
     cures = [f" Convert {listed(suffixes)} to tiled TIFF with {tool}." for tool, suffixes in by_tool.items()]
-    yield f"{count} files in {os.path.basename(folder)} are not read as slides: {'; '.join(kinds)}.{''.join(cures)}"
+    total = count(sum(map(len, passed.values())), "file")
+    yield f"{total} in {folder.name} not read as slides: {'; '.join(kinds)}.{''.join(cures)}"
