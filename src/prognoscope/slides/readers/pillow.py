@@ -23,7 +23,7 @@ SCANNERS = re.compile(r"Aperio|Hamamatsu|iScan|DPUfsImport|leica-microsystems|MI
 DESCRIPTION, MAKER, SOFTWARE = 270, 271, 305  # tags of TIFF
 DEEP_MODES = ("I", "F")  # 32 bits, whose white is anybody's guess
 MOST_PAGES = 64  # of a TIFF that are looked at
-MOST_PIXELS = 10**8  # held in memory whole, so 300 MB, and twice that for a moment
+MOST_PIXELS = 8000**2  # held in memory whole, so 200 MB, and several times that for a moment
 
 
 class PillowSlide:
@@ -110,10 +110,10 @@ def _load(path: Path) -> tuple[UInt8[np.ndarray, "H W 3"], str]:
             if image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                clear = image.convert("RGBA")
+                clear = image if image.mode == "RGBA" else image.convert("RGBA")
                 image = Image.new("RGB", clear.size, "white")
                 image.paste(clear, mask=clear.getchannel("A"))
-            return np.array(image.convert("RGB")), description
+            return np.array(image if image.mode == "RGB" else image.convert("RGB")), description
     except Image.DecompressionBombError as cause:
         raise _too_large(path) from cause
     except (OSError, SyntaxError, ValueError) as cause:  # what Pillow raises for damaged files
