@@ -195,7 +195,7 @@ TABLES = {
     "a patient's genes twice": (lambda f: f.twice("genes.csv"), ["genes.csv", "SIM-0004", "Leave one row"]),
     "a slide of two patients": (
         lambda f: f.twice("slides.csv", patient_id="SIM-0001"),
-        ["slides.csv", "SIM-0004-A to SIM-0004 and to SIM-0001"],
+        ["slides.csv", "1 slide to more than one patient: SIM-0004-A (SIM-0001, SIM-0004)"],
     ),
     "a negative time": (lambda f: f.cell("time_months", "-3"), ["clinical.csv", "SIM-0005 in row 6", "-3 is negative"]),
     "a time of zero": (lambda f: f.cell("time_months", "0"), ["SIM-0005 in row 6", "0 is zero", "bad_time: drop"]),

@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from prognoscope.cohort.clinical import ClinicalSpec
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.outcome import Outcome
-from prognoscope.study.sections import SlidesSpec
+from prognoscope.study.inputs import _bags_of
+from prognoscope.study.sections import CohortSpec, EmbeddingsSpec, SlidesSpec
 from prognoscope.study.slide_audit import audit_slides
 from tests.slides.scene import pixels, write_slide
 
@@ -71,6 +73,14 @@ def write_aperio(path, description):
     import tifffile
 
     tifffile.imwrite(path, pixels(300, 300), tile=(256, 256), photometric="rgb", description=description, metadata=None)
+
+
+def test_tables_of_embeddings_and_slides_are_read_whatever_their_columns_are_called(tmp_path):
+    (tmp_path / "a.h5").touch()
+    (tmp_path / "t.csv").write_text("FILENAME,PATIENT\nsub/a.h5,P1\n")
+    clinical = ClinicalSpec(table=("none.csv",))
+    where = CohortSpec(clinical, features=EmbeddingsSpec(folder=str(tmp_path), table=str(tmp_path / "t.csv")))
+    assert _bags_of(where, ["P1"]).slides == {"P1": ("a",)}
 
 
 def test_a_table_gives_the_resolution_of_the_slides_that_it_names(tmp_path):

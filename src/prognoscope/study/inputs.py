@@ -99,7 +99,7 @@ def _bags_of(where: CohortSpec, patients: Sequence[str]) -> SlideAssignment | Ma
 def _table_of(where: SlidesSpec | EmbeddingsSpec) -> SlideTable | None:
     if where.table is None:
         return None
-    patient = None if where.patient == EmbeddingsSpec.patient else where.patient  # by default whatever is named like it
+    patient = None if where.patient == "patient_id" else where.patient  # by default whatever is named like it
     return read_slide_table(where.table, patient=patient, slide=where.slide)
 
 
