@@ -208,7 +208,7 @@ def _squares_of(slide: Slide, job: _Job) -> tuple[PatchGrid | str, dict[str, flo
     write_preview(job.preview, slide, found, grid)
     areas = {"tissue_mm2": round(found.area_mm2, 4), "pen_mm2": round(found.pen_mm2, 4)}
     if found.why_none:
-        return f"no tissue was found in {job.path}: {found.why_none}; or leave the slide out of the cohort", areas
+        return f"no tissue was found in {job.path}: {found.why_none}, or leave the slide out of the cohort", areas
     if not len(grid.coords):
         side_px = math.ceil(grid.patch_px_level0)
         if min(slide.size_px) < side_px:

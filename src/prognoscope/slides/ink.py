@@ -13,8 +13,8 @@ from scipy import ndimage
 from prognoscope.slides.colour import extremes, hue_deg, saturation_of
 
 INKS = {  # name: from hue, to hue in degrees; saturation of a core without grain, of any core, and of its pale edge
-    "green": (70.0, 180.0, 0.45, 0.75, 0.10),
-    "blue": (180.0, 238.0, 0.60, 0.85, 0.15),
+    "green": (70.0, 180.0, 0.45, 0.60, 0.10),
+    "blue": (180.0, 238.0, 0.60, 0.78, 0.15),
     "red": (345.0, 15.0, 0.85, math.inf, 0.50),
 }
 BLACK = (90, 160, 40)  # brightest channel of a stroke's core and of its edge; most difference between channels

@@ -16,6 +16,7 @@ from prognoscope.slides.ink import find_ink, large_pieces
 from prognoscope.slides.readers.base import Slide, need_mpp
 
 FEWEST_PX = 9  # of a piece that is more than a grain of noise
+BLANK = 0.02  # saturation of glass, and of nothing else
 LEAST_CONTRAST = 0.03  # of saturation; less is glass beside glass
 PRESETS: dict[str, dict[str, Any]] = {
     "prognoscope": {
@@ -130,8 +131,8 @@ def tissue_of(
     px_per_mm2 = (1000 / um_per_px) ** 2
     tissue = coloured & ~pen
     if gap := round(spec.close_um / um_per_px):
-        padded = np.pad(tissue, gap)
-        tissue = ndimage.binary_closing(padded, np.ones((gap, gap), bool))[gap:-gap, gap:-gap]
+        closed = ndimage.binary_closing(np.pad(tissue, gap), np.ones((gap, gap), bool))
+        tissue = np.asarray(closed, bool)[gap:-gap, gap:-gap]
     tissue |= ~large_pieces(~tissue, spec.max_hole_mm2 * px_per_mm2)
     tissue = large_pieces(tissue & ~pen, spec.min_area_mm2 * px_per_mm2)
     return tissue, pen, threshold
@@ -146,16 +147,20 @@ def why_none(thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: Tiss
             f"what has colour was taken for ink of a pen, {pen.mean():.0%} of the slide; if it is stain, set "
             "features.tissue.remove_pen to false"
         )
-    pieces, n = ndimage.label(left)
-    largest_px = max(np.bincount(np.ravel(pieces))[1:], default=0)
+    pieces = np.zeros(left.shape, np.int32)
+    ndimage.label(left, output=pieces)
+    sizes_px = np.bincount(pieces.ravel())[1:]
+    largest_px = sizes_px.max(initial=0)
     if largest_px >= FEWEST_PX:
         largest = largest_px * (um_per_px / 1000) ** 2
         return (
-            f"all {n} coloured pieces are smaller than {spec.min_area_mm2:g} sq mm, the largest has {largest:.2g}; if "
-            "they are tissue, lower features.tissue.min_area_mm2"
+            f"all {len(sizes_px)} coloured pieces are smaller than {spec.min_area_mm2:g} sq mm, the largest has "
+            f"{largest:.2g}; if they are tissue, lower features.tissue.min_area_mm2"
         )
     saturation = _smooth_saturation(thumbnail, um_per_px, spec)
     low, high = np.quantile(saturation, [0.05, 0.999])
+    if high < BLANK:
+        return f"it is blank, with a saturation of {high:.2g} at most"
     said = (
         f"it is evenly coloured, with a saturation of {high:.2g}"
         if high - low < LEAST_CONTRAST
