@@ -13,7 +13,6 @@ NAMED = {name for text in TEXT.values() for name in re.findall(r':(\w+)"', text)
 CALLED_BY_LIBRARIES = {"cli.py": "Typer, by its decorators", "spec.py": "pydantic, by its decorators"}
 WAITING = {
     "explanation": "the explanations of a run, which are not a command yet",
-    "preview.py": "the pictures of tiled slides, which `extract` is to write",
 }
 KEPT = {
     "__getattr__": "Python asks a module for it",

@@ -363,6 +363,8 @@ def _extract(start: "Callable[[Callable[[int, int], None]], ExtractionReport]") 
     if result.done or result.failed:
         done, already = len(result.done), len(result.already)
         _say(f"Embeddings: {done} slides now, {already} before, {len(result.failed)} failed.")
+    for note in result.notes:
+        _say(f"  {note}")
     for slide, reason in result.failed.items():
         err.print(f"[yellow]left out:[/] {escape(slide)}: {escape(reason)}", soft_wrap=True, highlight=False)
     return result

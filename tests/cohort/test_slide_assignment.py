@@ -2,35 +2,18 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from prognoscope.cohort.slides import assign_slides, read_slide_table, slide_name
+from prognoscope.cohort.slides import assign_slides, read_slide_table
 from prognoscope.core.errors import CohortError
 
 DX = "TCGA-2F-A9KO-01Z-00-DX1.195576CF"
-
-
-def test_exactly_the_suffix_is_removed():
-    assert slide_name(f"{DX}.svs") == DX
-    assert slide_name("vvs.svs") == "vvs"  # stripping characters would eat into the name
-    assert slide_name("vvs.SVS") == "vvs"
-    assert slide_name("a.svs.svs") == "a.svs"
-    assert slide_name("batch1/a.ome.tiff") == "a"
-    assert slide_name(DX) == DX
-    assert slide_name(".svs") == ".svs"
-
-
-@given(st.text(st.characters(codec="ascii", exclude_characters="/\\"), min_size=1, max_size=20))
-def test_a_name_with_a_suffix_is_the_name(name):
-    assert slide_name(f"{name}.svs") == name
 
 
 def test_a_barcode_finds_its_patient_and_unknown_slides_are_named():
     found = assign_slides([f"{DX}.svs", "TCGA-ZZ-0000-01Z-00-DX1"], ["TCGA-2F-A9KO", "TCGA-2F-A9KP"])
     assert found.slides == {"TCGA-2F-A9KO": (DX,)}
     assert found.unassigned == ("TCGA-ZZ-0000-01Z-00-DX1",)
-    assert found.notes == ("1 slides belong to no patient of the cohort: TCGA-ZZ-0000-01Z-00-DX1.",)
+    assert found.notes == ("1 slide of no patient of the cohort: TCGA-ZZ-0000-01Z-00-DX1.",)
 
 
 def test_the_longest_patient_id_wins_and_ids_end_where_words_end():
@@ -53,18 +36,70 @@ def test_a_table_decides_and_says_what_is_not_there():
     assert found.absent == ("y",)
 
 
-def test_a_slide_of_two_patients_is_refused(tmp_path):
-    path = tmp_path / "slides.csv"
-    path.write_text("patient_id,slide_id\nP1,x.svs\nP2,x.svs\n")
-    with pytest.raises(CohortError, match="gives slide x to P1 and to P2"):
-        read_slide_table(path)
-    path.write_text("patient_id,slide_id\nP1,x.svs\nP1,x.svs\n")
-    assert read_slide_table(path) == {"x": "P1"}
-    with pytest.raises(CohortError, match="has no column 'image'"):
-        read_slide_table(path, slide="image")
-    path.write_text("who,what\nP1,x\n")
-    with pytest.raises(CohortError, match="no column for the patient; name it 'patient_id'. It has who, what"):
-        read_slide_table(path)
+def table_of(tmp_path, text, name="slides.csv", **columns):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return read_slide_table(path, **columns)
+
+
+def test_slides_of_two_patients_are_refused_all_at_once(tmp_path):
+    rows = "".join(f"{patient},{slide}.svs\n" for slide in "xyz" for patient in ("P1", "P2"))
+    with pytest.raises(
+        CohortError, match=r"gives 3 slides to more than one patient: x\.svs \(P1, P2\), y\.svs.*z\.svs"
+    ):
+        table_of(tmp_path, f"patient_id,slide_id\n{rows}")
+    assert table_of(tmp_path, "patient_id,slide_id\nP1,x.svs\nP1,x.svs\n").owners == {"x.svs": "P1"}
+    spelt = table_of(tmp_path, "patient_id,slide_id\nP1,x.svs\nP2,x.tif\n")
+    with pytest.raises(CohortError, match=r"gives 1 slide to more than one patient: x \(P1, P2\)"):
+        assign_slides(["x"], ["P1", "P2"], table=spelt)
+
+
+def test_columns_that_are_not_found_are_named_or_can_be(tmp_path):
+    with pytest.raises(CohortError, match="has no column 'picture'"):
+        table_of(tmp_path, "patient_id,slide_id\nP1,x.svs\n", slide="picture")
+    with pytest.raises(CohortError, match="no column for the slides; name it `slide_id`, or say .* It has who, what"):
+        table_of(tmp_path, "who,what\nP1,x\n")
+    assert table_of(tmp_path, "who,what\nP1,007\n", slide="what", patient="who").owners == {"007": "P1"}
+
+
+def test_tables_of_other_tools_are_read_as_they_are(tmp_path):
+    gdc = "File ID\tFile Name\tCase ID\tSample Type\n1\tx.svs\tP1, P1\tPrimary Tumor\n"
+    assert table_of(tmp_path, gdc).owners == {"x.svs": "P1"}
+    trident = table_of(tmp_path, "wsi,mpp\nP1_a.png,0.25\nP2_a.png,0.5\n")
+    assert trident.mpp == {"P1_a.png": 0.25, "P2_a.png": 0.5}
+    assert trident.notes == ("The slide table has no column of patients, so its slides go by their names.",)
+    assert assign_slides(["P1_a", "P1_b", "P2_a"], ["P1", "P2"], table=trident).slides == {
+        "P1": ("P1_a",),
+        "P2": ("P2_a",),
+    }
+    assert table_of(tmp_path, "PATIENT,FILENAME\nP1,sub/x.h5\n").owners == {"sub/x.h5": "P1"}
+
+
+def test_a_decimal_comma_is_one_and_what_is_no_resolution_is_listed(tmp_path):
+    assert table_of(tmp_path, "slide_id;patient_id;mpp\nx;P1;0,25\ny;P1;\n").mpp == {"x": 0.25}
+    with pytest.raises(CohortError, match=r"the mpp of 2 slides is no um per pixel .*: x \(0\.025\), y \(fine\)"):
+        table_of(tmp_path, "slide_id,patient_id,mpp\nx,P1,0.025\ny,P1,fine\n")
+
+
+def test_rows_without_a_slide_are_told_and_rows_without_a_patient_refused(tmp_path):
+    table = table_of(tmp_path, "slide_id,patient_id,mpp\nx,P1,0.5\n,P1,0.5\n,,\n")
+    assert (table.owners, table.mpp) == ({"x": "P1"}, {"x": 0.5})
+    assert table.notes == ("2 rows of the slide table without slide_id left aside: row 3, 4.",)
+    with pytest.raises(CohortError, match="has no patient_id in row 2. Fill it in"):
+        table_of(tmp_path, "slide_id,patient_id\nx,\n")
+
+
+def test_slides_of_one_name_go_by_their_folders():
+    files = ["P001/HE.tif", "P002/HE.tif", "P002/IHC.tif", "P003.svs.tif"]
+    owners = {"P001": ("P001/HE",), "P002": ("IHC", "P002/HE"), "P003": ("P003",)}
+    assert assign_slides(files, ["P001", "P002", "P003"]).slides == owners
+    table = pd.DataFrame({"slide_id": ["P001/HE.tif", "P002\\HE.tif"], "patient_id": ["A", "B"]})
+    assert assign_slides(files, ["A", "B"], table=table).slides == {"A": ("P001/HE",), "B": ("P002/HE",)}
+    table = pd.DataFrame({"slide_id": ["HE.tif"], "patient_id": ["A"]})
+    with pytest.raises(
+        CohortError, match=r"1 entry of the slide table .* HE\.tif \(P001/HE, P002/HE\). Write the folder"
+    ):
+        assign_slides(files, ["A"], table=table)
 
 
 def test_a_slide_that_is_there_twice_is_refused():

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,12 +14,14 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from prognoscope.core.claims import claimed
 from prognoscope.core.errors import DiskFullError, FeatureError, UnwritableError
 from prognoscope.features import extract
 from prognoscope.features.extract import FeatureSpec, extract_slides
 from prognoscope.features.store import read_embeddings
+from prognoscope.slides.preview import preview_path
 from prognoscope.slides.readers import find_slides
 from tests.features.painting import TISSUES, paint
 
@@ -64,7 +67,7 @@ def unbroken(slides, tmp_path_factory):
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def some_of(slides, *names):
@@ -145,13 +148,49 @@ def test_real_slides_and_the_damaged_ones_beside_them(data_pack, tmp_path):
     assert 25 <= len(read) <= 45  # 33 of its 88 squares are more than half tissue by another rule
     assert (read.mpp, read.magnification) == (0.499, 20.0)
     assert read.patch_um == pytest.approx(128)
-    assert [path.name for path in tmp_path.iterdir()] == ["CMU-1-Small-Region.h5"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["CMU-1-Small-Region.h5"]
 
 
 def test_a_slide_too_small_for_any_patch_says_so(slides, tmp_path):
     report = extract_slides(some_of(slides, "s0"), tmp_path, FeatureSpec(patch_px=2000))
     assert report.failed["s0"].startswith("no patches")
-    assert list(tmp_path.iterdir()) == []
+    assert (
+        "s0.tiff it is smaller than one patch of 1000 um; lower features.min_tissue or patch_px" in report.failed["s0"]
+    )
+    assert contents(tmp_path) == {}
+
+
+def test_every_slide_has_a_preview_whether_it_gave_patches_or_not(slides, tmp_path):
+    empty = write_slide(tmp_path / "empty.tiff", 0, empty=True)
+    report = extract_slides({"P1/s0": slides["s0"], "P2/empty": empty}, tmp_path / "out", SPEC)
+    assert report.done == ("P1/s0",)
+    assert (tmp_path / "out" / "P1" / "s0.h5").is_file()
+    for slide in ("P1/s0", "P2/empty"):
+        with Image.open(preview_path(tmp_path / "out", slide)) as picture:
+            assert picture.width == 800
+            assert picture.format == "JPEG"
+    assert "empty.tiff: it is blank, with a saturation of 0 at most, or leave" in report.failed["P2/empty"]
+
+
+def test_slides_coarser_than_their_patches_are_told_every_time(slides, tmp_path):
+    mpp = {"s0": 1.0, "s1": 2.0}
+    for _ in range(2):
+        report = extract_slides(some_of(slides, "s0", "s1", "s2"), tmp_path, SPEC, mpp=mpp)
+        (note,) = report.notes
+        assert note.startswith(
+            "2 slides of 3 are coarser than the 0.5 um per pixel of their patches, which are enlarged"
+        )
+        assert "s1 4.0 times, s0 2.0 times" in note
+
+
+def test_a_slide_of_which_much_is_ink_is_told(tmp_path):
+    level = tifffile.imread(write_slide(tmp_path / "a.tiff", 0), key=0)
+    level[640:, :] = (20, 110, 60)
+    tifffile.imwrite(
+        tmp_path / "a.tiff", level, tile=(128, 128), resolution=(2e4, 2e4), resolutionunit=3, photometric="rgb"
+    )
+    (note,) = extract_slides({"a": tmp_path / "a.tiff"}, tmp_path / "out", SPEC).notes
+    assert re.match(r"Much was taken for ink of pens in 1 slide, of all that has colour: a \d+%\. Look at", note)
 
 
 def test_another_spec_is_an_error_before_any_work(slides, tmp_path):
@@ -247,7 +286,7 @@ def test_embeddings_that_do_not_fit_half_precision_fail_their_slide(slides, tmp_
     monkeypatch.setattr(extract, "_encoder", lambda *asked: Loud())
     report = extract_slides(some_of(slides, "s0"), tmp_path, SPEC)
     assert "embeddings in s0 are NaN or infinite" in report.failed["s0"]
-    assert list(tmp_path.iterdir()) == []
+    assert contents(tmp_path) == {}
 
 
 def test_an_unknown_encoder_stops_before_any_slide(slides, tmp_path):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from prognoscope.core.errors import FeatureError
+from prognoscope.cohort.slides import assign_slides, slide_places
+from prognoscope.core.errors import CohortError, FeatureError
 from prognoscope.features.store import find_embeddings, read_embeddings
 
 FEATURES = np.random.default_rng(0).normal(size=(6, 12)).astype(np.float32)
@@ -189,5 +190,8 @@ def test_two_encoders_in_one_job_are_not_mixed(tmp_path):
     for folder in ("features_uni_v1", "slide_features_titan"):
         (tmp_path / folder).mkdir()
         write_trident(tmp_path / folder / "s.h5")
-    with pytest.raises(FeatureError, match="Two files are named after slide s, .* Name the folder that is meant"):
-        find_embeddings(tmp_path)
+    found = slide_places(find_embeddings(tmp_path), tmp_path)
+    with pytest.raises(
+        CohortError, match=r"s \(features_uni_v1/s, slide_features_titan/s\)\. Name the folder that is meant"
+    ):
+        assign_slides(found, ["s"])

@@ -149,9 +149,14 @@ def test_files_are_found_by_slide_also_in_folders_and_without_leftovers(tmp_path
     for name in ("b.svs.h5", "deep/a.h5", ".hidden.h5", ".c.h5.1234.part", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert list(find_embeddings(tmp_path)) == ["a", "b.svs"]
+    assert list(find_embeddings(tmp_path)) == ["a", "b"]
     (tmp_path / "a.h5").touch()
-    with pytest.raises(FeatureError, match="Two files are named after slide a"):
+    (tmp_path / "C.HDF5").touch()
+    assert list(find_embeddings(tmp_path)) == ["C", "a", "b", "deep/a"]
+    (tmp_path / "a.svs.h5").touch()
+    with pytest.raises(
+        FeatureError, match=r"1 slides have more than one file in .*: a \(a\.h5, a\.svs\.h5\)\. Leave one"
+    ):
         find_embeddings(tmp_path)
 
 

@@ -7,12 +7,15 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from prognoscope.core.errors import InputError, MissingFileError
 from prognoscope.report.page import write_report
 from prognoscope.report.page_section import Section, draw_section
 from prognoscope.report.sections import SECTIONS
+from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run
+from prognoscope.runs.tables import PREVIEWS
 from tests.report.fake_run import write_fake_run
 from tests.report.sections import html_of, section_called, text_of
 
@@ -226,3 +229,18 @@ def test_a_file_that_cannot_be_used_leaves_the_earlier_report_alone(run_copy, un
     with pytest.raises(InputError, match="fold_0.* has no column risk, time, event, S_0"):
         write_report(run_copy)
     assert (run_copy / "report.html").read_bytes() == before and (run_copy / "figures" / "c_index.svg").is_file()
+
+
+def test_slides_are_shown_by_the_page_itself_with_names_escaped(run_copy):
+    run_folder = run_copy
+    files = RunFiles(run_folder)
+    files.previews.mkdir()
+    Image.new("RGB", (40, 30), "pink").save(files.previews / "01.jpg")
+    row = {"slide": "<b>P1</b>/HE", "patient_id": "P1", "file": "01.jpg", "left_out": "no tissue was found: it is even"}
+    PREVIEWS.write(files.previews / "previews.csv", pd.DataFrame([row]))
+    html = write_report(run_folder).read_text()
+    section = html[html.index('<h2 id="slides">') :]
+    section = section[: section.index("<h2", 5)]
+    assert "&lt;b&gt;P1&lt;/b&gt;/HE of P1<br><strong>Left out:</strong> no tissue was found: it is even" in section
+    assert re.findall(r'src="([^"]{0,23})', section) == ["data:image/jpeg;base64,"]
+    assert "<b>" not in section

@@ -1,10 +1,12 @@
+import os
 import shutil
 
 import pytest
 
 from prognoscope.core.errors import MissingFileError, SlideError
-from prognoscope.slides.readers import find_slides
+from prognoscope.slides.readers import find_slides, look_for_slides
 from prognoscope.slides.readers.dicom import series_of
+from tests.slides.scene import write_scene
 
 
 def touch(folder, *names):
@@ -28,10 +30,48 @@ def test_hidden_and_unfinished_files_and_companions_of_mrxs_are_passed_over(tmp_
     assert list(find_slides(tmp_path)) == ["e"]
 
 
-def test_two_slides_of_one_name_are_an_error_that_names_both(tmp_path):
-    touch(tmp_path, "one/a.svs", "two/a.tiff")
-    with pytest.raises(SlideError, match=r"Two slides are called a: .*one/a\.svs and .*two/a\.tiff"):
+def test_slides_of_one_name_are_told_apart_by_their_folders_or_are_an_error_that_names_all(tmp_path):
+    touch(tmp_path, "one/a.svs", "two/a.tiff", "b.svs.tif")
+    assert list(find_slides(tmp_path)) == ["b", "one/a", "two/a"]
+    touch(tmp_path, "b.svs", "one/a.tif")
+    with pytest.raises(
+        SlideError, match=r"2 slides .*: b \(b\.svs and b\.svs\.tif\), one/a \(a\.svs and a\.tif\). Leave"
+    ):
         find_slides(tmp_path)
+
+
+def test_suffixes_decide_nothing_and_what_is_passed_over_is_told(tmp_path):
+    for name in ("a.ptif", "b.strange", "c.ome.btf", "d"):
+        write_scene(tmp_path / name, 300, 300, downsamples=(1,))
+    for name in ("e.vsi", "f.isyntax", "g.jp2"):
+        (tmp_path / name).write_bytes(b"x" * 300)
+    (tmp_path / "notes.json").write_text("{}")
+    (tmp_path / "h.bin").write_bytes(bytes(300))
+    (tmp_path / "i.tif").symlink_to(tmp_path / "nowhere.tif")
+    os.mkfifo(tmp_path / "j.tif")
+    found = look_for_slides(tmp_path)
+    assert list(found.slides) == ["a", "b.strange", "c", "d"]
+    (note,) = found.notes
+    assert note.startswith(f"6 files in {tmp_path.name} not read as slides: .isyntax 1 (f.isyntax); .jp2 1 (g.jp2); ")
+    assert (
+        "files of other contents 1 (h.bin); links that lead nowhere 1 (i.tif); pipes, sockets or devices 1 (j.tif)"
+        in note
+    )
+    assert "Convert .vsi to tiled TIFF with QuPath or bfconvert." in note
+
+
+def test_linked_files_and_folders_are_slides_like_others(tmp_path):
+    touch(tmp_path, "store/scan1.tif", "mount/P2.tif", "slides/P3.tif")
+    (tmp_path / "slides" / "P1.tif").symlink_to(tmp_path / "store" / "scan1.tif")
+    (tmp_path / "slides" / "batch").symlink_to(tmp_path / "mount", target_is_directory=True)
+    (tmp_path / "slides" / "loop").symlink_to(tmp_path / "slides", target_is_directory=True)
+    assert list(find_slides(tmp_path / "slides")) == ["P1", "P2", "P3"]
+
+
+def test_a_dicom_series_with_a_folder_of_its_own_is_named_after_it(tmp_path):
+    for name, series in (("s1/0001.dcm", b"1.2"), ("s1/0002.dcm", b"1.2"), ("s2/1", b"1.3"), ("s2/2", b"1.3")):
+        write_dicom(tmp_path / name, series)
+    assert find_slides(tmp_path) == {"s1": tmp_path / "s1" / "0001.dcm", "s2": tmp_path / "s2" / "1"}
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -64,6 +104,12 @@ def element(tag, kind, value, *, explicit=True):
     if kind in (b"SQ", b"OB"):
         return head + kind + b"\0\0" + len(value).to_bytes(4, "little") + value
     return head + kind + len(value).to_bytes(2, "little") + value
+
+
+def write_dicom(path, series):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    syntax = element((0x0002, 0x0010), b"UI", b"1.2.840.10008.1.2.1\0")
+    path.write_bytes(bytes(128) + b"DICM" + syntax + element((0x0020, 0x000E), b"UI", series))
 
 
 @pytest.mark.parametrize("syntax", [b"1.2.840.10008.1.2\0", b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.4.50"])

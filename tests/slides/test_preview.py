@@ -51,7 +51,7 @@ def test_a_slide_with_nothing_on_it_is_drawn_too(tmp_path):
 
 
 def test_the_same_preview_is_the_same_file(penned, tmp_path):
-    for name in ("one.png", "two.png"):
+    for name in ("one.jpg", "two.jpg"):
         write_preview(tmp_path / name, *penned, longest_px=300)
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert (tmp_path / "one.jpg").read_bytes() == (tmp_path / "two.jpg").read_bytes()
     assert not list(tmp_path.glob(".*"))

@@ -1,14 +1,17 @@
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import openslide
 import pytest
+import tifffile
 from PIL import Image
 
 from prognoscope.core.errors import MissingFileError, SlideError
 from prognoscope.slides.readers import READERS, Slide, open_slide
-from prognoscope.slides.readers.base import level_for, need_mpp
+from prognoscope.slides.readers.base import believed_mpp, level_for, need_mpp
+from prognoscope.slides.readers.ome import physical_size_um
 from prognoscope.slides.readers.openslide import OpenSlideSlide
 from prognoscope.slides.readers.pillow import PillowSlide
 from tests.slides.scene import pixels, write_scene, write_slide
@@ -88,13 +91,69 @@ def test_the_users_mpp_wins_and_nonsense_is_unknown(odd_slide, tmp_path):
     silly = write_slide(tmp_path / "dpi.tiff", [pixels(300, 300)], mpp=352.8)
     with open_slide(silly) as slide:
         assert slide.mpp is None
-        with pytest.raises(
-            SlideError, match=r"dpi\.tiff says 352\.8.* no scanner has\. .*`cohort\.slides\.mpp`.*`mpp`"
-        ):
+        with pytest.raises(SlideError, match=r"dpi\.tiff says 352\.8.* no scanner has .*`cohort\.slides\.mpp`.*`mpp`"):
             need_mpp(slide)
     silent = write_slide(tmp_path / "silent.tiff", [pixels(300, 300)], mpp=None)
     with open_slide(silent) as slide, pytest.raises(SlideError, match=r"silent\.tiff does not say its um per pixel"):
         need_mpp(slide)
+
+
+@pytest.mark.parametrize("mpp", [0.0274, 0.0499, 10.1])
+def test_a_slip_of_a_converter_by_ten_is_no_resolution(tmp_path, mpp):
+    path = write_slide(tmp_path / "slip.tiff", [pixels(300, 300)], mpp=mpp)
+    with open_slide(path) as slide, pytest.raises(SlideError, match=r"slip\.tiff says .* no scanner has \(0\.05 to 10"):
+        need_mpp(slide)
+
+
+@pytest.mark.parametrize("mpp", [0.05, 10.0])
+def test_the_ends_of_what_a_microscope_can_have_are_believed(tmp_path, mpp):
+    with open_slide(write_slide(tmp_path / "a.tiff", [pixels(300, 300)], mpp=mpp)) as slide:
+        assert slide.mpp == pytest.approx(mpp)
+
+
+def test_pixels_that_are_not_square_are_refused_unless_the_user_says_otherwise():
+    assert believed_mpp(0.25, 0.2524)[0] == pytest.approx(0.2512)
+    mpp, why = believed_mpp(0.25, 0.5)
+    assert mpp is None
+    assert why.startswith(
+        "says 0.25 um per pixel across and 0.5 down, so patches would be distorted. Save it with square"
+    )
+    assert believed_mpp(0.25, 0.0)[0] is None
+    assert believed_mpp(None, 0.5) == (0.5, "")
+
+
+def ome(x, y=None, **units):
+    more = "".join(f' {name}Unit="{unit}"' for name, unit in units.items())
+    pixels_tag = f'<Pixels ID="Pixels:0" SizeX="300" SizeY="300" PhysicalSizeX="{x}" PhysicalSizeY="{y or x}"{more}>'
+    return f'<?xml version="1.0"?><OME><Image ID="Image:0">{pixels_tag}</Pixels></Image></OME>'
+
+
+@pytest.mark.parametrize(
+    ("description", "mpp"),
+    [
+        (ome(0.23), 0.23),
+        (ome(230, PhysicalSizeX="nm", PhysicalSizeY="nm"), 0.23),
+        (ome("2.3e-4", PhysicalSizeX="mm", PhysicalSizeY="mm"), 0.23),
+        (ome(0.23, PhysicalSizeX="&#181;m", PhysicalSizeY="\N{GREEK SMALL LETTER MU}m"), 0.23),
+        (ome(0.23, 0.46), None),
+        (ome(0.23, PhysicalSizeX="pixel", PhysicalSizeY="pixel"), None),
+        ("a picture", None),
+    ],
+)
+@pytest.mark.parametrize("tile", [(256, 256), None])
+def test_the_size_of_a_pixel_is_read_from_ome_xml(tmp_path, description, mpp, tile):
+    path = tmp_path / "a.ome.tif"
+    text = description.encode("utf-8")
+    tifffile.imwrite(path, pixels(300, 300), tile=tile, photometric="rgb", description=text, metadata=None)
+    with open_slide(path) as slide:
+        assert isinstance(slide, OpenSlideSlide if tile else PillowSlide)
+        assert slide.mpp == (None if mpp is None else pytest.approx(mpp))
+
+
+def test_the_image_of_the_slides_size_counts():
+    both = ome(8).replace("300", "40") + ome(0.25)
+    assert physical_size_um(both, (300, 300)) == (0.25, 0.25)
+    assert physical_size_um(both, (1, 1)) == (8, 8)
 
 
 @pytest.mark.parametrize("mpp", [0.0, -1.0, 40.0, float("nan"), float("inf")])
@@ -136,7 +195,7 @@ def test_a_picture_too_deep_or_too_large_says_what_to_do(tmp_path, monkeypatch):
     with pytest.raises(SlideError, match=r"deep\.tif has 32 bits a channel\. Save it with 8 bits"):
         open_slide(tmp_path / "deep.tif")
     Image.new("RGB", (90, 90)).save(tmp_path / "large.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr("prognoscope.slides.readers.pillow.MOST_PIXELS", 8099)
     with pytest.raises(SlideError, match=r"large\.png is too large .* tiled pyramidal TIFF"):
         open_slide(tmp_path / "large.png")
 
@@ -152,6 +211,59 @@ def test_a_missing_file_is_told_from_one_that_is_no_slide(tmp_path):
     (tmp_path / "text.svs").write_text("not a slide")
     with pytest.raises(SlideError, match=r"text\.svs is not a slide"):
         open_slide(tmp_path / "text.svs")
+
+
+def test_a_preview_is_not_taken_for_its_slide(tmp_path):
+    Image.fromarray(pixels(300, 200)).save(tmp_path / "a.mrxs", "JPEG")
+    with pytest.raises(SlideError, match=r"The folder a beside .*a\.mrxs is missing: .* Copy the folder too"):
+        open_slide(tmp_path / "a.mrxs", mpp=0.5)
+    (tmp_path / "a").mkdir()
+    with pytest.raises(SlideError, match=r"The folder .*a lacks its Slidedat\.ini, so a\.mrxs cannot be opened"):
+        open_slide(tmp_path / "a.mrxs", mpp=0.5)
+    Image.fromarray(pixels(300, 200)).save(tmp_path / "b.ndpi", "TIFF")
+    with pytest.raises(SlideError, match=r"b\.ndpi is not a slide in any known format, or it was cut short"):
+        open_slide(tmp_path / "b.ndpi", mpp=0.5)
+    Image.fromarray(pixels(300, 200)).save(tmp_path / "c.tif", description="Aperio Image Library v10\r\nmacro")
+    with pytest.raises(SlideError, match=r"c\.tif is not a slide in any known format"):
+        open_slide(tmp_path / "c.tif", mpp=0.5)
+    pages = [Image.fromarray(pixels(*size)) for size in ((60, 40), (300, 200))]
+    pages[0].save(tmp_path / "d.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(SlideError, match=r"d\.tif holds a larger one, 300 x 200 pixels, behind its first of 60 x 40"):
+        open_slide(tmp_path / "d.tif", mpp=0.5)
+
+
+def test_an_unsupported_compression_wants_converting(tmp_path):
+    path = tmp_path / "a.tiff"
+    tifffile.imwrite(path, pixels(512, 512), tile=(256, 256), photometric="rgb", compression="adobe_deflate")
+    tag = (259).to_bytes(2, "little") + b"\3\0\1\0\0\0"
+    path.write_bytes(path.read_bytes().replace(tag + b"\x08\0", tag + (34712).to_bytes(2, "little")))
+    with pytest.raises(
+        SlideError, match=r"a\.tiff .*Unsupported TIFF compression: 34712\)\. Convert it to a tiled TIFF"
+    ) as error:
+        open_slide(path)
+    assert "Get the file again" not in str(error.value)
+
+
+def test_what_declares_more_than_its_file_can_hold_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("prognoscope.slides.readers.base.MANY_PIXELS", 10**6)
+    path = write_slide(tmp_path / "huge.tiff", [np.full((4096, 4096, 3), 7, np.uint8)])
+    with open_slide(path) as slide:
+        slide.thumbnail(64)  # deflated as well as can be
+    with path.open("r+b") as file:
+        content = file.read()
+        for size in (b"\0\x10\0\0",):  # 4096 as the width and height of tags 256 and 257
+            content = content.replace(b"\x00\x01\x04\0\x01\0\0\0" + size, b"\x00\x01\x04\0\x01\0\0\0\xff\xff\0\0")
+            content = content.replace(b"\x00\x01\x03\0\x01\0\0\0" + size, b"\x00\x01\x03\0\x01\0\0\0\xff\xff\0\0")
+        file.seek(0)
+        file.write(content)
+    with open_slide(path) as slide, pytest.raises(SlideError, match=r"huge\.tiff declares 65535 x .* no such picture"):
+        slide.thumbnail(64)
+
+
+def test_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "a.tif")
+    with pytest.raises(SlideError, match=r"a\.tif is a pipe, a socket or a device"):
+        open_slide(tmp_path / "a.tif")
 
 
 def test_a_picture_cut_short_is_damaged(tmp_path):

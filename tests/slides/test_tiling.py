@@ -19,6 +19,7 @@ class Blank:
 
     def __init__(self, size_px, mpp):
         self.path, self.size_px, self.mpp = "blank", size_px, mpp
+        self.mpp_trouble = "does not say its um per pixel"
         self.level_sizes_px, self.level_downsamples, self.magnification, self.properties = (size_px,), (1.0,), None, {}
 
     def read(self, *_):
@@ -29,7 +30,7 @@ class Blank:
 
 def mask_of(array, downsample=8.0):
     array = np.asarray(array, bool)
-    return TissueMask(array, np.zeros_like(array), 4.0, float(downsample), 0.1)
+    return TissueMask(array, np.zeros_like(array), 4.0, float(downsample), 0.1, np.zeros((*array.shape, 3), np.uint8))
 
 
 FULL = mask_of(np.ones((10, 10)))
@@ -227,3 +228,25 @@ def test_a_real_slide_smaller_than_a_patch_has_none(data_pack, name):
         grid = tile(slide, segment_tissue(slide, TissueSpec()), TilingSpec(min_tissue=0.0))
         assert len(grid) == 0
         assert read_patches(slide, grid).shape == (0, 256, 256, 3)
+
+
+def masked(mask, mpp=0.5, downsample=8.0):
+    blank = np.zeros((*mask.shape, 3), np.uint8)
+    return TissueMask(mask, np.zeros_like(mask), mpp * downsample, downsample, 0.1, blank)
+
+
+@pytest.mark.parametrize(("width_px", "left_px", "least"), [(30, 49, 2), (20, 57, 2), (14, 57, 0)])
+def test_a_needle_core_across_the_lines_of_the_grid_gets_patches_of_a_shifted_one(tmp_path, width_px, left_px, least):
+    write_scene(tmp_path / "core.tiff", 1024, 1024, downsamples=(1,))
+    mask = np.zeros((128, 128), bool)
+    mask[20:110, left_px : left_px + width_px] = True  # of 8 pixels of the slide; a patch is 32 of them wide
+    with open_slide(tmp_path / "core.tiff") as slide:
+        grid = tile(slide, masked(mask), TilingSpec())
+        assert len(grid) >= least
+        assert grid.fullest == pytest.approx(min(1, width_px / 32), abs=0.13)
+        assert (grid.tissue >= 0.5).all()
+        assert (grid.coords >= 0).all()
+        assert (grid.coords + 256 <= 1024).all()
+        if least == 0:
+            assert len(grid) == 0
+            assert len(tile(slide, masked(mask), TilingSpec(min_tissue=0.4))) > 0

@@ -1,3 +1,6 @@
+import re
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +11,7 @@ from skimage.filters import threshold_otsu
 
 from prognoscope.core.errors import InputError, SlideError
 from prognoscope.slides.readers import open_slide
-from prognoscope.slides.tissue import TissueSpec, _otsu, segment_tissue, tissue_of
+from prognoscope.slides.tissue import TissueSpec, _otsu, segment_tissue, tissue_of, why_none
 
 UM_PER_PX = 4.0
 GLASS, PINK, VIOLET = (243, 241, 242), (222, 150, 190), (120, 70, 150)
@@ -57,13 +60,18 @@ def test_pale_tissue_beside_dark_tissue_is_kept():
     assert overlap(mask, painted((50, 80, 200, 320), (250, 80, 400, 320))) > 0.95
 
 
-@pytest.mark.parametrize(
-    "colour", [(255, 255, 255), (0, 0, 0), (200, 200, 200), PINK, VIOLET, (243, 238, 220)], ids=str
-)
-def test_a_thumbnail_of_one_colour_has_no_tissue(colour):
+@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (200, 200, 200), (243, 238, 220)], ids=str)
+def test_a_thumbnail_of_one_shade_of_glass_has_no_tissue(colour):
     mask, _, threshold = tissue(np.full((60, 80, 3), colour, np.uint8))
     assert not mask.any()
     assert np.isfinite(threshold)
+
+
+@pytest.mark.parametrize("colour", [PINK, VIOLET], ids=str)
+def test_a_thumbnail_of_even_tissue_is_tissue(colour):
+    mask, pen, _ = tissue(np.full((60, 80, 3), colour, np.uint8))
+    assert mask.all()
+    assert not pen.any()
 
 
 @pytest.mark.parametrize("glass", [(255, 255, 255), GLASS, (240, 232, 220), (215, 214, 212)], ids=str)
@@ -113,6 +121,31 @@ def test_pen_across_tissue_is_cut_out_of_it(ink):
     assert kept.sum() > mask.sum()
 
 
+STAINS = {"DAB": (120, 70, 30), "strong DAB": (80, 40, 12), "blue haematoxylin": (90, 120, 190)}
+STAINS |= {"Masson": (110, 170, 190), "Goldner": (120, 180, 160), "blood": (205, 60, 60), "haemorrhage": (190, 30, 40)}
+STAINS |= {"aniline blue": (55, 100, 180), "light green": (70, 150, 110), "nuclei": (70, 95, 185)}
+
+
+@pytest.mark.parametrize("grain", [3.0, 6.0])
+@pytest.mark.parametrize("stain", STAINS)
+def test_strong_stains_are_tissue_and_no_ink(stain, grain):
+    """Cells are lighter and darker from one pixel of a thumbnail to the next; ink is even."""
+    rgb = picture(lambda on: on.rectangle((100, 80, 300, 320), fill=STAINS[stain]), noise=1.0).astype(float)
+    rgb[80:321, 100:301] += np.random.default_rng(1).normal(0, grain, (241, 201, 1))
+    mask, pen, _ = tissue(np.clip(np.rint(rgb), 0, 255).astype(np.uint8))
+    assert mask[85:315, 105:295].mean() > 0.97
+    assert not pen.any()
+
+
+def test_pen_on_tissue_of_its_own_hue_takes_the_stroke_alone():
+    rgb = picture(lambda on: on.rectangle((100, 40, 400, 360), fill=(150, 165, 205))).astype(float)
+    rgb[40:361, 100:401] += np.random.default_rng(1).normal(0, 6, (321, 301, 1))
+    rgb[180:220, 50:450] = (30, 60, 170)
+    mask, pen, _ = tissue(np.clip(np.rint(rgb), 0, 255).astype(np.uint8))
+    assert pen[185:215, 60:440].all()
+    assert mask[60:130, 120:380].mean() > 0.97
+
+
 def test_a_slide_of_pen_alone_has_no_tissue():
     mask, pen, _ = tissue(np.full((100, 100, 3), INKS["green"], np.uint8))
     assert pen.all()
@@ -149,6 +182,56 @@ def test_the_threshold_splits_as_scikit_images_otsu_does(levels):
     assert spread(_otsu(values)[0]) == pytest.approx(spread((theirs + 0.75) / 256), rel=1e-4, abs=1e-5)
 
 
+def why(draw=lambda pen: None, **options):
+    return why_none(picture(draw), UM_PER_PX, TissueSpec(**options))
+
+
+@pytest.mark.parametrize("ink", [(25, 90, 60), (25, 30, 120)], ids=str)
+def test_dark_ink_through_which_tissue_shows_is_ink(ink):
+    rgb = picture(lambda on: on.rectangle((100, 40, 400, 360), fill=PINK)).astype(float)
+    rgb[180:220, 50:450] = ink
+    rgb[40:361, 100:401] += np.random.default_rng(1).normal(0, 5, (321, 301, 1))
+    mask, pen, _ = tissue(np.clip(np.rint(rgb), 0, 255).astype(np.uint8))
+    assert pen[185:215, 60:440].mean() > 0.99
+    assert not mask[185:215, 110:390].any()
+
+
+def test_a_slide_without_tissue_says_why_and_which_setting_to_change():
+    assert why(lambda on: None).startswith("it is blank, with a saturation of 0.0")
+
+    def pale(on):
+        on.ellipse((100, 80, 300, 320), fill=(241, 231, 236))
+
+    assert re.match(
+        r"(it is evenly coloured|there is hardly any colour).* set features\.tissue\.saturation below", why(pale)
+    )
+    mask, _, _ = tissue(picture(pale), saturation=0.03)
+    assert overlap(mask, painted((100, 80, 300, 320))) > 0.9
+    small = why(lambda on: [on.ellipse((x, 100, x + 18, 118), fill=PINK) for x in (100, 200, 300)])
+    assert re.match(
+        r"all 3 coloured pieces are smaller than 0\.01 sq mm, the largest has 0\.00\d+; .*min_area_mm2", small
+    )
+    ink = why(lambda on: on.line((50, 200, 450, 200), fill=INKS["blue"], width=60))
+    assert re.match(
+        r"what has colour was taken for ink of a pen, \d+% of the slide; .*features\.tissue\.remove_pen", ink
+    )
+
+
+def test_presets_are_what_their_sources_say():
+    clam, rule = TissueSpec(preset="clam"), TissueSpec(preset="saturation15")
+    assert (clam.saturation * 255, clam.smooth_um / clam.um_per_px, clam.close_um / clam.um_per_px) == (8, 7, 4)
+    assert clam.min_area_mm2 == pytest.approx(100 * (512 * 0.25e-3) ** 2, rel=0.01)
+    assert not clam.remove_pen
+    levels = np.tile(np.arange(9, 21, dtype=np.uint8).repeat(20), (60, 1))  # 255 - level is the smallest channel
+    rgb = np.stack([np.full_like(levels, 255), 255 - levels, np.full_like(levels, 255)], axis=2)
+    mask, _, threshold = tissue_of(rgb, UM_PER_PX, TissueSpec(preset="saturation15", smooth_um=0.0))
+    assert threshold * 255 == pytest.approx(15)
+    assert (mask == (levels >= 15)).all()
+    assert rule.min_area_mm2 == TissueSpec().min_area_mm2
+    assert TissueSpec(preset="clam", remove_pen=True).remove_pen
+    assert TissueSpec(preset="clam") == TissueSpec(**asdict(clam))
+
+
 def test_a_slide_without_tissue_gives_an_empty_mask(tmp_path):
     Image.fromarray(picture(size=(2000, 1500))).save(tmp_path / "glass.png")
     with open_slide(tmp_path / "glass.png", mpp=0.5) as slide:
@@ -176,7 +259,16 @@ def test_without_an_mpp_there_is_no_mask(tmp_path):
         segment_tissue(slide, TissueSpec())
 
 
-@pytest.mark.parametrize("options", [{"um_per_px": 0.0}, {"smooth_um": -1.0}, {"max_hole_mm2": -0.1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"otsu_between": (0.2, 0.1)},
+        {"saturation": 2.0},
+        {"um_per_px": 0.0},
+        {"smooth_um": -1.0},
+        {"max_hole_mm2": -0.1},
+    ],
+)
 def test_settings_that_mean_nothing_are_refused(options):
     with pytest.raises(InputError, match=next(iter(options)).split("_")[0]):
         TissueSpec(**options)

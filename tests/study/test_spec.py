@@ -29,7 +29,7 @@ names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,9}[A-Za-z0-9]", fullmatch=Tr
 )
 share, positive = st.floats(0, 1), st.floats(1e-6, 10)
 whole = st.integers(1, 1000)
-mpp = st.floats(0.01, 10)
+mpp = st.floats(0.05, 10)
 VALUES = {  # every key of the file but cohort.slides, which excludes cohort.features, and methods
     "name": names,
     "protocol": st.sampled_from(["honest", "paper"]),
@@ -51,6 +51,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "cohort.features.patient": text,
     "cohort.features.mpp": mpp,
     "cohort.features.most_bad": st.floats(0, 1),
+    "cohort.features.slide": text,
     "cohort.features.sample_types": texts,
     "cohort.omics.table": texts,
     "cohort.omics.layout": st.sampled_from(["auto", "mcat", "wide", "anndata"]),
@@ -71,7 +72,12 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "features.overlap_px": st.integers(0, 100),
     "features.min_tissue": share,
     "features.weights": text,
+    "features.tissue.preset": st.sampled_from(["prognoscope", "clam", "saturation15"]),
     "features.tissue.um_per_px": positive,
+    "features.tissue.smooth_by": st.sampled_from(["gaussian", "median"]),
+    "features.tissue.saturation": share,
+    "features.tissue.otsu_between": st.tuples(st.floats(0, 0.5), st.floats(0.5, 1)).map(list),
+    "features.tissue.close_um": positive,
     "features.tissue.smooth_um": positive,
     "features.tissue.min_area_mm2": share,
     "features.tissue.max_hole_mm2": share,
@@ -116,7 +122,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
 NOT_WITH = {"cohort.clinical.categories"}  # which are covariates, too
 NOT_WITH |= {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
 NOT_WITH |= {"cohort.slides.sample_types", "cohort.slides.most_bad", "methods.name", "methods.label"}
-NOT_WITH |= {"methods.training"}
+NOT_WITH |= {"cohort.slides.slide", "cohort.slides.patient", "methods.training"}
 NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "whole")}
 NOT_WITH |= {"methods.ablations", "methods.ablation_of", "methods.row", "methods.of"}
 TOGETHER = {  # keys that a section must have besides
@@ -303,7 +309,7 @@ WRONG = {
     "training.n_bins": (2.5, "must be a whole number, not 2.5"),
     "splits.validation": (0.5, "must be less than 0.5, not 0.5"),
     "splits.folds": (51, "must be at most 50, not 51"),
-    "cohort.features.mpp": (0, "must be more than 0, not 0"),
+    "cohort.features.mpp": (0, "must be at least 0.05, not 0"),
     "cohort.clinical.covariates": ([3], "entry 1 must be text, not 3; put it in quotes"),
     "cohort.clinical.patient": (["a"], "must be text, not a list"),
     "cohort.clinical.table": ({"a": 1}, r"must be one value or a list in \[brackets\], not keys and values"),

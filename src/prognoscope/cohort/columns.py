@@ -14,7 +14,8 @@ from prognoscope.core.ids import person_in
 from prognoscope.core.tables import as_text, need_plain_ids
 
 PATIENT_NAMES = ("patient_id", "case_id", "patient", "patient id", "case", "submitter_id", "bcr_patient_barcode")
-SLIDE_NAMES = ("slide_id", "slide", "filename", "file_name", "file", "slide id")
+SLIDE_NAMES = ("slide_id", "slide", "filename", "file_name", "file", "slide id", "wsi", "wsi_id", "slide_name", "image")
+SLIDE_NAMES += ("slide_path", "wsi_path", "file_path", "path", "image_id")
 
 
 def need_column(table: pd.DataFrame, name: str, source: str) -> pd.Series:

@@ -88,7 +88,7 @@ def holder_of(path: Path) -> Claim | None:
 def tidy(folder: Path) -> None:
     """Delete what killed processes left in a folder: claims, and partial files in it and below."""
     remove_leftovers(folder)
-    for path in folder.glob(f".*{CLAIM}"):
+    for path in folder.rglob(f".*{CLAIM}"):
         holder_of(path)
 
 

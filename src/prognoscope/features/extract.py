@@ -1,6 +1,7 @@
 """Slides to embeddings: one file a slide, written whole; what is there is not done again unless its slide changed."""
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -21,9 +22,11 @@ from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
 from prognoscope.features.bad_files import BlockedFileError
 from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
+from prognoscope.features.extraction_notes import extraction_notes
 from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 from prognoscope.features.source import made_of_slide, why_again
 from prognoscope.features.store import Embeddings, write_embeddings
+from prognoscope.slides.preview import preview_path, write_preview
 from prognoscope.slides.readers import Slide, open_slide
 from prognoscope.slides.tiling import PatchGrid, TilingSpec, read_patches, tile
 from prognoscope.slides.tissue import TissueSpec, segment_tissue
@@ -63,6 +66,7 @@ class ExtractionReport:
     done: tuple[str, ...]
     already: tuple[str, ...]  # were there, made by the same spec
     failed: dict[str, str]  # slide -> reason
+    notes: tuple[str, ...] = ()  # on slides that gave embeddings
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class _Job:
     slide: str
     path: Path
     target: Path
+    preview: Path
     spec: FeatureSpec
     spec_hash: str
     mpp: float | None
@@ -88,7 +93,7 @@ def extract_slides(
     device: str = "cpu",
     on_progress: Callable[[str, str], None] | None = None,
 ) -> ExtractionReport:
-    """Write `<slide>.h5` into `folder` for every slide; started again after a stop, it goes on.
+    """Write `<slide>.h5` and its preview into `folder` for every slide; started again after a stop, it goes on.
 
     Several processes may fill one folder at the same time and share the slides: each is extracted once, by whoever
     claims it first.
@@ -112,7 +117,8 @@ def extract_slides(
     jobs = []
     for slide, path in slides.items():
         given = mpp.get(slide) if isinstance(mpp, Mapping) else mpp
-        jobs.append(_Job(slide, Path(path), Path(folder) / f"{slide}.h5", spec, spec_hash, given, device))
+        preview = preview_path(folder, slide)
+        jobs.append(_Job(slide, Path(path), Path(folder) / f"{slide}.h5", preview, spec, spec_hash, given, device))
     already, blocked = _already(jobs)
     found: dict[str, tuple[State, str]] = {**dict.fromkeys(already, ("already", "")), **blocked}
     for slide, (state, _) in found.items():
@@ -131,7 +137,8 @@ def extract_slides(
         left = _freed(held)
     of = {state: tuple(slide for slide in slides if found[slide][0] == state) for state in ("done", "already")}
     failed = {slide: found[slide][1] for slide in slides if found[slide][0] == "failed"}
-    return ExtractionReport(of["done"], of["already"], failed)
+    notes = extraction_notes({job.slide: job.target for job in jobs if job.slide not in failed}, spec.mpp)
+    return ExtractionReport(of["done"], of["already"], failed, notes)
 
 
 def _already(jobs: list[_Job]) -> tuple[list[str], dict[str, tuple[State, str]]]:
@@ -168,7 +175,7 @@ def _already(jobs: list[_Job]) -> tuple[list[str], dict[str, tuple[State, str]]]
 
 
 def _claim_of(job: _Job) -> Path:
-    return job.target.with_name(f".{job.slide}{CLAIM}")
+    return job.target.with_name(f".{job.target.stem}{CLAIM}")
 
 
 def _beside_others(extract: Callable[[_Job], str | None], job: _Job) -> tuple[State, str]:
@@ -209,15 +216,9 @@ def extract_one(job: _Job) -> str | None:
     try:
         made_of = made_of_slide(job.path, job.mpp)
         with open_slide(job.path, mpp=job.mpp) as slide:
-            mask = segment_tissue(slide, job.spec.tissue)
-            if not mask.mask.any():
-                return f"no tissue was found in {job.path}; look at the slide, or leave it out of the cohort"
-            grid = tile(slide, mask, job.spec)
-            if not len(grid.coords):
-                return (
-                    f"no patches: no square of the grid holds enough tissue in {job.path}; "
-                    "lower min_tissue or patch_px, or leave the slide out"
-                )
+            grid, tissue = _squares_of(slide, job)
+            if isinstance(grid, str):
+                return grid
             embeddings = Embeddings(
                 slide=job.slide,
                 features=_encode(slide, grid, encoder, job.device),
@@ -232,7 +233,7 @@ def extract_one(job: _Job) -> str | None:
                 spec_hash=job.spec_hash,
             )
             size_px = slide.size_px
-        write_embeddings(job.target, embeddings, slide_size_px=size_px, made_of=made_of)
+        write_embeddings(job.target, embeddings, slide_size_px=size_px, made_of=made_of, more=tissue)
     except (DiskFullError, UnwritableError):
         raise  # the next slide would not fit either
     except PrognoscopeError as reason:
@@ -242,6 +243,27 @@ def extract_one(job: _Job) -> str | None:
             return f"there was not enough memory to extract {job.path}; use fewer --jobs, or a machine with more"
         return f"{type(reason).__name__} while {job.path} was extracted: {reason}"
     return None
+
+
+def _squares_of(slide: Slide, job: _Job) -> tuple[PatchGrid | str, dict[str, float]]:
+    """The patches of a slide, of which a preview is drawn, and areas in sq mm; or why there are none."""
+    found = segment_tissue(slide, job.spec.tissue)
+    grid = tile(slide, found, job.spec)
+    write_preview(job.preview, slide, found, grid)
+    areas = {"tissue_mm2": round(found.area_mm2, 4), "pen_mm2": round(found.pen_mm2, 4)}
+    if found.why_none:
+        return f"no tissue was found in {job.path}: {found.why_none}, or leave the slide out of the cohort", areas
+    if not len(grid.coords):
+        side_px = math.ceil(grid.patch_px_level0)
+        if min(slide.size_px) < side_px:
+            why = f"it is smaller than one patch of {grid.patch_um:g} um"
+        else:
+            least = job.spec.min_tissue
+            why = (
+                f"no square of {grid.patch_um:g} um holds more than {grid.fullest:.0%} tissue, and {least:.0%} is asked"
+            )
+        return f"no patches: in {job.path} {why}; lower features.min_tissue or patch_px, or leave the slide out", areas
+    return grid, areas
 
 
 def _encode(slide: Slide, grid: PatchGrid, encoder: Encoder, device: str) -> Float16[np.ndarray, "N D"]:

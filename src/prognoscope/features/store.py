@@ -4,6 +4,7 @@
 geometry, those of `features` say who encoded. Equal embeddings give equal bytes.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import numpy as np
 
 from prognoscope.core.errors import FeatureError, MissingFileError, some
 from prognoscope.core.files import written_whole
+from prognoscope.core.slide_names import Parts, distinct_names, name_parts
 from prognoscope.core.tables import read_table
+from prognoscope.core.walk import files_below
 from prognoscope.features.bad_files import BadFileError, fault_sentences
 from prognoscope.features.embeddings import Embeddings, need_finite
 from prognoscope.features.layouts import Layout, Look, look_at, read_layout
@@ -35,7 +38,9 @@ __all__ = [
 ]
 
 CHUNK_BYTES = 2**20  # of the features; one row a chunk, as TRIDENT has it, reads a hundred times slower
-SUFFIXES = {"clam": (".h5", ".pt"), "auto": (".h5", ".pt")}
+OF_CLAM = ("h5_files", "pt_files")  # two folders of the same slides
+HDF5 = (".h5", ".hdf5", ".hdf")
+SUFFIXES = {"clam": (*HDF5, ".pt"), "auto": (*HDF5, ".pt")}
 
 
 def read_embeddings(
@@ -61,12 +66,14 @@ def write_embeddings(
     *,
     slide_size_px: tuple[int, int] | None = None,
     made_of: Mapping[str, object] | None = None,
+    more: Mapping[str, float] | None = None,
 ) -> None:
     """Write one slide's embeddings, whole or not at all.
 
     Args:
         slide_size_px: Width and height of level 0, which TRIDENT keeps too.
         made_of: Attributes that tell what they were made of, so that a change of it is seen.
+        more: Attributes that the coordinates have besides.
 
     Raises:
         FeatureError: Values are not finite, or coordinates in um come without their pixels.
@@ -75,7 +82,7 @@ def write_embeddings(
     need_finite(embeddings.features, embeddings.slide)
     if embeddings.coords_um is not None and embeddings.coords_px is None:
         raise FeatureError(f"{embeddings.slide} has coordinates in um only. Give coords_px and mpp to write them.")
-    image = _image(embeddings, slide_size_px or (None, None), made_of or {})
+    image = _image(embeddings, slide_size_px or (None, None), made_of or {}, more or {})
     with written_whole(path) as beside:
         beside.write_bytes(image)
 
@@ -83,31 +90,34 @@ def write_embeddings(
 def find_embeddings(folder: Path | str, layout: str = "auto") -> dict[str, Path]:
     """Slide id -> file, for the embedding files of a folder and the folders in it, in the order of the ids.
 
-    Folders named `patches`, where TRIDENT and CLAM keep coordinates alone, and hidden ones are passed over.
+    Folders named `patches`, where TRIDENT and CLAM keep coordinates alone, and hidden ones are passed over; links are
+    followed. Ids are those that `slides.readers.find_slides` gives.
 
     Raises:
         MissingFileError: There is no such folder, or no embedding file in it.
-        FeatureError: Two files are named after one slide.
+        FeatureError: Files in one folder are named after one slide.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise MissingFileError(f"The folder of embeddings {folder} does not exist. Correct the path in the study file.")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder).parts
-        if path.suffix not in SUFFIXES.get(layout, (".h5",)) or _is_beside_the_point(inside):
-            continue
-        other = found.get(path.stem)
-        if other is not None and {other.suffix, path.suffix} == {
-            ".h5",
-            ".pt",
-        }:  # CLAM's; only the first has coordinates
-            path = other if other.suffix == ".h5" else path
-        elif other is not None:
-            raise FeatureError(
-                f"Two files are named after slide {path.stem}, {other} and {path}. Name the folder that is meant."
-            )
-        found[path.stem] = path
+    places: dict[Parts, list[Path]] = defaultdict(list)
+    for place, names in files_below(folder):
+        for path in (place / name for name in names):
+            inside = path.relative_to(folder).parts
+            if path.suffix.lower() in SUFFIXES.get(layout, HDF5) and not _is_beside_the_point(inside):
+                places[name_parts("/".join(part for part in inside if part not in OF_CLAM))].append(path)
+    twice = {}
+    for at, paths in places.items():
+        # of CLAM's two files only the HDF5 has coordinates
+        chosen = [path for path in paths if path.suffix.lower() in HDF5] or paths
+        if len(chosen) > 1:
+            twice["/".join(at)] = chosen
+        places[at] = chosen
+    if twice:
+        named = some(f"{name} ({some([path.name for path in paths])})" for name, paths in sorted(twice.items()))
+        raise FeatureError(f"{len(twice)} slides have more than one file in {folder}: {named}. Leave one of each.")
+    ids = distinct_names(places)
+    found = {ids[at]: paths[0] for at, paths in places.items()}
     if not found:
         raise MissingFileError(
             f"There are no embeddings ({layout}) in {folder}. Extract slides there, or correct the path."
@@ -143,7 +153,12 @@ def _is_beside_the_point(parts: tuple[str, ...]) -> bool:
     return any(part.startswith(".") for part in parts) or "patches" in parts[:-1]
 
 
-def _image(embeddings: Embeddings, size_px: tuple[int | None, int | None], made_of: Mapping[str, object]) -> bytes:
+def _image(
+    embeddings: Embeddings,
+    size_px: tuple[int | None, int | None],
+    made_of: Mapping[str, object],
+    more: Mapping[str, float],
+) -> bytes:
     """The bytes of the HDF5 file. Built in memory, because HDF5 does not recover from a disk that fills up."""
     features = embeddings.features
     about = {
@@ -166,6 +181,7 @@ def _image(embeddings: Embeddings, size_px: tuple[int | None, int | None], made_
         "mpp": embeddings.mpp,
         "level0_width": size_px[0],
         "level0_height": size_px[1],
+        **more,
     }
     with h5py.File(f"{embeddings.slide}.h5", "w", driver="core", backing_store=False) as file:
         rows = max(1, CHUNK_BYTES // max(1, features.shape[1] * features.itemsize))

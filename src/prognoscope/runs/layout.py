@@ -202,6 +202,11 @@ class RunFiles:
         return self.folder / "figures"
 
     @property
+    def previews(self) -> Path:
+        """A folder of pictures of slides, and `previews.csv`, which says of what."""
+        return self.folder / "previews"
+
+    @property
     def report(self) -> Path:
         """The page."""
         return self.folder / "report.html"

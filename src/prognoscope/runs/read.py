@@ -29,6 +29,7 @@ from prognoscope.runs.tables import (
     OPTIMISM,
     ORACLES,
     OUTCOMES,
+    PREVIEWS,
     SETTINGS,
     SPLITS,
     SURGERY,
@@ -91,6 +92,11 @@ class Run:
     def account(self) -> pd.DataFrame:
         """Who was left out at which step."""
         return _optional(ACCOUNT, self.files.account)
+
+    @cached_property
+    def previews(self) -> pd.DataFrame:
+        """Which slides have a picture, and why those gave no patches that did not; no rows for a run without slides."""
+        return _optional(PREVIEWS, self.files.previews / "previews.csv")
 
     @cached_property
     def metrics(self) -> pd.DataFrame:

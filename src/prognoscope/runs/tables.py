@@ -143,6 +143,7 @@ OUTCOMES = Table("The table of outcomes", {"patient_id": str, "time": float, "ev
 ACCOUNT = Table(
     "The account of patients", {"step": str, "patients": float, "events": float, "dropped": float, "who": str}
 )
+PREVIEWS = Table("The table of previews", {"slide": str, "patient_id": str, "file": str, "left_out": str})
 METRICS = Table(
     "The table of results",
     {"method": str, "metric": str, "fold": str, "value": float, **_INTERVAL, "sd": float},

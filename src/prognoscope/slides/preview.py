@@ -15,27 +15,37 @@ from prognoscope.slides.tissue import TissueMask
 PATCH, TISSUE, PEN, INK = (25, 80, 190), (0, 140, 70), (240, 120, 0), (50, 50, 50)
 PALE = 0.5  # how much white lies over what is not used
 FINE = 2  # lines are drawn this much larger, then averaged, so that they are smooth
+PREVIEWS = "previews"  # a folder beside the embeddings
+LEAST_SIDE_PX = 6.0  # of a patch whose lines are drawn
 OUTLINE_PX, TEXT_PX, PAD_PX = 3, 15, 10
 BARS_UM = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 
 
+def preview_path(folder: Path | str, slide: str) -> Path:
+    """Where the preview of a slide lies in the folder of its embeddings."""
+    return Path(folder) / PREVIEWS / f"{slide}.jpg"
+
+
 def draw_preview(
-    slide: Slide, tissue: TissueMask, grid: PatchGrid, *, longest_px: int = 1400
+    slide: Slide, tissue: TissueMask, grid: PatchGrid, *, longest_px: int = 800
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The whole slide with a caption: patches blue, tissue outlined in green, pen marks orange, the unused part pale.
 
-    Slides smaller than `longest_px` are enlarged.
+    Slides smaller than `longest_px` are enlarged. Patches too small to be told apart are drawn as one surface.
 
     Raises:
         SlideError: The slide is damaged.
     """
-    image = Image.fromarray(slide.thumbnail(longest_px))
+    seen = tissue.thumbnail  # of large slides more than a picture needs; of small ones, the slide itself is sharper
+    image = Image.fromarray(seen if max(seen.shape[:2]) >= longest_px else slide.thumbnail(longest_px))
     scale = longest_px / max(slide.size_px)  # preview pixels per level-0 pixel
     size = (max(1, round(slide.size_px[0] * scale)), max(1, round(slide.size_px[1] * scale)))
-    image = image.resize(size, Image.Resampling.BICUBIC)
+    way = Image.Resampling.BOX if image.width > size[0] else Image.Resampling.BICUBIC
+    image = image.resize(size, way)
     image = Image.composite(image, Image.blend(image, Image.new("RGB", size, "white"), PALE), _patches(grid, size))
     image.paste(PEN, mask=_enlarged(tissue.pen, size).point([on // 3 for on in range(256)]))
-    image.paste(PATCH, mask=_patches(grid, size, lines=True))
+    if grid.patch_px_level0 * scale >= LEAST_SIDE_PX:
+        image.paste(PATCH, mask=_patches(grid, size, lines=True))
     image.paste(PEN, mask=_outline(tissue.pen, size))
     image.paste(TISSUE, mask=_outline(tissue.mask, size))
     um_per_px = grid.level0_mpp / scale
@@ -45,12 +55,12 @@ def draw_preview(
 
 
 def write_preview(
-    path: Path | str, slide: Slide, tissue: TissueMask, grid: PatchGrid, *, longest_px: int = 1400
+    path: Path | str, slide: Slide, tissue: TissueMask, grid: PatchGrid, *, longest_px: int = 800
 ) -> None:
-    """Write the preview as a PNG, whole or not at all."""
+    """Write the preview as a JPEG, whole or not at all."""
     picture = Image.fromarray(draw_preview(slide, tissue, grid, longest_px=longest_px))
     with written_whole(path) as beside:
-        picture.save(beside, "PNG")
+        picture.save(beside, "JPEG", quality=85)
 
 
 def _patches(grid: PatchGrid, size: tuple[int, int], *, lines: bool = False) -> Image.Image:

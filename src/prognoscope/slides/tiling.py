@@ -14,6 +14,7 @@ from prognoscope.core.settings import settle
 from prognoscope.slides.readers.base import Slide, level_for, need_mpp
 from prognoscope.slides.tissue import TissueMask
 
+SHIFTS = 8  # of a grid without patches, each way
 REACH = 2  # pixels that bicubic interpolation looks to either side
 
 
@@ -43,6 +44,7 @@ class PatchGrid:
     mpp: float  # um per pixel of a patch
     level0_mpp: float  # um per level-0 pixel
     slide_size_px: tuple[int, int]
+    fullest: float = 1.0  # the most tissue that any square has, kept or not
 
     def __len__(self) -> int:
         return len(self.coords)
@@ -66,7 +68,8 @@ class PatchGrid:
 def tile(slide: Slide, tissue: TissueMask, spec: TilingSpec) -> PatchGrid:
     """The patches of a regular grid from the slide's corner that lie within the slide and hold enough tissue.
 
-    A slide smaller than one patch, or without tissue, gives none.
+    Where that grid has none, as of a needle core that lies across its lines, it is shifted to where most squares do. A
+    slide smaller than one patch, or without tissue, gives none.
 
     Raises:
         SlideError: The slide's um per pixel is not known.
@@ -74,19 +77,40 @@ def tile(slide: Slide, tissue: TissueMask, spec: TilingSpec) -> PatchGrid:
     level0_mpp = need_mpp(slide)
     side = spec.patch_px * spec.mpp / level0_mpp
     stride = (spec.patch_px - spec.overlap_px) * spec.mpp / level0_mpp
-    columns, rows = (_starts(length, side, stride) for length in slide.size_px)
-    fraction = _tissue_fraction(tissue.mask, columns, rows, side, slide.size_px)
-    kept_rows, kept_columns = np.nonzero(fraction >= spec.min_tissue - 1e-9)
-    coords = np.stack([columns[kept_columns], rows[kept_rows]], axis=1)
+    sums = _sums(tissue.mask)
+    coords, fraction = _squares(slide.size_px, sums, side, stride, (0.0, 0.0), spec.min_tissue)
+    fullest = float(fraction.max(initial=0))
+    if not len(coords) and tissue.mask.any():
+        steps = np.arange(SHIFTS) * stride / SHIFTS
+        shifted = [_squares(slide.size_px, sums, side, stride, (x, y), spec.min_tissue) for y in steps for x in steps]
+        fullest = max(fraction.max(initial=0) for _, fraction in shifted)
+        coords, fraction = max(shifted, key=lambda each: len(each[0]))
+    kept = fraction.ravel()[fraction.ravel() >= spec.min_tissue - 1e-9]
     return PatchGrid(
         coords,
-        fraction[kept_rows, kept_columns].astype(np.float32),
+        kept.astype(np.float32),
         spec.patch_px,
         spec.overlap_px,
         float(spec.mpp),
         level0_mpp,
         slide.size_px,
+        float(fullest),
     )
+
+
+def _squares(
+    size_px: tuple[int, int],
+    sums: Float[np.ndarray, "h w"],
+    side: float,
+    stride: float,
+    origin: tuple[float, float],
+    least: float,
+) -> tuple[Int[np.ndarray, "N 2"], Float[np.ndarray, "ny nx"]]:
+    """The squares of a grid that hold enough tissue, and the share of tissue in all of them."""
+    columns, rows = (_starts(length, side, stride, at) for length, at in zip(size_px, origin, strict=True))
+    fraction = _tissue_fraction(sums, columns, rows, side, size_px)
+    kept_rows, kept_columns = np.nonzero(fraction >= least - 1e-9)
+    return np.stack([columns[kept_columns], rows[kept_rows]], axis=1), fraction
 
 
 def read_patches(
@@ -135,23 +159,28 @@ def _read_patch(slide: Slide, x: int, y: int, grid: PatchGrid, level: int) -> UI
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, box=box))
 
 
-def _starts(length_px: int, side: float, stride: float) -> Int[np.ndarray, " n"]:
-    count = max(0, math.floor((length_px - side) / stride + 1e-9) + 1)
-    starts = np.floor(np.arange(count) * stride + 0.5).astype(np.int64)
+def _starts(length_px: int, side: float, stride: float, origin: float) -> Int[np.ndarray, " n"]:
+    count = max(0, math.floor((length_px - origin - side) / stride + 1e-9) + 1)
+    starts = np.floor(np.arange(count) * stride + origin + 0.5).astype(np.int64)
     return np.minimum(starts, max(0, math.floor(length_px - side + 1e-9)))
 
 
+def _sums(mask: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h1 w1"]:
+    """How much of a mask lies above and to the left of the corner of each pixel."""
+    total = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1))
+    total[1:, 1:] = mask.cumsum(0, dtype=np.float64).cumsum(1)
+    return total
+
+
 def _tissue_fraction(
-    mask: Bool[np.ndarray, "h w"],
+    total: Float[np.ndarray, "h1 w1"],
     columns: Int[np.ndarray, " nx"],
     rows: Int[np.ndarray, " ny"],
     side: float,
     size_px: tuple[int, int],
 ) -> Float[np.ndarray, "ny nx"]:
     """The exact share of tissue in every square of a grid, though its edges cut through pixels of the mask."""
-    total = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1))
-    total[1:, 1:] = mask.cumsum(0, dtype=np.float64).cumsum(1)
-    scale_x, scale_y = mask.shape[1] / size_px[0], mask.shape[0] / size_px[1]
+    scale_x, scale_y = (total.shape[1] - 1) / size_px[0], (total.shape[0] - 1) / size_px[1]
 
     def up_to(at: Float[np.ndarray, " n"], sums: Float[np.ndarray, "m rest"]) -> Float[np.ndarray, "n rest"]:
         at = np.clip(at, 0, len(sums) - 1)

@@ -2,39 +2,77 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Interval
 from jaxtyping import Bool, Float, UInt8
 from scipy import ndimage
 
+from prognoscope.core.errors import InputError
 from prognoscope.core.settings import settle
+from prognoscope.slides.colour import saturation_of
+from prognoscope.slides.ink import find_ink, large_pieces
 from prognoscope.slides.readers.base import Slide, need_mpp
 
-LEAST_SATURATION, MOST_SATURATION = 0.05, 0.12  # glass is below the first, stained tissue above the second
+FEWEST_PX = 9  # of a piece that is more than a grain of noise
+BLANK = 0.02  # saturation of glass, and of nothing else
 LEAST_CONTRAST = 0.03  # of saturation; less is glass beside glass
-INKS = {  # name: from hue, to hue in degrees; saturation of a stroke's core and of its pale edge
-    "green": (70.0, 180.0, 0.25, 0.10),
-    "blue": (180.0, 238.0, 0.40, 0.15),
-    "red": (352.0, 30.0, 0.80, 0.50),
-}  # stained tissue lies between 240 and 350; red beyond it may be blood, so only the purest red is ink
-BLACK = (90, 160, 40)  # brightest channel of a stroke's core and of its edge; most difference between channels
-PEN_LEAST_MM2, PEN_MARGIN_UM = 0.01, 25.0  # a smaller spot is no stroke; ink bleeds this far beyond what shows
+PRESETS: dict[str, dict[str, Any]] = {
+    "prognoscope": {
+        "um_per_px": 4.0,
+        "smooth_by": "gaussian",
+        "smooth_um": 8.0,
+        "saturation": 0.0,
+        "otsu_between": (0.05, 0.12),
+        "close_um": 0.0,
+        "min_area_mm2": 0.01,
+        "max_hole_mm2": 0.005,
+        "remove_pen": True,
+    },
+    # CLAM's defaults at 40x, 0.25 um per pixel: a level 64 times coarser, a median of 7 pixels, more than 8 of 255,
+    # closing by 4 pixels, areas of 100 and 16 squares of 512 pixels of level 0
+    "clam": {
+        "um_per_px": 16.0,
+        "smooth_by": "median",
+        "smooth_um": 112.0,
+        "saturation": 8 / 255,
+        "otsu_between": (0.05, 0.12),
+        "close_um": 64.0,
+        "min_area_mm2": 1.64,
+        "max_hole_mm2": 0.26,
+        "remove_pen": False,
+    },
+}
+# the rule of G-HANet: saturation of at least 15 of 255, whatever else; it says no more
+PRESETS["saturation15"] = PRESETS["prognoscope"] | {"saturation": 15 / 255, "remove_pen": False}
+OF_PRESET: Any = None  # stands for the preset's value, which takes its place as soon as there is a spec
 
 
 @dataclass(frozen=True, slots=True)
 class TissueSpec:
-    """How tissue is told from glass."""
+    """How tissue is told from glass: a preset, and what is other than in it."""
 
-    um_per_px: Annotated[float, Gt(0)] = 4.0  # of the thumbnail; no finer than level 0
-    smooth_um: Annotated[float, Ge(0)] = 8.0  # blur before the threshold, as a standard deviation
-    min_area_mm2: Annotated[float, Ge(0)] = 0.01  # smaller pieces are specks
-    max_hole_mm2: Annotated[float, Ge(0)] = 0.005  # smaller holes belong to the tissue: vessels, clefts, not lumina
-    remove_pen: bool = True
+    preset: Literal["prognoscope", "clam", "saturation15"] = "prognoscope"  # where the others come from
+    um_per_px: Annotated[float, Gt(0)] = OF_PRESET  # of the thumbnail, no finer than level 0; 4 by default
+    smooth_by: Literal["gaussian", "median"] = OF_PRESET  # of the picture, or of its saturation as CLAM does
+    smooth_um: Annotated[float, Ge(0)] = OF_PRESET  # standard deviation of the blur, or width of the median; 8
+    saturation: Annotated[float, Interval(ge=0, le=1)] = OF_PRESET  # of tissue, at least; 0: by Otsu's threshold
+    otsu_between: tuple[float, float] = OF_PRESET  # glass is below the first, stained tissue above the second
+    close_um: Annotated[float, Ge(0)] = OF_PRESET  # gaps that are closed; 0
+    min_area_mm2: Annotated[float, Ge(0)] = OF_PRESET  # smaller pieces are specks; 0.01
+    max_hole_mm2: Annotated[float, Ge(0)] = OF_PRESET  # smaller holes, such as vessels, belong to the tissue; 0.005
+    remove_pen: bool = OF_PRESET  # whether ink of pens is no tissue; true
 
     def __post_init__(self):
+        for name, value in PRESETS.get(self.preset, PRESETS["prognoscope"]).items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
         settle(self)
+        low, high = self.otsu_between
+        object.__setattr__(self, "otsu_between", (float(low), float(high)))
+        if not 0 <= low <= high <= 1:
+            raise InputError(f"otsu_between must be two saturations such as [0.05, 0.12], not {self.otsu_between}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +84,21 @@ class TissueMask:
     um_per_px: float
     downsample: float  # level-0 pixels that one pixel of the mask spans
     threshold: float  # of saturation, in [0, 1]
+    thumbnail: UInt8[np.ndarray, "h w 3"]  # what it was found on
+    why_none: str = ""  # where there is no tissue: why, and which setting would change that
 
     @property
     def area_mm2(self) -> float:
         """The area of tissue, in square millimetres."""
-        return float(self.mask.sum()) * (self.um_per_px / 1000) ** 2
+        return self._mm2(self.mask)
+
+    @property
+    def pen_mm2(self) -> float:
+        """The area of pen marks, in square millimetres."""
+        return self._mm2(self.pen)
+
+    def _mm2(self, mask: Bool[np.ndarray, "h w"]) -> float:
+        return float(mask.sum()) * (self.um_per_px / 1000) ** 2
 
 
 def segment_tissue(slide: Slide, spec: TissueSpec) -> TissueMask:
@@ -65,45 +113,91 @@ def segment_tissue(slide: Slide, spec: TissueSpec) -> TissueMask:
     downsample = longest / max(thumbnail.shape[:2])
     um_per_px = mpp * downsample
     mask, pen, threshold = tissue_of(thumbnail, um_per_px, spec)
-    return TissueMask(mask, pen, um_per_px, downsample, threshold)
+    why = "" if mask.any() else why_none(thumbnail, um_per_px, spec)
+    return TissueMask(mask, pen, um_per_px, downsample, threshold, thumbnail, why)
 
 
 def tissue_of(
     thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: TissueSpec
 ) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"], float]:
-    """Tissue, pen marks, and the threshold of saturation between tissue and glass.
+    """Tissue, pen marks, and the saturation from which on there is tissue and no glass.
 
-    The threshold of saturation is Otsu's, kept between what glass and what stained tissue have: a picture of tissue
-    alone, or of glass alone, has no two classes to tell apart.
+    Unless the spec says it, that is Otsu's threshold, kept between what glass and what stained tissue have: a picture
+    of tissue alone, or of glass alone, has no two classes to tell apart.
 
     Source: Otsu: A threshold selection method from gray-level histograms. IEEE Trans. SMC 9, 1979.
     """
-    saturation = _saturation(ndimage.gaussian_filter(thumbnail, (*[spec.smooth_um / um_per_px] * 2, 0)))
-    pen = _pen(thumbnail, um_per_px) if spec.remove_pen else np.zeros(thumbnail.shape[:2], bool)
-    seen = saturation[~pen]
-    if not seen.size or seen.max() - seen.min() < LEAST_CONTRAST:
-        return np.zeros_like(pen), pen, MOST_SATURATION
-    threshold, apart = _otsu(seen)
-    # a split between shades of glass says nothing of tissue, of which there may still be a little
-    threshold = (
-        float(np.clip(threshold, LEAST_SATURATION, MOST_SATURATION)) if apart > LEAST_CONTRAST else MOST_SATURATION
-    )
+    coloured, pen, threshold = _coloured(thumbnail, um_per_px, spec)
     px_per_mm2 = (1000 / um_per_px) ** 2
-    tissue = (saturation > threshold) & ~pen
-    tissue |= ~_large(~tissue, spec.max_hole_mm2 * px_per_mm2)
-    tissue = _large(tissue & ~pen, spec.min_area_mm2 * px_per_mm2)
+    tissue = coloured & ~pen
+    if gap := round(spec.close_um / um_per_px):
+        closed = ndimage.binary_closing(np.pad(tissue, gap), np.ones((gap, gap), bool))
+        tissue = np.asarray(closed, bool)[gap:-gap, gap:-gap]
+    tissue |= ~large_pieces(~tissue, spec.max_hole_mm2 * px_per_mm2)
+    tissue = large_pieces(tissue & ~pen, spec.min_area_mm2 * px_per_mm2)
     return tissue, pen, threshold
 
 
-def _extremes(rgb: UInt8[np.ndarray, "*s 3"]) -> tuple[UInt8[np.ndarray, "*s"], UInt8[np.ndarray, "*s"]]:
-    """The largest and the smallest channel; reductions over so short an axis are many times slower."""
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    return np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+def why_none(thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: TissueSpec) -> str:
+    """Why a thumbnail has no tissue, and the setting to change if there is some: half a sentence."""
+    coloured, pen, threshold = _coloured(thumbnail, um_per_px, spec)
+    left = coloured & ~pen
+    if (coloured & pen).sum() > left.sum():
+        return (
+            f"what has colour was taken for ink of a pen, {pen.mean():.0%} of the slide; if it is stain, set "
+            "features.tissue.remove_pen to false"
+        )
+    pieces = np.zeros(left.shape, np.int32)
+    ndimage.label(left, output=pieces)
+    sizes_px = np.bincount(pieces.ravel())[1:]
+    largest_px = sizes_px.max(initial=0)
+    if largest_px >= FEWEST_PX:
+        largest = largest_px * (um_per_px / 1000) ** 2
+        return (
+            f"all {len(sizes_px)} coloured pieces are smaller than {spec.min_area_mm2:g} sq mm, the largest has "
+            f"{largest:.2g}; if they are tissue, lower features.tissue.min_area_mm2"
+        )
+    saturation = _smooth_saturation(thumbnail, um_per_px, spec)
+    low, high = np.quantile(saturation, [0.05, 0.999])
+    if high < BLANK:
+        return f"it is blank, with a saturation of {high:.2g} at most"
+    said = (
+        f"it is evenly coloured, with a saturation of {high:.2g}"
+        if high - low < LEAST_CONTRAST
+        else (f"there is hardly any colour, with a saturation of {high:.2g} at most")
+    )
+    return (
+        f"{said}, where tissue has {threshold:.2g} or more; if there is tissue, set features.tissue.saturation below "
+        f"{high:.2g}"
+    )
 
 
-def _saturation(rgb: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
-    largest, smallest = _extremes(rgb)
-    return (largest - smallest) / np.maximum(largest, 1).astype(np.float32)
+def _coloured(
+    thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: TissueSpec
+) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"], float]:
+    """What has the colour of tissue, what is pen, and the saturation that divides."""
+    saturation = _smooth_saturation(thumbnail, um_per_px, spec)
+    pen = find_ink(thumbnail, um_per_px) if spec.remove_pen else np.zeros(thumbnail.shape[:2], bool)
+    if spec.saturation > 0:
+        return saturation >= spec.saturation, pen, float(spec.saturation)
+    seen = saturation[~pen]
+    least, most = spec.otsu_between
+    threshold = most
+    if seen.size and seen.max() - seen.min() >= LEAST_CONTRAST:
+        found, apart = _otsu(seen)
+        # a split between shades of glass says nothing of tissue, of which there may still be a little
+        threshold = float(np.clip(found, least, most)) if apart > LEAST_CONTRAST else most
+    return saturation > threshold, pen, threshold
+
+
+def _smooth_saturation(
+    thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: TissueSpec
+) -> Float[np.ndarray, "h w"]:
+    width = spec.smooth_um / um_per_px
+    if spec.smooth_by == "median":
+        levels = np.rint(saturation_of(thumbnail) * 255).astype(np.uint8)
+        return ndimage.median_filter(levels, max(1, round(width))).astype(np.float32) / 255
+    return saturation_of(ndimage.gaussian_filter(thumbnail, (width, width, 0)))
 
 
 def _otsu(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
@@ -118,46 +212,3 @@ def _otsu(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
     best = np.flatnonzero(between == between.max())
     # the middle of an empty stretch between the classes
     return float((best.mean() + 1) / 256), float(apart[best[0]])
-
-
-def _pen(rgb: UInt8[np.ndarray, "h w 3"], um_per_px: float) -> Bool[np.ndarray, "h w"]:
-    """Strokes of green, blue, red or black ink: a core of clear colour and the paler edge that touches it."""
-    saturation = _saturation(rgb)
-    brightest, darkest = _extremes(rgb)
-    grey = brightest - darkest < BLACK[2]
-    pairs = [(grey & (brightest < BLACK[0]), grey & (brightest < BLACK[1]))]
-    coloured = saturation > min(edge for *_, edge in INKS.values())
-    hue = np.full(saturation.shape, np.nan, np.float32)  # no ink has it
-    hue[coloured] = _hue_deg(rgb[coloured])
-    for low, high, core, edge in INKS.values():
-        inked = (hue >= low) & (hue < high) if low < high else (hue >= low) | (hue < high)
-        pairs.append((inked & (saturation > core), inked & (saturation > edge)))
-    pen = np.zeros(saturation.shape, bool)
-    for core, edge in pairs:
-        if core.any():
-            pen |= ndimage.binary_propagation(core, mask=edge)
-    pen = _large(pen, PEN_LEAST_MM2 * (1000 / um_per_px) ** 2)
-    margin = math.ceil(PEN_MARGIN_UM / um_per_px)
-    return ndimage.binary_dilation(pen, iterations=margin) if pen.any() else pen
-
-
-def _hue_deg(rgb: UInt8[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-    """Hue in [0, 360), 0 is red, 120 green, 240 blue; 0 for grey."""
-    red, green, blue = rgb.T.astype(np.float32)
-    largest, smallest = _extremes(rgb)
-    chroma = np.maximum(largest - smallest, 1).astype(np.float32)
-    sixth = np.where(
-        largest == rgb[:, 0],
-        (green - blue) / chroma,
-        np.where(largest == rgb[:, 1], 2 + (blue - red) / chroma, 4 + (red - green) / chroma),
-    )
-    return (sixth * 60) % 360
-
-
-def _large(mask: Bool[np.ndarray, "h w"], least_px: float) -> Bool[np.ndarray, "h w"]:
-    """The pieces of a mask that have at least so many pixels."""
-    pieces = np.zeros(mask.shape, np.int32)
-    ndimage.label(mask, output=pieces)
-    keep = np.bincount(pieces.ravel()) >= least_px
-    keep[0] = False
-    return keep[pieces]

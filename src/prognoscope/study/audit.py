@@ -10,14 +10,13 @@ import pandas as pd
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.covariate_account import tell_covariates
 from prognoscope.cohort.splits import account_of_splits
-from prognoscope.core.errors import SlideError, some
+from prognoscope.core.errors import some
 from prognoscope.omics.groups import assign_columns, coverage, groups_without_genes
 from prognoscope.omics.tables import OmicsTable
-from prognoscope.slides.readers import find_slides, open_slide
-from prognoscope.study.inputs import embedding_files, slide_mpp
+from prognoscope.study.inputs import embedding_files
 from prognoscope.study.places import place_warnings
 from prognoscope.study.plan import Plan
-from prognoscope.study.sections import SlidesSpec
+from prognoscope.study.slide_audit import audit_slides
 
 FEW_EVENTS = 10  # in a test part: below it a C-index says next to nothing
 
@@ -43,7 +42,7 @@ def audit(plan: Plan) -> Audit:
     if plan.looks.heads:
         tables["Embeddings"] = _embeddings_table(plan)
     if (slides := plan.study.where.slides) is not None:
-        tables["Slides"], found = _slides_table(slides, cohort)
+        tables["Slides"], found = audit_slides(slides, cohort, plan.study.features.mpp)
         warnings += found
     if cohort.omics is not None:
         tables["Gene groups"], found = _genes_table(cohort, cohort.omics)
@@ -122,26 +121,3 @@ def _counted(values: Iterable[str | None]) -> str:
     """Each value with how many files have it, unless all have."""
     found = Counter(value or "unknown" for value in values)
     return next(iter(found), "unknown") if len(found) < 2 else some(f"{value}: {n}" for value, n in found.most_common())
-
-
-def _slides_table(slides: SlidesSpec, cohort: Cohort) -> tuple[pd.DataFrame, list[str]]:
-    mpp = slide_mpp(slides)
-    found = find_slides(slides.folder)
-    wanted = {slide for each in cohort.slides.values() for slide in each}
-    known, warnings, bad = Counter(), [], {}
-    for slide, path in found.items():
-        if slide not in wanted:
-            continue
-        given = mpp.get(slide) if isinstance(mpp, dict) else mpp
-        try:
-            with open_slide(path, mpp=given) as opened:
-                known[f"{opened.mpp:.3f} um per pixel" if opened.mpp else "unknown"] += 1
-                if opened.mpp is None:
-                    bad[slide] = "no mpp: give cohort.slides.mpp, or a column mpp in the slide table"
-        except SlideError as cause:
-            bad[slide] = str(cause)
-    if bad:
-        named = some(f"{slide} ({why})" for slide, why in bad.items())
-        warnings.append(f"{len(bad)} slides cannot be used as they are: {named}")
-    rows = [*sorted(known.items()), ("in the folder, of no patient", len(set(found) - wanted))]
-    return pd.DataFrame(rows, columns=["resolution", "slides"]), warnings

@@ -53,7 +53,7 @@ def extract_for(
 
     log.info("extracting %d slides into %s", len(chosen), folder)
     report = extract_slides(
-        chosen, folder, study.features, mpp=slide_mpp(slides), workers=workers, device=device, on_progress=count
+        chosen, folder, study.features, mpp=slide_mpp(slides, found), workers=workers, device=device, on_progress=count
     )
     log.info("extracted %d slides, %d were there, %d failed", len(report.done), len(report.already), len(report.failed))
     return report
@@ -82,6 +82,7 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     """
     study, cohort = plan.study, plan.cohort
     notes: list[str] = []
+    failed: dict[str, str] = {}
     if "omics" in plan.needs and cohort.omics is not None:
         notes += [*cohort.omics.warnings, *groups_without_genes(list(cohort.omics.values.columns), cohort.groups)]
     if "bag" not in plan.needs:
@@ -90,8 +91,9 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     notes += plan.looks.sentences
     slides = len(plan.looks.faults) + sum(map(len, cohort.slides.values()))
     if plan.extracts:
-        failed = (extracted or extract(plan)).failed
-        notes += [f"Slide {slide} was left out: {reason}" for slide, reason in failed.items()]
+        report = extracted or extract(plan)
+        failed = report.failed
+        notes += [*report.notes, *(f"Slide {slide} was left out: {reason}" for slide, reason in failed.items())]
         cohort = without_slides(cohort, failed, study.where, slides)
     sums = embedding_sums(study, cohort)
     path = packed(study, cohort, sums)
@@ -103,4 +105,4 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     check_measured(splits, left.outcome)
     if pack.origin.encoder is None:
         notes.append("Nothing says by which encoder the embeddings were made.")
-    return Gathered(left, splits, path, pack.origin, content_of(left, pack), sums, tuple(notes))
+    return Gathered(left, splits, path, pack.origin, content_of(left, pack), sums, tuple(notes), failed)

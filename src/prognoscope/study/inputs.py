@@ -5,17 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from prognoscope.cohort.clinical import read_clinical, without_follow_up
 from prognoscope.cohort.cohort import Cohort, make_cohort
-from prognoscope.cohort.columns import SLIDE_NAMES, guess_column
 from prognoscope.cohort.leaks import refuse_leaks
-from prognoscope.cohort.slides import SlideAssignment, assign_slides, read_slide_table, slide_name
+from prognoscope.cohort.slides import SlideAssignment, SlideTable, assign_slides, read_slide_table, slide_places
 from prognoscope.cohort.subtypes import read_subtypes
 from prognoscope.core.errors import CohortError, FeatureError, StudyError, some
 from prognoscope.core.files import PART, digest, sha256
-from prognoscope.core.tables import read_table
+from prognoscope.core.slide_names import match_entries
 from prognoscope.features.file_sums import file_sums
 from prognoscope.features.in_use import remove_unused
 from prognoscope.features.store import (
@@ -30,7 +28,7 @@ from prognoscope.features.store import (
 from prognoscope.omics.group_files import read_groups
 from prognoscope.omics.groups import Groups, coverage_notes, covered_groups
 from prognoscope.omics.tables import OmicsTable, read_omics
-from prognoscope.slides.readers import find_slides
+from prognoscope.slides.readers import look_for_slides
 from prognoscope.study.sections import CohortSpec, EmbeddingsSpec, SlidesSpec
 from prognoscope.study.study_file import StudyFile
 
@@ -88,26 +86,36 @@ def _groups_of(path: str, omics: OmicsTable, min_coverage: float) -> tuple[Group
 def _bags_of(where: CohortSpec, patients: Sequence[str]) -> SlideAssignment | Mapping[str, tuple[str, ...]] | None:
     slides, features = where.slides, where.features
     if slides is not None:
-        table = None if slides.table is None else read_slide_table(slides.table)
-        found = find_slides(slides.folder)
-        if not found:
-            raise CohortError(f"There are no slides in {slides.folder}. Correct cohort.slides.folder.")
-        assigned = assign_slides(found, patients, table=table, sample_types=slides.sample_types)
+        table = _table_of(slides)
+        found = look_for_slides(slides.folder)
+        if not found.slides:
+            why = "".join(f" {note}" for note in found.notes)
+            raise CohortError(f"There are no slides in {slides.folder}. Correct cohort.slides.folder.{why}")
+        places = slide_places(found.slides, slides.folder)
+        assigned = assign_slides(places, patients, table=table, sample_types=slides.sample_types)
+        assigned = replace(assigned, notes=(*assigned.notes, *found.notes))
         return _of_somebody(assigned, patients, table, slides)
     if features is None:
         return None
     if features.folder is None:
         return {patient: (patient,) for patient in read_embedding_table(features.table or "", features.patient)}
-    table = None if features.table is None else read_slide_table(features.table)
-    found = find_embeddings(features.folder, features.layout)
+    table = _table_of(features)
+    found = slide_places(find_embeddings(features.folder, features.layout), features.folder)
     assigned = assign_slides(found, patients, table=table, sample_types=features.sample_types)
     return _of_somebody(assigned, patients, table, features)
+
+
+def _table_of(where: SlidesSpec | EmbeddingsSpec) -> SlideTable | None:
+    if where.table is None:
+        return None
+    patient = None if where.patient == "patient_id" else where.patient  # by default whatever is named like it
+    return read_slide_table(where.table, patient=patient, slide=where.slide)
 
 
 def _of_somebody(
     assigned: SlideAssignment,
     patients: Sequence[str],
-    table: Mapping[str, str] | None,
+    table: SlideTable | None,
     where: SlidesSpec | EmbeddingsSpec,
 ) -> SlideAssignment:
     """The same slides, if any is of a patient of the cohort.
@@ -128,47 +136,36 @@ def _of_somebody(
             f"{named}, which does not begin with a patient's id, such as {some(patients, 2)}. "
             "Give a table of slide_id and patient_id."
         )
+    listed = some(f"{slide} of {patient}" for slide, patient in list(table.owners.items())[:2])
     raise CohortError(
         f"{named}, and {where.table} gives none of them to a patient of the cohort, such as {some(patients, 2)}; it "
-        f"has {some(f'{slide} of {patient}' for slide, patient in list(table.items())[:2])}. Write the ids alike."
+        f"has {listed}. Write the ids alike."
     )
 
 
-def slide_mpp(slides: SlidesSpec) -> float | dict[str, float] | None:
+def slide_mpp(slides: SlidesSpec, found: Mapping[str, Path]) -> float | dict[str, float] | None:
     """um per pixel of level 0 as the study gives it: per slide in the slide table's column `mpp`, or for all.
 
+    Args:
+        found: The slides, of which the table names some.
+
     Raises:
-        CohortError: A value in the table is not a positive number.
+        CohortError: A value in the table is no resolution.
     """
-    if slides.table is None:
+    table = _table_of(slides)
+    if table is None or not table.mpp:
         return slides.mpp
-    table = read_table(slides.table, "The slide table")
-    if "mpp" not in table:
-        return slides.mpp
-    names = table[guess_column(table, SLIDE_NAMES, slides.table, "slides")].map(slide_name)
-    given = {
-        slide: _positive(value, slide, slides.table)
-        for slide, value in zip(names, table["mpp"], strict=True)
-        if value == value
-    }
-    return {slide: slides.mpp for slide in names if slides.mpp is not None} | given
-
-
-def _positive(value: Any, slide: str, path: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= 10:
-        raise CohortError(f"{path}: the mpp of slide {slide} is {value!r}. Give um per pixel, such as 0.5.")
-    return number
+    matches = match_entries(table.mpp, slide_places(found, slides.folder)).slides
+    given = dict.fromkeys(found, slides.mpp) | {slide: table.mpp[entry] for entry, slide in matches.items()}
+    return {slide: mpp for slide, mpp in given.items() if mpp is not None}
 
 
 def embedding_files(where: CohortSpec, extracted: Path | None) -> dict[str, Path]:
     """Slide -> embedding file, extracted or brought along; empty if the study has neither."""
     features = where.features
     if extracted is not None:
-        return find_embeddings(extracted, "prognoscope") if extracted.is_dir() else {}
+        files = sorted(extracted.rglob("*.h5")) if extracted.is_dir() else []
+        return {path.relative_to(extracted).with_suffix("").as_posix(): path for path in files}
     if features is None or features.folder is None:
         return {}
     return find_embeddings(features.folder, features.layout)

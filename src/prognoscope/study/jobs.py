@@ -52,6 +52,7 @@ class Gathered:
     content: Fingerprint = field(default_factory=Fingerprint)  # of all that trainings may see
     sums: Mapping[str, str] = field(default_factory=dict)  # slide -> sum of its embedding file when it was read
     notes: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)  # slide -> why it gave no embeddings
 
 
 def planned_methods(spec: StudySpec, device: str, precision: Precision) -> tuple[PlannedMethod, ...]:

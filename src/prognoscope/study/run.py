@@ -27,6 +27,7 @@ from prognoscope.study.jobs import Gathered, fold_jobs
 from prognoscope.study.method_pairs import ablation_rows_of, pairs_of
 from prognoscope.study.places import check_place, stored, try_places
 from prognoscope.study.plan import Plan
+from prognoscope.study.previews import keep_previews
 from prognoscope.study.run_log import at_work
 from prognoscope.study.work import permuted_jobs, work_off
 from prognoscope.training.jobs import Failure
@@ -116,6 +117,8 @@ def _run(
     for sentence in mended:
         log.warning(sentence)
     begin(plan, folder, inputs)
+    if study.extracted is not None:
+        keep_previews(RunFiles(folder), study.extracted, plan.cohort.slides, inputs.failed)
     oracles = None
     if study.spec.cohort.truth is not None:
         oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients)

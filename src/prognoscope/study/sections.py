@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, WithJs
 
 from prognoscope.cohort.clinical import ClinicalSpec
 from prognoscope.cohort.preparation import BinsFrom
+from prognoscope.core.resolution import Mpp
 from prognoscope.core.settings import FilePath, FilePaths, Names, hints_of, settle
 from prognoscope.features.layouts import Layout as EmbeddingsLayout
 from prognoscope.models.recipe import RateFactors, Recipe
@@ -24,8 +25,6 @@ from prognoscope.training.space import InnerFolds, Range, Trials
 from prognoscope.training.spec import AskedPrecision, TrainingBasics
 from prognoscope.training.trials import text_of
 
-Mpp = Annotated[float, Interval(gt=0, le=10)]
-
 
 @dataclass(frozen=True, slots=True)
 class SlidesSpec:
@@ -33,6 +32,8 @@ class SlidesSpec:
 
     folder: FilePath
     table: FilePath | None = None
+    slide: str | None = None  # the table's column of slides; by default one that is named like it
+    patient: str | None = None  # its column of patients; likewise
     mpp: Mpp | None = None  # um per pixel of level 0, where the files do not say it
     sample_types: Names | None = None  # of TCGA barcodes, such as 01Z; None keeps all
     most_bad: Annotated[float, Interval(ge=0, le=1)] = 0.5  # share of slides that may be left out as unusable
@@ -45,6 +46,7 @@ class EmbeddingsSpec:
     folder: FilePath | None = None
     layout: EmbeddingsLayout = "auto"
     table: FilePath | None = None  # slide -> patient; without a folder: one row of values a patient
+    slide: str | None = None  # the table's column of slides; by default one that is named like it
     patient: str = "patient_id"
     mpp: Mpp | None = None  # um per pixel of level 0, where the files do not say it
     sample_types: Names | None = None  # of TCGA barcodes, such as 01Z; None keeps all

@@ -6,9 +6,9 @@ from prognoscope.core.errors import SlideError
 from prognoscope.core.files import need_file
 from prognoscope.core.loading import load
 from prognoscope.slides.readers.base import Slide
-from prognoscope.slides.readers.folder import find_slides
+from prognoscope.slides.readers.folder import find_slides, look_for_slides
 
-__all__ = ["READERS", "Slide", "find_slides", "open_slide"]
+__all__ = ["READERS", "Slide", "find_slides", "look_for_slides", "open_slide"]
 
 READERS = {
     "openslide": "prognoscope.slides.readers.openslide:OpenSlideSlide",
@@ -26,14 +26,39 @@ def open_slide(path: Path | str, *, mpp: float | None = None) -> Slide:
         MissingFileError: There is no such file.
         SlideError: The file is no slide, or a damaged one.
     """
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SlideError(
+            f"The slide {path} is a pipe, a socket or a device. Name a file, or leave it out of the cohort."
+        )
     path = need_file(path, "The slide")
     if path.stat().st_size == 0:
         raise SlideError(f"The slide {path} is an empty file. Get it again, or leave it out of the cohort.")
+    if path.suffix.lower() == ".mrxs":
+        path = _with_companion(path)
     for place in READERS.values():
         reader = load(place)
         if reader.recognises(path):
             return reader(path, mpp=mpp)
     raise SlideError(
         f"{path} is not a slide in any known format, or it was cut short. Readable are SVS, NDPI, MRXS, SCN, DICOM, "
-        "tiled TIFF, and plain PNG, JPEG and TIFF: get the file again, or leave it out of the cohort."
+        "tiled TIFF, and plain PNG, JPEG and TIFF: get the file again, convert it, or leave it out of the cohort."
+    )
+
+
+def _with_companion(path: Path) -> Path:
+    """The `.mrxs` file beside which its folder lies, where a link leads to it too; alone it is only a preview."""
+    places = (path, path.resolve())
+    whole = next((place for place in places if (place.with_suffix("") / "Slidedat.ini").is_file()), None)
+    if whole is not None:
+        return whole
+    folder = next((place.with_suffix("") for place in places if place.with_suffix("").is_dir()), None)
+    if folder is None:
+        raise SlideError(
+            f"The folder {path.stem} beside {path} is missing: it holds the slide, the file itself only a preview. "
+            "Copy the folder too, or leave the slide out of the cohort."
+        )
+    raise SlideError(
+        f"The folder {folder} lacks its Slidedat.ini, so {path.name} cannot be opened. Copy the whole folder again, or "
+        "leave the slide out of the cohort."
     )

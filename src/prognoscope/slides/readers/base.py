@@ -10,9 +10,12 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from prognoscope.core.errors import SlideError
+from prognoscope.core.resolution import LARGEST_MPP, LEAST_MPP, is_plausible
 
-LARGEST_MPP = 10.0  # um; more is a default of software that knew no scanner (72 dpi gives 352.8)
+MOST_APART = 0.01  # of the um per pixel across and down; patches would be distorted
 PIXELS_AT_ONCE = 2**24  # how much of a level is held in memory while a thumbnail is made
+IN_MANY_FILES = frozenset({".mrxs", ".vms", ".vmu", ".dcm", ""})  # whose own size says nothing
+MANY_PIXELS, MOST_PER_BYTE = 2**30, 500  # of a level that a thumbnail is made of; deflated white has 350 a byte
 
 
 @runtime_checkable
@@ -24,6 +27,7 @@ class Slide(Protocol):
     level_sizes_px: tuple[tuple[int, int], ...]  # from fine to coarse
     level_downsamples: tuple[float, ...]  # level-0 pixels that one pixel of the level spans
     mpp: float | None  # um per level-0 pixel; None where the slide does not say, or says nonsense
+    mpp_trouble: str  # why that is None, as the end of a sentence; "" where it is known
     magnification: float | None  # of the objective; None where the slide does not say
     properties: Mapping[str, str]
 
@@ -62,18 +66,35 @@ def need_mpp(slide: Slide) -> float:
         SlideError: Nobody said it; it is never guessed.
     """
     if slide.mpp is None:
-        said = slide.properties.get("openslide.mpp-x")
-        why = f"says {said} um per pixel, which no scanner has" if said else "does not say its um per pixel"
-        raise SlideError(
-            f"The slide {slide.path} {why}. Give it for all slides as `cohort.slides.mpp` in the study, "
-            "or slide by slide in a column `mpp` of the slide table."
-        )
+        raise SlideError(f"The slide {slide.path} {slide.mpp_trouble}")
     return slide.mpp
 
 
-def plausible_mpp(mpp: float | None) -> float | None:
-    """The um per pixel if a microscope can have it, otherwise None."""
-    return mpp if mpp is not None and math.isfinite(mpp) and 0 < mpp <= LARGEST_MPP else None
+def believed_mpp(across: float | None, down: float | None) -> tuple[float | None, str]:
+    """The um per pixel that a slide says, if a microscope can have it, and otherwise why not.
+
+    Args:
+        across: Width of a pixel in um; None where the slide does not say.
+        down: Height, likewise.
+    """
+    said = [each for each in (across, down) if each is not None]
+    give = (
+        "Give it for all slides as `cohort.slides.mpp` in the study, or slide by slide in a column `mpp` of the slide "
+        "table."
+    )
+    if not said:
+        return None, f"does not say its um per pixel. {give}"
+    for each in said:
+        if not is_plausible(each):
+            range_said = f"{LEAST_MPP:g} to {LARGEST_MPP:g}"
+            return None, f"says {each:.6g} um per pixel, which no scanner has ({range_said} is possible). {give}"
+    if max(said) > min(said) * (1 + MOST_APART):
+        return None, (
+            f"says {said[0]:.6g} um per pixel across and {said[1]:.6g} down, so patches would be distorted. Save it "
+            "with square pixels; if it has them, correct what it says, or give it as `cohort.slides.mpp` in the study "
+            "or in a column `mpp` of the slide table."
+        )
+    return sum(said) / len(said), ""
 
 
 def checked_mpp(mpp: float | None, path: Path) -> float | None:
@@ -82,10 +103,10 @@ def checked_mpp(mpp: float | None, path: Path) -> float | None:
     Raises:
         SlideError: No microscope has it.
     """
-    if mpp is not None and plausible_mpp(mpp) is None:
+    if mpp is not None and not is_plausible(mpp):
         raise SlideError(
-            f"{mpp:g} um per pixel was given for the slide {path}, but a value above 0 and up to {LARGEST_MPP:g} "
-            "is needed (0.25 at 40x, 0.5 at 20x). Correct `cohort.slides.mpp` or the column `mpp` of the slide table."
+            f"{mpp:g} um per pixel was given for the slide {path}, but {LEAST_MPP:g} to {LARGEST_MPP:g} "
+            "is possible (0.25 at 40x, 0.5 at 20x). Correct `cohort.slides.mpp` or the column `mpp` of the slide table."
         )
     return None if mpp is None else float(mpp)
 
@@ -100,12 +121,27 @@ def shrink(slide: Slide, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:
     """The thumbnail of a slide by averaging over the pixels of its best level, a few rows at a time.
 
     Slides may have one level of 10^10 pixels, which must not lie in memory at once.
+
+    Raises:
+        SlideError: The slide declares far more pixels than its file can hold, or is damaged.
     """
     width, height = slide.size_px
     factor = max(1.0, max(width, height) / longest_px)
     level = level_for(slide, factor)
+    _need_held(slide, level)
     small = (max(1, round(width / factor)), max(1, round(height / factor)))
     return np.concatenate(list(_shrunk_rows(slide, level, small)))
+
+
+def _need_held(slide: Slide, level: int) -> None:
+    """Refuse to spend minutes on a file of a few kilobytes that declares thousands of millions of pixels."""
+    width, height = slide.level_sizes_px[level]
+    is_whole_file = slide.path.suffix.lower() not in IN_MANY_FILES
+    if is_whole_file and width * height > max(MANY_PIXELS, MOST_PER_BYTE * slide.path.stat().st_size):
+        raise SlideError(
+            f"The slide {slide.path} declares {width} x {height} pixels in {slide.path.stat().st_size:,} bytes, which "
+            "can hold no such picture. Get the file again, or leave it out of the cohort."
+        )
 
 
 def _shrunk_rows(slide: Slide, level: int, small: tuple[int, int]) -> Iterator[UInt8[np.ndarray, "rows w 3"]]:

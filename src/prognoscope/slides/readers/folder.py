@@ -1,49 +1,150 @@
-"""The slides of a folder: which files are slides, and what they are called."""
+"""The slides of a folder: which files are slides, what they are called, and what was passed over."""
 
-import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from prognoscope.core.errors import MissingFileError, SlideError
+from prognoscope.core.errors import MissingFileError, SlideError, some
+from prognoscope.core.slide_names import Parts, distinct_names, name_parts
+from prognoscope.core.walk import files_below
+from prognoscope.core.words import count, listed
 from prognoscope.slides.readers.dicom import series_of
 
-SUFFIXES = frozenset(
-    [".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".czi", ".dcm", ".tif", ".tiff", ".png", ".jpg", ".jpeg"]
+SUFFIXES = frozenset(  # of slides; any other file is one if its content begins like one
+    {
+        *(
+            ".svs",
+            ".ndpi",
+            ".mrxs",
+            ".scn",
+            ".bif",
+            ".svslide",
+            ".czi",
+            ".dcm",
+            ".vms",
+            ".vmu",
+            ".png",
+            ".jpg",
+            ".jpeg",
+        ),
+        *(".tif", ".tiff", ".ptif", ".ptiff", ".otif", ".qptiff", ".btf", ".tf2", ".tf8"),
+    }
 )
+CONVERTED_BY = {  # what is a slide, but of a format that no free reader here knows -> what turns it into a TIFF
+    **dict.fromkeys([".vsi", ".zvi", ".lif"], "QuPath or bfconvert"),
+    **dict.fromkeys([".isyntax", ".i2syntax"], "isyntax2raw and raw2ometiff"),
+    **dict.fromkeys([".jp2", ".j2k", ".jpx"], "`vips tiffsave --tile --pyramid`"),
+    **dict.fromkeys([".sdpc", ".kfb", ".mds", ".mdsx", ".tmap", ".tron"], "the scanner's own software"),
+}
+UNFINISHED = frozenset({".part", ".partial", ".tmp", ".crdownload", ".download", ".filepart", ".aria2", ".bak"})
+BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff", b"ZISRAWFILE")  # TIFF ... CZI
+LOOKED_AT = 4096  # bytes of a file whose suffix says nothing
+CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True, slots=True)
+class SlideFolder:
+    """The slides of a folder, and what was passed over."""
+
+    slides: dict[str, Path]  # sorted by id
+    notes: tuple[str, ...]
 
 
 def find_slides(folder: Path | str) -> dict[str, Path]:
-    """Slide id -> path of every slide in a folder and below, sorted by id; a slide's id is its name without suffix.
+    """Slide id -> path of every slide in a folder and below, sorted by id; see `look_for_slides`."""
+    return look_for_slides(folder).slides
 
-    Hidden files and folders are passed over, the companion folder of an MRXS slide belongs to it, and a DICOM series
-    in several files is listed once, under the first of their names.
+
+def look_for_slides(folder: Path | str) -> SlideFolder:
+    """Every slide in a folder and below by its id, and sentences on files that are none.
+
+    A slide's id is its name without suffixes; where several share it, the folders around them tell them apart. Hidden
+    files are passed over, links are followed. The companion folder of an MRXS slide belongs to it. A DICOM series
+    of several files is one slide, named after the folder that it has to itself, or else after the first of its files.
 
     Raises:
         MissingFileError: There is no such folder.
-        SlideError: Two slides have one id.
+        SlideError: Slides in one folder have one name.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise MissingFileError(f"The folder of slides {folder} does not exist. Correct `cohort.slides.folder`.")
-    slides: dict[str, Path] = {}
-    series = set()
-    for path in _files(folder):
-        if path.suffix.lower() == ".dcm" and (uid := series_of(path)) is not None:
-            if uid in series:
-                continue
-            series.add(uid)
-        if path.stem in slides:
-            raise SlideError(
-                f"Two slides are called {path.stem}: {slides[path.stem]} and {path}. Rename one or move it away."
-            )
-        slides[path.stem] = path
-    return dict(sorted(slides.items()))
+    places: dict[Parts, list[Path]] = defaultdict(list)
+    passed: dict[str, list[str]] = defaultdict(list)
+    series: set[str] = set()
+    for place, names in _without_companions(folder):
+        own: list[tuple[Path, str | None]] = []
+        for path in (place / name for name in names):
+            kind = _kind(path)
+            if kind == "slide":
+                own.append((path, series_of(path) if path.suffix.lower() not in SUFFIXES - {".dcm"} else None))
+            elif kind:
+                passed[kind].append(path.name)
+        uids = {uid for _, uid in own}
+        named_by_folder = place != folder and len(own) > 1 and len(uids) == 1 and None not in uids
+        for path, uid in own:
+            if uid is None or uid not in series:
+                at = path.relative_to(folder)
+                places[name_parts(str(at.parent if named_by_folder else at))].append(path)
+            series |= {uid} if uid else set()
+    _need_one_each(places)
+    ids = distinct_names(places)
+    return SlideFolder(dict(sorted((ids[at], paths[0]) for at, paths in places.items())), tuple(_notes(folder, passed)))
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        mrxs = {Path(name).stem for name in names if name.lower().endswith(".mrxs")}
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in mrxs)
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES:
-                yield Path(place, name)
+def _without_companions(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The folders with their files, but for folders of MRXS slides and the pictures that VMS slides are made of."""
+    companions: set[Path] = set()
+    for place, names in files_below(folder):
+        companions |= {place / Path(name).stem for name in names if name.lower().endswith(".mrxs")}
+        if not companions.isdisjoint((place, *place.parents)):
+            continue
+        lists = tuple(Path(name).stem for name in names if name.lower().endswith((".vms", ".vmu")))
+        is_part = [
+            bool(lists) and name.startswith(lists) and name[-4:].lower() not in (".vms", ".vmu") for name in names
+        ]
+        yield place, [name for name, part in zip(names, is_part, strict=True) if not part]
+
+
+def _kind(path: Path) -> str:
+    """The word slide; why a file that might have been meant as one is passed over; nothing of other files."""
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        return "links that lead nowhere" if path.is_symlink() else "pipes, sockets or devices"
+    if suffix in SUFFIXES:
+        return "slide"
+    if suffix in CONVERTED_BY:
+        return suffix
+    if suffix in UNFINISHED:
+        return "unfinished copies"
+    if path.name.lower() in CLUTTER:
+        return ""
+    try:
+        with path.open("rb") as file:
+            head = file.read(LOOKED_AT)
+    except OSError:
+        return "files that cannot be opened"
+    if head.startswith(BEGINNINGS) or head[128:132] == b"DICM":
+        return "slide"
+    return "" if b"\0" not in head else "files of other contents"
+
+
+def _need_one_each(places: dict[Parts, list[Path]]) -> None:
+    twice = {at: paths for at, paths in places.items() if len(paths) > 1}
+    if twice:
+        named = some(f"{'/'.join(at)} ({listed([path.name for path in paths])})" for at, paths in sorted(twice.items()))
+        raise SlideError(
+            f"{len(twice)} slides are there as more than one file of a name: {named}. Leave one of each, or rename."
+        )
+
+
+def _notes(folder: Path, passed: dict[str, list[str]]) -> Iterator[str]:
+    if not passed:
+        return
+    kinds = [f"{kind} {len(names)} ({some(sorted(names))})" for kind, names in sorted(passed.items())]
+    tools = Counter(CONVERTED_BY[kind] for kind in passed if kind in CONVERTED_BY)
+    by_tool = {tool: sorted(kind for kind in passed if CONVERTED_BY.get(kind) == tool) for tool in sorted(tools)}
+    cures = [f" Convert {listed(suffixes)} to tiled TIFF with {tool}." for tool, suffixes in by_tool.items()]
+    total = count(sum(map(len, passed.values())), "file")
+    yield f"{total} in {folder.name} not read as slides: {'; '.join(kinds)}.{''.join(cures)}"

@@ -1,5 +1,6 @@
 """Whole-slide images through OpenSlide: SVS, NDPI, MRXS, SCN, DICOM, tiled TIFF and what else it knows."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -10,10 +11,13 @@ import openslide
 from jaxtyping import UInt8
 
 from prognoscope.core.errors import SlideError
-from prognoscope.slides.readers.base import checked_mpp, plausible_mpp, shrink
+from prognoscope.slides.readers.base import believed_mpp, checked_mpp, shrink
+from prognoscope.slides.readers.ome import physical_size_um
 
 # One row of tiles of a wide slide: neighbouring rows of patches share tiles, which are then decoded once.
 CACHE_BYTES = 128 * 2**20
+UNSUPPORTED = re.compile(r"unsupported|not supported|unrecognized|unknown compression", re.IGNORECASE)
+CONVERT = "Convert it to a tiled TIFF with JPEG compression, for example with QuPath or bfconvert"
 
 
 class OpenSlideSlide:
@@ -49,7 +53,7 @@ class OpenSlideSlide:
             raise SlideError(_sentence(path, "cannot be opened", cause)) from cause
         self.size_px = self.level_sizes_px[0]
         self.level_downsamples = tuple(_downsample(self.size_px, size) for size in self.level_sizes_px)
-        self.mpp = given or self._own_mpp()
+        self.mpp, self.mpp_trouble = (given, "") if given else believed_mpp(*self._told_mpp())
         self.magnification = self._number(openslide.PROPERTY_NAME_OBJECTIVE_POWER)
 
     @staticmethod
@@ -89,10 +93,12 @@ class OpenSlideSlide:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _own_mpp(self) -> float | None:
-        each = [self._number(name) for name in (openslide.PROPERTY_NAME_MPP_X, openslide.PROPERTY_NAME_MPP_Y)]
-        known = [mpp for mpp in map(plausible_mpp, each) if mpp is not None]
-        return sum(known) / len(known) if known else None
+    def _told_mpp(self) -> tuple[float | None, float | None]:
+        """Across and down: as OME-XML says it, which OpenSlide does not read, or else as OpenSlide does."""
+        told = physical_size_um(self.properties.get("tiff.ImageDescription", ""), self.size_px)
+        if told is not None and any(told):
+            return told
+        return self._number(openslide.PROPERTY_NAME_MPP_X), self._number(openslide.PROPERTY_NAME_MPP_Y)
 
     def _number(self, name: str) -> float | None:
         with suppress(KeyError, ValueError):
@@ -122,4 +128,6 @@ def _on_white(pixels: UInt8[np.ndarray, "H W 4"]) -> UInt8[np.ndarray, "H W 3"]:
 
 def _sentence(path: Path, what: str, cause: Exception) -> str:
     reason = str(cause).removeprefix(f"Reading {path}: ").rstrip(".")
-    return f"The slide {path} {what} (OpenSlide: {reason}). Get the file again, or leave it out of the cohort."
+    # the same file again would be of the same compression
+    cure = CONVERT if UNSUPPORTED.search(reason) else "Get the file again"
+    return f"The slide {path} {what} (OpenSlide: {reason}). {cure}, or leave it out of the cohort."

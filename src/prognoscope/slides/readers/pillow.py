@@ -1,5 +1,7 @@
 """Plain pictures through Pillow: PNG, JPEG and TIFF, whole in memory, one level, resolution given by the user."""
 
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -9,16 +11,25 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from prognoscope.core.errors import SlideError
-from prognoscope.slides.readers.base import checked_mpp, shrink
+from prognoscope.slides.readers.base import believed_mpp, checked_mpp, shrink
+from prognoscope.slides.readers.ome import physical_size_um
 
 FORMATS = ("PNG", "JPEG", "TIFF")
+# of scanners: where OpenSlide does not know such a file, it is no picture, and its first page may be a preview
+OF_SCANNERS = frozenset(
+    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".czi", ".vms", ".vmu", ".qptiff", ".dcm"}
+)
+SCANNERS = re.compile(r"Aperio|Hamamatsu|iScan|DPUfsImport|leica-microsystems|MIRAX|PerkinElmer-QPI|trestle", re.I)
+DESCRIPTION, MAKER, SOFTWARE = 270, 271, 305  # tags of TIFF
 DEEP_MODES = ("I", "F")  # 32 bits, whose white is anybody's guess
+MOST_PAGES = 64  # of a TIFF that are looked at
+MOST_PIXELS = 8000**2  # held in memory whole, so 200 MB, and several times that for a moment
 
 
 class PillowSlide:
     """A plain picture as a slide of one level.
 
-    Its `mpp` is what the user gives, because the dots per inch in such files are seldom the microscope's.
+    Its `mpp` is what the user gives or OME-XML says: the dots per inch in such files are seldom the microscope's.
 
     Raises:
         SlideError: The picture is damaged, has 32 bits a channel, or is too large to be held in memory.
@@ -26,21 +37,26 @@ class PillowSlide:
 
     def __init__(self, path: Path, *, mpp: float | None = None):
         self.path = path
-        self.mpp = checked_mpp(mpp, path)
+        given = checked_mpp(mpp, path)
         self.magnification: float | None = None
         self.properties: Mapping[str, str] = MappingProxyType({})
-        self._pixels: UInt8[np.ndarray, "H W 3"] | None = _load(path)
-        height, width = self._pixels.shape[:2]
+        pixels, description = _load(path)
+        self._pixels: UInt8[np.ndarray, "H W 3"] | None = pixels
+        height, width = pixels.shape[:2]
         self.size_px = (width, height)
+        told = physical_size_um(description, self.size_px) or (None, None)
+        self.mpp, self.mpp_trouble = (given, "") if given else believed_mpp(*told)
         self.level_sizes_px = (self.size_px,)
         self.level_downsamples = (1.0,)
 
     @staticmethod
     def recognises(path: Path) -> bool:
-        """Whether the file is a PNG, JPEG or TIFF, by content."""
+        """Whether the file is a plain PNG, JPEG or TIFF by content, and no scanner's, whose preview would be read."""
+        if path.suffix.lower() in OF_SCANNERS:
+            return False
         try:
-            with Image.open(path, formats=FORMATS):
-                return True
+            with _opened(path) as image:
+                return not SCANNERS.search(" ".join(_told(image, tag) for tag in (DESCRIPTION, MAKER, SOFTWARE)))
         except UnidentifiedImageError:
             return False
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
@@ -71,22 +87,35 @@ class PillowSlide:
         self.close()
 
 
-def _load(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+def _opened(path: Path) -> Image.Image:
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):  # the limit here is lower
+        return Image.open(path, formats=FORMATS)
+
+
+def _told(image: Image.Image, tag: int) -> str:
+    return str(getattr(image, "tag_v2", {}).get(tag, ""))
+
+
+def _load(path: Path) -> tuple[UInt8[np.ndarray, "H W 3"], str]:
+    """The pixels, and the description that a TIFF has."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with _opened(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise _too_large(path, image.size)
             if image.mode in DEEP_MODES:
                 raise SlideError(f"The picture {path} has 32 bits a channel. Save it with 8 bits.")
+            _need_largest_first(image, path)
+            description = _told(image, DESCRIPTION)
             image.load()
             if image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-            return np.array(image.convert("RGB"))
+                clear = image if image.mode == "RGBA" else image.convert("RGBA")
+                image = Image.new("RGB", clear.size, "white")
+                image.paste(clear, mask=clear.getchannel("A"))
+            return np.array(image if image.mode == "RGB" else image.convert("RGB")), description
     except Image.DecompressionBombError as cause:
-        raise SlideError(
-            f"The picture {path} is too large to be read at once. Save it as a tiled pyramidal TIFF, "
-            "for example with `vips tiffsave --tile --pyramid`."
-        ) from cause
+        raise _too_large(path) from cause
     except (OSError, SyntaxError, ValueError) as cause:  # what Pillow raises for damaged files
         if isinstance(cause, SlideError):
             raise
@@ -94,3 +123,25 @@ def _load(path: Path) -> UInt8[np.ndarray, "H W 3"]:
             f"The picture {path} is damaged and cannot be read ({str(cause).rstrip('.')}). "
             "Get the file again, or leave it out of the cohort."
         ) from cause
+
+
+def _need_largest_first(image: Image.Image, path: Path) -> None:
+    """Refuse a TIFF whose first page is the preview of a larger one."""
+    first = image.size
+    for page in range(1, min(getattr(image, "n_frames", 1), MOST_PAGES)):
+        image.seek(page)
+        if image.width * image.height > first[0] * first[1]:
+            raise SlideError(
+                f"The picture {path} holds a larger one, {image.width} x {image.height} pixels, behind its first of "
+                f"{first[0]} x {first[1]}. Save the one that is meant as a tiled TIFF, or leave it out of the cohort."
+            )
+    image.seek(0)
+
+
+def _too_large(path: Path, size: tuple[int, int] | None = None) -> SlideError:
+    said = f"{size[0]} x {size[1]} pixels are" if size else "it is"
+    return SlideError(
+        f"The picture {path} is too large to be read at once ({said} above the limit of {MOST_PIXELS:,} pixels). "
+        "Save it as a tiled pyramidal TIFF, for example with `vips tiffsave --tile --pyramid`, or leave it out of the "
+        "cohort."
+    )

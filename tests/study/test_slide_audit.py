@@ -1,0 +1,99 @@
+"""What `check` says of slides before any is extracted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prognoscope.cohort.clinical import ClinicalSpec
+from prognoscope.cohort.cohort import Cohort
+from prognoscope.core.outcome import Outcome
+from prognoscope.study.inputs import _bags_of
+from prognoscope.study.sections import CohortSpec, EmbeddingsSpec, SlidesSpec
+from prognoscope.study.slide_audit import audit_slides
+from tests.slides.scene import pixels, write_slide
+
+
+def cohort_of(*slides):
+    n = len(slides)
+    outcome = Outcome(tuple(slides), np.arange(1.0, n + 1), np.ones(n, bool))
+    return Cohort(name="c", outcome=outcome, slides={slide: (slide,) for slide in slides})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(**mpp):
+        for name, each in mpp.items():
+            write_slide(tmp_path / f"{name}.tiff", [pixels(300, 300)], mpp=each)
+        return audit_slides(SlidesSpec(str(tmp_path)), cohort_of(*mpp), 0.5)
+
+    return write
+
+
+def test_slides_far_from_their_cohort_are_named(folder):
+    table, warnings = folder(a=0.25, b=0.25, c=0.05, d=0.26, e=0.24)
+    assert dict(zip(table["resolution"], table["slides"], strict=True))["0.250 um per pixel"] == 2
+    (warning,) = warnings
+    assert warning.startswith(
+        "1 slide of 5 differ 5 times or more from the 0.25 um per pixel that is usual in this cohort: c"
+    )
+
+
+def test_slides_in_two_camps_are_named_too(folder):
+    _, warnings = folder(a=0.0548, b=0.0548, c=0.548, d=0.548)
+    assert any(
+        "2 slides of 4 differ 5 times or more from the 0.548" in each and "a 0.0548" in each for each in warnings
+    )
+
+
+def test_slides_coarser_than_their_patches_are_named_with_how_much(folder):
+    _, warnings = folder(a=0.25, b=0.51, c=1.0, d=1.1)
+    assert warnings[-1].startswith("2 slides of 4 are coarser than the 0.5 um per pixel of their patches, which are en")
+    assert "d 2.2 times, c 2.0 times" in warnings[-1]
+
+
+def test_a_fault_that_many_slides_have_is_told_once(folder):
+    table, warnings = folder(**{f"s{i}": 0.0274 for i in range(7)}, good=0.5)
+    assert dict(zip(table["resolution"], table["slides"], strict=True))["cannot be used"] == 7
+    (warning,) = warnings
+    assert warning.startswith("7 slides of 8 cannot be used: s0, s1, s2, s3, s4 and 2 more (The slide ")
+    assert warning.count("no scanner has") == 1
+
+
+def test_a_resolution_far_off_its_objective_is_named(tmp_path):
+    path = tmp_path / "a.svs"
+    description = "Aperio Image Library v10.2.41\r\n300x300 [0,0 300x300] (256x256) J2K Q=70|AppMag = 40|MPP = 2.5"
+    write_aperio(path, description)
+    _, warnings = audit_slides(SlidesSpec(str(tmp_path)), cohort_of("a"), 2.5)
+    assert [each[:90] for each in warnings] == [
+        "1 slide of 1 say a resolution that is 5 times or more off their objective: a (2.5 um at 40x"[:90]
+    ]
+
+
+def write_aperio(path, description):
+    import tifffile
+
+    tifffile.imwrite(path, pixels(300, 300), tile=(256, 256), photometric="rgb", description=description, metadata=None)
+
+
+def test_tables_of_embeddings_and_slides_are_read_whatever_their_columns_are_called(tmp_path):
+    (tmp_path / "a.h5").touch()
+    (tmp_path / "t.csv").write_text("FILENAME,PATIENT\nsub/a.h5,P1\n")
+    clinical = ClinicalSpec(table=("none.csv",))
+    where = CohortSpec(clinical, features=EmbeddingsSpec(folder=str(tmp_path), table=str(tmp_path / "t.csv")))
+    assert _bags_of(where, ["P1"]).slides == {"P1": ("a",)}
+
+
+def test_a_table_gives_the_resolution_of_the_slides_that_it_names(tmp_path):
+    for name in ("P1", "P2"):
+        (tmp_path / "slides" / name).mkdir(parents=True)
+        write_slide(tmp_path / "slides" / name / "HE.tiff", [pixels(300, 300)], mpp=None)
+    rows = [("P1/HE.tiff", "P1", "0,25"), ("P2\\HE.tiff", "P2", "0,5")]
+    pd.DataFrame(rows, columns=["slide_id", "patient_id", "mpp"]).to_csv(tmp_path / "slides.csv", sep=";", index=False)
+    spec = SlidesSpec(str(tmp_path / "slides"), table=str(tmp_path / "slides.csv"))
+    table, _ = audit_slides(spec, cohort_of("P1/HE", "P2/HE"), 0.5)
+    assert dict(zip(table["resolution"], table["slides"], strict=True)) == {
+        "0.250 um per pixel": 1,
+        "0.500 um per pixel": 1,
+        "cannot be used": 0,
+        "in the folder, of no patient": 0,
+    }
