@@ -30,7 +30,7 @@ def read(folder, name: str, content: str | bytes, genes=GENES):
     "content",
     [
         GMT,
-        gzip.compress(GMT.encode()),
+        gzip.compress(GMT.encode(), mtime=0),
         GMT.replace("\n", "\r\n"),
         GMT.replace("\n", "\n\n") + "\n",
         GMT.replace("http://x", "").replace("na", ""),  # double tabs
