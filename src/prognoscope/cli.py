@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,7 +17,8 @@ from rich.markup import escape
 
 from prognoscope import __version__
 from prognoscope.core.faults import BAD_INPUT, describe
-from prognoscope.terminal import bar, bar_with_time_left, log_shown, print_table
+from prognoscope.core.stopping import Stopped, stopping_when_asked
+from prognoscope.terminal import RunBar, bar, log_shown, print_table
 
 if TYPE_CHECKING:
     from prognoscope.features.extract import ExtractionReport
@@ -29,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 PIPED = 160  # columns where nobody looks at a screen
-STOPPED = 130  # the exit code after Ctrl-C
+STOPPED = 130  # the exit code after Ctrl-C; higher ones, after a signal
 # what Typer raises for wrong arguments; its module depends on Typer's version
 Misuse: type[Exception] = typer.BadParameter.__mro__[2]
 out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
@@ -57,18 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="replace")  # a terminal without dashes shows a question mark instead
     level = logging.DEBUG if is_debugging else logging.INFO if is_verbose else logging.WARNING
     try:
-        with log_shown(level):
+        with log_shown(level), stopping_when_asked():
             code = app(arguments, prog_name="prognoscope", standalone_mode=False)
     except Misuse as error:
         code = _complain(_misuse(error), BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
+    except Stopped as stopped:
+        code = int(stopped.code or STOPPED)
     except Exception as error:  # noqa: BLE001 - the outermost place: whatever reaches it gets a sentence and a code
         if is_debugging:
             traceback.print_exception(error)
         code = _complain(*describe(error))
-    if code == STOPPED:
-        err.print("Stopped. What was finished is kept; the same command continues.")
+    if isinstance(code, int) and code >= STOPPED:
+        why = "" if code == STOPPED else f" by {signal.Signals(code - 128).name}"
+        err.print(f"Stopped{why}. What was finished is kept; the same command continues.", soft_wrap=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -117,11 +122,12 @@ def demo(
 
     Example: `prognoscope demo` or `prognoscope demo /tmp/demo --patients 60`.
     """
-    from prognoscope.simulation.cohort import simulate_cohort
+    from prognoscope.simulation.cohort import need_simulated, simulate_cohort
     from prognoscope.study.study import Study
 
     study_file = folder / "study.yaml"
     if study_file.exists():
+        need_simulated(folder)
         _say(f"Continuing in {folder}, which holds a simulated cohort already.")
     else:
         with bar(err, "Painting slides") as advance:
@@ -238,13 +244,9 @@ def run(
 
     Example: `prognoscope run study.yaml --jobs 2 --set protocol=paper --out paper`.
     """
-    from prognoscope.study.folder import check_folder
     from prognoscope.study.study import Study
 
-    plan = Study.load(study, overrides).plan(jobs=jobs)
-    folder = folder or study.parent / "run"
-    check_folder(plan.study.spec, folder)
-    _run(plan, folder)
+    _run(Study.load(study, overrides).plan(jobs=jobs), folder or study.parent / "run")
 
 
 @app.command()
@@ -348,9 +350,10 @@ def methods(
 
         _print_table("Methods", methods_table())
         return
-    from prognoscope.core.files import write_text
-    from prognoscope.study.catalogue import methods_page
+    from prognoscope.core.files import need_ours, write_text
+    from prognoscope.study.catalogue import INTRODUCTION, methods_page
 
+    need_ours(to, INTRODUCTION)
     write_text(to, methods_page())
     _say(f"Wrote {to}.")
 
@@ -370,9 +373,12 @@ def _run(plan: "Plan", folder: Path) -> None:
     from prognoscope.study.gather import extract as extract_slides
     from prognoscope.study.run import run_plan
 
-    extracted = _extract(lambda advance: extract_slides(plan, advance)) if plan.extracts else None
-    with bar_with_time_left(err) as show:
-        finished = run_plan(plan, folder, extracted=extracted, progress=show)
+    def extraction(plan: "Plan") -> "ExtractionReport":
+        with show.away():
+            return _extract(lambda advance: extract_slides(plan, advance))
+
+    with RunBar(err) as show:
+        finished = run_plan(plan, folder, extraction=extraction, progress=show)
     title, table = finished.table()
     _print_table(title, table)
     for whole, rows in finished.ablations().items():

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 FOLD_AT, MOST_FOLDED = 24, 40  # characters that a column of text keeps in one line; the longest word it need not break
 GAP = 2  # blanks between columns
+BETWEEN_LINES_S = 60.0  # of progress where there is no screen
 NUMBER = re.compile(r"[-+<\u2212\u2013\d.,%]*( \([-+\u2212\d.,]+ to [-+\u2212\d.,]+\))?( \u00b1 [\d.]+( \w+)?)?")
 
 
@@ -87,6 +89,7 @@ def log_shown(level: int) -> Iterator[None]:
     log, handler = logging.getLogger("prognoscope"), logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
     before = log.level
+    handler.setLevel(level)  # of its own, because a run keeps more of it in a file
     log.addHandler(handler)
     log.setLevel(level)
     try:
@@ -98,27 +101,69 @@ def log_shown(level: int) -> Iterator[None]:
 
 @contextmanager
 def bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar for things that take about as long as each other."""
+    """A bar for things that take about as long as each other; a line a minute where nobody looks at a screen."""
+    if not _is_screen(console):
+        lines = _Lines(console, title)
+        yield lambda done, total: lines.tell(f"{done} of {total}")
+        return
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     columns += [TimeElapsedColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-@contextmanager
-def bar_with_time_left(console: Console) -> Iterator[Callable[["Standing"], None]]:
+class RunBar:
     """A bar for a run, whose pieces differ in cost: it knows itself how far it is and what is left."""
-    columns = [BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}")]
-    columns.append(TextColumn("{task.description}", markup=False))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Preparing", total=None, left="")
 
-        def show(now: "Standing") -> None:
-            left = "" if now.left_s is None else f"{_duration(now.left_s)} left"
-            progress.update(task, completed=now.share, total=1.0, description=now.doing, left=left)
+    def __init__(self, console: Console):
+        columns = [BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}")]
+        columns.append(TextColumn("{task.description}", markup=False))
+        self._progress = Progress(*columns, console=console, transient=True, disable=not _is_screen(console))
+        self._task = self._progress.add_task("Preparing", total=None, left="")
+        self._lines = _Lines(console, "Run")
 
-        yield show
+    def __enter__(self) -> "RunBar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, now: "Standing") -> None:
+        """Show where the run stands."""
+        left = "" if now.left_s is None else f"{_duration(now.left_s)} left"
+        self._progress.update(self._task, completed=now.share, total=1.0, description=now.doing, left=left)
+        if self._progress.disable:
+            self._lines.tell(", ".join(each for each in (f"{now.share:.0%} done", left, now.doing) if each))
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nothing is shown inside the block, where there is another bar."""
+        self._progress.stop()
+        try:
+            yield
+        finally:
+            self._progress.start()
+
+
+def _is_screen(console: Console) -> bool:
+    """Whether somebody may be looking; a log file is none, even if it was told to take colours."""
+    return console.is_interactive and console.file.isatty()
+
+
+class _Lines:
+    """Progress as plain lines, one a minute at most, for log files; what is done within a minute needs none."""
+
+    def __init__(self, console: Console, title: str):
+        self.console, self.title, self.told_at = console, title, time.monotonic()
+
+    def tell(self, text: str) -> None:
+        """Write it, if a minute has gone by."""
+        if time.monotonic() - self.told_at >= BETWEEN_LINES_S:
+            self.told_at = time.monotonic()
+            self.console.file.write(f"{time.strftime('%H:%M')} {self.title}: {text}\n")
+            self.console.file.flush()
 
 
 def _duration(seconds: float) -> str:

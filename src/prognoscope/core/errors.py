@@ -54,6 +54,10 @@ class DiskFullError(PrognoscopeError, OSError):
     """A file that could not be written for want of space; nothing of it is left."""
 
 
+class UnwritableError(PrognoscopeError, OSError):
+    """A file that could not be written for another reason; nothing of it is left."""
+
+
 def some(items: Iterable[object], most: int = 5) -> str:
     """At most `most` of the items as text, and how many more there are."""
     items = [str(item) for item in items]

@@ -9,6 +9,15 @@ from prognoscope.core.errors import InputError, PrognoscopeError
 
 BAD_INPUT, FAILURE = 2, 1  # exit codes
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+TOO_MANY = (errno.EMFILE, errno.ENFILE, errno.EAGAIN)
+NO_MEMORY = (  # in lower case
+    "allocate memory",  # torch on a CPU, and the system
+    "not enough memory",  # on Windows
+    "out of memory",  # CUDA
+    "alloc_failed",  # its libraries
+    "memory allocation failed",  # HDF5
+    "bad_alloc",
+)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
 
@@ -25,10 +34,15 @@ def describe(error: BaseException) -> tuple[str, int]:
             "A worker process died, most likely for want of memory. What was finished is kept: start the same command "
             "again with fewer --jobs."
         ), FAILURE
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return (
             f"There was not enough memory ({_first_line(error)}). Use fewer --jobs, or lower "
             "training.patches_per_pass; what was finished is kept."
+        ), FAILURE
+    if getattr(error, "errno", None) in TOO_MANY:
+        return (
+            f"The system allows no more open files or processes ({_first_line(error)}). Use fewer --jobs, or raise its "
+            "limits with `ulimit -n` and `ulimit -u`; what was finished is kept."
         ), FAILURE
     if isinstance(error, OSError) and error.errno is not None:
         return _describe_os_error(error)
@@ -53,12 +67,12 @@ def _describe_os_error(error: OSError) -> tuple[str, int]:
     return f"{path}: {error.strerror} (error {error.errno} of the system). Start the same command again.", FAILURE
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Also torch's two ways of saying so, which are plain RuntimeErrors by other names."""
+def is_out_of_memory(error: BaseException) -> bool:
+    """Also by torch's, CUDA's, HDF5's and the system's ways of saying so, which are plain errors by other names."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    words = ("can't allocate memory", "not enough memory")  # the second on Windows
-    return isinstance(error, RuntimeError) and any(each in str(error) for each in words)
+    said = str(error).lower()
+    return isinstance(error, RuntimeError | OSError | ValueError) and any(words in said for words in NO_MEMORY)
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,18 +4,18 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
-from prognoscope.core.errors import DiskFullError, InputError, MissingFileError
+from prognoscope.core.errors import DiskFullError, InputError, MissingFileError, PrognoscopeError, UnwritableError
+from prognoscope.core.faults import NO_ROOM, NOT_ALLOWED
+from prognoscope.core.processes import PART, is_left, part_beside
 
 if TYPE_CHECKING:
     import pandas as pd
-
-PART = ".part"  # the ending of a file that is being written
+HEAD_BYTES = 4000  # of a file, by which whoever wrote it is known
 
 
 @contextmanager
@@ -26,29 +26,104 @@ def written_whole(path: Path | str) -> Iterator[Path]:
 
     Raises:
         DiskFullError: There was no room for it.
+        UnwritableError: It may not be written, or its disk does not do what is asked of it.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid4().hex[:8]}{PART}")
+    path = path.resolve() if path.is_symlink() else path  # the link stays one
+    beside = part_beside(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
-        with beside.open("rb") as written:
-            os.fsync(written.fileno())
+        with beside.open("rb+") as written:
+            _flush(written.fileno())
         beside.replace(path)
     except OSError as cause:
-        if cause.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise DiskFullError(
-            f"The disk is full: {path} was not written, and nothing half written is left. Make room and start again."
-        ) from cause
+        if isinstance(cause, PrognoscopeError) or cause.filename not in (None, str(beside), str(path), beside, path):
+            raise  # of another file, which the block read
+        raise write_fault(path, cause) from cause
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             beside.unlink()
 
 
+def _flush(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as cause:
+        if cause.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # some disks cannot be asked to
+            raise
+
+
+def write_fault(path: Path, cause: OSError) -> DiskFullError | UnwritableError:
+    """Why a file could not be written, in a sentence."""
+    if cause.errno in NO_ROOM:
+        return DiskFullError(
+            f"The disk is full: {path} was not written, and nothing half written is left. Make room and start again."
+        )
+    reason = (cause.strerror or str(cause) or type(cause).__name__).lower()
+    cure = "Change its permissions, or name another place."
+    if cause.errno == errno.ENAMETOOLONG:
+        cure = "Shorten the name, or the path of its folder."
+    elif cause.errno not in NOT_ALLOWED:
+        cure = "See whether its disk is there and whole, and start the same command again."
+    return UnwritableError(f"{path} could not be written ({reason}), and nothing half written is left. {cure}")
+
+
+def need_writable(folder: Path, what: str, cure: str) -> None:
+    """Try to write into a folder, or where it will be made; nothing is left behind.
+
+    Args:
+        what: What will be written there, to begin a sentence with.
+
+    Raises:
+        DiskFullError: There is no room for a single byte.
+        UnwritableError: It cannot be written to; names the folder, what was to be written, and the cure.
+    """
+    there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    probe = part_beside(there / "tried")
+    try:
+        probe.write_bytes(b"tried")
+    except OSError as cause:
+        if cause.errno in NO_ROOM:
+            raise write_fault(probe, cause) from cause
+        reason = (cause.strerror or type(cause).__name__).lower()
+        where = "" if there == folder else f" in {there}"
+        raise UnwritableError(f"{what} cannot be written to {folder} ({reason}{where}). {cure}") from cause
+    finally:
+        with suppress(OSError):
+            probe.unlink()
+
+
+def need_ours(
+    path: Path,
+    words: str,
+    beside: Sequence[Path] = (),
+    cure: str = "Name another place with --out, or move it away.",
+) -> None:
+    """Refuse to write over files that the same command has not written.
+
+    Args:
+        words: What the beginning of a file of that command has in it; an empty file may be anybody's.
+        beside: Files that are written with it, and are that command's if it is.
+
+    Raises:
+        InputError: There are others, a folder, or a device.
+    """
+    there = [each for each in (path, *beside) if each.exists() or each.is_symlink()]
+    if odd := [each for each in there if not each.is_file() or each.parent == Path("/dev")]:
+        raise InputError(f"{odd[0]} is no ordinary file. Name the file to write with --out.")
+    if not any(each.stat().st_size for each in there):
+        return
+    if path.is_file():
+        with path.open("rb") as file:
+            if words.encode() in file.read(HEAD_BYTES):
+                return
+    raise InputError(f"{there[0]} is there already and is not of this command, so it is not written over. {cure}")
+
+
 def remove_leftovers(folder: Path) -> int:
-    """Delete the partial files that killed processes left in `folder` and below; returns how many there were."""
-    leftovers = [path for path in Path(folder).rglob(f".*{PART}") if path.is_file()]
+    """Delete the partial files that processes left in `folder` and below when they were killed; returns how many."""
+    leftovers = [path for path in Path(folder).rglob(f".*{PART}") if path.is_file() and is_left(path)]
     for path in leftovers:
         path.unlink(missing_ok=True)
     return len(leftovers)

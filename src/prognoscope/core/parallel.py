@@ -2,16 +2,22 @@
 
 import multiprocessing
 import os
+import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
+
+from prognoscope.core.stopping import Stopped, stop_when_asked
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 PAUSE_S = 0.5  # between two calls of `on_wait`
+LAST_WORDS_S = 5.0  # that workers have to end in when everything is stopped
 
 
 def run_many(
@@ -54,7 +60,7 @@ def run_many(
             with _pool(min(workers, len(left)), threads) as pool:
                 while left or busy:
                     while left and len(busy) < workers:
-                        busy[pool.submit(function, items[left[0]])] = left[0]
+                        busy[pool.submit(_worked, function, items[left[0]])] = left[0]
                         del left[0]
                     done, _ = wait(busy, PAUSE_S if on_wait else None, FIRST_COMPLETED)
                     for future in sorted(done, key=lambda each: each.exception() is not None):  # results first
@@ -80,15 +86,28 @@ def run_many(
 def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
     # "spawn", because a fork after torch has used threads hangs
     spawn = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with (
         _threads_of_children(threads),
-        ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent) as pool,
+        ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker) as pool,
     ):
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            _end([each for each in multiprocessing.active_children() if each not in others])
             raise
+
+
+def _end(children: Sequence[BaseProcess]) -> None:
+    """Ask processes to end, so that they leave nothing half written, and kill those that do not listen."""
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + LAST_WORDS_S
+    for child in children:
+        child.join(max(0.0, deadline - time.monotonic()))
+    for child in children:
+        child.kill()
 
 
 @contextmanager
@@ -103,9 +122,10 @@ def _threads_of_children(threads: int) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def _end_with_parent() -> None:
-    """Let this worker end when the process that started it is killed; it would wait for items forever."""
-
+def _begin_worker() -> None:
+    """Let a worker end when it is asked to, or when the process that started it is killed; Ctrl-C is for that one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stop_when_asked()
     parent = multiprocessing.parent_process()
     assert parent is not None  # this runs in workers alone
 
@@ -114,3 +134,11 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _worked(function: Callable[[Item], Result], item: Item) -> Result:
+    """The result of an item in a worker, which dies when it is asked to end instead of handing that out as a result."""
+    try:
+        return function(item)
+    except Stopped as stopped:
+        os._exit(int(stopped.code or 1))

@@ -73,6 +73,18 @@ def made_whole(spec: Spec, folder: Path) -> Spec:
     return replace(whole, **{name: _whole(getattr(spec, name), hint, folder) for name, hint in hints.items()})
 
 
+def paths_of(spec: Any) -> list[str]:
+    """Every path in some settings, as it stands there."""
+    found: list[str] = []
+    for name, hint in hints_of(type(spec)).items():
+        value = getattr(spec, name)
+        if is_dataclass(value) and not isinstance(value, type):
+            found += paths_of(value)
+        elif isinstance(value, str | tuple) and KNOWS_ITS_PLACE in _marks(hint) and value not in _literals(hint):
+            found += [value] if isinstance(value, str) else [str(each) for each in value]
+    return found
+
+
 @cache
 def hints_of(kind: type) -> Mapping[str, Any]:
     """The annotations of a dataclass's fields, with their bounds."""

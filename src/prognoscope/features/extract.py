@@ -1,19 +1,22 @@
 """Slides to embeddings: one file a slide, written whole; what is there is not done again, what fails is listed."""
 
+import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from glob import escape
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float16, UInt8
 
-from prognoscope.core.errors import DiskFullError, FeatureError, PrognoscopeError, nearest, some
-from prognoscope.core.files import PART, digest
+from prognoscope.core.claims import CLAIM, ClaimedError, claimed, holder_of, tidy
+from prognoscope.core.errors import DiskFullError, FeatureError, PrognoscopeError, UnwritableError, nearest, some
+from prognoscope.core.faults import is_out_of_memory
+from prognoscope.core.files import digest
 from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
 from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
@@ -25,7 +28,10 @@ from prognoscope.slides.tissue import TissueSpec, segment_tissue
 
 ON_CPU, ON_GPU = (64, 1), (256, 4)  # patches encoded at once, threads that read meanwhile
 FEWEST_PX = 16  # of a patch's side; on fewer an encoder has nothing to look at
+PAUSE_S = 0.5  # between two looks at slides that another process works on
 AHEAD = 2  # batches that wait, read, besides those being read
+State = Literal["done", "already", "failed", "held"]  # the last by another process
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,8 @@ def extract_slides(
 ) -> ExtractionReport:
     """Write `<slide>.h5` into `folder` for every slide; started again after a stop, it goes on.
 
-    Several runs may fill one folder at the same time, as long as no slide is in two of them.
+    Several processes may fill one folder at the same time and share the slides: each is extracted once, by whoever
+    claims it first.
 
     Args:
         slides: Slide id -> file.
@@ -98,28 +105,30 @@ def extract_slides(
     """
     tell = on_progress or (lambda slide, state: None)
     encoder = _encoder(spec.encoder, spec.weights, device)
+    tidy(Path(folder))
     spec_hash = spec.hash(encoder.weights_hash)
     jobs = []
     for slide, path in slides.items():
         given = mpp.get(slide) if isinstance(mpp, Mapping) else mpp
         jobs.append(_Job(slide, Path(path), Path(folder) / f"{slide}.h5", spec, spec_hash, given, device))
-    already = _already(jobs)
-    for slide in already:
+    found: dict[str, tuple[State, str]] = dict.fromkeys(_already(jobs), ("already", ""))
+    for slide in found:
         tell(slide, "already")
-    done, failed = [], {}
-    left = [job for job in jobs if job.slide not in already]
-    for job, reason in run_many(extract_one, left, workers=workers, retries=0, lost=_died):
-        if reason is None:
-            done.append(job.slide)
-        else:
-            failed[job.slide] = reason
-        tell(job.slide, "done" if reason is None else "failed")
-    order = list(slides)
-    return ExtractionReport(
-        done=tuple(sorted(done, key=order.index)),
-        already=tuple(already),
-        failed={slide: failed[slide] for slide in order if slide in failed},
-    )
+    left = [job for job in jobs if job.slide not in found]
+    extract = partial(_beside_others, extract_one)
+    while left:
+        held = []
+        for job, (state, reason) in run_many(extract, left, workers=workers, retries=0, lost=_died):
+            if state == "held":
+                held.append(job)
+            else:
+                found[job.slide] = state, reason
+                tell(job.slide, state)
+        tidy(Path(folder))  # of workers that died
+        left = _freed(held)
+    of = {state: tuple(slide for slide in slides if found[slide][0] == state) for state in ("done", "already")}
+    failed = {slide: found[slide][1] for slide in slides if found[slide][0] == "failed"}
+    return ExtractionReport(of["done"], of["already"], failed)
 
 
 def _already(jobs: list[_Job]) -> list[str]:
@@ -149,9 +158,34 @@ def _already(jobs: list[_Job]) -> list[str]:
     return already
 
 
-def _died(job: _Job) -> str:
+def _claim_of(job: _Job) -> Path:
+    return job.target.with_name(f".{job.slide}{CLAIM}")
+
+
+def _beside_others(extract: Callable[[_Job], str | None], job: _Job) -> tuple[State, str]:
+    """What became of a slide by `extract`, and why that failed; another process may hold it, or have made it since."""
+    try:
+        with claimed(_claim_of(job), f"extracting {job.slide}"):
+            if _already([job]):
+                return "already", ""
+            reason = extract(job)
+    except ClaimedError:
+        return "held", ""
+    return ("done", "") if reason is None else ("failed", reason)
+
+
+def _freed(held: list[_Job]) -> list[_Job]:
+    """The same slides, as soon as another process has let go of one of them."""
+    if held:
+        log.warning("waiting for another process, which works on %s", some(job.slide for job in held))
+    while held and all(holder_of(_claim_of(job)) for job in held):
+        time.sleep(PAUSE_S)
+    return held
+
+
+def _died(job: _Job) -> tuple[State, str]:
     """Of a slide that took its process down, by a fault in a reader's C code or for want of memory."""
-    return f"the process that read {job.path} died, perhaps for want of memory"
+    return "failed", f"the process that read {job.path} died, perhaps for want of memory"
 
 
 @lru_cache(maxsize=1)
@@ -162,8 +196,6 @@ def _encoder(name: str, weights: str | None, device: str) -> Encoder:
 
 def extract_one(job: _Job) -> str | None:
     """Extract one slide. Returns why that failed, None if it did not."""
-    for leftover in job.target.parent.glob(f".{escape(job.target.name)}.*{PART}"):
-        leftover.unlink(missing_ok=True)  # of a process that was killed
     encoder = _encoder(job.spec.encoder, job.spec.weights, job.device)
     try:
         with open_slide(job.path, mpp=job.mpp) as slide:
@@ -191,11 +223,13 @@ def extract_one(job: _Job) -> str | None:
             )
             size_px = slide.size_px
         write_embeddings(job.target, embeddings, slide_size_px=size_px)
-    except DiskFullError:
+    except (DiskFullError, UnwritableError):
         raise  # the next slide would not fit either
     except PrognoscopeError as reason:
         return str(reason)
     except Exception as reason:  # noqa: BLE001 - files break readers in ways no list foresees; the other slides go on
+        if is_out_of_memory(reason):
+            return f"there was not enough memory to extract {job.path}; use fewer --jobs, or a machine with more"
         return f"{type(reason).__name__} while {job.path} was extracted: {reason}"
     return None
 

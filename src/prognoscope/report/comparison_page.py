@@ -5,7 +5,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from prognoscope.analysis.comparison import Comparison
-from prognoscope.core.files import write_table, write_text
+from prognoscope.core.files import need_ours, write_table, write_text
 from prognoscope.core.words import count, listed
 from prognoscope.report.comparison_text import (
     GROUP_TITLES,
@@ -29,9 +29,13 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
 
     Returns:
         What was written, the page first.
+
+    Raises:
+        InputError: The folder holds files by these names that are of a run, or of somebody else.
     """
     folder = Path(folder)
     written = [folder / "comparison.html"]
+    need_ours(written[0], ": comparison of methods</title>", sorted(folder.glob("comparison*")))
     ours = comparison.table.loc[comparison.table["kind"] == "method", "row"].drop_duplicates()
     pictures = []
     for column, data in comparison.figures.items():

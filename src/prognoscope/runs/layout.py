@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from prognoscope.core.claims import CLAIM
+
 FOLD = "fold_"
 
 
@@ -168,6 +170,21 @@ class RunFiles:
     def report(self) -> Path:
         """The page."""
         return self.folder / "report.html"
+
+    @property
+    def log(self) -> Path:
+        """What was begun, ended, warned of and failed, and when; the only file that differs between equal runs."""
+        return self.folder / "log.txt"
+
+    @property
+    def claim(self) -> Path:
+        """Which process works on the run, while one does."""
+        return self.folder / CLAIM
+
+    @property
+    def embeddings(self) -> Path:
+        """A folder of embeddings, for a study whose own folder cannot be written to."""
+        return self.folder / "embeddings"
 
     def fold(self, method: str, number: int) -> FoldFiles:
         """Of one method in one fold."""

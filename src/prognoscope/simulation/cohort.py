@@ -1,16 +1,18 @@
 """A whole simulated cohort as a folder: tables, slides or embeddings, the truth, and a study file to run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
 
+from prognoscope.core.claims import CLAIM, claimed, tidy
 from prognoscope.core.errors import InputError
-from prognoscope.core.files import write_table, write_text
+from prognoscope.core.files import digest, write_table, write_text
 from prognoscope.core.parallel import run_many
+from prognoscope.core.processes import PART
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.simulation.embeddings import FEWEST_DIMENSIONS, MPP, PATCH_PX, draw_embeddings
 from prognoscope.simulation.genes import express, groups_table
@@ -18,6 +20,7 @@ from prognoscope.simulation.patients import SLIDES, add_risks, draw_patients, fo
 from prognoscope.simulation.slide_files import paint_slide_file
 from prognoscope.simulation.tissue_classes import CLASSES, Factors
 
+BEGUN = ".simulation"  # holds what is simulated, until it is
 FEWEST_PATIENTS = 20
 MOST_CENSORED = 0.9
 SMALLEST_SLIDE_PX, LARGEST_SLIDE_PX = 1024, 16_384  # painting takes about 40 bytes a pixel
@@ -87,15 +90,29 @@ def simulate_cohort(
         progress: Told how many slides are done, and of how many.
 
     Raises:
-        InputError: An argument that cannot be met, or the folder is not empty. Nothing is written then.
+        InputError: An argument that cannot be met, or the folder is not empty, unless the same simulation was stopped
+            in it, which then goes on. Nothing is written then.
     """
     folder = Path(folder)
     spec = SimulationSpec(
         patients, seed, features_only, bag_sizes, sites, censoring, multi_slide, embedding_dim, slide_px
     )
     _check(folder, spec)
-    table = add_risks(draw_patients(patients, seed, sites=sites))
-    time, event = follow_up(table["log_hazard"].to_numpy(), seed, censoring=censoring)
+    with claimed(folder / CLAIM, "`prognoscope simulate`"):
+        _check(folder, spec)
+        tidy(folder)
+        write_text(folder / BEGUN, digest(asdict(spec)))
+        _write(folder, spec, workers, progress)
+        study = folder / "study.yaml"
+        write_text(study, yaml.safe_dump(_study(features_only), sort_keys=False, default_flow_style=None, width=120))
+        (folder / BEGUN).unlink()
+    return study
+
+
+def _write(folder: Path, spec: SimulationSpec, workers: int, progress: Callable[[int, int], None] | None) -> None:
+    patients, seed = spec.patients, spec.seed
+    table = add_risks(draw_patients(patients, seed, sites=spec.sites))
+    time, event = follow_up(table["log_hazard"].to_numpy(), seed, censoring=spec.censoring)
     tasks = [task for k in range(patients) for task in _tasks(folder, table.iloc[k], k, spec)]
     clinical = table.assign(time_months=time, event=event.astype(int)).reset_index()
     write_table(folder / "clinical.csv", clinical[["patient_id", "time_months", "event", "age", "is_female", "site"]])
@@ -110,14 +127,13 @@ def simulate_cohort(
     for done, _ in enumerate(run_many(make_slide, tasks, workers=workers), start=1):
         if progress is not None:
             progress(done, len(tasks))
-    study = folder / "study.yaml"
-    write_text(study, yaml.safe_dump(_study(features_only), sort_keys=False, default_flow_style=None, width=120))
-    return study
 
 
 def make_slide(task: SlideTask) -> None:
     """Write one slide, or its embeddings, and the truth about its patches."""
     truth = task.folder / "truth" / "patches" / f"{task.slide}.csv"
+    if truth.is_file():  # written last, before the simulation was stopped
+        return
     who = {"patient": task.patient, "slide": task.number, "site": task.site}
     if not task.spec.features_only:
         path = task.folder / "slides" / f"{task.slide}.tiff"
@@ -185,8 +201,25 @@ def _check(folder: Path, spec: SimulationSpec) -> None:
             f"The side of a simulated slide must be a multiple of {PATCH_PX} pixels from {SMALLEST_SLIDE_PX} to "
             f"{LARGEST_SLIDE_PX}, not {spec.slide_px}."
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    begun = folder / BEGUN
+    goes_on = begun.is_file() and begun.read_text(encoding="utf-8") == digest(asdict(spec))
+    if folder.exists() and not goes_on and not (folder.is_dir() and _is_empty(folder)):
         raise InputError(f"{folder} exists and is not an empty folder. Remove it, or name another one.")
+
+
+def _is_empty(folder: Path) -> bool:
+    return all(each.name.startswith(CLAIM) or each.name.endswith(PART) for each in folder.iterdir())
+
+
+def need_simulated(folder: Path) -> None:
+    """Refuse a folder whose study is not of a simulated cohort.
+
+    Raises:
+        InputError: It is not.
+    """
+    lines = (folder / "study.yaml").read_text(encoding="utf-8", errors="replace").splitlines()
+    if "name: simulated" not in lines or not (folder / "truth" / "patients.csv").is_file():
+        raise InputError(f"{folder} holds a study that is not of a simulated cohort. Name another folder.")
 
 
 def _study(features_only: bool) -> dict:

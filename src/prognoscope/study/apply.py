@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.errors import ModelError, StudyError, nearest, some
-from prognoscope.core.files import write_table
+from prognoscope.core.files import need_ours, need_writable, write_table
 from prognoscope.core.words import count
 from prognoscope.evaluation.fold import survival_at
 from prognoscope.features.store import PackedEmbeddings
@@ -20,6 +20,7 @@ from prognoscope.runs.read import Run, open_finished
 from prognoscope.study.devices import device_of
 from prognoscope.study.gather import extract_for
 from prognoscope.study.inputs import embedding_files, packed, read_cohort, without_empty_bags
+from prognoscope.study.places import stored
 from prognoscope.study.spec import is_made_by
 from prognoscope.study.study_file import StudyFile
 from prognoscope.training.spec import TrainingSpec, settled_precision
@@ -48,6 +49,10 @@ def predict_patients(
     if to is not None and Path(to).is_dir():
         raise StudyError(f"{to} is a folder. Name the CSV file to write with --out.")
     study = StudyFile.load(study_file, overrides)
+    if to is not None:
+        need_ours(Path(to), "patient_id,risk,risk_sd")
+        need_writable(Path(to).parent, "The predictions", "Name another file with --out.")
+    study = stored(study, (run if to is None else Path(to).parent) / "embeddings")
     device = device_of(study.spec.training.device)
     spec = TrainingSpec(device=device, precision=settled_precision(study.spec.training.precision, device))
     models = load_models(run, method, spec)

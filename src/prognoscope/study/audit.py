@@ -13,6 +13,7 @@ from prognoscope.omics.groups import assign_columns, groups_without_genes
 from prognoscope.omics.tables import OmicsTable
 from prognoscope.slides.readers import find_slides, open_slide
 from prognoscope.study.inputs import embedding_files, slide_mpp
+from prognoscope.study.places import place_warnings
 from prognoscope.study.plan import Plan
 from prognoscope.study.sections import SlidesSpec
 
@@ -31,7 +32,7 @@ class Audit:
 
 def audit(plan: Plan) -> Audit:
     """A plan as tables, with all slides opened; nothing is written."""
-    cohort, warnings = plan.cohort, [*plan.warnings]
+    cohort, warnings = plan.cohort, [*plan.warnings, *place_warnings(plan.study)]
     tables = {"Outcome": _outcome_table(cohort)}
     if plan.heads:
         tables["Embeddings"] = _embeddings_table(plan)

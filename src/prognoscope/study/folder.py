@@ -16,6 +16,7 @@ from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.provenance import FailedFold, Provenance
 from prognoscope.runs.tables import ACCOUNT, OUTCOMES, SPLITS
 from prognoscope.study.jobs import Gathered, optimism
+from prognoscope.study.places import need_run_or_room
 from prognoscope.study.plan import Plan
 from prognoscope.study.spec import StudySpec, parse_study, plain
 from prognoscope.study.study_file import StudyFile
@@ -31,12 +32,9 @@ def check_folder(spec: StudySpec, folder: Path) -> None:
     Raises:
         StudyError: It does; names the section that differs.
     """
+    need_run_or_room(folder)
     path = RunFiles(folder).study
-    if folder.exists() and not folder.is_dir():
-        raise StudyError(f"{folder} is a file. Choose a folder with --out.")
     if not path.is_file():
-        if folder.is_dir() and any(folder.iterdir()):
-            raise StudyError(f"{folder} is neither empty nor a run. Choose another folder with --out.")
         return
     before, now = read_yaml(path), plain(spec)
     if not isinstance(before, dict):

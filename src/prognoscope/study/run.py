@@ -1,7 +1,8 @@
 """Extract, cross-validate, evaluate, report: the run folder, and going on after a stop."""
 
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,16 +15,21 @@ from prognoscope.report.page import write_report
 from prognoscope.report.sections.ablations import ablation_rows
 from prognoscope.report.sections.verdict import warnings_of
 from prognoscope.report.table_text import method_rows
+from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.provenance import write_provenance
 from prognoscope.runs.read import Run
 from prognoscope.study.clock import Standing
 from prognoscope.study.folder import begin, check_folder, provenance
-from prognoscope.study.gather import gather
+from prognoscope.study.gather import extract, gather
 from prognoscope.study.jobs import fold_jobs
 from prognoscope.study.method_pairs import ablation_rows_of, pairs_of
+from prognoscope.study.places import check_place, stored, try_places
 from prognoscope.study.plan import Plan
+from prognoscope.study.run_log import at_work
 from prognoscope.study.work import work_off
 from prognoscope.training.jobs import Failure
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def run_plan(
     plan: Plan,
     folder: Path,
     *,
-    extracted: ExtractionReport | None = None,
+    extraction: Callable[[Plan], ExtractionReport] = extract,
     progress: Callable[[Standing], None] | None = None,
 ) -> Finished:
     """Do what is planned, into a folder; what is finished there is not done again.
@@ -72,13 +78,35 @@ def run_plan(
     A fold that fails stops no other. The tables are of the methods whose folds are all done.
 
     Args:
-        extracted: What became of the slides; None: they are extracted now, if there are any.
+        extraction: How slides become embeddings, if there are any.
 
     Raises:
+        ClaimedError: Another process works on the folder.
+        UnwritableError: The folder, or where embeddings are kept, cannot be written to.
         PrognoscopeError: An input cannot be used, or no method could be trained.
     """
-    folder, study, needs = folder.absolute(), plan.study, plan.needs
-    check_folder(study.spec, folder)
+    check_folder(plan.study.spec, folder)
+    check_place(plan.study, folder)
+    folder = folder.absolute()
+    study = stored(plan.study, RunFiles(folder).embeddings)
+    plan = replace(plan, study=study)
+    try_places(study, folder, has_bags="bag" in plan.needs, extracts=plan.extracts)
+    with at_work(folder):
+        for sentence in (*plan.warnings, *plan.notes, *plan.told):
+            log.info("%s", sentence)
+        finished = _run(plan, folder, extraction(plan) if plan.extracts else None, progress)
+        for sentence in (*finished.warnings(), *finished.notes):
+            log.info("%s", sentence)
+    return finished
+
+
+def _run(
+    plan: Plan,
+    folder: Path,
+    extracted: ExtractionReport | None,
+    progress: Callable[[Standing], None] | None,
+) -> Finished:
+    study, needs = plan.study, plan.needs
     inputs = gather(plan, extracted)
     begin(plan, folder, inputs)
     has_surgery = study.spec.evaluation.surgery and {"bag", "omics"} <= needs

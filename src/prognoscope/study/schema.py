@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from prognoscope.core.files import write_text
+from prognoscope.core.files import need_ours, write_text
 from prognoscope.models.recipe import Recipe
 from prognoscope.models.registry import list_models
 from prognoscope.study.method_groups import GROUPS
@@ -15,6 +15,7 @@ from prognoscope.study.spec import StudySpec
 from prognoscope.study.wording import inner_kinds, keys_of
 
 FILE = "study.schema.json"
+TITLE = "A study of Prognoscope"
 COMMENT = re.compile(r"^    (\w+): .*?  # (.+)$", re.MULTILINE)
 
 
@@ -33,12 +34,13 @@ def study_schema() -> dict[str, Any]:
     methods |= {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
     for key in ("items", "minItems", "type"):
         methods.pop(key, None)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "A study of Prognoscope", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": TITLE, **schema}
 
 
 def write_schema(folder: Path | str) -> Path:
     """Write the schema into a folder, where a study file's first line finds it."""
     path = Path(folder) / FILE
+    need_ours(path, f'"title": "{TITLE}"', cure="Move it away first.")
     write_text(path, json.dumps(study_schema(), indent=1) + "\n")
     return path
 

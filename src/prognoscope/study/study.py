@@ -10,6 +10,7 @@ from prognoscope.study.clock import Standing
 from prognoscope.study.devices import device_of
 from prognoscope.study.gather import extract_for, need_slides
 from prognoscope.study.inputs import read_cohort
+from prognoscope.study.places import need_extracted
 from prognoscope.study.plan import Plan, plan
 from prognoscope.study.run import Finished, run_plan
 from prognoscope.study.study_file import StudyFile
@@ -45,6 +46,7 @@ class Study(StudyFile):
             StudyError: The study has no slides.
         """
         need_slides(self)
+        need_extracted(self)
         device = device_of(self.spec.training.device)
         return extract_for(self, self.cohort, device=device, workers=workers, progress=progress)
 

@@ -21,6 +21,7 @@ class StudyFile:
 
     spec: StudySpec
     folder: Path
+    store: Path | None = None  # of embeddings, where the study's own folder cannot be written to
 
     @classmethod
     def load(cls: type[Kind], path: Path | str, overrides: Sequence[str] = ()) -> Kind:
@@ -57,12 +58,14 @@ class StudyFile:
 
     @property
     def cache(self) -> Path:
-        """Where embeddings and packed files are kept, beside the study file; safe to delete."""
-        return self.folder / "embeddings"
+        """Where embeddings and packed files are kept, beside the study file if possible; safe to delete."""
+        return self.store or self.folder / "embeddings"
 
     @property
     def extracted(self) -> Path | None:
         """The folder of the study's own embeddings, named after all that decides them; None without slides."""
         if self.spec.cohort.slides is None:
             return None
-        return self.cache / f"{self.spec.features.encoder}-{digest(asdict(self.features))[:8]}"
+        name = f"{self.spec.features.encoder}-{digest(asdict(self.features))[:8]}"
+        beside = self.folder / "embeddings" / name
+        return beside if beside.is_dir() else self.cache / name

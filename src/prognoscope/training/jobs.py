@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import torch
 
-from prognoscope.core.errors import DiskFullError, InputError
+from prognoscope.core.errors import DiskFullError, InputError, UnwritableError
 from prognoscope.core.faults import NO_ROOM, describe
 from prognoscope.core.files import write_json, write_text
 from prognoscope.core.parallel import run_many
@@ -79,7 +79,7 @@ def run_or_fail(job: Job, function: Callable[..., object], on_epoch: OnEpoch[Job
             on_epoch(job, 0, 0)
             function(job, lambda done, of: on_epoch(job, done, of))
     except Exception as error:  # whatever stops a fold must not stop the others; it is kept with its traceback
-        if isinstance(error, DiskFullError) or (isinstance(error, OSError) and error.errno in NO_ROOM):
+        if isinstance(error, DiskFullError | UnwritableError) or getattr(error, "errno", None) in NO_ROOM:
             raise
         trace = "".join(traceback.format_exception(error))
         failure = _kept(job, describe(error)[0], isinstance(error, InputError), trace)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from prognoscope.analysis.optimism_table import choice_figure_data, choice_table
-from prognoscope.core.files import write_text
+from prognoscope.core.files import need_ours, write_text
 from prognoscope.core.words import listed
 from prognoscope.report.figures import render
 from prognoscope.report.number_words import interval, number, optimistic_name
@@ -68,6 +68,8 @@ def write_choice(run: Run, optimism: pd.DataFrame, folder: Path) -> list[Path]:
     lines += [""] + [content["note"]] * bool(content["note"])
     path = RunFiles(folder).optimism
     written = [path, path.with_suffix(".md"), path.with_suffix(".svg")]
+    if folder != run.folder:
+        need_ours(path, ",".join(OPTIMISM.columns), written[1:])
     OPTIMISM.write(written[0], optimism)
     write_text(written[1], "\n".join(lines).rstrip() + "\n")
     write_text(written[2], render("optimism", choice_figure_data(run, optimism), method_colours(run.methods)))

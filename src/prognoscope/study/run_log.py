@@ -1,0 +1,64 @@
+"""The log of a run, kept in its folder: what was begun, ended, warned of and failed, and when."""
+
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from prognoscope.core.claims import claimed
+from prognoscope.core.faults import describe
+from prognoscope.core.stopping import Stopped
+from prognoscope.runs.layout import RunFiles
+
+FIRST_LINE = "The log of a run of Prognoscope"
+CURE = "Wait until it has ended, end it (what is finished is kept), or choose another folder with --out."
+log = logging.getLogger(__name__)
+
+
+class _Keeper(logging.FileHandler):
+    """Writes to the file, and says nothing where it cannot: whoever writes results will."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[None]:
+    """Nobody else works on the run inside this block, and what the package logs goes to the run's `log.txt` too.
+
+    Raises:
+        ClaimedError: Another process works on it.
+    """
+    files = RunFiles(folder)
+    with claimed(files.claim, "`prognoscope run`", CURE), _kept(files.log):
+        log.info("begun by prognoscope %s, process %d on %s", version("prognoscope"), os.getpid(), platform.node())
+        try:
+            yield
+        except (KeyboardInterrupt, Stopped) as stopped:
+            log.warning("stopped by %s", "Ctrl-C" if isinstance(stopped, KeyboardInterrupt) else "the system")
+            raise
+        except Exception as error:
+            log.info("ended by an error: %s", describe(error)[0])
+            raise
+        log.info("finished")
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    if not path.is_file() or not path.stat().st_size:
+        path.write_text(f"{FIRST_LINE}; times are local.\n", encoding="utf-8")
+    ours, handler = logging.getLogger("prognoscope"), _Keeper(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setLevel(logging.INFO)
+    before = ours.level
+    ours.addHandler(handler)
+    ours.setLevel(min(ours.getEffectiveLevel(), logging.INFO))
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+        ours.setLevel(before)
+        handler.close()
