@@ -4,8 +4,10 @@ import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -17,13 +19,16 @@ import yaml
 from rich.console import Console
 
 import prognoscope
-from prognoscope import cli
+from prognoscope import cli, terminal
 from prognoscope.models.registry import list_models
 from prognoscope.simulation.cohort import simulate_cohort
+from prognoscope.study.clock import Standing
+from prognoscope.study.run_log import at_work
 from prognoscope.study.spec import parse_study
 from prognoscope.study.study import Study
 from prognoscope.study.study_file import StudyFile
 from prognoscope.study.template import TEMPLATE
+from prognoscope.terminal import RunBar, bar
 
 COMMANDS = ["demo", "simulate", "init", "check", "doctor", "extract", "run", "compare", "optimism", "predict", "report"]
 COMMANDS += ["methods", "schema"]
@@ -81,7 +86,7 @@ def test_help_imports_nothing_heavy():
     heavy = ["torch", "pandas", "scipy", "numpy", "matplotlib", "openslide", "h5py", "lifelines"]
     code = f"""
 import sys
-from prognoscope import cli
+from prognoscope import cli, terminal
 try:
     cli.main(["run", "--help"])
 except SystemExit:
@@ -186,6 +191,50 @@ def test_ctrl_c_ends_with_a_sentence(ask, monkeypatch):
     monkeypatch.setattr(StudyFile, "load", interrupt)
     code, _, said = ask("check", "study.yaml")
     assert (code, said) == (130, "Stopped. What was finished is kept; the same command continues.")
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_a_command_as_ctrl_c_does(ask, monkeypatch, name, code):
+    tidied = []
+
+    def interrupt(*_):
+        try:
+            os.kill(os.getpid(), getattr(signal, name))
+            time.sleep(60)
+        finally:
+            tidied.append(name)
+
+    monkeypatch.setattr(StudyFile, "load", interrupt)
+    before = signal.getsignal(getattr(signal, name))
+    found = ask("check", "study.yaml")
+    assert found == (code, "", f"Stopped by {name}. What was finished is kept; the same command continues.")
+    assert tidied == [name] and signal.getsignal(getattr(signal, name)) is before
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored(ask, monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    monkeypatch.setattr(StudyFile, "load", lambda *_: os.kill(os.getpid(), signal.SIGHUP) or 1 / 0)
+    try:
+        assert ask("check", "study.yaml")[0] == 1
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_where_there_is_no_screen_progress_is_a_plain_line_a_minute(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: now[0])
+    console = Console(stderr=True, force_terminal=True)  # as FORCE_COLOR has it
+    with RunBar(console) as show, bar(console, "Slides") as advance:
+        for _ in range(250):
+            now[0] += 1.0
+            show(Standing(0.25, 600.0, "[abmil], fold 0, epoch 3 of 20"))
+            advance(3, 10)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line[6:] for line in lines[:2]] == [
+        "Run: 25% done, 10 min left, [abmil], fold 0, epoch 3 of 20",
+        "Slides: 3 of 10",
+    ]
+    assert len(lines) == 8 and not re.search(r"[^ -~]", "".join(lines))
 
 
 def test_methods_lists_every_method_with_its_needs(ask):
@@ -415,6 +464,66 @@ RUNS = {
     f"{PREDICT} --set name=d": (replace("genes.csv", "TSG001", "XYZ"), "gene table lacks 1 of the"),
     f"{PREDICT} --set cohort.omics=": (None, "None of the 60 patients of simulated has genes. Give cohort.omics"),
 }
+
+
+USERS = "a user's own file\n"
+OVERWRITES = {  # command -> a file that stands where it would write, and what it is told
+    "run study.yaml --out .": (None, ". is neither empty nor a run. Choose another folder with --out."),
+    "run study.yaml --out ": (None, ". is neither empty nor a run."),
+    "run study.yaml --out ..": (None, ".. is neither empty nor a run."),
+    "run study.yaml --out other": ("other/study.yaml other/clinical.csv", "other is neither empty nor a run."),
+    "run study.yaml --out truth/run --set cohort.clinical.table=truth/run/a.csv": (
+        "truth/run/study.yaml",
+        "does not exist",
+    ),
+    "run study.yaml --out features/run": (None, "features/run lies in "),
+    "run study.yaml --out notes": ("notes/log.txt", "notes/log.txt is there already and is not of this command"),
+    "demo mine": ("mine/study.yaml", "mine holds a study that is not of a simulated cohort. Name another folder."),
+    "simulate mine --features-only": ("mine/a.csv", "mine exists and is not an empty folder."),
+    "init mine": ("mine/study.schema.json", "mine/study.schema.json is there already and is not of this command"),
+    "schema mine": ("mine/study.schema.json", "mine/study.schema.json is there already and is not of this command"),
+    "compare run --out .": ("comparison.md", "comparison.md is there already and is not of this command"),
+    "compare run --out run": (None, "run/comparison.csv is there already and is not of this command"),
+    "optimism run --out .": ("optimism.csv", "optimism.csv is there already and is not of this command"),
+    "optimism run --out ./": ("optimism.md", "optimism.md is there already and is not of this command"),
+    f"{PREDICT} --set name=e --out clinical.csv": (None, "clinical.csv is there already and is not of this command"),
+    f"{PREDICT} --out run/snn/fold_0/predictions.csv": (None, "predictions.csv is there already and is not of this"),
+    f"{PREDICT} --out study.yaml": (None, "study.yaml is there already and is not of this command"),
+    f"{PREDICT} --out /dev/null": (None, "/dev/null is no ordinary file."),
+    f"{PREDICT} --out genes.csv/new.csv": (None, "The predictions cannot be written to genes.csv"),
+    "methods --out study.yaml": (None, "study.yaml is there already and is not of this command"),
+    "methods --out features": (None, "features is no ordinary file. Name the file to write with --out."),
+}
+
+
+@pytest.mark.parametrize("command", OVERWRITES)
+def test_no_command_writes_over_what_it_has_not_written(command, spoiled, ask):
+    names, words = OVERWRITES[command]
+    for name in (names or "").split():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(USERS)
+    before = {path: path.stat().st_mtime_ns for path in spoiled.rglob("*")}
+    code, _, said = ask(*command.split(" "))
+    assert code in (1, 2) and said.startswith("error: ") and words in said and "\n" not in said
+    assert {path: path.stat().st_mtime_ns for path in spoiled.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [PREDICT, "compare run --out table", "optimism run --out table", "methods --out m.md", "schema mine"],
+)
+def test_a_command_writes_over_its_own(command, spoiled, ask):
+    for _ in range(2):
+        code, _, said = ask(*command.split())
+        assert (code, said) == (0, "")
+
+
+def test_a_second_run_of_a_folder_is_told_who_is_there(spoiled, ask):
+    with at_work(Path("run")):
+        code, _, said = ask("run", "study.yaml")
+    assert code == 2 and "run is in use: `prognoscope run`, by process" in said
+    assert said.endswith("end it (what is finished is kept), or choose another folder with --out.")
+    assert ask("run", "study.yaml")[0] == 0
 
 
 @pytest.mark.parametrize("command", RUNS)

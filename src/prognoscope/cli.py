@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -31,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 PIPED = 160  # columns where nobody looks at a screen
-STOPPED = 130  # the exit code after Ctrl-C; higher ones, after a signal
+STOPPED = 130  # the exit code after Ctrl-C
 # what Typer raises for wrong arguments; its module depends on Typer's version
 Misuse: type[Exception] = typer.BadParameter.__mro__[2]
 out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
@@ -57,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without dashes shows a question mark instead
+    by = ""
     level = logging.DEBUG if is_debugging else logging.INFO if is_verbose else logging.WARNING
     try:
         with log_shown(level), stopping_when_asked():
@@ -66,14 +66,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except Stopped as stopped:
-        code = int(stopped.code or STOPPED)
+        code, by = int(stopped.code or STOPPED), f" by {stopped.signal}"
     except Exception as error:  # noqa: BLE001 - the outermost place: whatever reaches it gets a sentence and a code
         if is_debugging:
             traceback.print_exception(error)
         code = _complain(*describe(error))
-    if isinstance(code, int) and code >= STOPPED:
-        why = "" if code == STOPPED else f" by {signal.Signals(code - 128).name}"
-        err.print(f"Stopped{why}. What was finished is kept; the same command continues.", soft_wrap=True)
+    if code == STOPPED or by:
+        err.print(f"Stopped{by}. What was finished is kept; the same command continues.", soft_wrap=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 

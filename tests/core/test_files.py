@@ -1,9 +1,22 @@
 """Files are whole or absent."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
-from prognoscope.core.errors import InputError, MissingFileError, nearest, some
-from prognoscope.core.files import need_file, read_json, remove_leftovers, write_json, write_text, written_whole
+from prognoscope.core.errors import DiskFullError, InputError, MissingFileError, UnwritableError, nearest, some
+from prognoscope.core.files import (
+    need_file,
+    need_ours,
+    need_writable,
+    read_json,
+    remove_leftovers,
+    write_json,
+    write_text,
+    written_whole,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path):
@@ -44,3 +57,91 @@ def test_long_lists_are_cut_and_near_names_suggested():
     assert some(range(7)) == "0, 1, 2, 3, 4 and 2 more"
     assert nearest("abmill", ["abmil", "snn"]) == "did you mean 'abmil'?"
     assert nearest("xyz", ["abmil", "snn"]) == "known: abmil, snn."
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_disk_that_cannot_be_asked_to_flush_keeps_files_too(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "fsync", failing(number))
+    write_text(tmp_path / "a.txt", "whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "cure"),
+    [
+        (errno.ENOSPC, DiskFullError, "Make room and start again."),
+        (errno.EDQUOT, DiskFullError, "Make room and start again."),
+        (errno.EROFS, UnwritableError, "name another place"),
+        (errno.EIO, UnwritableError, "See whether its disk is there and whole"),
+        (errno.ESTALE, UnwritableError, "start the same command again"),
+        (errno.EXDEV, UnwritableError, "start the same command again"),
+    ],
+)
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_whatever_a_disk_refuses_is_one_sentence_and_nothing_is_left(tmp_path, monkeypatch, number, kind, cure, step):
+    write_text(tmp_path / "a.txt", "old")
+    monkeypatch.setattr(*{"fsync": (os, "fsync"), "replace": (Path, "replace")}[step], failing(number))
+    with pytest.raises(kind) as refused:
+        write_text(tmp_path / "a.txt", "new")
+    told = str(refused.value)
+    assert str(tmp_path / "a.txt") in told and cure in told and "nothing half written" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"] and (tmp_path / "a.txt").read_text() == "old"
+
+
+def failing(number: int):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_a_name_may_be_as_long_as_the_disk_takes(tmp_path):
+    write_text(tmp_path / ("ä" * 127), "whole")  # 254 bytes
+    with pytest.raises(UnwritableError, match=r"file name too long.*Shorten the name"):
+        write_text(tmp_path / ("x" * 256), "never")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_an_error_about_another_file_stays_that_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"other\.csv"), written_whole(tmp_path / "a.txt"):
+        (tmp_path / "other.csv").read_text()
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    write_text(tmp_path / "disk" / "a.txt", "old")
+    (tmp_path / "a.txt").symlink_to(tmp_path / "disk" / "a.txt")
+    write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").is_symlink() and (tmp_path / "disk" / "a.txt").read_text() == "new"
+
+
+def test_writing_is_tried_and_leaves_nothing(tmp_path):
+    need_writable(tmp_path / "to" / "be" / "made", "The run", "")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(UnwritableError, match=r"The run cannot be written to .*/file/run \(not a directory"):
+        need_writable(tmp_path / "file" / "run", "The run", "Choose another folder with --out.")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can write")
+def test_a_folder_that_takes_nothing_is_named_with_the_cure():
+    with pytest.raises(UnwritableError, match=r"The run cannot be written to /proc/run \(.* in /proc\)\. Choose"):
+        need_writable(Path("/proc/run"), "The run", "Choose another folder with --out.")
+
+
+def test_only_a_command_s_own_files_are_written_over(tmp_path):
+    path = tmp_path / "risks.csv"
+    for mine in (None, "", "patient_id,risk\nA,1\n"):
+        if mine is not None:
+            path.write_text(mine)
+        need_ours(path, "patient_id,risk")
+    path.write_text("patient_id,age\n")
+    with pytest.raises(InputError, match=r"risks\.csv is there already and is not of this command"):
+        need_ours(path, "patient_id,risk")
+    path.unlink()
+    (tmp_path / "risks.md").write_text("a user's own")
+    with pytest.raises(InputError, match=r"risks\.md is there already"):
+        need_ours(path, "patient_id,risk", [tmp_path / "risks.md"])
+    for odd in (tmp_path, Path("/dev/null")):
+        with pytest.raises(InputError, match="is no ordinary file"):
+            need_ours(odd, "patient_id,risk")

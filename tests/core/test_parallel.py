@@ -32,6 +32,19 @@ def die_for_three(item):
     return item
 
 
+def asked_to_end_once(item):
+    """As a system that runs out of memory may ask one worker, and nobody else."""
+    mark, tidied = Path(item) / "mark", Path(item) / "tidied"
+    if not mark.exists():
+        mark.touch()
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        finally:
+            tidied.touch()
+    return "done"
+
+
 def slow(item):
     time.sleep(1.2)
     return item
@@ -54,6 +67,11 @@ def test_what_a_dying_worker_took_down_is_tried_again(tmp_path):
 def test_only_the_item_that_kills_its_worker_is_lost():
     found = list(run_many(die_for_three, range(6), workers=2, retries=1, lost=lambda item: f"{item} died"))
     assert sorted(found, key=lambda each: each[0]) == [(0, 0), (1, 1), (2, 2), (3, "3 died"), (4, 4), (5, 5)]
+
+
+def test_a_worker_that_is_asked_to_end_tidies_up_and_its_item_is_tried_again(tmp_path):
+    assert [result for _, result in run_many(asked_to_end_once, [str(tmp_path)], workers=2)] == ["done"]
+    assert (tmp_path / "tidied").exists()
 
 
 def test_without_anything_to_hand_out_a_worker_that_keeps_dying_ends_everything():
@@ -83,9 +101,11 @@ PARENT = """
 import sys
 from pathlib import Path
 from prognoscope.core.parallel import run_many
+from prognoscope.core.stopping import stop_when_asked
 from tests.core.test_parallel import note_and_wait
 
 if __name__ == "__main__":
+    stop_when_asked()
     list(run_many(note_and_wait, [(sys.argv[1], i) for i in range(2)], workers=2))
 """
 
@@ -93,7 +113,10 @@ if __name__ == "__main__":
 def note_and_wait(item):
     folder, number = item
     (Path(folder) / f"{number}.pid").write_text(str(os.getpid()))
-    time.sleep(120)
+    try:
+        time.sleep(120)
+    finally:
+        (Path(folder) / f"{number}.tidied").touch()
 
 
 def is_running(pid: int) -> bool:
@@ -103,7 +126,8 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc to tell whether a process lives")
-def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_a_parent_that_is_killed_or_asked_to_end(tmp_path, number):
     (tmp_path / "parent.py").write_text(PARENT)
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
@@ -111,12 +135,14 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}) as parent:
         noted = wait_for(lambda: sorted(p for p in tmp_path.glob("*.pid") if p.read_text()), 2)
         workers = [int(path.read_text()) for path in noted]
-        parent.kill()
+        parent.send_signal(number)
     try:
         assert wait_for(lambda: [pid for pid in workers if not is_running(pid)], 2) == workers
     finally:
         for pid in filter(is_running, workers):
             os.kill(pid, signal.SIGKILL)
+    assert parent.returncode == (-number if number == signal.SIGKILL else 128 + number)
+    assert len(list(tmp_path.glob("*.tidied"))) == (0 if number == signal.SIGKILL else 2)
 
 
 def wait_for(found, many: int, seconds: float = 60.0) -> list:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from prognoscope.core.errors import DiskFullError, FeatureError
+from prognoscope.core.claims import claimed
+from prognoscope.core.errors import DiskFullError, FeatureError, UnwritableError
 from prognoscope.features import extract
 from prognoscope.features.extract import FeatureSpec, extract_slides
 from prognoscope.features.store import read_embeddings
@@ -235,6 +237,52 @@ def test_a_slide_that_kills_its_process_is_found_and_listed(slides, unbroken, tm
     assert report.done == ("s0", "s2")
     assert "s1.tiff died, perhaps for want of memory" in report.failed["s1"]
     assert contents(tmp_path) == {name: unbroken[name] for name in ("s0.h5", "s2.h5")}
+
+
+def test_two_extractions_of_one_folder_share_the_slides_on_a_disk_that_is_slow(slides, unbroken, tmp_path, monkeypatch):
+    flush = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: (time.sleep(0.1), flush(number)))
+    monkeypatch.setattr(extract, "PAUSE_S", 0.01)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(extract_slides, slides, tmp_path, SPEC) for _ in range(2)]
+        reports = [each.result() for each in both]
+    assert all(report.failed == {} for report in reports)
+    assert sorted(slide for report in reports for slide in report.done) == sorted(slides)  # each once
+    assert all(set(report.done) | set(report.already) == set(slides) for report in reports)
+    assert contents(tmp_path) == unbroken
+
+
+def test_a_slide_that_another_process_holds_is_waited_for_and_said(slides, unbroken, tmp_path, monkeypatch, caplog):
+    path = tmp_path / ".s1.claim"
+    with ThreadPoolExecutor(1) as pool, claimed(path, "extracting s1"):
+        waiting = pool.submit(extract_slides, some_of(slides, "s0", "s1"), tmp_path, SPEC)
+        deadline = time.monotonic() + 60
+        while "waiting for another process" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (tmp_path / "s1.h5").write_bytes(unbroken["s1.h5"])  # as that process leaves it
+        path.unlink()
+        assert waiting.result().done == ("s0",) and waiting.result().already == ("s1",)
+    assert "which works on s1" in caplog.text
+
+
+def test_memory_that_runs_out_names_the_slide_and_the_cure(slides, tmp_path, monkeypatch):
+    def fail(*_):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    monkeypatch.setattr(extract, "segment_tissue", fail)
+    reason = extract_slides(some_of(slides, "s0"), tmp_path, SPEC).failed["s0"]
+    assert "not enough memory to extract" in reason and "s0.tiff; use fewer --jobs" in reason
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EIO])
+def test_a_folder_that_cannot_be_written_to_stops_at_the_first_slide(slides, tmp_path, monkeypatch, number):
+    def fail(self, data):
+        raise OSError(number, os.strerror(number), str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(UnwritableError, match=r"s0\.h5 could not be written"):
+        extract_slides(slides, tmp_path, SPEC)
+    assert contents(tmp_path) == {}
 
 
 RUN = """

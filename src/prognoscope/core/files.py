@@ -29,7 +29,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         UnwritableError: It may not be written, or its disk does not do what is asked of it.
     """
     path = Path(path)
-    path = path.resolve() if path.is_symlink() else path  # the link stays one
+    path = path.resolve() if os.path.islink(path) else path  # the link stays one
     beside = part_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

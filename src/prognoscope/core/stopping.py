@@ -11,6 +11,11 @@ ASKED = tuple(each for each in (getattr(signal, name, None) for name in ("SIGTER
 class Stopped(SystemExit):
     """The system asked this process to end; `code` is what it ends with, 128 and the number of the signal."""
 
+    @property
+    def signal(self) -> str:
+        """The name of the signal."""
+        return signal.Signals(int(self.code or 0) - 128).name
+
 
 def _stop(number: int, _: object) -> None:
     raise Stopped(128 + number)

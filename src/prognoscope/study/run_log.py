@@ -4,11 +4,12 @@ import logging
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 from prognoscope.core.claims import claimed
+from prognoscope.core.errors import InputError
 from prognoscope.core.faults import describe
 from prognoscope.core.stopping import Stopped
 from prognoscope.runs.layout import RunFiles
@@ -29,21 +30,39 @@ class _Keeper(logging.FileHandler):
 def at_work(folder: Path) -> Iterator[None]:
     """Nobody else works on the run inside this block, and what the package logs goes to the run's `log.txt` too.
 
+    A run whose input is refused before it has begun leaves nothing behind.
+
     Raises:
         ClaimedError: Another process works on it.
     """
-    files = RunFiles(folder)
-    with claimed(files.claim, "`prognoscope run`", CURE), _kept(files.log):
-        log.info("begun by prognoscope %s, process %d on %s", version("prognoscope"), os.getpid(), platform.node())
-        try:
-            yield
-        except (KeyboardInterrupt, Stopped) as stopped:
-            log.warning("stopped by %s", "Ctrl-C" if isinstance(stopped, KeyboardInterrupt) else "the system")
-            raise
-        except Exception as error:
-            log.info("ended by an error: %s", describe(error)[0])
-            raise
-        log.info("finished")
+    files, was_there = RunFiles(folder), folder.is_dir()
+    try:
+        with claimed(files.claim, "`prognoscope run`", CURE):
+            try:
+                with _kept(files.log), _ending_told():
+                    yield
+            except InputError:
+                if not files.study.is_file():
+                    files.log.unlink(missing_ok=True)
+                raise
+    finally:
+        if not was_there:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+
+
+@contextmanager
+def _ending_told() -> Iterator[None]:
+    log.info("begun by prognoscope %s, process %d on %s", version("prognoscope"), os.getpid(), platform.node())
+    try:
+        yield
+    except (KeyboardInterrupt, Stopped) as stopped:
+        log.info("stopped by %s", stopped.signal if isinstance(stopped, Stopped) else "Ctrl-C")
+        raise
+    except Exception as error:
+        log.info("ended by an error: %s", describe(error)[0])
+        raise
+    log.info("finished")
 
 
 @contextmanager
