@@ -21,6 +21,7 @@ KEPT = {
     "chosen_epoch": "a field of the card, for whoever reads a run",
     "exact_plan": "the plan itself, which published numbers are held against; networks apply it without making it",
     "explain": "each model's own account of itself, which the explanations of a run are to call",
+    "handleError": "logging calls it where a line cannot be written",
     "queue": "a group's earlier patients, which published numbers are held against",
     "rebuild_anchor": "named in the sentence that a checkpoint without its anchor is met with",
     "sinkhorn_plan": "as exact_plan",
