@@ -126,6 +126,20 @@ def test_of_many_who_find_a_claim_left_behind_one_has_it(path, left):
     assert max(most) == 1 and had and list(path.parent.iterdir()) == []
 
 
+def test_a_claim_that_somebody_else_took_over_while_it_was_judged_is_left(path, left, monkeypatch):
+    left(of_an_ended_process())
+    now = []
+
+    def judge(mark: str, at) -> bool:
+        monkeypatch.undo()
+        now.append(left(mark_of_this_process()))
+        return True
+
+    monkeypatch.setattr(claims, "is_gone", judge)
+    holder_of(path)
+    assert holder_of(path) == now[0]
+
+
 def test_tidying_takes_what_killed_processes_left_and_nothing_of_those_that_work(tmp_path, left):
     living = part_beside(tmp_path / "a.h5")
     ended = living.with_name(f".b.h5.{of_an_ended_process()}-12345678.part")

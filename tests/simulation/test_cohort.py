@@ -135,3 +135,20 @@ def test_a_folder_that_is_not_empty_is_left_alone(tmp_path):
         with pytest.raises(InputError, match=r"is not an empty folder. Remove it, or name another one"):
             simulate_cohort(folder, patients=20, features_only=True)
     assert list(tmp_path.iterdir()) == [tmp_path / "mine.txt"]
+
+
+def test_a_simulation_that_was_stopped_goes_on_to_the_same_bytes_and_another_may_not(cohort, tmp_path):
+    settings = {"patients": 40, "features_only": True, "bag_sizes": (20, 60)}
+
+    def stop(done: int, of: int) -> None:
+        if done > of / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate_cohort(tmp_path / "new", seed=3, progress=stop, **settings)
+    half = {path: path.stat().st_mtime_ns for path in (tmp_path / "new" / "features").iterdir()}
+    with pytest.raises(InputError, match="is not an empty folder"):
+        simulate_cohort(tmp_path / "new", seed=4, **settings)
+    study = simulate_cohort(tmp_path / "new", seed=3, **settings)
+    assert contents(study.parent) == contents(cohort[0].parent)
+    assert half and all(path.stat().st_mtime_ns == then for path, then in half.items())

@@ -141,6 +141,7 @@ def test_a_run_with_a_search_keeps_what_it_chose_and_goes_on_with_it(change):
     assert yaml.safe_load((run.folder / "study.yaml").read_text())["training"]["search"]["trials"] == 2
     page = run.report.read_text()
     assert 'id="search"' in page and "learning_rate" in page
+
     def contents():  # but for the log, which tells the time
         return {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file() and file.name != "log.txt"}
 
