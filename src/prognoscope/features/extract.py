@@ -17,6 +17,7 @@ from prognoscope.core.errors import DiskFullError, FeatureError, PrognoscopeErro
 from prognoscope.core.files import PART, digest
 from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
+from prognoscope.core.words import count
 from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
 from prognoscope.features.layouts import attributes, opened
 from prognoscope.features.source import made_of_slide, why_again
@@ -150,7 +151,7 @@ def _already(jobs: list[_Job]) -> list[str]:
             f"{some(others)}. Extract into another folder, or remove these files."
         )
     if again:
-        log.warning("%d slides are embedded again: %s.", len(again), some(again))
+        log.warning("Embedded again: %s: %s.", count(len(again), "slide"), some(again))
     return already
 
 
