@@ -17,7 +17,7 @@ def test_equal_ones_have_no_differences_in_full_or_in_brief():
 
 
 def test_a_difference_is_named_with_its_patients_or_its_words():
-    assert THEN.with_parts({"genes": {"a": "3", "b": "9"}}).differences(THEN) == ["the genes of 1 patients (b)"]
+    assert THEN.with_parts({"genes": {"a": "3", "b": "9"}}).differences(THEN) == ["the genes of 1 patient (b)"]
     assert THEN.with_parts({"encoder": "uni"}).differences(THEN) == ["the encoder (stain then, uni now)"]
     assert THEN.with_parts({"recipe": sum_of({})}).differences(THEN) == ["the recipe"]
 
@@ -26,7 +26,7 @@ def test_patients_who_came_or_went_are_named_once():
     now = Fingerprint(
         {name: {"b": part["b"], "c": "7"} for name, part in THEN.parts.items() if name in ("outcomes", "genes")}
     )
-    assert now.differences(THEN) == ["c came in (1 patients)", "a are gone (1 patients)"]
+    assert now.differences(THEN) == ["1 patient came in (c)", "1 patient gone (a)"]
 
 
 def test_a_part_that_only_one_has_is_no_difference():

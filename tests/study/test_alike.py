@@ -9,6 +9,7 @@ from prognoscope import cli
 from prognoscope.core.errors import FeatureError, InputError, ModelError
 from prognoscope.runs.card import read_card
 from prognoscope.runs.layout import RunFiles
+from prognoscope.runs.read import Run
 from prognoscope.study.apply import predict_patients
 from prognoscope.study.study import Study
 
@@ -97,3 +98,16 @@ def test_risks_after_surgery_that_were_damaged_cost_no_training(copy, simulated,
     Study.load(simulated / "study.yaml", QUICK).run(copy)
     assert surgery.read_bytes() == before and RunFiles(copy).fold("abmil", 0).weights.stat().st_mtime_ns == weights
     assert "abmil, fold 0: surgery.csv had been changed" in caplog.text
+
+
+def test_a_fold_that_was_copied_over_another_is_refused_and_made_anew(copy, simulated, caplog):
+    first, second = (files.folder for files in RunFiles(copy).folds("snn"))
+    before = (second / "predictions.csv").read_bytes()
+    shutil.rmtree(second)
+    shutil.copytree(first, second)
+    with pytest.raises(InputError, match="snn/fold_1 holds fold 0 of snn"):
+        predict_patients(copy, simulated / "study.yaml", method="snn")
+    with pytest.raises(InputError, match="snn/fold_1 holds fold 0 of snn"):
+        Run(copy).folds("snn")
+    Study.load(simulated / "study.yaml", QUICK).run(copy)
+    assert (second / "predictions.csv").read_bytes() == before and "snn, fold 1: model.json had been" in caplog.text

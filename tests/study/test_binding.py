@@ -138,13 +138,13 @@ def settings(**values):
     return change
 
 
-ONE = rf"of 1 patients \({P}\)"
+ONE = rf"of 1 patient \({P}\)"
 CHANGES = {  # what is changed between two starts, and how it is named
     "a time": (cell("clinical.csv", "time_months", "77.7"), f"the outcomes {ONE}"),
-    "an event": (whole("clinical.csv", other_event), "the outcomes of 1 patients"),
+    "an event": (whole("clinical.csv", other_event), "the outcomes of 1 patient"),
     "a covariate": (cell("clinical.csv", "age", "99"), f"the covariates {ONE}"),
     "a covariate taken away": (cell("clinical.csv", "age", ""), f"the covariates {ONE}"),
-    "a patient gone": (without_patient, rf"{P} are gone \(1 patients\)"),
+    "a patient gone": (without_patient, rf"1 patient gone \({P}\)"),
     "a gene's value": (cell("genes.csv", "TSG003", "9.5"), f"the genes {ONE}"),
     "a gene's name": (whole("genes.csv", lambda t: t.rename(columns={"UNG001": "UNG999"})), "the genes of 60 patients"),
     "the order of genes": (whole("genes.csv", swapped), "the genes of 60 patients"),
@@ -187,7 +187,7 @@ def test_a_change_of_what_a_finished_fold_did_not_see_does_not_matter(study):
 
 def test_folds_of_a_method_that_is_not_asked_for_any_more_bind_the_run_too(study):
     cell("genes.csv", "TSG003", "9.5")(study)
-    with pytest.raises(StudyError, match="the genes of 1 patients"):
+    with pytest.raises(StudyError, match="the genes of 1 patient"):
         Study.load(study / "study.yaml", ["methods=[{name: snn, label: snn-2}]"]).run()
 
 

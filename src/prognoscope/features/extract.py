@@ -20,6 +20,7 @@ from prognoscope.core.faults import is_out_of_memory
 from prognoscope.core.files import digest
 from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
+from prognoscope.core.words import count
 from prognoscope.features.bad_files import BlockedFileError
 from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
 from prognoscope.features.extraction_notes import extraction_notes
@@ -170,7 +171,7 @@ def _already(jobs: list[_Job]) -> tuple[list[str], dict[str, tuple[State, str]]]
             f"{some(others)}. Extract into another folder, or remove these files."
         )
     if again:
-        log.warning("%d slides are embedded again: %s.", len(again), some(again))
+        log.warning("Embedded again: %s: %s.", count(len(again), "slide"), some(again))
     return already, blocked
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.files import read_json, write_json
 from prognoscope.core.outcome import TimeBins
+from prognoscope.runs.layout import FOLD, FoldFiles
 from prognoscope.runs.manifest import checked
 
 VERSION = 2  # a card without a version is of version 1, whose fields are the same
@@ -79,3 +80,20 @@ def read_card(path: Path) -> ModelCard:
     if not isinstance(edges, list) or len(edges) < 2 or not all(e is None or isinstance(e, int | float) for e in edges):
         raise InputError(f"{path} tells no time bins. Remove its folder and run the study again.")
     return ModelCard(**{"title": given["name"], **given, "bins": tuple(edges)})
+
+
+def need_own_card(files: FoldFiles) -> ModelCard:
+    """The card of a fold, which is of that fold.
+
+    Raises:
+        MissingFileError: There is none.
+        InputError: It is of another method or fold, as where one folder was copied over another; or no card.
+    """
+    card = read_card(files.card)
+    places = (f"{FOLD}{card.fold}", files.permuted.folder.name)
+    if files.is_done and (card.title != files.folder.parent.name or files.folder.name not in places):
+        raise InputError(
+            f"{files.folder} holds fold {card.fold} of {card.title}, so it was copied or renamed. Put the folder back "
+            "as it was, or start `prognoscope run` again, which makes it anew."
+        )
+    return card

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from prognoscope.core.errors import some
 from prognoscope.core.files import digest
+from prognoscope.core.words import count
 
 PEOPLE = "outcomes"  # the part whose patients are all there are
 SUM = "sum "  # begins what stands for a content; anything else says it in words
@@ -40,8 +41,8 @@ class Fingerprint:
         people, before = self.parts.get(PEOPLE), then.parts.get(PEOPLE)
         if isinstance(people, Mapping) and isinstance(before, Mapping):
             new, gone = set(people) - set(before), set(before) - set(people)
-        said += [f"{some(sorted(new))} came in ({len(new)} patients)"] if new else []
-        said += [f"{some(sorted(gone))} are gone ({len(gone)} patients)"] if gone else []
+        said += [f"{count(len(new), 'patient')} came in ({some(sorted(new))})"] if new else []
+        said += [f"{count(len(gone), 'patient')} gone ({some(sorted(gone))})"] if gone else []
         for name, now in self.parts.items():
             if name in then.parts and _brief(now) != _brief(then.parts[name]):
                 said += _difference(name, then.parts[name], now, new | gone)
@@ -61,7 +62,7 @@ def _difference(name: str, then: str | Mapping[str, str], now: str | Mapping[str
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         changed = [patient for patient in {**then, **now} if then.get(patient) != now.get(patient)]
         named = [patient for patient in changed if patient not in moved]
-        return [f"the {name} of {len(named)} patients ({some(named)})"] if named else []
+        return [f"the {name} of {count(len(named), 'patient')} ({some(named)})"] if named else []
     if isinstance(then, str) and isinstance(now, str) and not any(each.startswith(SUM) for each in (then, now)):
         return [f"the {name} ({then or 'none'} then, {now or 'none'} now)"]
     return [] if moved else [f"the {name}"]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.outcome import Outcome
-from prognoscope.runs.card import ModelCard, read_card
+from prognoscope.runs.card import ModelCard, need_own_card
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import is_there
 from prognoscope.runs.tables import (
@@ -50,7 +50,7 @@ class MethodRun:
     @cached_property
     def cards(self) -> Mapping[int, ModelCard]:
         """Fold -> its card, of the folds that have one."""
-        return {each.number: read_card(each.card) for each in self.files if is_there(each.card)}
+        return {each.number: need_own_card(each) for each in self.files if is_there(each.card)}
 
     @cached_property
     def histories(self) -> Mapping[int, pd.DataFrame]:

@@ -15,7 +15,7 @@ from prognoscope.core.files import need_file
 from prognoscope.core.outcome import Outcome, Prediction
 from prognoscope.core.yaml_text import parse_yaml
 from prognoscope.evaluation.fold import Fold
-from prognoscope.runs.card import read_card
+from prognoscope.runs.card import need_own_card
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.manifest import checked, is_there
 from prognoscope.runs.method_run import MethodRun, outcome_in, read_predictions
@@ -211,7 +211,7 @@ class Run:
         need_file(self.files.splits, SPLITS.what, UNFINISHED)
         files, of_method = self.files.fold(method, number), self.method(method)
         table = of_method.tested[number] if number in of_method.tested else read_predictions(files.predictions)
-        card = of_method.cards[number] if number in of_method.cards else read_card(files.card)
+        card = of_method.cards[number] if number in of_method.cards else need_own_card(files)
         trained = [*self.part(number, "train"), *self.part(number, "validation")]
         if strange := [patient for patient in (*table["patient_id"], *trained) if patient not in self._place]:
             raise InputError(

@@ -16,7 +16,7 @@ from prognoscope.core.words import count
 from prognoscope.evaluation.fold import survival_at
 from prognoscope.features.origin import Origin
 from prognoscope.features.store import PackedEmbeddings
-from prognoscope.runs.card import ModelCard
+from prognoscope.runs.card import ModelCard, need_own_card
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run, open_finished
 from prognoscope.study.devices import device_of
@@ -113,6 +113,8 @@ def load_models(run: Path, method: str | None, spec: TrainingSpec) -> list[Train
             f"The run {run} has no trained model of {chosen} in {count(len(lost), 'fold')}: {some(lost)}. Start its "
             "`prognoscope run` again, which makes them anew."
         )
+    for files in folds:
+        need_own_card(files)
     return [Trained.load(files, spec) for files in folds]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prognoscope.core.errors import InputError, StudyError, some
 from prognoscope.core.words import count, listed
+from prognoscope.runs.card import need_own_card
 from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import FoldFiles, RunFiles
 from prognoscope.runs.manifest import damage, read_manifest, unseal
@@ -29,7 +30,7 @@ def bind(folder: Path, content: Fingerprint, jobs: Sequence[FoldJob]) -> tuple[s
     wanted = {job.files: job for job in jobs}
     found = list(_folds(RunFiles(folder)))
     _refuse_untold(folder, found)
-    damaged = {files: names for files in found if files.is_done and (names := damage(files.folder))}
+    damaged = {files: names for files in found if files.is_done and (names := _damaged(files))}
     before, changed, differing = _told_before(folder), dict[str, None](), 0
     for files in found:
         manifest = None if files in damaged else read_manifest(files.folder)
@@ -45,6 +46,16 @@ def bind(folder: Path, content: Fingerprint, jobs: Sequence[FoldJob]) -> tuple[s
             "changed; old and new are never mixed in one run."
         )
     return tuple(_clear(files, names, is_wanted=files in wanted) for files, names in damaged.items())
+
+
+def _damaged(files: FoldFiles) -> list[str]:
+    names = damage(files.folder)
+    try:
+        if not names:
+            need_own_card(files)
+    except InputError:  # whole, and of another fold
+        return [files.card.name]
+    return names
 
 
 def _folds(files: RunFiles) -> Iterator[FoldFiles]:
