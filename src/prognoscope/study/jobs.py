@@ -106,8 +106,9 @@ def fold_jobs(methods: Sequence[PlannedMethod], gathered: Gathered, folder: Path
 
 
 def _embeddings_of(method: Method, gathered: Gathered) -> dict[str, Any]:
-    is_told = gathered.origin is not None and "bag" in method.profile.uses
-    return {"embeddings": asdict(gathered.origin)} if is_told else {}
+    if gathered.origin is None or "bag" not in method.profile.uses:
+        return {}
+    return {"embeddings": asdict(gathered.origin)}
 
 
 def c_index(risk, *, time, event) -> float:
