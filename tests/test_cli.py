@@ -404,6 +404,17 @@ def delete(*names: str):
     return spoil
 
 
+def unsealed(spoil):
+    """Of a version without manifests, where nothing but the content itself can tell that a file was spoilt."""
+
+    def both() -> None:
+        for path in Path("run").rglob("manifest.json"):
+            path.unlink()
+        spoil()
+
+    return both
+
+
 def write(name: str, text: str):
     return lambda: Path(name).write_text(text)
 
@@ -423,8 +434,11 @@ RUNS = {
     "run study.yaml --out features": (None, "features is neither empty nor a run. Choose another folder with --out."),
     "run study.yaml --out genes.csv": (None, "genes.csv is a file. Choose a folder with --out."),
     "run study.yaml --set training.epochs=3": (None, "run holds a run with other settings of training. Choose another"),
-    "run study.yaml --set name=x": (write("run/study.yaml", "a: ["), "run/study.yaml, line 1, is not YAML"),
-    "run study.yaml --jobs 1": (write("run/study.yaml", "- a"), "run/study.yaml is not the study file of a run"),
+    "run study.yaml --set name=x": (unsealed(write("run/study.yaml", "a: [")), "run/study.yaml, line 1, is not YAML"),
+    "run study.yaml --jobs 1": (
+        unsealed(write("run/study.yaml", "- a")),
+        "run/study.yaml is not the study file of a run",
+    ),
     "compare run run": (None, "The run run is named twice."),
     "compare run --published": (None, "No published values are known of simulated. Say with --cohort which"),
     "compare run --published --cohort luda": (None, "No values of 'luda' were published; did you mean 'luad'?"),
@@ -435,7 +449,7 @@ RUNS = {
     "optimism run": (delete("run/snn/fold_1"), "run/snn/fold_1/predictions.csv does not exist. Name a folder"),
     "optimism ./run": (delete("run/provenance.json"), "run/provenance.json does not exist. Name a folder"),
     "optimism run --out other": (
-        delete("run/snn/fold_0/history.csv", "run/snn/fold_1/history.csv", "run/snn/fold_2/history.csv"),
+        unsealed(delete("run/snn/fold_0/history.csv", "run/snn/fold_1/history.csv", "run/snn/fold_2/history.csv")),
         "No method in run kept the C-index",
     ),
     "compare run --metric cindex": (None, "There is no metric 'cindex'; did you mean 'c_index'?"),
@@ -443,24 +457,37 @@ RUNS = {
     "compare run --metric auc": (delete("run/snn"), "run/snn/fold_0/predictions.csv does not exist"),
     "compare run --metric c_index": (delete("run/outcomes.csv"), "run/outcomes.csv does not exist"),
     "compare ./run": (delete("run/splits.csv"), "run/splits.csv does not exist"),
-    "compare run/": (write("run/snn/fold_1/model.json", '{"a": '), "run/snn/fold_1/model.json is not JSON"),
-    "compare run/.": (write("run/snn/fold_1/model.json", '{"a": 1}'), "model.json tells no name, options"),
+    "compare run/": (unsealed(write("run/snn/fold_1/model.json", '{"a": ')), "run/snn/fold_1/model.json is not JSON"),
+    "compare run/.": (unsealed(write("run/snn/fold_1/model.json", '{"a": 1}')), "model.json tells no name, options"),
     "compare ././run": (
-        write("run/provenance.json", "[]"),
+        unsealed(write("run/provenance.json", "[]")),
         "The provenance run/provenance.json is not a mapping. Remove",
     ),
-    "compare ../cohort/run": (write("run/snn/fold_1/predictions.csv", ""), "predictions.csv is not a CSV table"),
-    "compare ./run/": (replace("run/snn/fold_1/predictions.csv", "risk", "rsk"), "predictions.csv has no column risk"),
-    "compare ./run/.": (replace("run/snn/fold_1/predictions.csv", "SIM-", "XX-"), "are not in outcomes.csv"),
+    "compare ../cohort/run": (
+        unsealed(write("run/snn/fold_1/predictions.csv", "")),
+        "predictions.csv is not a CSV table",
+    ),
+    "compare ./run/": (
+        unsealed(replace("run/snn/fold_1/predictions.csv", "risk", "rsk")),
+        "predictions.csv has no column risk",
+    ),
+    "compare ./run/.": (unsealed(replace("run/snn/fold_1/predictions.csv", "SIM-", "XX-")), "are not in outcomes.csv"),
     "report run": (delete("run/metrics.csv"), "run/metrics.csv does not exist. Name a folder that"),
     "report ./run": (delete("run/snn", "run/coxph"), "No method in run has predictions yet."),
     "predict run --study study.yaml": (None, "The run run has 2 methods: coxph, snn. Name one with --method."),
     "predict run --study study.yaml --method sn": (None, "has no method 'sn'; did you mean 'snn'?"),
     f"{PREDICT} --out features": (None, "features is a folder. Name the CSV file to write with --out."),
-    PREDICT: (delete("run/snn"), "has no trained models of snn any more. Run its study again."),
+    PREDICT: (delete("run/snn"), "has no trained model of snn in 3 folds: 0, 1, 2. Start its"),
     f"{PREDICT} --set name=a": (delete("run/snn/fold_1/model.safetensors"), "model.safetensors does not exist. Train"),
-    f"{PREDICT} --set name=b": (write("run/snn/fold_1/model.safetensors", "x"), "is not a whole file of weights"),
-    f"{PREDICT} --set name=c": (write("run/snn/fold_1/model.json", "{}"), "model.json tells no name, options"),
+    f"{PREDICT} --set name=b": (
+        unsealed(write("run/snn/fold_1/model.safetensors", "x")),
+        "is not a whole file of weights",
+    ),
+    f"{PREDICT} --set name=c": (
+        unsealed(write("run/snn/fold_1/model.json", "{}")),
+        "model.json tells no name, options",
+    ),
+    "compare run --ddof 1": (replace("run/metrics.csv", "0.", "1."), "run/metrics.csv is not what the run wrote there"),
     f"{PREDICT} --set name=d": (replace("genes.csv", "TSG001", "XYZ"), "gene table lacks 1 of the"),
     f"{PREDICT} --set cohort.omics=": (None, "None of the 60 patients of simulated has genes. Give cohort.omics"),
 }
@@ -533,7 +560,9 @@ def test_a_folder_that_is_no_whole_run_is_refused_in_a_sentence(command, spoiled
         spoil()
     before = {path: path.stat().st_mtime_ns for path in spoiled.rglob("*")}
     code, _, said = ask(*command.split())
-    assert code == 2 and said.startswith("error: ") and words in said and "\n" not in said
+    *warnings, said = said.splitlines()
+    assert code == 2 and said.startswith("error: ") and words in said
+    assert all("kept no sums of its files" in warning for warning in warnings)
     assert {path: path.stat().st_mtime_ns for path in spoiled.rglob("*")} == before
 
 

@@ -181,15 +181,17 @@ def test_an_optimistic_ablation_is_called_so_with_its_reason(finished):
     assert "SD over folds (ddof\u00a00)" in section
 
 
-def test_the_report_and_the_run_again_come_from_the_files_alone(finished, simulated, monkeypatch):
+def test_the_report_and_the_run_again_come_from_the_files_alone(finished, monkeypatch):
     before = (finished.report.read_bytes(), (finished.folder / "ablations.csv").read_bytes())
     write_report(finished.folder)
     assert finished.report.read_bytes() == before[0]
     change_recipe(monkeypatch, SNN, Recipe(published_epoch="best_on_test"))
     settings = yaml.safe_load((finished.folder / "study.yaml").read_text())
     stamp = (finished.folder / "snn-other" / "fold_0" / "predictions.csv").stat().st_mtime_ns
-    again = Study.of(settings, simulated).run(finished.folder)
-    assert (again.report.read_bytes(), (again.folder / "ablations.csv").read_bytes()) == before
+    again = Study.of(settings, finished.folder).run(finished.folder)
+    assert (again.folder / "ablations.csv").read_bytes() == before[1]
+    pages = [page.split('id="provenance"')[0] for page in (again.report.read_text(), before[0].decode())]
+    assert pages[0] == pages[1]  # but for where inputs are, as seen from the study file
     assert (finished.folder / "snn-other" / "fold_0" / "predictions.csv").stat().st_mtime_ns == stamp
 
 

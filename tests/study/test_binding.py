@@ -228,7 +228,7 @@ def test_a_study_file_in_its_run_can_be_run_again_and_has_the_recipes_that_were_
     assert {name for name in now if now[name] != before[name]} <= {"provenance.json", "manifest.json", "report.html"}
 
 
-@pytest.mark.parametrize("key", ["cohort.features.layout=trident", "cohort.features.mpp=0.25"])
+@pytest.mark.parametrize("key", ["cohort.features.layout=auto", "cohort.features.mpp=0.25"])
 def test_a_pack_is_named_after_how_the_files_are_read(study, key):
     loaded = [Study.load(study / "study.yaml", sets) for sets in ([], [key])]
     sums = inputs.embedding_sums(loaded[0], loaded[0].cohort)
@@ -327,3 +327,17 @@ def test_the_provenance_has_the_command_as_it_was_given(study):
     told = finished.run.provenance
     assert told.command == "prognoscope run study.yaml --set evaluation.draws=12 --set 'methods=[coxph, snn]'"
     assert set(told.inputs) == {"clinical.csv", "genes.csv", "groups.csv", "slides.csv", "subtypes.csv", "folds.csv"}
+
+
+@pytest.mark.parametrize(
+    "name", ["study.yaml", "splits.csv", "outcomes.csv", "metrics.csv", "provenance.json", "manifest.json"]
+)
+def test_a_damaged_file_of_the_run_itself_is_made_anew(study, name):
+    before = contents(study / "run")
+    damage(study / "run" / name, "flipped")
+    Study.load(study / "study.yaml").run()
+    assert contents(study / "run") == before
+    damage(study / "run" / "study.yaml", "halved")
+    cell("genes.csv", "TSG003", "9.5")(study)
+    with pytest.raises(StudyError, match="the genes"):
+        Study.load(study / "study.yaml").run()

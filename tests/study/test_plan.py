@@ -14,7 +14,7 @@ from prognoscope.features.store import PackedEmbeddings
 from prognoscope.study import methods
 from prognoscope.study import plan as module
 from prognoscope.study.gather import gather
-from prognoscope.study.inputs import packed
+from prognoscope.study.inputs import embedding_sums, packed
 from prognoscope.study.plan import plan
 from prognoscope.study.study import Study
 from prognoscope.study.study_file import StudyFile
@@ -178,13 +178,9 @@ def test_a_device_that_is_not_here_is_a_warning_to_check_and_an_error_to_a_run(s
         plan(study)
 
 
-@pytest.mark.parametrize("change", ["cohort.features.layout=auto", "cohort.features.mpp=0.25"])
-def test_a_pack_is_named_after_layout_and_resolution(simulated, change):
-    first, other = load(simulated), load(simulated, change)
-    cohort = plan(first).cohort
-    one, two = packed(first, cohort), packed(other, cohort)
-    assert one != two and packed(first, cohort) == one
-    assert PackedEmbeddings.open(one).key != PackedEmbeddings.open(two).key
+def packed_of(study):
+    cohort = plan(study).cohort
+    return packed(study, cohort, embedding_sums(study, cohort))
 
 
 def test_a_pack_of_a_table_is_named_after_its_content(study_folder):
@@ -194,9 +190,9 @@ def test_a_pack_of_a_table_is_named_after_its_content(study_folder):
     settings["cohort"]["features"] = {"table": "values.csv"}
     (study_folder / "study.yaml").write_text(yaml.safe_dump(settings | {"methods": ["abmil"]}))
     study = load(study_folder)
-    first = packed(study, plan(study).cohort)
+    first = packed_of(study)
     table.assign(b=7.5).to_csv(study_folder / "values.csv", index=False)
-    second = packed(study, plan(study).cohort)
+    second = packed_of(study)
     assert first != second
     assert PackedEmbeddings.open(second).bag("SIM-0001")[0].tolist() == [[1.5, 7.5]]
 

@@ -52,6 +52,7 @@ def test_whatever_the_numbers_hang_on_is_a_part_by_its_name(toy, part):
     [
         ("abmil", {"embeddings", "encoder"}),
         ("snn", {"genes", "gene groups"}),
+        ("coxph", {"covariates", "genes", "gene groups"}),
         ("mcti", {"embeddings", "encoder", "genes", "gene groups", "subtypes"}),
     ],
 )

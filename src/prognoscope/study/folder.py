@@ -1,5 +1,6 @@
 """A run's folder: whose it is, what is written before training, and where its numbers come from."""
 
+import logging
 import os
 import platform
 from collections.abc import Sequence
@@ -13,11 +14,11 @@ import yaml
 
 from prognoscope.cohort.covariate_account import tell_covariates
 from prognoscope.cohort.splits import account_of_splits
-from prognoscope.core.errors import StudyError, some
+from prognoscope.core.errors import InputError, StudyError, some
 from prognoscope.core.files import remove_leftovers, write_text
 from prognoscope.core.settings import made_whole, without_places
 from prognoscope.runs.layout import RunFiles
-from prognoscope.runs.manifest import seal
+from prognoscope.runs.manifest import checked, seal
 from prognoscope.runs.provenance import FailedFold, Provenance, write_provenance
 from prognoscope.runs.tables import ACCOUNT, OUTCOMES, SPLITS
 from prognoscope.study.jobs import Gathered, optimism
@@ -31,6 +32,7 @@ from prognoscope.study.yaml_file import read_yaml
 from prognoscope.training.jobs import Failure
 from prognoscope.training.method import Method
 
+log = logging.getLogger(__name__)
 WITH_PATHS = ("cohort", "features", "splits")
 SAME_RUN = ("cohort", "features", "splits", "protocol", "training")  # sections that a run folder is bound to
 
@@ -44,6 +46,11 @@ def check_folder(spec: StudySpec, folder: Path) -> None:
     need_run_or_room(folder)
     path = RunFiles(folder).study
     if not path.is_file():
+        return
+    try:
+        checked(path)
+    except InputError as cause:  # it is written anew, and what the folds themselves keep is compared
+        log.warning("%s", cause)
         return
     before = read_yaml(path)
     if not isinstance(before, dict):
