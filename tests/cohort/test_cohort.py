@@ -68,7 +68,7 @@ def test_nobody_is_dropped_for_what_nobody_needs_and_each_need_is_a_step():
     ]
     assert table["dropped"].tolist()[2:] == [0, 0, 1, 1]
     assert table["who"].tolist()[2:] == ["", "", "P2", "P1"]
-    assert "1 slides belong to no patient of the cohort: P9-a." in both.account.notes
+    assert "1 slide of no patient of the cohort: P9-a." in both.account.notes
     assert set(both.account.dropped) == {"P1", "P2", "P3"}
 
 

@@ -82,8 +82,8 @@ def test_a_decimal_comma_is_one_and_what_is_no_resolution_is_listed(tmp_path):
 
 
 def test_rows_without_a_slide_are_told_and_rows_without_a_patient_refused(tmp_path):
-    table = table_of(tmp_path, "slide_id,patient_id,mpp\nx,P1,0.5\n,P1,0.5\n,,\n")
-    assert (table.owners, table.mpp) == ({"x": "P1"}, {"x": 0.5})
+    table = table_of(tmp_path, "slide_id,patient_id,mpp\nx,P1,0.5\n,P1,0.5\n,,\ny,P1,0.5\n,,\n")
+    assert (table.owners, table.mpp) == ({"x": "P1", "y": "P1"}, {"x": 0.5, "y": 0.5})
     assert table.notes == ("2 rows of the slide table without slide_id left aside: row 3, 4.",)
     with pytest.raises(CohortError, match="has no patient_id in row 2. Fill it in"):
         table_of(tmp_path, "slide_id,patient_id\nx,\n")

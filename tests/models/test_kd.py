@@ -206,7 +206,7 @@ def test_without_a_teacher_there_is_a_prediction_and_no_training():
         ({"student": "meanmil", "student_options": {"pool": "logits"}}, "meanmil has no option"),
         ({"loss": "both"}, "kd has no loss 'both'"),
         ({"temperature": 0}, "temperature=0. Give a number above 0"),
-        ({"beta": float("inf")}, "beta=inf. Give a number from 0 on"),
+        ({"beta": float("inf")}, "beta=inf. Give a finite number"),
         ({"weight": 1.5}, "weight=1.5. Give a number from 0 to 1"),
     ],
 )

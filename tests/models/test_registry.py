@@ -85,10 +85,14 @@ def test_a_checkpoint_of_another_method_is_named_with_what_it_lacks(published, t
         ("mcat", {"dropout": 2}, "mcat cannot work with dropout=2. Give a number from 0 to below 1"),
         ("porpoise", {"dropinput": 1}, "porpoise cannot work with dropinput=1. Give a number from 0 to below 1"),
         ("dsmil", {"query_dim": 0}, "dsmil cannot work with query_dim=0. Give a whole number from 1 on"),
-        ("dsmil", {"query_dim": True}, "dsmil cannot work with query_dim=True. Give a whole number from 1 on"),
+        (
+            "dsmil",
+            {"query_dim": True},
+            "dsmil cannot work with query_dim=True. Give a value that is neither",
+        ),
         ("dtfd_mil", {"residual_blocks": -1}, "dtfd_mil cannot work with residual_blocks=-1. .* from 0 on"),
         ("transmil", {"landmarks": 0}, "A Nystrom attention needs a landmark at least, not landmarks=0"),
-        ("motcat", {"ot_reg": float("nan")}, "must be above zero, not nan and 0.5"),
+        ("motcat", {"ot_reg": float("nan")}, "motcat cannot work with ot_reg=nan. Give a finite number"),
     ],
 )
 def test_what_no_network_can_have_is_refused_in_a_sentence(name, options, message):

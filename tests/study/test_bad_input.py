@@ -466,7 +466,7 @@ def test_a_run_none_of_whose_slides_can_be_used_stops(folder, told):
         (lambda f: None, ["no cohort.slides", "nothing to extract"]),
         (
             lambda f: blank(f.with_slides()) or f.column("mpp", "forty", "slides.csv"),
-            ["the mpp of 60 slides is no um per pixel of a microscope", "SIM-0001-A (forty)"],
+            ["the mpp of 78 slides is no um per pixel of a microscope", "SIM-0001-A (forty)"],
         ),
         (
             lambda f: (

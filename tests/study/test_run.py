@@ -196,7 +196,7 @@ def test_check_accounts_for_everybody_and_writes_nothing(simulated, finished):
     before = contents(simulated)
     audit = Study.load(simulated / "study.yaml").check()
     assert audit.account["patients"].iloc[0] == 60
-    assert set(audit.tables) == {"Outcome", "Embeddings", "Gene groups"}
+    assert set(audit.tables) == {"Outcome", "Covariates", "Embeddings", "Gene groups"}
     assert any("constant" in warning for warning in audit.warnings)
     assert contents(simulated) == before
 
@@ -208,7 +208,7 @@ def test_gene_groups_without_a_gene_of_the_table_are_told(study_folder):
     groups.to_csv(path, index=False)
     audit = Study.load(study_folder / "study.yaml").check()
     assert "1 of 7 gene groups have no gene in the table and are left out: Imaginary." in audit.warnings
-    assert ("Imaginary", 0) in list(audit.tables["Gene groups"].itertuples(index=False, name=None))
+    assert ("Imaginary", 0, "0 of 1") in list(audit.tables["Gene groups"].itertuples(index=False, name=None))
 
 
 def test_genes_are_scaled_or_not_as_the_study_says(simulated, tmp_path):

@@ -87,6 +87,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "splits.group": st.just("site"),
     "splits.seed": st.integers(0, 10**6),
     "splits.files": texts,
+    "splits.absent": st.sampled_from(["refuse", "pass"]),
     "splits.table": text,
     "splits.validation": st.floats(0.01, 0.49),
     "training.epochs": whole,

@@ -84,4 +84,4 @@ def common_origin(origins: Mapping[str, Origin]) -> Origin:
 
 
 def _are_apart(a: float | None, b: float | None) -> bool:
-    return bool(a and b) and max(a, b) > APART * min(a, b)  # type: ignore[type-var]
+    return a is not None and b is not None and max(a, b) > APART * min(a, b)

@@ -48,7 +48,8 @@ def check_place(study: StudyFile, folder: Path) -> None:
         StudyError: It is the study's folder or the user's, it holds an input, or it lies among slides or embeddings.
     """
     at, own = folder.resolve(), study.folder.resolve()
-    if at in (own, Path.home().resolve(), Path(at.anchor)):
+    is_its_own = at == own and RunFiles(at).manifest.is_file()  # the study file that a run keeps, run again
+    if not is_its_own and at in (own, Path.home().resolve(), Path(at.anchor)):
         raise StudyError(f"{folder} holds more than a run. Give the run a folder of its own with --out.")
     inputs = [Path(each) for spec in (study.where, study.features, study.splits) for each in paths_of(spec)]
     if inside := [each for each in inputs if at in (each.resolve(), *each.resolve().parents)]:
