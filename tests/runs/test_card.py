@@ -55,6 +55,10 @@ def test_a_card_from_before_there_were_versions_is_read(tmp_path):
         (lambda card: card | {"bins": [1.0]}, "tells no time bins. Remove its folder and run the study again"),
         (lambda card: card | {"bins": [None, "x", None]}, "tells no time bins"),
         (lambda card: [card], "is not the card of a model"),
+        (lambda card: card | {"options": [1]}, "tells no usable 'options'. Remove its folder"),
+        (lambda card: card | {"name": {}}, "tells no usable 'name'"),
+        (lambda card: card | {"fold": "x"}, "tells no usable 'fold'"),
+        (lambda card: card | {"sizes": None}, "tells no sizes of its model"),
         (lambda card: {"name": "snn"}, "tells no options, sizes, fold, bins, preparation of its model"),
     ],
 )

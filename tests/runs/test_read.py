@@ -170,6 +170,7 @@ def test_predictions_that_are_not_whole_or_have_a_patient_twice_are_refused(copy
         (pd.concat([table, table.head(1)]), "predicts 1 patients twice"),
         (table.assign(S_1=["", *table["S_1"][1:]]), "is not whole"),
         (table.assign(risk=["", *table["risk"][1:]]), "is not whole"),
+        (table.head(0), "has no patients"),
     ):
         spoilt.to_csv(path, index=False)
         with pytest.raises(InputError, match=words):
@@ -207,3 +208,10 @@ def test_a_run_that_has_not_come_to_its_end_is_refused(copy):
             open_finished(copy)
     with pytest.raises(InputError, match="There is no run folder"):
         open_finished(copy / "nowhere")
+
+
+def test_a_result_that_is_there_twice_is_refused(copy):
+    table = pd.read_csv(copy / "metrics.csv", dtype=str)
+    pd.concat([table, table.tail(1)]).to_csv(copy / "metrics.csv", index=False)
+    with pytest.raises(InputError, match=r"metrics.csv has \w+ of poor, fold all, twice"):
+        assert Run(copy).metrics is None

@@ -116,7 +116,8 @@ def _files(pattern: str) -> dict[int, Path]:
 def _only_split(path: Path) -> Path:
     """The file of a study of one split, if it is not one of several folds."""
     need_file(path, "The split file", "Name the files of all folds with {fold}, such as splits_{fold}.csv.")
-    begin, digits, end = re.fullmatch(r"(.*?)(\d*)(\D*)", path.name).groups()  # pyright: ignore
+    # every name fits the pattern, which pyright cannot know
+    begin, digits, end = re.fullmatch(r"(.*?)(\d*)(\D*)", path.name).groups()  # pyright: ignore[reportOptionalMemberAccess]
     pattern = re.compile(re.escape(begin) + r"\d+" + re.escape(end))
     alike = [each.name for each in sorted(path.parent.iterdir()) if pattern.fullmatch(each.name)]
     if digits and len(alike) > 1:

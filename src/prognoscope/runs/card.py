@@ -13,6 +13,12 @@ from prognoscope.core.outcome import TimeBins
 from prognoscope.runs.layout import FOLD, FoldFiles
 from prognoscope.runs.manifest import checked
 
+KINDS: dict[str, type] = {  # of what a card must tell, and of what may be None in it
+    **dict.fromkeys(("name", "title", "protocol", "precision", "choose", "key"), str),
+    **dict.fromkeys(("options", "sizes", "preparation", "recipe", "features", "embeddings"), dict),
+    **dict.fromkeys(("gene_selection", "teacher", "search"), dict),
+    **dict.fromkeys(("fold", "chosen_epoch"), int),
+}
 VERSION = 2  # a card without a version is of version 1, whose fields are the same
 
 
@@ -72,10 +78,18 @@ def read_card(path: Path) -> ModelCard:
     if (version := found.get("version", 1)) not in range(1, VERSION + 1):
         raise InputError(f"{path} is a card of version {version}, this program reads up to {VERSION}. Update it.")
     needed = ("name", "options", "sizes", "fold", "bins", "preparation")
-    if missing := [name for name in needed if name not in found]:
+    if missing := [name for name in needed if found.get(name) is None]:
         raise InputError(f"{path} tells no {some(missing)} of its model. Remove its folder and run the study again.")
+    for name, kind in KINDS.items():
+        if not isinstance(found.get(name, kind()), kind) and found[name] is not None:
+            raise InputError(f"{path} tells no usable {name!r}. Remove its folder and run the study again.")
     known = {each.name for each in fields(ModelCard)}
-    given: dict[str, Any] = {name: value for name, value in found.items() if name in known and name != "version"}
+    optional = ("choose", "chosen_epoch", "gene_selection", "teacher", "search", "key")
+    given: dict[str, Any] = {
+        name: value
+        for name, value in found.items()
+        if name in known and name != "version" and (value is not None or name in optional)
+    }
     edges = given["bins"]
     if not isinstance(edges, list) or len(edges) < 2 or not all(e is None or isinstance(e, int | float) for e in edges):
         raise InputError(f"{path} tells no time bins. Remove its folder and run the study again.")

@@ -96,6 +96,8 @@ def read_predictions(path: Path) -> pd.DataFrame:
         InputError: They are not whole, or have a patient twice.
     """
     table = PREDICTIONS.read(path)
+    if table.empty:
+        raise InputError(f"{path} has no patients. Remove it and run the study again.")
     if table[["risk", *numbered_columns(table, "S_")]].isna().any(axis=None):
         raise InputError(f"{path} is not whole. Remove it and run the study again.")
     if twice := table.loc[table["patient_id"].duplicated(), "patient_id"].tolist():

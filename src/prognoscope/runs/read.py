@@ -101,7 +101,14 @@ class Run:
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Every metric of every method and fold."""
-        return METRICS.read(self.files.metrics)
+        table = METRICS.read(self.files.metrics)
+        if (twice := table.duplicated(["method", "metric", "fold"])).any():
+            told = table[twice].iloc[0]
+            raise InputError(
+                f"{self.files.metrics} has {told['metric']} of {told['method']}, fold {told['fold']}, twice. Start "
+                "`prognoscope run` again, which makes it anew."
+            )
+        return table
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
