@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.markup import escape
 from prognoscope import __version__
 from prognoscope.core.faults import BAD_INPUT, describe
 from prognoscope.core.stopping import Stopped, stopping_when_asked
-from prognoscope.terminal import RunBar, bar, log_shown, print_table
+from prognoscope.terminal import RunBar, bar, log_shown, misuse_sentence, print_table
 
 if TYPE_CHECKING:
     from prognoscope.features.extract import ExtractionReport
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with log_shown(level), stopping_when_asked():
             code = app(arguments, prog_name="prognoscope", standalone_mode=False)
     except Misuse as error:
-        code = _complain(_misuse(error), BAD_INPUT)
+        code = _complain(misuse_sentence(error), BAD_INPUT)
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     except Stopped as stopped:
@@ -79,14 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _complain(sentence: str, code: int) -> int:
     err.print(f"[bold red]error:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
     return code
-
-
-def _misuse(error: Any) -> str:
-    """What was typed wrong, and where the right way is described."""
-    message = error.format_message().strip().rstrip(".")
-    context = getattr(error, "ctx", None)
-    end = "" if message.endswith("?") else "."
-    return f"{message}{end} See `{context.command_path if context else 'prognoscope'} --help`."
 
 
 def _version(is_asked: bool | None) -> bool:

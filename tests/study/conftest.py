@@ -36,20 +36,25 @@ def study_folder(made_once, tmp_path) -> Path:
     return shutil.copytree(made_once, tmp_path / "study")
 
 
+def write_settings(path: Path, values: dict) -> None:
+    """Replace settings of a study file: `write_settings(path, {"splits.folds": 4})`."""
+    settings = yaml.safe_load(path.read_text())
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        at = settings
+        for section in sections:
+            at = at.setdefault(section, {})
+        at[last] = value
+    path.write_text(yaml.safe_dump(settings, sort_keys=False))
+
+
 @pytest.fixture
 def change(study_folder):
     """Replace settings: `change(**{"splits.folds": 4})` returns the study file."""
 
     def replace(**values) -> Path:
         path = study_folder / "study.yaml"
-        settings = yaml.safe_load(path.read_text())
-        for key, value in values.items():
-            *sections, last = key.split(".")
-            at = settings
-            for section in sections:
-                at = at.setdefault(section, {})
-            at[last] = value
-        path.write_text(yaml.safe_dump(settings, sort_keys=False))
+        write_settings(path, values)
         return path
 
     return replace

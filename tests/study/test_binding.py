@@ -14,6 +14,7 @@ from prognoscope.core.errors import InputError, StudyError
 from prognoscope.study import inputs
 from prognoscope.study.study import Study
 from prognoscope.training import job
+from tests.study.conftest import write_settings
 
 TINY_MCTI = {"name": "mcti", "k": 4, "d": 16, "gene_hidden": 16, "layers": 1, "gene_groups": 2, "gene_heads": 2}
 METHODS = ["coxph", "snn", "abmil", TINY_MCTI]
@@ -127,15 +128,7 @@ def without_patient(folder: Path) -> None:
 
 def settings(**values):
     def change(folder: Path) -> None:
-        path = folder / "study.yaml"
-        study = yaml.safe_load(path.read_text())
-        for key, value in values.items():
-            *sections, last = key.split("__")
-            at = study
-            for section in sections:
-                at = at.setdefault(section, {})
-            at[last] = value
-        path.write_text(yaml.safe_dump(study, sort_keys=False))
+        write_settings(folder / "study.yaml", {key.replace("__", "."): value for key, value in values.items()})
 
     return change
 

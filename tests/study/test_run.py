@@ -16,6 +16,7 @@ import pytest
 from prognoscope.cohort.dataset import open_bags
 from prognoscope.core.errors import CohortError, ModelError, StudyError
 from prognoscope.evaluation.concordance import concordance
+from prognoscope.report.sections.covariates import covariate_content
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run
 from prognoscope.study.apply import predict_patients
@@ -48,6 +49,12 @@ def test_a_run_leaves_every_file_that_it_promises(finished):
             assert {at + "model.safetensors", at + "model.json", at + "predictions.csv"} <= names
             assert (at + "history.csv" in names) == (method != "coxph")
     assert not [name for name in names if "state" in name or name.endswith(".part")]
+
+
+def test_the_page_tells_of_a_covariate_what_it_is_before_what_became_of_it(finished):
+    header, *rows = covariate_content(finished.run)["rows"]
+    assert header == ["Covariate", "Read as", "Values", "Missing", "Filled with", "Used"]
+    assert rows[0][:2] == ["age", "number"]
 
 
 def test_every_patient_is_tested_once_by_a_model_that_never_saw_them(finished):

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.core.errors import CohortError, nearest, some
-from prognoscope.core.ids import BARCODE as BARCODE
 from prognoscope.core.ids import person_in
 from prognoscope.core.tables import as_text, need_plain_ids
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from prognoscope.cohort.columns import BARCODE, PATIENT_NAMES, SLIDE_NAMES, need_column, spreadsheet_row
+from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, need_column, spreadsheet_row
 from prognoscope.core.errors import CohortError, some
+from prognoscope.core.ids import BARCODE
 from prognoscope.core.resolution import LARGEST_MPP, LEAST_MPP, is_plausible
 from prognoscope.core.slide_names import Matches, Parts, distinct_names, match_entries, name_parts, slide_name
 from prognoscope.core.tables import as_text, plain_name, read_table

@@ -24,7 +24,7 @@ def held(path: Path) -> IO[bytes]:
 
 
 @contextmanager
-def claimed(file: IO[bytes]) -> Iterator[None]:
+def marked(file: IO[bytes]) -> Iterator[None]:
     """Mark a file that is being written as in use while the block runs."""
     if fcntl is not None:
         with suppress(OSError):

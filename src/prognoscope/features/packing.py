@@ -20,7 +20,7 @@ from prognoscope.core.errors import FeatureError, MissingFileError
 from prognoscope.core.files import written_whole
 from prognoscope.features.bad_files import BadFileError
 from prognoscope.features.embeddings import Embeddings
-from prognoscope.features.in_use import claimed, held
+from prognoscope.features.in_use import held, marked
 from prognoscope.features.origin import Origin, common_origin
 
 MARK = b"PROGNOSCOPEBAGS2"
@@ -134,7 +134,7 @@ def pack_embeddings(bags: Mapping[str, Sequence[tuple[str, Loader]]], path: Path
         DiskFullError: There was no room.
     """
     path = Path(path)
-    with written_whole(path) as beside, beside.open("wb") as file, claimed(file):
+    with written_whole(path) as beside, beside.open("wb") as file, marked(file):
         written = _write_features(file, bags, key, np.float16) or _write_features(file, bags, key, np.float32)
         assert written is not None  # no embeddings are wider than float32
         index, coords = written

@@ -9,6 +9,7 @@ import pandas as pd
 
 from prognoscope.core.column_names import is_unnamed, plain_name
 from prognoscope.core.errors import OmicsError, some
+from prognoscope.core.ids import person_in
 from prognoscope.core.tables import as_text
 
 GENE_COLUMNS = (  # as `plain_name` spells them, best first
@@ -22,7 +23,6 @@ ABOUT_GENES = frozenset(
     }
 )
 OF_STAR = {"unstranded", "tpm_unstranded"}  # columns of the GDC's gene counts, one file a sample
-BARCODE = re.compile(r"tcga-[a-z0-9]{2}-[a-z0-9]{4}(?=-|$)")
 
 
 def rows_are_genes(ids: Iterable[str | None], columns: Sequence[str], patients: Collection[str]) -> bool:
@@ -123,9 +123,7 @@ def _count(names: Iterable[str | None], known: set[str]) -> int:
 
 def _is_known(name: str, known: set[str]) -> bool:
     """Whether this is a patient's id, as programs change it, or the barcode of a patient's sample."""
-    plain = _plain(name)
-    found = BARCODE.match(plain)
-    return plain in known or (found is not None and found[0] in known)
+    return _plain(name) in known or _plain(person_in(name)) in known
 
 
 def _plain(name: str) -> str:

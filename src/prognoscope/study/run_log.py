@@ -59,7 +59,7 @@ def _ending_told() -> Iterator[None]:
     except (KeyboardInterrupt, Stopped) as stopped:
         log.info("stopped by %s", stopped.signal if isinstance(stopped, Stopped) else "Ctrl-C")
         raise
-    except Exception as error:
+    except Exception as error:  # whatever it is, it is only told here, and goes on
         log.info("ended by an error: %s", describe(error)[0])
         raise
     log.info("finished")

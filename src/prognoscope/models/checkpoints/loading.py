@@ -129,7 +129,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
             return load_file(path)
         except SafetensorError as cause:
             raise ModelError(f"{path} is damaged or cut short. Download or copy it again.") from cause
-    try:  # what a method has no use for is never read, where the file allows it
+    try:  # tensors alone, so nothing in it can run code; what a method has no use for is never read, if mapped
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except UnpicklingError as cause:
         if (state := weights_beside_others(path)) is not None:
