@@ -307,7 +307,8 @@ def die_on_s1(job):
 def test_a_slide_that_kills_its_process_is_found_and_listed(slides, unbroken, tmp_path, monkeypatch):
     monkeypatch.setattr(extract, "extract_one", die_on_s1)
     report = extract_slides(some_of(slides, "s0", "s1", "s2"), tmp_path, SPEC, workers=2)
-    assert report.done == ("s0", "s2")
+    # one that was written whole just before its process was taken down too counts as there when it is tried again
+    assert sorted((*report.done, *report.already)) == ["s0", "s2"]
     assert "s1.tiff died, perhaps for want of memory" in report.failed["s1"]
     assert contents(tmp_path) == {name: unbroken[name] for name in ("s0.h5", "s2.h5")}
 

@@ -65,7 +65,7 @@ class ExtractionReport:
     """What became of each slide."""
 
     done: tuple[str, ...]
-    already: tuple[str, ...]  # were there, made by the same spec
+    already: tuple[str, ...]  # were there when they were looked at, made by the same spec
     failed: dict[str, str]  # slide -> reason
     notes: tuple[str, ...] = ()  # on slides that gave embeddings
 
