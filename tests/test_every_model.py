@@ -183,3 +183,20 @@ def test_unknown_methods_and_options_suggest_the_nearest():
     with pytest.raises(ModelError, match="abmil also needs to be told embedding_dim"):
         create_model("abmil", n_bins=4)
     assert set(NAMES) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_tells_what_each_patch_and_gene_group_counts_together_as_alone(name):
+    model = tiny_model(name)
+    inputs, _ = batch_of([9, 4, 12])
+    told = model.explain(inputs)
+    alone = [model.explain(one) for one in inputs.split()]
+    if "bag" in model.profile.needs:
+        assert told.patches, "a method that reads patches has a map of them"
+    for kind, count in (("patches", 25), ("gene_groups", 3)):
+        for map_name, scores in getattr(told, kind).items():
+            assert scores.values.shape[0] == count and scores.values.ndim <= 3
+            assert bool(scores.kind.columns) == (scores.values.ndim > (1 if kind == "patches" else 2))
+            assert scores.kind.meaning.endswith(".") and scores.kind.unit
+            parts = torch.cat([getattr(one, kind)[map_name].values for one in alone])
+            assert_close(scores.values.float(), parts.float(), atol=1e-5, rtol=1e-4)

@@ -11,15 +11,11 @@ ROOT = Path(prognoscope.__file__).parent
 TEXT = {path: path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")}
 NAMED = {name for text in TEXT.values() for name in re.findall(r':(\w+)"', text)}  # in a registry
 CALLED_BY_LIBRARIES = {"cli.py": "Typer, by its decorators", "spec.py": "pydantic, by its decorators"}
-WAITING = {
-    "explanation": "the explanations of a run, which are not a command yet",
-}
 KEPT = {
     "__getattr__": "Python asks a module for it",
     "__dir__": "likewise",
     "chosen_epoch": "a field of the card, for whoever reads a run",
     "exact_plan": "the plan itself, which published numbers are held against; networks apply it without making it",
-    "explain": "each model's own account of itself, which the explanations of a run are to call",
     "handleError": "logging calls it where a line cannot be written",
     "queue": "a group's earlier patients, which published numbers are held against",
     "rebuild_anchor": "named in the sentence that a checkpoint without its anchor is met with",
@@ -35,7 +31,7 @@ def idle() -> list[str]:
     found = []
     for item in vulture.get_unused_code(min_confidence=60):
         path = Path(item.filename)
-        in_a_place = path.name in {*CALLED_BY_LIBRARIES, *WAITING} or path.parent.name in WAITING
+        in_a_place = path.name in CALLED_BY_LIBRARIES
         if not in_a_place and item.name not in {*NAMED, *KEPT, *PUBLIC, *STUDY}:
             found.append(f"{path.relative_to(ROOT)}:{item.first_lineno} {item.name}")
     return found

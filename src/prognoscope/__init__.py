@@ -20,6 +20,7 @@ _HOME = {
     "concordance": "prognoscope.evaluation.concordance",
     "create_model": "prognoscope.models.creation",
     "evaluate": "prognoscope.evaluation.summary",
+    "explain": "prognoscope.explanation.explain",
     "fit": "prognoscope.training.loop",
     "list_models": "prognoscope.models.registry",
     "open_slide": "prognoscope.slides.readers",

@@ -1,23 +1,15 @@
-"""The commands: each a thin function over the Python API. Only they print, tables and bars by `terminal.py`."""
+"""The commands: each a thin function over the Python API. Only they print, tables and bars by `terminal.py`; `shell.py` says how they end."""
 
-import logging
-import os
-import sys
-import traceback
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from prognoscope import __version__
-from prognoscope.core.faults import BAD_INPUT, describe
-from prognoscope.core.stopping import Stopped, stopping_when_asked
-from prognoscope.terminal import RunBar, bar, log_shown, misuse_sentence, print_table
+from prognoscope.shell import err, is_debugging, out, run_command
+from prognoscope.terminal import RunBar, bar, print_table
 
 if TYPE_CHECKING:
     from prognoscope.features.extract import ExtractionReport
@@ -29,14 +21,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-PIPED = 160  # columns where nobody looks at a screen
-STOPPED = 130  # the exit code after Ctrl-C
-# what Typer raises for wrong arguments; its module depends on Typer's version
-Misuse: type[Exception] = typer.BadParameter.__mro__[2]
-out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
-err = Console(stderr=True)
-_is_debugging: ContextVar[bool] = ContextVar("is_debugging", default=False)
-
 StudyFile = Annotated[Path, typer.Argument(help="The study's YAML file; `prognoscope init` writes one.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder, as `prognoscope run` makes it.")]
 Overrides = Annotated[list[str], typer.Option("--set", help="Replace a setting: section.key=value. Repeatable.")]
@@ -44,41 +28,12 @@ Jobs = Annotated[int, typer.Option(min=1, help="Processes at once; the numbers d
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; errors are one sentence on stderr, exit code 2 for bad input and 1 for a failure.
+    """Run a command and end the process.
 
     Args:
         arguments: What follows `prognoscope`; by default what was typed.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    is_debugging, is_verbose = "--debug" in arguments, "--verbose" in arguments
-    _is_debugging.set(is_debugging)
-    arguments = [each for each in arguments if each not in ("--debug", "--verbose")] or ["--help"]
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without dashes shows a question mark instead
-    by = ""
-    level = logging.DEBUG if is_debugging else logging.INFO if is_verbose else logging.WARNING
-    try:
-        with log_shown(level), stopping_when_asked():
-            code = app(arguments, prog_name="prognoscope", standalone_mode=False)
-    except Misuse as error:
-        code = _complain(misuse_sentence(error), BAD_INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        code = STOPPED
-    except Stopped as stopped:
-        code, by = int(stopped.code or STOPPED), f" by {stopped.signal}"
-    except Exception as error:  # noqa: BLE001 - the outermost place: whatever reaches it gets a sentence and a code
-        if is_debugging:
-            traceback.print_exception(error)
-        code = _complain(*describe(error))
-    if code == STOPPED or by:
-        err.print(f"Stopped{by}. What was finished is kept; the same command continues.", soft_wrap=True)
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _complain(sentence: str, code: int) -> int:
-    err.print(f"[bold red]error:[/] {escape(sentence)}", highlight=False, soft_wrap=True)
-    return code
+    run_command(app, arguments)
 
 
 def _version(is_asked: bool | None) -> bool:
@@ -318,6 +273,42 @@ def predict(
 
 
 @app.command()
+def explain(
+    run: RunFolder,
+    patient: Annotated[list[str], typer.Option("--patient", help="Whom to explain; may be given again.")] = [],  # noqa: B006
+    everybody: Annotated[bool, typer.Option("--all", help="Every patient.")] = False,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="How many patients of each method: those of highest and lowest risk; 6.")
+    ] = None,
+    method: Annotated[list[str], typer.Option("--method", help="Which methods; all by default.")] = [],  # noqa: B006
+    drawn: Annotated[list[str], typer.Option("--map", help="Which maps to draw; all by default.")] = [],  # noqa: B006
+    jobs: Jobs = 1,
+) -> None:
+    """What predictions rest on: maps of patches, gene scores, what each modality adds, and how faithful that is.
+
+    Example: `prognoscope explain run --most 10` or `prognoscope explain run --patient P001 --method abmil`.
+    """
+    from prognoscope.study.explain import MOST, explain_run
+
+    if sum([bool(patient), everybody, most is not None]) > 1:
+        raise typer.BadParameter("give one of --patient, --all and --most")
+    with bar(err, "Explaining patients") as advance:
+        kept = explain_run(
+            run,
+            patients=patient,
+            methods=method,
+            maps=drawn,
+            most=None if everybody else most or MOST,
+            jobs=jobs,
+            progress=advance,
+        )
+    for folder in dict.fromkeys(each.files.folder.parent for each in kept):
+        _say(f"Wrote {folder}: {sum(each.files.folder.parent == folder for each in kept)} patients.")
+    for note in dict.fromkeys(note for each in kept for note in each.about.notes):
+        _say(f"  {note}")
+
+
+@app.command()
 def report(run: RunFolder) -> None:
     """Draw the figures and write report.html again from a finished run.
 
@@ -380,7 +371,7 @@ def _run(plan: "Plan", folder: Path) -> None:
         _say(note)
     _say(f"Report: {finished.report}")
     for failure in finished.failures:
-        if _is_debugging.get() and failure.trace:
+        if is_debugging.get() and failure.trace:
             err.print(failure.trace, markup=False, highlight=False, soft_wrap=True)
         err.print(f"[bold red]failed:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
     if finished.failures:

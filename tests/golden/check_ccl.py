@@ -66,7 +66,7 @@ def check_ccl_interaction(case: Case) -> None:
 
 def check_ccl_forward(case: Case) -> None:
     model, inputs = _model_and_inputs(case)
-    output, seen = model(inputs), model.explain(inputs)
+    output, seen = model(inputs), model.stages(inputs)
     bags, slots = inputs.bags, seen["slots"]
     assert torch.equal(nearest_patches(bags, model.anchor)[0], case["out:kmeans_init_index"])
     found = kmeans(bags, bags.values[nearest_patches(bags, model.anchor)], empty="zero")
@@ -95,7 +95,7 @@ def check_ccl_forward(case: Case) -> None:
 
 def check_ccl_paper(case: Case) -> None:
     model, inputs = _model_and_inputs(case)
-    output, seen = model(inputs), model.explain(inputs)
+    output, seen = model(inputs), model.stages(inputs)
     for name, ours in zip(("common", "synergy", "G", "P"), output.details["components"][0], strict=True):
         case.same(ours, name)
     for i in range(len(model.fusion)):

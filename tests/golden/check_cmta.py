@@ -20,7 +20,7 @@ SUMMARIES = ("p", "p_hat", "g", "g_hat")
 def check_cmta(case: Case) -> None:
     """One patient, of either variant: every intermediate, the maps, and the prediction."""
     model, inputs = _model(case), _inputs(case)
-    output, stages = model(inputs), model.explain(inputs)
+    output, stages = model(inputs), model.stages(inputs)
     for ours, theirs in {
         "patch_embedding": "path_embed",
         "gene_embedding": "geno_embed",
@@ -47,7 +47,7 @@ def check_cmta_batch(case: Case) -> None:
     bags = Bags.pack([Bag(one.bags.values) for one in patients])
     inputs = Inputs(bags, tuple(map(torch.cat, zip(*[one.omics for one in patients], strict=True))))
     model = _model(case)
-    output, stages = model(inputs), model.explain(inputs)
+    output, stages = model(inputs), model.stages(inputs)
     sides = [case[f"out:attn_p2g_{i}"].shape[0] for i in range(len(patients))]
     for i, (p2g, g2p) in enumerate(zip(*(stages[name].split(sides) for name in ("attn_p2g", "attn_g2p")), strict=True)):
         case.same(p2g, f"attn_p2g_{i}")

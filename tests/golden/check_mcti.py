@@ -33,7 +33,7 @@ def check_mcti_paper(case: Case) -> None:
     relative(case, output.details["gene"], "gene")
     if "out:gene_attn" in case.arrays:
         relative(case, output.attention["gene_groups"], "gene_attn")
-    _same_stages(case, model.explain(inputs), model.network.k)
+    _same_stages(case, model.stages(inputs), model.network.k)
     relative(case, output.details["pooled_subtype"], "pooled_cls")
     relative(case, output.details["pooled_survival"], "pooled_surv")
     if "auxiliary_logits" in output.details:

@@ -25,7 +25,7 @@ def check_mcti_released(case: Case) -> None:
     assert model.network.k == meta["embed_num"]
     assert [len(block.guide) for block in model.network.encoder] == meta["num_blocks"]
     inputs = Inputs(Bags(case["in:bag"], torch.tensor([len(case["in:bag"])])), (case["in:gene"][None],))
-    output, record = model(inputs), model.explain(inputs)
+    output, record = model(inputs), model.stages(inputs)
     relative(case, output.details["patch_logits"], "instance_logits")
     assert torch.equal(output.details["topk_index"][0], case["out:topk_index"])
     alone = {"bag_proj": "slots_pooled", "wsi_encode": "slots_mixed", "wsi_embed": "slots"}

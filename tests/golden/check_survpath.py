@@ -13,7 +13,7 @@ def check_survpath(case: Case) -> None:
     patches = case["in:path"].requires_grad_()
     omics = tuple(case[f"in:omic{s}"].reshape(1, -1) for s in range(1, len(case.meta["pathway_sizes"]) + 1))
     inputs = Inputs(one_bag(patches).bags, omics)
-    output, stages = model(inputs), model.explain(inputs)
+    output, stages = model(inputs), model.stages(inputs)
     same_survival(case, output)
     details, n = output.details, len(omics)
     tokens = torch.cat([details["pathway_tokens"][0], details["patch_tokens"]])

@@ -237,9 +237,9 @@ def test_ablations_take_away_what_they_name():
     split = model_of(ablation="cca_mkd")
     assert model.extra_losses(model(inputs), target) == split.extra_losses(split(inputs), target) == {}
     model.remember(model.to_remember(model(inputs), target))
-    assert set(model.explain(inputs)) == set(model_of().explain(inputs)) - {"gates"}
+    assert set(model.stages(inputs)) == set(model_of().stages(inputs)) - {"gates"}
     unordered = model_of(align=False).eval()
-    assert unordered.explain(inputs)["slots"].tolist() == [[0, 1, 2]] * 2
+    assert unordered.stages(inputs)["slots"].tolist() == [[0, 1, 2]] * 2
 
 
 @pytest.mark.parametrize("cache", ["step", "once"])
@@ -247,7 +247,7 @@ def test_ablations_take_away_what_they_name():
 def test_explanations_have_their_shapes_and_sums(variant, cache):
     model, (inputs, _) = model_of(variant=variant, center_cache=cache).eval(), batch_of([9, 40, 2])
     with torch.inference_mode():
-        seen = model.explain(inputs)
+        seen = model.stages(inputs)
     model(inputs).logits.sum().backward()  # whatever was remembered meanwhile
     shapes = {"slots": (3, 3), "patch_slot": (51,), "nearest_patch": (3, 3), "gates": (3, 2, 2, 16)}
     shapes |= {"tokens": (3, 3, 5, 16), "fusion_attention": (2, 3, 2, 5, 5), "patch_scores": (51, 4)}

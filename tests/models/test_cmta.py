@@ -101,7 +101,7 @@ def test_without_cross_attention_the_class_token_explains_in_evaluation():
 def test_class_token_rows_are_those_of_the_full_map_folded():
     inputs, _ = batch_of([5])
     model = model_with()
-    rows = model.explain(inputs)
+    rows = model.stages(inputs)
     tokens = torch.cat([model.patch_encoder.class_token[0], model.project(inputs.bags.values)])
     squared = torch.cat([tokens, tokens[1:5]])  # 5 patches fill a square of 9 with copies of the first 4
     layer = model.patch_encoder.layer1

@@ -71,7 +71,7 @@ def test_discrete_hazards_remember_nothing():
 @pytest.mark.parametrize("head", ["discrete", "cox"])
 def test_pairs_add_up_to_how_the_risk_moves_with_the_product_between_modalities(head):
     model, inputs = model_with(head=head).double(), batch_of([2, 5]).to("cpu", dtype=torch.float64)
-    pairs = model.explain(inputs)["pairs"]
+    pairs = model.stages(inputs)["pairs"]
     assert pairs.shape == (2, 6, 6) and not pairs.requires_grad
     risks, step = [], 1e-6
     for sign in (1, -1):
@@ -88,8 +88,7 @@ def test_blocks_that_are_left_out_are_not_there():
     assert full == 6 + 6 + 3 * 3
     assert model_with(use_inter=False)(inputs).details["fusion_input"].shape[1] == full - 3
     assert model_with(use_intra=False)(inputs).details["fusion_input"].shape[1] == full - 6
-    with pytest.raises(ModelError, match="gpdbn without use_inter has no pairs"):
-        model_with(use_inter=False).explain(inputs)
+    assert model_with(use_inter=False).stages(inputs) == {}
 
 
 def test_given_vectors_are_read_as_they_are():

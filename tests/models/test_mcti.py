@@ -162,7 +162,7 @@ def test_exact_guidance_moves_the_masses_that_pot_moves():
 def test_maps_on_request_have_rows_that_sum_to_one_and_leave_padding_out():
     inputs, _ = batch_of([20, 2])
     model = model_with(heads=2)
-    record = model.explain(inputs)
+    record = model.stages(inputs)
     weight = record["token_weight"]
     assert weight.shape == (2, 13)
     assert weight[1, 2:6].sum() == 0
@@ -298,7 +298,7 @@ def test_under_autocast_transport_and_attention_over_patches_stay_in_float32():
     inputs, target = batch_of([30, 3])
     model = model_with()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        record, output = model.explain(inputs), model(inputs)
+        record, output = model.stages(inputs), model(inputs)
     assert record["encoder.0.plan"].dtype == torch.float32
     assert_close(record["encoder.0.plan"].sum(-1), torch.ones(2, 2, 13))
     assert output.attention["patches"].dtype == torch.float32

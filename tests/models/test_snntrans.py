@@ -33,13 +33,13 @@ def inputs_of(n, seed=0):
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_patients_together_equal_patients_alone_in_all_details(options):
     model, inputs = model_of(**options), inputs_of(4)
-    together, maps = model(inputs), model.explain(inputs)
+    together, maps = model(inputs), model.stages(inputs)
     for i, one in enumerate(inputs.split()):
         alone = model(one)
         assert_close(together.logits[i : i + 1], alone.logits)
         for name, value in alone.details.items():
             assert_close(together.details[name][i : i + 1], value)
-        for name, value in model.explain(one).items():
+        for name, value in model.stages(one).items():
             assert_close(maps[name][i : i + 1], value)
 
 
@@ -52,7 +52,7 @@ def test_it_is_the_gene_encoder_of_cmta():
     genes = inputs_of(3)
     both = Inputs(Bags(torch.randn(6, 6), torch.tensor([1, 2, 3])), genes.omics)
     assert_close(model(genes).details["g"], cmta(both).details["g"])
-    assert_close(model(genes).details["tokens"], cmta.explain(both)["gene_tokens"])
+    assert_close(model(genes).details["tokens"], cmta.stages(both)["gene_tokens"])
 
 
 @pytest.mark.parametrize("encoder", ["genomics", "transmil"])
@@ -65,7 +65,7 @@ def test_class_token_rows_are_those_of_the_full_map_folded(encoder):
     row = attend.map(norm(tokens)).detach()[:, -len(tokens), 1 - len(tokens) :].mT
     if encoder == "transmil":
         row = torch.cat([row[:4] + row[5:], row[4:5]])
-    assert_close(model.explain(inputs)["layer1"][0], row)
+    assert_close(model.stages(inputs)["layer1"][0], row)
 
 
 def test_squaring_appends_copies_to_the_tokens():
@@ -75,9 +75,9 @@ def test_squaring_appends_copies_to_the_tokens():
 
 def test_exact_attention_puts_all_weight_on_tokens_and_nystrom_little():
     inputs, model = inputs_of(3), model_of(attention="exact")
-    shares = model.explain(inputs)["layer1"].sum(dim=1)
+    shares = model.stages(inputs)["layer1"].sum(dim=1)
     assert ((shares > 0.5) & (shares < 1)).all()  # the class token has the rest
-    few = model_of(landmarks=120).explain(inputs)["layer1"].sum(dim=1)
+    few = model_of(landmarks=120).stages(inputs)["layer1"].sum(dim=1)
     assert few.abs().max() < 0.2
 
 

@@ -82,7 +82,7 @@ def test_attention_is_that_under_a_mask_of_patches_on_patches(lengths):
 
 def test_maps_are_softmaxes_of_what_explain_gives():
     model, inputs = model_with(), batch_of([4, 1, 7])
-    output, stages = model(inputs), model.explain(inputs)
+    output, stages = model(inputs), model.stages(inputs)
     to_patch, among = output.attention["pathway_to_patch"], output.details["pathway_to_pathway"]
     assert_close(among.sum(dim=2) + inputs.bags.sum(to_patch), torch.ones(3, 3))
     assert_close(output.attention["patch_to_pathway"], stages["raw_patch_to_pathway"].softmax(dim=1))

@@ -1,15 +1,17 @@
 """What every model owes its callers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.card import Card
+from prognoscope.models.explained import ATTENTION, Explained, Kind, Scores
 from prognoscope.models.profile import Profile
 
 RECONSTRUCTION = "reconstruction_"  # and a gene group's number: the detail of an output that tells its genes, (P, G)
@@ -32,6 +34,8 @@ class SurvivalModel(nn.Module):
     """
 
     card: ClassVar[Card]
+    patch_maps: ClassVar[Mapping[str, Kind]] = ATTENTION  # what `explain` says of patches, where a model has it
+    group_scores: ClassVar[Mapping[str, Kind]] = {}  # and of gene groups
     profile: Profile  # what its card says of these options
 
     def __init__(self, **options: object):
@@ -41,6 +45,21 @@ class SurvivalModel(nn.Module):
     def forward(self, inputs: Inputs) -> Output:
         """Predict P patients."""
         raise TypeError(f"{type(self).__name__} does not say how to predict.")
+
+    @torch.no_grad()
+    def explain(self, inputs: Inputs) -> Explained:
+        """What the model itself says of its prediction, as far as its options let it: maps, scores, stages."""
+        output = self(inputs)
+        found = {**output.details, **self.stages(inputs), **output.attention}
+        patches, groups = (
+            {name: Scores(found[kind.key], kind) for name, kind in kinds.items() if kind.key in found}
+            for kinds in (self.patch_maps, self.group_scores)
+        )
+        return Explained(patches, groups, found)
+
+    def stages(self, inputs: Inputs) -> dict[str, Tensor]:
+        """What lies between input and prediction, by name; of methods that make more of it than an `Output` holds."""
+        return {}
 
     def read(self, inputs: Inputs) -> Reading:
         """The part of `forward` in which no patient meets another; of a method whose profile mixes patients."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prognoscope.core.claims import CLAIM
+from prognoscope.core.file_names import safe_name
 
 FOLD = "fold_"
 MANIFEST = "manifest.json"
@@ -120,6 +121,56 @@ class FoldFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class ExplanationFiles:
+    """The files of the explanation of one patient by one method. Tables are there as CSV and as Parquet."""
+
+    folder: Path
+
+    @property
+    def about(self) -> Path:
+        """Whose it is, by which models, and what its maps mean."""
+        return self.folder / "explanation.json"
+
+    @property
+    def patches(self) -> Path:
+        """A row a patch, a column a map."""
+        return self.folder / "patches.csv"
+
+    @property
+    def gene_groups(self) -> Path:
+        """A row a gene group, a column a score."""
+        return self.folder / "gene_groups.csv"
+
+    @property
+    def genes(self) -> Path:
+        """A row a gene of a group."""
+        return self.folder / "genes.csv"
+
+    @property
+    def modalities(self) -> Path:
+        """What slides, genes and covariates each add."""
+        return self.folder / "modalities.csv"
+
+    @property
+    def faithfulness(self) -> Path:
+        """How far each map says what the model does."""
+        return self.folder / "faithfulness.csv"
+
+    @property
+    def manifest(self) -> Path:
+        """Which files there are, and what they were made of; written last."""
+        return self.folder / MANIFEST
+
+    def stem(self, slide: str) -> str:
+        """How the names of all pictures of a slide begin."""
+        return safe_name(slide)
+
+    def picture(self, slide: str, patch_map: str, ending: str) -> Path:
+        """A map of a slide, with the ending of its kind, such as `.png`."""
+        return self.folder / f"{self.stem(slide)}.{patch_map}{ending}"
+
+
+@dataclass(frozen=True, slots=True)
 class RunFiles:
     """The files of a run, apart from what the live report draws."""
 
@@ -205,6 +256,15 @@ class RunFiles:
     def previews(self) -> Path:
         """A folder of pictures of slides, and `previews.csv`, which says of what."""
         return self.folder / "previews"
+
+    @property
+    def explanations(self) -> Path:
+        """A folder of what predictions rest on, a folder in it for each method, and in that one for each patient."""
+        return self.folder / "explanations"
+
+    def explanation(self, method: str, patient: str) -> ExplanationFiles:
+        """Of the prediction of one patient by one method."""
+        return ExplanationFiles(self.explanations / method / safe_name(patient))
 
     @property
     def report(self) -> Path:

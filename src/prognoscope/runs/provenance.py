@@ -36,6 +36,7 @@ class Provenance:
     precision: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)  # file -> SHA-256 when it was read
     embeddings: str = ""  # by which encoder and at which resolution, as far as their files say
+    store: str = ""  # the folder of the embeddings and of what they are packed into, from the run's
     covariates: tuple[Mapping[str, str], ...] = ()  # for each, what was read and what became of it
     warnings: tuple[str, ...] = ()  # of the inputs: what may spoil the numbers
     notes: tuple[str, ...] = ()
@@ -84,7 +85,7 @@ def _are_failures(value: Any) -> bool:
 
 
 _CHECKS = {
-    **dict.fromkeys(("name", "command", "protocol", "choose", "precision", "embeddings"), _is_text),
+    **dict.fromkeys(("name", "command", "protocol", "choose", "precision", "embeddings", "store"), _is_text),
     **dict.fromkeys(("methods", "notes", "warnings"), _is_texts),
     "covariates": lambda value: isinstance(value, list) and all(map(_is_mapping, value)),
     **dict.fromkeys(("optimistic", "versions", "inputs"), _is_mapping),

@@ -16,6 +16,7 @@ from prognoscope.core.outcome import Outcome, Prediction
 from prognoscope.core.yaml_text import parse_yaml
 from prognoscope.evaluation.fold import Fold
 from prognoscope.runs.card import need_own_card
+from prognoscope.runs.explanations import KeptExplanation, kept_explanations
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.manifest import checked, is_there
 from prognoscope.runs.method_run import MethodRun, outcome_in, read_predictions
@@ -154,6 +155,11 @@ class Run:
     def optimistic(self) -> Mapping[str, str]:
         """Method -> why its numbers flatter it."""
         return self.provenance.optimistic
+
+    @cached_property
+    def explanations(self) -> Mapping[str, Mapping[str, KeptExplanation]]:
+        """Method -> patient -> what the prediction rests on, of those that `prognoscope explain` has written."""
+        return kept_explanations(self.files)
 
     def method(self, title: str) -> MethodRun:
         """What the method of this title left behind, if anything."""

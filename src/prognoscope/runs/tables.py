@@ -171,3 +171,10 @@ SURGERY = Table(
     {"method": str, "surgery": str, "fold": str}
     | dict.fromkeys(("before", "after", "after_low", "after_high", "drop", "low", "high"), float),
 )
+
+# of an explanation
+PATCHES = Table("The table of patches", {"slide_id": str, "x": float, "y": float}, others=float)  # a column a map
+GENE_GROUPS = Table("The table of gene groups", {"group": str}, others=float)  # a column a score
+GENE_SCORES = Table("The table of gene scores", {"group": str, "gene": str, "value": float}, others=float)
+MODALITIES = Table("The table of modalities", {"modality": str, "shapley": float, "without": float})
+FAITHFULNESS = Table("The table of faithfulness", {"map": str, "measure": str, "value": float})

@@ -15,10 +15,10 @@ from prognoscope.core.parallel import run_many
 from prognoscope.core.processes import PART
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.simulation.embeddings import FEWEST_DIMENSIONS, MPP, PATCH_PX, draw_embeddings
-from prognoscope.simulation.genes import express, groups_table
+from prognoscope.simulation.genes import express, groups_table, true_genes
 from prognoscope.simulation.patients import SLIDES, add_risks, draw_patients, follow_up, generator, site_number
 from prognoscope.simulation.slide_files import paint_slide_file
-from prognoscope.simulation.tissue_classes import CLASSES, Factors
+from prognoscope.simulation.tissue_classes import CLASSES, Factors, told_classes
 
 BEGUN = ".simulation"  # holds what is simulated, until it is
 FEWEST_PATIENTS = 20
@@ -74,9 +74,9 @@ def simulate_cohort(
     """Write a cohort whose truth is known; returns the path of its `study.yaml`, which is written last.
 
     The folder then holds `clinical.csv`, `slides.csv`, `genes.csv`, `groups.csv`, `subtypes.csv`, `slides/*.tiff` or
-    `features/*.h5`, `truth/patients.csv` (factors, log hazard and the oracle risks of `patients.add_risks`) and
-    `truth/patches/*.csv` (the tissue class of every patch). The same arguments give the same bytes, however many
-    workers there are.
+    `features/*.h5`, `truth/patients.csv` (factors, log hazard and the oracle risks of `patients.add_risks`),
+    `truth/patches/*.csv` (the tissue class of every patch) and `truth/genes.csv` (which genes carry the signal). The
+    same arguments give the same bytes, however many workers there are.
 
     Args:
         features_only: Draw embeddings directly instead of painting slides.
@@ -123,6 +123,7 @@ def _write(folder: Path, spec: SimulationSpec, workers: int, progress: Callable[
     write_table(folder / "slides.csv", pd.DataFrame(owners, columns=["patient_id", "slide_id"]))
     truth = [*("subtype", "proliferation", "immune", "necrosis", "programme"), "log_hazard"]
     truth += ["risk_oracle", "risk_slides", "risk_genes"]
+    write_table(folder / "truth" / "genes.csv", true_genes())
     write_table(folder / "truth" / "patients.csv", clinical[["patient_id", *truth]])
     for done, _ in enumerate(run_many(make_slide, tasks, workers=workers), start=1):
         if progress is not None:
@@ -153,7 +154,8 @@ def make_slide(task: SlideTask) -> None:
     )
     write_embeddings(task.folder / "features" / f"{task.slide}.h5", embeddings)
     names = np.array(CLASSES)[drawn.classes]
-    write_table(truth, pd.DataFrame({"x": drawn.coords_px[:, 0], "y": drawn.coords_px[:, 1], "class": names}))
+    places = {"x": drawn.coords_px[:, 0], "y": drawn.coords_px[:, 1], "class": names}
+    write_table(truth, pd.DataFrame({**places, **told_classes(drawn.classes)}))
 
 
 def _tasks(folder: Path, row: pd.Series, patient: int, spec: SimulationSpec) -> list[SlideTask]:

@@ -107,3 +107,10 @@ def groups_table() -> pd.DataFrame:
     groups = gene_world().groups
     longest = max(map(len, groups.values()))
     return pd.DataFrame({group: [*genes, *[None] * (longest - len(genes))] for group, genes in groups.items()})
+
+
+def true_genes() -> pd.DataFrame:
+    """One row a gene: `gene`, its correlation with each factor, and whether it `is_prognostic`, as all factors are."""
+    loadings = gene_world().loadings
+    table = loadings.round(4).rename_axis("gene").reset_index()
+    return table.assign(is_prognostic=(loadings != 0).any(axis=1).astype(int).to_numpy())

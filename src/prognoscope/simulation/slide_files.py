@@ -14,7 +14,7 @@ from prognoscope.core.files import written_whole
 from prognoscope.simulation.paint import CELL_PX, PaintedSlide, paint
 from prognoscope.simulation.patients import SLIDES, generator
 from prognoscope.simulation.stains import site_stain
-from prognoscope.simulation.tissue_classes import CLASSES, Factors
+from prognoscope.simulation.tissue_classes import CLASSES, Factors, told_classes
 
 MPP = 0.5
 PATCH_PX = 256
@@ -80,7 +80,8 @@ def write_slide(path: Path, picture: UInt8[np.ndarray, "H W 3"], mpp: float, *, 
 def patch_truth(painted: PaintedSlide) -> pd.DataFrame:
     """One row for each square of 256 pixels that fits, background included.
 
-    Columns: `x`, `y` in level-0 pixels; `class`, that with the greatest share; the share of each of CLASSES; that of
+    Columns: `x`, `y` in level-0 pixels; `class`, that with the greatest share; what `told_classes` says; the
+    share of each of CLASSES; that of
     `pen`.
     """
     across = PATCH_PX // CELL_PX
@@ -90,7 +91,9 @@ def patch_truth(painted: PaintedSlide) -> pd.DataFrame:
     pen = painted.pen[: rows * across, : columns * across].reshape(rows, across, columns, across).mean(axis=(1, 3))
     y, x = np.mgrid[:rows, :columns] * PATCH_PX
     table = pd.DataFrame({"x": x.ravel(), "y": y.ravel()})
-    table["class"] = np.array(CLASSES)[shares.argmax(axis=-1).ravel()]
+    classes = shares.argmax(axis=-1).ravel()
+    table["class"] = np.array(CLASSES)[classes]
+    table = table.assign(**told_classes(classes))
     table[list(CLASSES)] = shares.reshape(-1, len(CLASSES)).round(4)
     return table.assign(pen=pen.ravel().round(4))
 

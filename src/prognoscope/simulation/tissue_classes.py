@@ -3,11 +3,22 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 from prognoscope.simulation.patients import SUBTYPES
 
 CLASSES = ("background", "tumour_glandular", "tumour_solid", "stroma", "lymphocytes", "necrosis", "fat")
 BACKGROUND, TUMOUR_GLANDULAR, TUMOUR_SOLID, STROMA, LYMPHOCYTES, NECROSIS, FAT = range(len(CLASSES))
+
+
+TUMOUR = (TUMOUR_GLANDULAR, TUMOUR_SOLID)
+PROGNOSTIC = (*TUMOUR, LYMPHOCYTES, NECROSIS)  # whose looks or shares tell of the hazard; stroma and fat tell nothing
+
+
+def told_classes(classes: Int[np.ndarray, " N"]) -> dict[str, Int[np.ndarray, " N"]]:
+    """Columns that say of each patch whether it `is_tumour`, and whether it `is_prognostic`; 0 or 1."""
+    kinds = {"is_tumour": TUMOUR, "is_prognostic": PROGNOSTIC}
+    return {name: np.isin(classes, kind).astype(np.int64) for name, kind in kinds.items()}
 
 
 @dataclass(frozen=True, slots=True)

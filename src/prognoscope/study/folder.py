@@ -106,12 +106,17 @@ def end(folder: Path, inputs: Gathered, told: Provenance) -> None:
 
 def _as_it_was_done(study: StudyFile, folder: Path) -> StudySpec:
     """The study as it can be run again from a run folder: with the recipes that were used, paths from there."""
-    try:
-        here = Path(os.path.relpath(study.folder.resolve(), folder.resolve()))
-    except ValueError:  # on another drive
-        here = study.folder
+    here = _from(folder, study.folder)
     spec = _with_recipes(study.spec)
     return spec.model_copy(update={name: made_whole(getattr(spec, name), here) for name in WITH_PATHS})
+
+
+def _from(folder: Path, to: Path) -> Path:
+    """The way from one folder to another."""
+    try:
+        return Path(os.path.relpath(to.resolve(), folder.resolve()))
+    except ValueError:  # on another drive
+        return to
 
 
 def _comparable(spec: StudySpec) -> StudySpec:
@@ -142,7 +147,12 @@ def _with_recipes(spec: StudySpec) -> StudySpec:
 
 
 def provenance(
-    plan: Plan, inputs: Gathered, methods: Sequence[str], notes: Sequence[str], failures: Sequence[Failure]
+    plan: Plan,
+    folder: Path,
+    inputs: Gathered,
+    methods: Sequence[str],
+    notes: Sequence[str],
+    failures: Sequence[Failure],
 ) -> Provenance:
     """Where the numbers come from."""
     packages = ("prognoscope", "torch", "numpy", "pandas", "scipy", "lifelines")
@@ -159,6 +169,7 @@ def provenance(
         seed=training.seed,
         precision=plan.precision,
         inputs=plan.inputs,
+        store="" if inputs.pack is None else _from(folder, study.cache).as_posix(),
         embeddings="" if inputs.origin is None else str(inputs.origin),
         covariates=tell_covariates(inputs.cohort, inputs.splits),
         warnings=inputs.cohort.account.warnings,

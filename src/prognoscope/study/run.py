@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,10 +16,12 @@ from prognoscope.report.page import write_report
 from prognoscope.report.sections.ablations import ablation_rows
 from prognoscope.report.sections.verdict import warnings_of
 from prognoscope.report.table_text import method_rows
+from prognoscope.runs.explanations import KeptExplanation
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run
 from prognoscope.study.binding import bind
 from prognoscope.study.clock import Standing
+from prognoscope.study.explain import explain_run
 from prognoscope.study.folder import begin, check_folder, end, provenance
 from prognoscope.study.gather import extract, gather
 from prognoscope.study.input_files import input_sums, told_changes
@@ -63,6 +66,10 @@ class Finished:
         """The ablation table of each method that was run with ablations, as text."""
         tables = ablation_rows(self.run)
         return {whole: pd.DataFrame(rows, columns=header) for whole, (header, *rows) in tables.items()}
+
+    def explain(self, **asked: Any) -> list[KeptExplanation]:
+        """What predictions rest on; the arguments are those of `study.explain.explain_run`."""
+        return explain_run(self.run, **asked)
 
     def warnings(self) -> list[str]:
         """Why some numbers flatter their methods, in sentences."""
@@ -141,7 +148,7 @@ def _run(
     )
     run = Run(folder)
     notes = (*plan.notes, *_changed_meanwhile(plan, inputs), *write_tables(run, asked))
-    end(folder, inputs, provenance(plan, inputs, methods, notes, failures))
+    end(folder, inputs, provenance(plan, folder, inputs, methods, notes, failures))
     write_report(run)
     lasting = [note for note in notes if "bootstrap draws" not in note]  # those few are in the report's provenance
     return Finished(run, (*inputs.notes, *plan.told, *lasting), tuple(failures))

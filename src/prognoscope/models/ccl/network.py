@@ -4,7 +4,7 @@ CCL: Cohort-individual cooperative learning for multimodal cancer survival analy
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -20,6 +20,7 @@ from prognoscope.models.ccl.knowledge import Decomposition, TokenPool, knowledge
 from prognoscope.models.ccl.slot_scores import influence, mean_by, shared_evenly
 from prognoscope.models.ccl.token_fusion import FusionLayer, NystromFusionLayer
 from prognoscope.models.ccl.variants import check_sizes, check_weights, settled
+from prognoscope.models.explained import ATTENTION, SHARE, Kind
 from prognoscope.models.layers.kmeans import (
     RememberedClusters,
     in_slots,
@@ -31,6 +32,8 @@ from prognoscope.models.layers.kmeans import (
 from prognoscope.models.layers.projection import need_groups
 from prognoscope.models.layers.snn import snn_block
 from prognoscope.models.layers.starting_points import given_or_random
+
+COMPONENTS = ("common", "synergy", "gene", "slide")
 
 
 class CCL(SurvivalModel):
@@ -74,6 +77,23 @@ class CCL(SurvivalModel):
     """
 
     card = CARD
+    patch_maps = ATTENTION | {
+        "component": Kind(
+            "patch_scores",
+            "How much the patch decides this component of what slides and genes tell.",
+            SHARE,
+            COMPONENTS,
+        )
+    }
+    group_scores: ClassVar = {
+        "pool": Kind("gene_groups", "How much the gene group counts among the genes.", SHARE),
+        "component": Kind(
+            "gene_group_scores",
+            "How much the gene group decides this component of what slides and genes tell.",
+            SHARE,
+            COMPONENTS,
+        ),
+    }
     anchor: Tensor
     group_edges: Tensor
 
@@ -217,7 +237,7 @@ class CCL(SurvivalModel):
             for one in each.each():
                 self.remember({"centres": self._cluster(one).centres})
 
-    def explain(self, inputs: Inputs) -> dict[str, Tensor]:
+    def stages(self, inputs: Inputs) -> dict[str, Tensor]:
         """What led to the prediction; heavier than an `Output`.
 
         "slots" (P, k): the slot of each centre in the order of K-means. "patch_slot" (T,). "nearest_patch" (P, k): the

@@ -17,6 +17,7 @@ from prognoscope.models.base import SurvivalModel
 from prognoscope.models.cmta.alignment import ALIGNMENTS, alignment_loss
 from prognoscope.models.cmta.card import CARD
 from prognoscope.models.cmta.cross_attention import Exchange, SeparateCrossAttention, SharedCrossAttention
+from prognoscope.models.explained import ATTENTION, GENE_TO_PATCH, SHARE, Kind
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion
 from prognoscope.models.layers.nystrom_encoder import NystromEncoder, class_attention, start_xavier
 from prognoscope.models.layers.ppeg import fold_copies, without_copies
@@ -71,6 +72,18 @@ class CMTA(SurvivalModel):
     """
 
     card = CARD
+    patch_maps = (
+        ATTENTION
+        | GENE_TO_PATCH
+        | {
+            "patch_to_gene": Kind(
+                "patch_to_gene",
+                "How much of what the patch looks for among the genes the gene group gives.",
+                SHARE,
+                "gene_groups",
+            )
+        }
+    )
 
     def __init__(
         self,
@@ -134,7 +147,7 @@ class CMTA(SurvivalModel):
         return self._predict(inputs, None)
 
     @torch.no_grad()
-    def explain(self, inputs: Inputs) -> dict[str, Tensor]:
+    def stages(self, inputs: Inputs) -> dict[str, Tensor]:
         """What lies between input and prediction; U counts patches with the copies that squaring made.
 
         "patch_embedding" (T, d), "gene_embedding" (P, S, d); after the encoders "patch_tokens" (U, d) and "gene_tokens"

@@ -12,6 +12,7 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.dsmil.card import CARD
+from prognoscope.models.explained import ATTENTION, SHARE, Kind
 from prognoscope.models.layers.dsmil import DSMIL as DualStream
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.options import check_choices
@@ -42,6 +43,9 @@ class DSMIL(SurvivalModel):
     """
 
     card = CARD
+    patch_maps = ATTENTION | {
+        "interval": Kind("per_bin", "How much of the attention for this time interval the patch gets.", SHARE, "bins")
+    }
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.dtfd_mil.card import CARD
+from prognoscope.models.explained import ATTENTION, Kind
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.options import check_choices
@@ -55,6 +56,9 @@ class DTFDMIL(SurvivalModel):
     """
 
     card = CARD
+    patch_maps = ATTENTION | {
+        "interval": Kind("cam", "How much the patch alone speaks for a death in this time interval.", "logit", "bins")
+    }
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import InputError
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.explained import ATTENTION, SHARE, Kind
 from prognoscope.models.ghanet.card import CARD
 from prognoscope.models.ghanet.hyper_pooling import HyperPooling
 from prognoscope.models.ghanet.presets import check_sizes, settled
@@ -63,6 +64,16 @@ class GHANet(SurvivalModel):
     """
 
     card = CARD
+    patch_maps = ATTENTION | {
+        "association": Kind(
+            "association", "How strongly the gene group's token is associated with the patch.", "score", "gene_groups"
+        ),
+        "hyper": Kind(
+            "hyper", "How much of the gene group's view of the slides the patch makes up.", SHARE, "gene_groups"
+        ),
+        "genomic": Kind("genomic", "The part of that which the genes' associations decide.", SHARE, "gene_groups"),
+        "morphology": Kind("morphology", "The part of that which the patch's looks decide.", SHARE),
+    }
 
     def __init__(
         self,

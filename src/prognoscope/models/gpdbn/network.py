@@ -109,20 +109,19 @@ class GPDBN(SquashedModel):
         return Output(logits, log_hazard_ratio, details={"code": code})
 
     @torch.enable_grad()
-    def explain(self, inputs: Inputs) -> dict[str, Tensor]:
+    def stages(self, inputs: Inputs) -> dict[str, Tensor]:
         """ "pairs" (P, D of genes, D of the slide): what each pair of a gene and a slide feature adds to the risk.
 
         The product of the two times the gradient of the risk in it, through the outer product between modalities.
-
-        Raises:
-            ModelError: The model was made without that product.
+        Nothing, of a model without that product.
         """
         if self.inter is None:
-            raise ModelError("gpdbn without use_inter has no pairs of gene and slide features to explain.")
-        gene, path, weights = (each.detach() for each in self._vectors(inputs))
-        pairs = _outer(gene, path).requires_grad_()
-        risk = self.judge(self._joined(gene, path, pairs, weights).vector).risk
-        (gradient,) = torch.autograd.grad(risk.sum(), pairs)
+            return {}
+        with torch.enable_grad():
+            gene, path, weights = (each.detach() for each in self._vectors(inputs))
+            pairs = _outer(gene, path).requires_grad_()
+            risk = self.judge(self._joined(gene, path, pairs, weights).vector).risk
+            (gradient,) = torch.autograd.grad(risk.sum(), pairs)
         return {"pairs": (pairs * gradient).detach().unflatten(1, (gene.shape[1], path.shape[1]))}
 
     def _vectors(self, inputs: Inputs) -> tuple[Float[Tensor, "P g"], Float[Tensor, "P p"], Float[Tensor, " T"]]:

@@ -12,6 +12,7 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.explained import ATTENTION, SHARE, Kind
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.nystrom_encoder import start_xavier
 from prognoscope.models.layers.precision import at_least_float32
@@ -28,6 +29,10 @@ class CLAM(SurvivalModel):
     """
 
     branches: ClassVar[str]  # "single", or "multi": one a time bin
+
+    patch_maps = ATTENTION | {
+        "interval": Kind("bins", "How much of the attention for this time interval the patch gets.", SHARE, "bins")
+    }
 
     def __init__(
         self,

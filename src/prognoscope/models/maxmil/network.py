@@ -3,12 +3,15 @@
 A comparator of CMTA (Zhou, Chen. ICCV 2023) and CCL; as "MaxPool" in the code of MCTI (MICCAI 2024).
 """
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output
+from prognoscope.models.explained import SHARE, Kind
 from prognoscope.models.layers.nystrom_encoder import class_attention
 from prognoscope.models.layers.pooling import PooledBags
 from prognoscope.models.maxmil.card import CARD
@@ -32,6 +35,9 @@ class MaxMIL(PooledBags):
     """
 
     card = CARD
+    patch_maps: ClassVar = {
+        "attention": Kind("patches", "How much the features count that are largest in this patch.", SHARE)
+    }
 
     def forward(self, inputs: Inputs) -> Output:
         inputs.bags.need_patches("maxmil")

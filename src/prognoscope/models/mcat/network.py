@@ -9,6 +9,7 @@ from torch import nn
 
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.explained import ATTENTION, GENE_POOL, GENE_TO_PATCH
 from prognoscope.models.layers.coattention import OneHeadAttention
 from prognoscope.models.layers.gene_guided import LateFusion, gene_layers, patch_layer
 from prognoscope.models.mcat.card import CARD
@@ -42,6 +43,8 @@ class MCAT(SurvivalModel):
     """
 
     card = CARD
+    patch_maps = ATTENTION | GENE_TO_PATCH
+    group_scores = GENE_POOL
 
     def __init__(
         self,

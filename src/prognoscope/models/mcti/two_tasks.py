@@ -1,6 +1,7 @@
 """What both variants of MCTI share: a survival head, a head for a second task, and their losses."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.explained import SHARE, Kind
 from prognoscope.models.mcti.card import CARD
 
 TASKS = ("subtype", "survival", "none")
@@ -24,6 +26,15 @@ class TwoTasks(SurvivalModel):
     """
 
     card = CARD
+    patch_maps: ClassVar = {
+        "attention": Kind(
+            "patches", "The patch's attention for the likeliest subtype; without subtypes, for survival.", SHARE
+        ),
+        "survival": Kind("survival", "How much the selected patch counts among the tokens of survival.", SHARE),
+        "subtype": Kind(
+            "patch_attention", "How much of the attention for this subtype the patch gets.", SHARE, "subtypes"
+        ),
+    }
     network: nn.Module  # called with inputs and a record of every block, or None
 
     def __init__(self, *, n_genes: int, aux_task: str, alpha_task: float, **options: object):
@@ -33,7 +44,7 @@ class TwoTasks(SurvivalModel):
     def forward(self, inputs: Inputs) -> Output:
         return self._predict(inputs, None)
 
-    def explain(self, inputs: Inputs) -> dict[str, Tensor]:
+    def stages(self, inputs: Inputs) -> dict[str, Tensor]:
         """Every block's streams and maps, by names such as "decoder.3.plan"; heavy, so not part of an `Output`.
 
         Streams are (S, P, n, d) with the subtype's first and the survival's last; plans (S, P, n, n), rows the

@@ -3,11 +3,14 @@
 A comparator of CMTA (Zhou, Chen. ICCV 2023) and CCL; as "AvgPool" of MCTI (MICCAI 2024).
 """
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from prognoscope.core.bags import Bags
+from prognoscope.models.explained import Kind
 from prognoscope.models.layers.pooling import PooledBags
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.meanmil.card import CARD
@@ -30,6 +33,11 @@ class MeanMIL(PooledBags):
     """
 
     card = CARD
+    patch_maps: ClassVar = {
+        "interval": Kind(
+            "contributions", "What the patch adds to the hazard of this time interval.", "logit of the hazard", "bins"
+        )
+    }
 
     def pool(self, bags: Bags) -> Float[Tensor, "P H"]:
         return bags.mean(bags.values)

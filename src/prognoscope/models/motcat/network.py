@@ -17,6 +17,7 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.explained import ATTENTION, GENE_POOL, SHARE, Kind
 from prognoscope.models.layers.gene_guided import LateFusion, gene_layers, patch_layer
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.transport import Transport, squared_distances, unbalanced_transport, uniform
@@ -63,6 +64,10 @@ class MOTCat(SurvivalModel):
     """
 
     card = CARD
+    patch_maps = ATTENTION | {
+        "transport": Kind("gene_to_patch", "How much of the gene group's mass goes to the patch.", SHARE, "gene_groups")
+    }
+    group_scores = GENE_POOL
 
     def __init__(
         self,

@@ -4,12 +4,14 @@ A comparator of CMTA (Zhou, Chen. ICCV 2023), G-HANet and CCL; no code was publi
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.explained import SHARE, Kind
 from prognoscope.models.layers.nystrom_encoder import NystromEncoder, start_xavier
 from prognoscope.models.layers.ppeg import fold_copies
 from prognoscope.models.layers.projection import MODEL_SIZES, GeneGroups, as_bags
@@ -45,6 +47,13 @@ class SNNTrans(SurvivalModel):
     """
 
     card = CARD
+    group_scores: ClassVar = {
+        "class_token": Kind(
+            "class_token",
+            "How much the class token draws on the gene group, the mean over heads; may be negative.",
+            SHARE,
+        )
+    }
 
     def __init__(
         self,
@@ -84,16 +93,18 @@ class SNNTrans(SurvivalModel):
         return self._predict(inputs, None)
 
     @torch.no_grad()
-    def explain(self, inputs: Inputs) -> dict[str, Tensor]:
+    def stages(self, inputs: Inputs) -> dict[str, Tensor]:
         """How much the class token draws on each gene group, a head a column: "layer1" and "layer2", (P, S, heads).
 
-        What it draws on copies that squaring made is the group's. Entries may be negative.
+        What it draws on copies that squaring made is the group's. Entries may be negative. "class_token" (P, S): of the
+        last layer, the mean over heads.
         """
         rows: list[Tensor] = []
         self._predict(inputs, rows)
         groups = as_bags(torch.empty(len(inputs), len(inputs.omics), 0))
         folded = (fold_copies(each, groups) for each in rows)
-        return {f"layer{i}": each.unflatten(0, (len(inputs), -1)) for i, each in enumerate(folded, start=1)}
+        layers = {f"layer{i}": each.unflatten(0, (len(inputs), -1)) for i, each in enumerate(folded, start=1)}
+        return layers | {"class_token": list(layers.values())[-1].mean(dim=2)}
 
     def _predict(self, inputs: Inputs, rows: list[Tensor] | None) -> Output:
         g, tokens = self.gene_encoder(as_bags(self.genes(inputs.omics)), rows)

@@ -14,6 +14,7 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.explained import ATTENTION, SHARE, Kind
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.token_attention import GatedFeedForward, TokenAttention
 from prognoscope.models.surformer.card import CARD
@@ -44,6 +45,9 @@ class Surformer(SurvivalModel):
     """
 
     card = CARD
+    patch_maps = ATTENTION | {
+        "prototype": Kind("prototypes", "How much of this prototype the patch makes up.", SHARE, "numbers")
+    }
 
     def __init__(
         self,

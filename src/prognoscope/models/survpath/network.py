@@ -12,6 +12,7 @@ from prognoscope.core.bags import Bag, Bags
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import ModelError
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.explained import ATTENTION, SHARE, Kind
 from prognoscope.models.options import check_choices
 from prognoscope.models.survpath.attention import Attended, LandmarkAttention, PathwayAttention
 from prognoscope.models.survpath.card import CARD, DRAWN
@@ -51,6 +52,20 @@ class SurvPath(SurvivalModel):
     """
 
     card = CARD
+    patch_maps = ATTENTION | {
+        "pathway_to_patch": Kind(
+            "pathway_to_patch",
+            "How much of what the pathway looks for in the slides the patch gives.",
+            SHARE,
+            "gene_groups",
+        ),
+        "patch_to_pathway": Kind(
+            "patch_to_pathway",
+            "How much of what the patch looks for among the genes the pathway gives.",
+            SHARE,
+            "gene_groups",
+        ),
+    }
 
     def __init__(
         self,
@@ -89,7 +104,7 @@ class SurvPath(SurvivalModel):
         return self._predict(inputs, None)
 
     @torch.no_grad()
-    def explain(self, inputs: Inputs) -> dict[str, Tensor]:
+    def stages(self, inputs: Inputs) -> dict[str, Tensor]:
         """What lies between tokens and prediction, for both kinds of token.
 
         "attended_pathways" (P, S, e), "attended_patches" (T, e), what attention made of them; "pathways" and "patches",

@@ -1,0 +1,154 @@
+"""What a run's predictions rest on, from the command to the files."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prognoscope import cli
+from prognoscope.core.errors import InputError, StudyError
+from prognoscope.features.store import read_embeddings
+from prognoscope.runs.read import Run
+from prognoscope.study.explain import explain_run
+from prognoscope.study.study import Study
+
+METHODS = [
+    "coxph",
+    "abmil",
+    {"name": "ccl", "k": 2, "d": 8, "gene_hidden": 8, "heads": 2},
+]
+
+
+@pytest.fixture(scope="module")
+def run(simulated):
+    overrides = [f"methods={json.dumps(METHODS)}", "training.epochs=1", "splits.folds=2"]
+    return Study.load(simulated / "study.yaml", overrides).run()
+
+
+@pytest.fixture(scope="module")
+def kept(run):
+    assert len(run.explain(most=2)) == 6
+    return Run(run.folder).explanations
+
+
+@pytest.fixture
+def spoilt(kept, run, tmp_path):
+    """A copy of the run and its inputs, to be changed."""
+    shutil.copytree(run.folder.parent, tmp_path / "study")
+    return tmp_path / "study" / "run"
+
+
+def test_the_patients_of_highest_and_lowest_risk_are_explained_by_models_that_did_not_learn_from_them(run, kept):
+    for method, patients in kept.items():
+        table = run.run.method(method).predictions.sort_values("risk", kind="stable")
+        assert set(patients) == {table["patient_id"].iloc[0], table["patient_id"].iloc[-1]}
+        for patient, each in patients.items():
+            for fold in each.about.folds:
+                assert patient in run.run.part(fold, "test")
+
+
+def test_a_row_a_patch_in_the_order_and_at_the_place_of_the_embeddings(run, kept, simulated):
+    for each in kept["abmil"].values():
+        assert [told.name for told in each.about.maps] == ["attention", "gradient", "left_out"]
+        table = each.patches
+        for slide in each.about.slides:
+            source = read_embeddings(simulated / "features" / f"{slide.slide}.h5")
+            rows = table[table["slide_id"] == slide.slide]
+            np.testing.assert_array_equal(rows[["x", "y"]].to_numpy(), source.coords_px)
+            assert (slide.patches, slide.side_px, slide.mpp) == (len(source), 256.0, 0.5)
+        assert table["attention"].sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_methods_without_slides_tell_of_genes_alone_and_others_of_all_they_read(kept):
+    cox, ccl = (next(iter(kept[method].values())) for method in ("coxph", "ccl"))
+    assert cox.patches.empty and len(cox.genes) and set(cox.modalities["modality"]) == {"genes", "covariates"}
+    assert set(ccl.modalities["modality"]) == {"slides", "genes"}
+    assert "component_synergy" in ccl.patches and {"pool", "left_out"} <= set(ccl.gene_groups)
+    assert any("No gradient" in note for note in ccl.about.notes)
+
+
+def test_how_faithful_each_map_is_stands_beside_it_with_what_the_simulation_knows(kept):
+    table = next(iter(kept["abmil"].values())).faithfulness
+    measures = set(table.loc[table["map"] == "attention", "measure"])
+    assert {"deletion_area", "random_deletion_area", "insertion_area", "randomisation_correlation"} <= measures
+    assert {"fold_stability", "auroc_tumour", "auroc_prognostic"} <= measures
+    genes = next(iter(kept["coxph"].values())).faithfulness
+    assert list(genes["measure"]) == ["auroc_genes"]
+
+
+def test_the_tables_are_the_same_as_parquet(kept):
+    each = next(iter(kept["ccl"].values()))
+    for name in ("patches", "gene_groups", "genes", "modalities", "faithfulness"):
+        path = getattr(each.files, name)
+        pd.testing.assert_frame_equal(pd.read_parquet(path.with_suffix(".parquet")), getattr(each, name))
+
+
+def test_without_pixels_maps_are_drawn_by_their_places(kept):
+    each = next(iter(kept["abmil"].values()))
+    slide = each.about.slides[0].slide
+    assert each.picture(slide, "attention", ".png").read_bytes().startswith(b"\x89PNG")
+    features = json.loads(each.picture(slide, "gradient", ".geojson").read_text())["features"]
+    assert len(features) == each.about.slides[0].patches
+
+
+def test_what_is_there_is_not_made_again_and_what_was_damaged_is(run, kept):
+    files = [each.files for patients in kept.values() for each in patients.values()]
+    before = {each.folder: each.manifest.stat().st_mtime_ns for each in files}
+    files[0].about.unlink()
+    run.explain(most=2)
+    made = [folder for folder, then in before.items() if (folder / "manifest.json").stat().st_mtime_ns != then]
+    assert made == [files[0].folder]
+
+
+def test_a_map_may_be_asked_for_alone(spoilt):
+    (each,) = explain_run(spoilt, most=1, methods=["abmil"], maps=["attention"])
+    pictures = {path.name.split(".")[1] for path in each.files.folder.glob("*.png")}
+    assert pictures == {"attention"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"patients": ["SIM-9999"]}, "predicted no patient 'SIM-9999'; did you mean"),
+        ({"methods": ["amil"]}, "has no method 'amil'; did you mean 'abmil'"),
+        ({"methods": ["abmil"], "maps": ["atention"], "most": 1}, "abmil has no map 'atention'; it has attention, grad"),
+    ],
+)
+def test_what_is_not_there_is_named(spoilt, asked, sentence):
+    shutil.rmtree(spoilt / "explanations")
+    with pytest.raises(StudyError, match=sentence):
+        explain_run(spoilt, **asked)
+
+
+def test_embeddings_that_were_changed_since_are_not_explained(spoilt, kept):
+    patient = next(iter(kept["abmil"]))
+    slide = kept["abmil"][patient].about.slides[0].slide
+    source = spoilt.parent / "features" / f"{slide}.h5"
+    other = next(path for path in source.parent.glob("*.h5") if path != source)
+    shutil.copyfile(other, source)
+    shutil.rmtree(spoilt / "explanations")
+    with pytest.raises(StudyError, match=f"now gives {patient} the risk .* changed since"):
+        explain_run(spoilt, patients=[patient], methods=["abmil"])
+
+
+def test_a_table_that_was_changed_by_hand_is_not_read(spoilt):
+    each = next(iter(Run(spoilt).explanations["abmil"].values()))
+    each.files.patches.write_text(each.files.patches.read_text() + "x\n")
+    with pytest.raises(InputError, match="is not what the run wrote there"):
+        _ = each.patches
+
+
+def test_the_command_says_where_it_wrote(spoilt, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["explain", str(spoilt), "--most", "2", "--method", "coxph"])
+    assert ended.value.code == 0
+    assert "explanations/coxph: 2 patients." in capsys.readouterr().out
+
+
+def test_the_command_takes_one_way_to_say_whom(spoilt, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["explain", str(spoilt), "--most", "2", "--all"])
+    assert ended.value.code == 2
+    assert "give one of --patient, --all and --most" in capsys.readouterr().err
