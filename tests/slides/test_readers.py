@@ -10,11 +10,11 @@ from PIL import Image
 
 from prognoscope.core.errors import MissingFileError, SlideError
 from prognoscope.slides.readers import READERS, Slide, open_slide
-from prognoscope.slides.readers.base import believed_mpp, level_for, need_mpp
+from prognoscope.slides.readers.base import believed_mpp, level_for, need_mpp, shrink_region
 from prognoscope.slides.readers.ome import physical_size_um
 from prognoscope.slides.readers.openslide import OpenSlideSlide
 from prognoscope.slides.readers.pillow import PillowSlide
-from tests.slides.scene import pixels, write_scene, write_slide
+from tests.slides.scene import pixels, scene, write_scene, write_slide
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,23 @@ def test_a_thumbnail_is_the_mean_of_what_it_shows_however_few_rows_are_read_at_o
         direct = Image.fromarray(pixels(2055, 1543)).resize((411, 309), Image.Resampling.BOX)
         assert np.abs(at_once.astype(int) - np.asarray(direct)).mean() < 6
         assert slide.thumbnail(10**6).shape == (1543, 2055, 3)
+
+
+@pytest.mark.parametrize(
+    ("box", "size"),
+    [
+        ((0, 0, 2055, 1543), (411, 309)),
+        ((101.3, 55.7, 640.9, 411.2), (173, 114)),
+        ((1300.5, 900.25, 2055, 1543), (755, 643)),
+        ((17.25, 31.5, 57.75, 62.1), (243, 184)),
+    ],
+)
+def test_a_part_of_a_slide_has_its_edges_where_they_are_asked_for(odd_slide, monkeypatch, box, size):
+    monkeypatch.setattr("prognoscope.slides.readers.base.PIXELS_AT_ONCE", 2**15)
+    with open_slide(odd_slide) as slide:
+        seen = shrink_region(slide, box, size)
+    x, y = ((np.arange(n) + 0.5) * (box[i + 2] - box[i]) / n + box[i] for i, n in enumerate(size))
+    assert np.abs(seen.astype(int) - scene(x, y))[1:-1, 1:-1].max() <= 6
 
 
 def test_a_slide_can_be_read_from_several_threads(odd_slide):

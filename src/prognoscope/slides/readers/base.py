@@ -127,10 +127,41 @@ def shrink(slide: Slide, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:
     """
     width, height = slide.size_px
     factor = max(1.0, max(width, height) / longest_px)
-    level = level_for(slide, factor)
+    return shrink_region(slide, (0, 0, width, height), (max(1, round(width / factor)), max(1, round(height / factor))))
+
+
+def shrink_region(
+    slide: Slide, box: tuple[float, float, float, float], size: tuple[int, int]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A part of a slide, drawn at any size, with its edges exactly where they are asked for.
+
+    Args:
+        box: Left, top, right and bottom in level-0 pixels, which need not be whole; within the slide.
+        size: Width and height of the picture.
+
+    Raises:
+        SlideError: The slide declares far more pixels than its file can hold, or is damaged.
+    """
+    across, down = box[2] - box[0], box[3] - box[1]
+    level = level_for(slide, max(1.0, across / size[0] if across >= down else down / size[1]))
     _need_held(slide, level)
-    small = (max(1, round(width / factor)), max(1, round(height / factor)))
-    return np.concatenate(list(_shrunk_rows(slide, level, small)))
+    return np.concatenate(list(_shrunk_rows(slide, level, box, size)))
+
+
+def stated_bounds(slide: Slide) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of the part that was scanned, in level-0 pixels; None where the slide does not say.
+
+    The plane of MRXS and some other slides is much larger than what was scanned. Coordinates count from the corner of
+    the plane; QuPath counts from the corner of this part.
+    """
+    try:
+        x, y, width, height = (
+            int(slide.properties[f"openslide.bounds-{each}"]) for each in ("x", "y", "width", "height")
+        )
+    except (KeyError, ValueError):
+        return None
+    right, bottom = min(x + width, slide.size_px[0]), min(y + height, slide.size_px[1])
+    return (x, y, right, bottom) if 0 <= x < right and 0 <= y < bottom else None
 
 
 def _need_held(slide: Slide, level: int) -> None:
@@ -144,17 +175,23 @@ def _need_held(slide: Slide, level: int) -> None:
         )
 
 
-def _shrunk_rows(slide: Slide, level: int, small: tuple[int, int]) -> Iterator[UInt8[np.ndarray, "rows w 3"]]:
+def _shrunk_rows(
+    slide: Slide, level: int, box: tuple[float, float, float, float], small: tuple[int, int]
+) -> Iterator[UInt8[np.ndarray, "rows w 3"]]:
     width, height = slide.level_sizes_px[level]
-    # the thumbnail covers level 0; a level that lost its last row or column covers a little less
-    across, down = (side / slide.level_downsamples[level] for side in slide.size_px)
-    scale_x, scale_y = min(across, width) / small[0], min(down, height) / small[1]
-    rows = max(1, int(PIXELS_AT_ONCE / width / scale_y))
-    margin = math.ceil(max(1.0, scale_y))  # how far bilinear interpolation looks beyond a strip
+    downsample = slide.level_downsamples[level]
+    left, up, right, down = (at / downsample for at in box)
+    scale_x, scale_y = (right - left) / small[0], (down - up) / small[1]
+    margin_x, margin_y = (math.ceil(max(1.0, each)) for each in (scale_x, scale_y))  # how far interpolation looks
+    x0, x1 = max(0, math.floor(left) - margin_x), min(math.ceil(right) + margin_x, width)
+    rows = max(1, int(PIXELS_AT_ONCE / (x1 - x0) / scale_y))
     for start in range(0, small[1], rows):
         stop = min(start + rows, small[1])
-        top, bottom = start * scale_y, stop * scale_y
-        first, last = max(0, math.floor(top) - margin), min(math.ceil(bottom) + margin, height)
-        pixels = slide.read(0, round(first * slide.level_downsamples[level]), level, width, last - first)
-        box = (0, top - first, small[0] * scale_x, min(bottom - first, last - first))
-        yield np.asarray(Image.fromarray(pixels).resize((small[0], stop - start), Image.Resampling.BILINEAR, box=box))
+        top, bottom = up + start * scale_y, up + stop * scale_y
+        first, last = max(0, math.floor(top) - margin_y), min(math.ceil(bottom) + margin_y, height)
+        pixels = slide.read(round(x0 * downsample), round(first * downsample), level, x1 - x0, last - first)
+        # the box lies on level 0; a level that lost its last row or column ends a part of its pixel before
+        lost = max(0, math.ceil(bottom) - last), max(0, math.ceil(right) - x1)
+        pixels = np.pad(pixels, ((0, lost[0]), (0, lost[1]), (0, 0)), mode="edge") if any(lost) else pixels
+        part = (left - x0, top - first, right - x0, bottom - first)
+        yield np.asarray(Image.fromarray(pixels).resize((small[0], stop - start), Image.Resampling.BILINEAR, box=part))
