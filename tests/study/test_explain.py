@@ -111,9 +111,12 @@ def test_a_map_may_be_asked_for_alone(spoilt):
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"patients": ["SIM-9999"]}, "predicted no patient 'SIM-9999'; did you mean"),
+        ({"patients": ["SIM-9999"]}, "predicted no patient 'SIM-9999'; it predicted 60: SIM-0001, "),
         ({"methods": ["amil"]}, "has no method 'amil'; did you mean 'abmil'"),
-        ({"methods": ["abmil"], "maps": ["atention"], "most": 1}, "abmil has no map 'atention'; it has attention, grad"),
+        (
+            {"methods": ["abmil"], "maps": ["atention"], "most": 1},
+            "abmil has no map 'atention'; it has attention, grad",
+        ),
     ],
 )
 def test_what_is_not_there_is_named(spoilt, asked, sentence):

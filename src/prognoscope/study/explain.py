@@ -1,5 +1,6 @@
 """A run -> what its predictions rest on, kept in the run folder; started again, it goes on."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -96,7 +97,8 @@ def _wanted(
     everybody = {patient for method in run.methods for patient in run.method(method).predictions["patient_id"]}
     if unknown := [patient for patient in patients if patient not in everybody]:
         raise StudyError(
-            f"The run {run.folder} predicted no patient {unknown[0]!r}; {nearest(unknown[0], sorted(everybody))}"
+            f"The run {run.folder} predicted no patient {unknown[0]!r}; it predicted {len(everybody)}: "
+            f"{some(sorted(everybody))}."
         )
     wanted = []
     for method in methods or run.methods:
@@ -184,7 +186,7 @@ def explain_one(wanted: Wanted) -> None:
     made_of = Fingerprint({"explanation": sum_of([FORM, wanted.patient, models, sorted(wanted.maps)])})
     if is_kept(files, made_of):
         return
-    files.manifest.unlink(missing_ok=True)
+    shutil.rmtree(files.folder, ignore_errors=True)
     world = _world(wanted.run)
     loaded = world.loaded(wanted.patient)
     truth = truth_of(world.study, loaded)
