@@ -1,4 +1,4 @@
-"""The commands: each a thin function over the Python API. Only they print, tables and bars by `terminal.py`; `shell.py` says how they end."""
+"""The commands: each a thin function over the Python API. Only they print; `shell.py` says how they end."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -288,6 +288,7 @@ def explain(
 
     Example: `prognoscope explain run --most 10` or `prognoscope explain run --patient P001 --method abmil`.
     """
+    from prognoscope.analysis.faithfulness_table import faithfulness_table
     from prognoscope.study.explain import MOST, explain_run
 
     if sum([bool(patient), everybody, most is not None]) > 1:
@@ -304,6 +305,9 @@ def explain(
         )
     for folder in dict.fromkeys(each.files.folder.parent for each in kept):
         _say(f"Wrote {folder}: {sum(each.files.folder.parent == folder for each in kept)} patients.")
+    table = faithfulness_table(kept)
+    if len(table):
+        _print_table("Do the maps say what the models do? Means over patients, in log risk", table)
     for note in dict.fromkeys(note for each in kept for note in each.about.notes):
         _say(f"  {note}")
 

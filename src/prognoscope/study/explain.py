@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from prognoscope.analysis.faithfulness_table import judgement
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import open_bags
 from prognoscope.core.claims import claimed, tidy
@@ -197,7 +198,8 @@ def explain_one(wanted: Wanted) -> None:
     for one in loaded if explanation.maps else ():
         maps = [replace(each, values=each.values[at : at + len(one)]) for each in explanation.maps]
         at += len(one)
-        told, written, said = _draw(world, files, one, [m for m in maps if not wanted.maps or m.name in wanted.maps])
+        drawn = [(m, judgement(explanation.faithfulness, m.name)) for m in maps if m.name in (wanted.maps or [m.name])]
+        told, written, said = _draw(world, files, one, drawn)
         slides.append(told)
         pictures += written
         notes += said
@@ -262,13 +264,15 @@ def _geometry(one: Embeddings) -> tuple[np.ndarray | None, float | None, float |
 
 
 def _draw(
-    world: _World, files: ExplanationFiles, one: Embeddings, scores: Sequence[PatchScores]
+    world: _World, files: ExplanationFiles, one: Embeddings, scores: Sequence[tuple[PatchScores, str]]
 ) -> tuple[ToldSlide, list[Path], list[str]]:
-    """Write the pictures of the maps of one slide; what is told of it, their paths, and why there are fewer of them."""
+    """Write the pictures of the maps of one slide, each with what is to be thought of it; what is told of it, their paths, and why there are fewer of them."""
     coords, side, mpp = _geometry(one)
     if coords is None or side is None:
         return ToldSlide(one.slide, len(one)), [], [f"The patches of {one.slide} have no places, so no map is drawn."]
-    maps = [PatchMap(s.name, s.values, coords, side, s.meaning, s.unit, s.is_signed) for s in scores]
+    maps = [
+        PatchMap(s.name, s.values, coords, side, s.meaning, s.unit, s.is_signed, judged=judged) for s, judged in scores
+    ]
     image, said = world.files.get(one.slide), []
     if image is None and world.study.where.slides is not None:
         said.append(f"The file of slide {one.slide} is gone, so its maps are drawn without it.")

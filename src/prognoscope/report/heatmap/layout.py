@@ -95,6 +95,9 @@ def lay_out(
     lines.append(Line(pad + length + 10 * unit, y + 7.5 * unit, label, TEXT * unit))
     y += 15 * unit + 10 * unit
     write(patch_map.meaning, TEXT * unit)
+    if patch_map.judged:
+        y += 3 * unit
+        write(patch_map.judged, TEXT * unit)
     y += 3 * unit
     bare = "" if has_pixels else " Drawn by coordinates alone, without the slide."
     write(f"{_counted(patch_map, mpp)} {scale.note}{bare}", SMALL * unit, colour=QUIET)

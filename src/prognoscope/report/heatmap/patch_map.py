@@ -25,6 +25,7 @@ class PatchMap:
     meaning: str  # a sentence: what a high value means
     unit: str  # "share of attention", "log risk", ...
     is_signed: bool  # about 0, above which the risk rises; else from low to high
+    judged: str = ""  # how far it says what the model does, in sentences
 
     def __post_init__(self):
         if not NAME.fullmatch(self.name):

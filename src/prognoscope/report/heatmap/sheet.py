@@ -70,6 +70,7 @@ def _draw(
         (title, TEXT, False),
         (f"{patch_map.meaning} Each patch is {side} wide. Unit: {patch_map.unit}.", TEXT, False),
     ]
+    head += [(patch_map.judged, TEXT, False)] if patch_map.judged else []
     lines = [(each, size, bold) for text, size, bold in head for each in wrapped(text, width, size, is_bold=bold)]
     cell = SHOWN_PX + 2.6 * TEXT * LEADING
     rows = {name: -(-len(patches) // COLUMNS) for name, patches in groups.items()}
