@@ -10,6 +10,7 @@ from prognoscope.report.heatmap.patch_map import PatchMap
 
 LOW, HIGH = 1, 99  # percentiles beyond which colours stay the same
 SEQUENTIAL, SIGNED = "viridis", "RdBu_r"  # by lightness alone, and red against blue: no colour vision is excluded
+SIGNED_PART = 0.1, 0.9  # its dark ends look grey over tissue, less than what lies before them
 STEPS = 256
 MINUS = "\N{MINUS SIGN}"
 
@@ -42,7 +43,9 @@ class ColourScale:
         if patch_map.is_signed:
             most = max(abs(least), abs(most)) or 1.0
             least = -most
-            note = f"Colours end as far below 0 as above, at the larger of p{LOW} and p{HIGH} without its sign."
+            note = (
+                f"Red raises the risk, blue lowers it; colours end at p{LOW} or p{HIGH}, whichever is farther from 0."
+            )
             ends = {"": least, " ": 0.0, "  ": most}
             names |= {name: at for name, at in ends.items() if at not in names.values()}
         elif least == most:
@@ -57,7 +60,8 @@ class ColourScale:
 
     def rgb(self, values: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape 3"]:
         """The colours of values; black where there is none."""
-        table = colormaps[SIGNED if self.is_signed else SEQUENTIAL](np.linspace(0, 1, STEPS))[:, :3]
+        name, ends = (SIGNED, SIGNED_PART) if self.is_signed else (SEQUENTIAL, (0, 1))
+        table = colormaps[name](np.linspace(*ends, STEPS))[:, :3]
         place = self.place(np.asarray(values, np.float64))
         steps = np.rint(np.nan_to_num(place) * (STEPS - 1)).astype(np.int64)
         colours = np.rint(table * 255).astype(np.uint8)[steps]

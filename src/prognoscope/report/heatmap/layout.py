@@ -132,7 +132,7 @@ def _scale_bar(window: Window, mpp: float | None) -> tuple[float, str]:
 
 
 def _counted(patch_map: PatchMap, mpp: float | None) -> str:
-    side = f"{patch_map.side_px * mpp:.4g} µm" if mpp else f"{patch_map.side_px:.4g} px"
+    side = f"{patch_map.side_px * mpp:.3g} µm" if mpp else f"{patch_map.side_px:.4g} px"
     n, known = len(patch_map), int(patch_map.has_value.sum())
     said = f"{n:,} patch{'es' * (n != 1)} of {side}"
     return f"{said}, {n - known:,} of them without a value." if known < n else f"{said}."

@@ -63,7 +63,7 @@ def _draw(
 ) -> Image.Image:
     scale = ColourScale.of(patch_map)
     width = COLUMNS * SHOWN_PX + (COLUMNS - 1) * GAP
-    side = f"{patch_map.side_px * mpp:.4g} µm" if mpp else f"{patch_map.side_px:.4g} px"
+    side = f"{patch_map.side_px * mpp:.3g} µm" if mpp else f"{patch_map.side_px:.4g} px"
     words = patch_map.words[:1].upper() + patch_map.words[1:]
     head = [(words, TITLE, True)]
     head += [
