@@ -266,7 +266,11 @@ def _geometry(one: Embeddings) -> tuple[np.ndarray | None, float | None, float |
 def _draw(
     world: _World, files: ExplanationFiles, one: Embeddings, scores: Sequence[tuple[PatchScores, str]]
 ) -> tuple[ToldSlide, list[Path], list[str]]:
-    """Write the pictures of the maps of one slide, each with what is to be thought of it; what is told of it, their paths, and why there are fewer of them."""
+    """Write the pictures of one slide; what is told of it, their paths, and why there are fewer of them.
+
+    Args:
+        scores: Each map, and what is to be thought of it.
+    """
     coords, side, mpp = _geometry(one)
     if coords is None or side is None:
         return ToldSlide(one.slide, len(one)), [], [f"The patches of {one.slide} have no places, so no map is drawn."]
