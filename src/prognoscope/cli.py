@@ -289,6 +289,7 @@ def explain(
     Example: `prognoscope explain run --most 10` or `prognoscope explain run --patient P001 --method abmil`.
     """
     from prognoscope.analysis.faithfulness_table import faithfulness_table
+    from prognoscope.report.page import write_report
     from prognoscope.study.explain import MOST, explain_run
 
     if sum([bool(patient), everybody, most is not None]) > 1:
@@ -310,6 +311,7 @@ def explain(
         _print_table("Do the maps say what the models do? Means over patients, in log risk", table)
     for note in dict.fromkeys(note for each in kept for note in each.about.notes):
         _say(f"  {note}")
+    _say(f"Report: {write_report(run)}")
 
 
 @app.command()

@@ -50,8 +50,13 @@ MINIMAL = {
     | {"difference": 0.0, "low": 0.0, "high": 0.0, "part_0": 0.0},
     "optimism": {"method": NASTY, "optimistic": True, "since": "last", "added": 0.05, "noise_added": 0.06}
     | {"noise_low": 0.01, "noise_high": 0.1, "fold_0": 0.05},
+    "patient_survival": {"method": NASTY, "patient_id": "", "months": 3.0, "survival": 0.9},
+    "contributions": {"method": NASTY, "name": NASTY, "value": -0.2},
 }
-OF_A_RUN = [name for name in FIGURES if name not in ("comparison", "optimism")]  # the page of a run has these
+OF_A_PATIENT = ("patient_survival", "contributions")
+OF_A_RUN = [
+    name for name in FIGURES if name not in ("comparison", "optimism", *OF_A_PATIENT)
+]  # the page of a run has these
 
 
 def drawn(name: str, data: pd.DataFrame):

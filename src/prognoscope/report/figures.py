@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 from matplotlib.transforms import offset_copy
 
 from prognoscope.report.number_words import interval, metric_words, number, optimistic_name, p_text
+from prognoscope.report.patient_figures import draw_contributions, draw_patient_survival
 from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
 
 Colours = Mapping[str, str]  # method -> colour
@@ -258,6 +259,8 @@ FIGURES: dict[str, Drawing] = {
     "reconstruction": Drawing(draw_reconstruction, 6.4, 1.15, 0.42, by="group"),
     "comparison": Drawing(draw_comparison, 7.2, 1.3, 0.38),
     "optimism": Drawing(draw_optimism, 6.4, 1.3, 0.52),
+    "patient_survival": Drawing(draw_patient_survival, 5.6, 3.9),
+    "contributions": Drawing(draw_contributions, 4.6, 1.1, 0.24),
 }
 
 

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from prognoscope.core.files import write_text
 from prognoscope.core.words import count
 from prognoscope.report.page_section import draw_section
+from prognoscope.report.patient_page import write_patient_pages
 from prognoscope.report.rendering import rendered
 from prognoscope.report.sections import SECTIONS
 from prognoscope.runs.read import Run
@@ -31,6 +32,7 @@ def write_report(run: Run | Path | str) -> Path:
     _remove_old(run.files.figures)
     for each in sections:
         each.write_figures(run.files)
+    write_patient_pages(run)
     write_text(run.files.report, html)
     return run.files.report
 

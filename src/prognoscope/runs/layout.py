@@ -267,6 +267,11 @@ class RunFiles:
         return ExplanationFiles(self.explanations / method / safe_name(patient))
 
     @property
+    def patients(self) -> Path:
+        """A folder of pages, one of each patient who was explained."""
+        return self.folder / "patients"
+
+    @property
     def report(self) -> Path:
         """The page."""
         return self.folder / "report.html"

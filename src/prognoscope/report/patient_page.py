@@ -1,0 +1,211 @@
+"""A page for each patient who was explained: what is predicted, and what that rests on."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from prognoscope.analysis.faithfulness_table import judgement
+from prognoscope.core.file_names import safe_name
+from prognoscope.core.files import write_text
+from prognoscope.report.figures import render
+from prognoscope.report.number_words import number
+from prognoscope.report.pictures import jpeg_source
+from prognoscope.report.rendering import rendered
+from prognoscope.report.style import inline_svg, method_colours, stems_of
+from prognoscope.runs.explanations import KeptExplanation
+from prognoscope.runs.read import Run
+from prognoscope.runs.tables import numbered_columns
+
+MOST_GENES, MOST_ALIKE, MOST_BEHIND = 15, 5, 200
+MODALITY_HEAD = ("Modality", "Shapley value", "Change without it")
+ENDINGS = {"SVG": ".svg", "PNG": ".png", "GeoJSON": ".geojson", "OME-TIFF": ".ome.tiff", "top patches": ".patches.png"}
+SENTENCES = {"gene_groups": "Gene groups, by integrated gradients", "genes": "Genes, by integrated gradients"}
+
+
+def write_patient_pages(run: Run) -> dict[str, Path]:
+    """Write `patients/<patient>.html` for everybody explained; patient -> page. Pages of earlier reports are replaced.
+
+    A page opens without a network and asks nothing of it; its pictures link to the files of the explanation.
+    """
+    folder = run.files.patients
+    for path in folder.glob("*.html"):
+        path.unlink()
+    explained: dict[str, dict[str, KeptExplanation]] = {}
+    for method, patients in run.explanations.items():
+        for patient, kept in patients.items():
+            explained.setdefault(patient, {})[method] = kept
+    pages = {}
+    for patient, by_method in sorted(explained.items()):
+        pages[patient] = folder / f"{safe_name(patient)}.html"
+        write_text(pages[patient], patient_page(run, patient, by_method))
+    return pages
+
+
+def patient_page(run: Run, patient: str, explained: Mapping[str, KeptExplanation]) -> str:
+    """The page as HTML.
+
+    Args:
+        explained: Method -> what its prediction of the patient rests on.
+    """
+    curves = survival_curves(run, patient)
+    colours = method_colours(run.methods)
+    methods = [_method(run, kept, stem) for (_, kept), stem in _stemmed(explained)]
+    return rendered(
+        "patient.html",
+        name=run.name,
+        patient=patient,
+        facts=_facts(run, patient),
+        survival=_svg("patient_survival", curves, colours, "survival", _curve_words(curves)) if len(curves) else "",
+        behind=_behind(run),
+        chances=_chances(curves),
+        methods=methods,
+        alike=similar_patients(run, patient),
+        others=[name for name in run.methods if name not in explained],
+    )
+
+
+def survival_curves(run: Run, patient: str) -> pd.DataFrame:
+    """What every method says of the patient, and what the first one says of the others: as `draw_patient_survival`."""
+    parts = []
+    for method in run.methods:
+        table = run.method(method).predictions
+        own = table[table["patient_id"] == patient]
+        parts += [_curve(row, method, "") for row in own.head(1).to_dict("records")]
+    behind = run.method(_behind(run)).predictions
+    others = behind[behind["patient_id"] != patient].head(MOST_BEHIND)
+    parts += [_curve(row, _behind(run), str(row["patient_id"])) for row in others.to_dict("records")]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def similar_patients(run: Run, patient: str) -> list[dict[str, str]]:
+    """Those whose predicted risks, ranked within each fold by each method, are closest, and what became of them."""
+    ranks = {}
+    for method in run.methods:
+        table = run.method(method).predictions
+        ranks[method] = table.assign(rank=table.groupby("fold")["risk"].rank(pct=True)).set_index("patient_id")["rank"]
+    together = pd.DataFrame({name: each[~each.index.duplicated()] for name, each in ranks.items()})
+    if patient not in together.index:
+        return []
+    known = together.loc[patient].dropna().index
+    apart = ((together[known] - together.loc[patient, known]) ** 2).sum(axis=1, skipna=False).dropna().drop(patient)
+    outcome = run.outcomes
+    place = {who: i for i, who in enumerate(outcome.patients)}
+    chosen = apart.sort_values(kind="stable").head(MOST_ALIKE).index
+    return [
+        {"patient": str(who), "became": _became(float(outcome.time[place[who]]), bool(outcome.event[place[who]]))}
+        for who in chosen
+        if who in place
+    ]
+
+
+def _stemmed(explained: Mapping[str, KeptExplanation]):
+    return zip(explained.items(), stems_of(explained).values(), strict=True)
+
+
+def _method(run: Run, kept: KeptExplanation, stem: str) -> dict[str, Any]:
+    about = kept.about
+    table = run.method(about.method).predictions
+    own = table[table["patient_id"] == about.patient]
+    share = float((table["risk"] < float(own["risk"].iloc[0])).mean()) if len(own) else float("nan")
+    figures = []
+    for name, frame, label in (("gene_groups", kept.gene_groups, "group"), ("genes", kept.genes, "gene")):
+        if len(frame):
+            figures.append(_contributions(frame, about.method, label, f"{stem}-{name}", SENTENCES[name]))
+    worths = [
+        (row["modality"], *(number(row[column], sign=True) for column in ("shapley", "without")))
+        for row in kept.modalities.to_dict("records")
+    ]
+    return {
+        "title": about.method,
+        "log_risk": number(about.log_risk, 2),
+        "above": f"{100 * share:.0f} %",
+        "slides": [_slide(run, kept, slide.slide) for slide in about.slides],
+        "figures": figures,
+        "worths": [MODALITY_HEAD, *worths] if worths else [],
+        "notes": about.notes,
+        "folder": f"../explanations/{kept.files.folder.parent.name}/{kept.files.folder.name}",
+    }
+
+
+def _slide(run: Run, kept: KeptExplanation, slide: str) -> dict[str, Any]:
+    pictures = []
+    for told in kept.about.maps:
+        there = {word: kept.picture(slide, told.name, ending) for word, ending in ENDINGS.items()}
+        if (shown := there["PNG"]) is None:
+            continue
+        files = [(word, f"../{path.relative_to(run.folder).as_posix()}") for word, path in there.items() if path]
+        pictures.append(
+            {
+                "source": jpeg_source(shown),
+                "words": told.name.replace("_", " "),
+                "meaning": told.meaning,
+                "judged": judgement(kept.faithfulness, told.name),
+                "files": files,
+            }
+        )
+    return {"slide": slide, "pictures": pictures}
+
+
+def _contributions(table: pd.DataFrame, method: str, label: str, prefix: str, caption: str) -> dict[str, object]:
+    scores = table.groupby(label, sort=False)["integrated_gradients"].sum()
+    largest = scores.reindex(scores.abs().sort_values(ascending=False, kind="stable").index[:MOST_GENES])
+    data = pd.DataFrame({"method": method, "name": largest.index, "value": largest.to_numpy(float)})
+    told = "; ".join(f"{row['name']} {number(row['value'], sign=True)}" for row in data.head(5).to_dict("records"))
+    return {"svg": _svg("contributions", data, {}, prefix, f"{caption}: {told}"), "caption": caption}
+
+
+def _svg(figure: str, data: pd.DataFrame, colours: Mapping[str, str], prefix: str, alt: str) -> Markup:
+    return Markup(inline_svg(render(figure, data, colours), prefix, str(Markup.escape(alt))))
+
+
+def _facts(run: Run, patient: str) -> list[tuple[str, str]]:
+    outcome = run.outcomes
+    at = outcome.patients.index(patient) if patient in outcome.patients else None
+    followed = "unknown" if at is None else _became(float(outcome.time[at]), bool(outcome.event[at]))
+    splits = run.splits
+    tested = splits[(splits["patient_id"] == patient) & (splits["part"] == "test")]["fold"]
+    folds = ", ".join(str(fold) for fold in tested) or "none"
+    return [("Follow-up", followed), ("Held out in fold", folds)]
+
+
+def _became(months: float, event: bool) -> str:
+    return f"{'event' if event else 'last seen without event'} at month {months:.1f}"
+
+
+def _curve(row: Mapping[Any, Any], method: str, patient: str) -> pd.DataFrame:
+    survival = [row[name] for name in numbered_columns(pd.DataFrame([row]), "S_")]
+    months = [row[name] for name in numbered_columns(pd.DataFrame([row]), "months_")]
+    if len(months) != len(survival):  # of a run from before predictions told the ends of their bins
+        return pd.DataFrame(columns=["method", "patient_id", "months", "survival"])
+    told = {"months": [0.0, *months], "survival": [1.0, *survival]}
+    return pd.DataFrame({"method": method, "patient_id": patient, **told}).dropna()
+
+
+def _behind(run: Run) -> str:
+    return next(iter(run.methods))
+
+
+def _chances(curves: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Month by month what each method says: a head, and a row a method."""
+    if not len(curves):
+        return []
+    own = curves[(curves["patient_id"] == "") & (curves["months"] > 0)]
+    counts = max(len(rows) for _, rows in own.groupby("method"))
+    head = ("Method", *(f"end of interval {i + 1}" for i in range(counts)))
+    rows = []
+    for method, told in own.groupby("method", sort=False):
+        cells = [f"{100 * s:.0f} % at month {m:.1f}" for s, m in zip(told["survival"], told["months"], strict=True)]
+        rows.append((str(method), *cells, *[""] * (counts - len(cells))))
+    return [head, *rows]
+
+
+def _curve_words(curves: pd.DataFrame) -> str:
+    own = curves[curves["patient_id"] == ""]
+    last = own.groupby("method", sort=False).tail(1)
+    told = [
+        f"{row['method']} {100 * row['survival']:.0f} % at month {row['months']:.0f}" for row in last.to_dict("records")
+    ]
+    return f"Predicted chance to be alive: {'; '.join(told)}"
