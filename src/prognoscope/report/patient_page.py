@@ -146,7 +146,9 @@ def _slide(run: Run, kept: KeptExplanation, slide: str) -> dict[str, Any]:
                 "files": files,
             }
         )
-    return {"slide": slide, "pictures": pictures}
+    panel = kept.files.panel(slide)
+    together = f"../{panel.relative_to(run.folder).as_posix()}" if panel.is_file() else ""
+    return {"slide": slide, "pictures": pictures, "together": together}
 
 
 def _contributions(table: pd.DataFrame, method: str, label: str, prefix: str, caption: str) -> dict[str, object]:

@@ -165,6 +165,10 @@ class ExplanationFiles:
         """How the names of all pictures of a slide begin."""
         return safe_name(slide)
 
+    def panel(self, slide: str) -> Path:
+        """All maps that the method itself gives, side by side."""
+        return self.folder / f"{self.stem(slide)}.maps.png"
+
     def picture(self, slide: str, patch_map: str, ending: str) -> Path:
         """A map of a slide, with the ending of its kind, such as `.png`."""
         return self.folder / f"{self.stem(slide)}.{patch_map}{ending}"

@@ -19,8 +19,10 @@ from prognoscope.core.files import need_writable, sha256
 from prognoscope.core.parallel import run_many
 from prognoscope.explanation.explain import Truth, explain
 from prognoscope.explanation.explanation import Explanation, PatchScores, mean_of
+from prognoscope.explanation.patch_maps import OWN
 from prognoscope.features.store import Embeddings, PackedEmbeddings
 from prognoscope.report.heatmap.files import write_pictures
+from prognoscope.report.heatmap.panel import write_panel
 from prognoscope.report.heatmap.patch_map import PatchMap
 from prognoscope.runs.explanations import About, KeptExplanation, ToldMap, ToldSlide, is_kept, keep
 from prognoscope.runs.fingerprint import Fingerprint, sum_of
@@ -199,7 +201,7 @@ def explain_one(wanted: Wanted) -> None:
         maps = [replace(each, values=each.values[at : at + len(one)]) for each in explanation.maps]
         at += len(one)
         drawn = [(m, judgement(explanation.faithfulness, m.name)) for m in maps if m.name in (wanted.maps or [m.name])]
-        told, written, said = _draw(world, files, one, drawn)
+        told, written, said = _draw(world, wanted.method, files, one, drawn)
         slides.append(told)
         pictures += written
         notes += said
@@ -264,7 +266,7 @@ def _geometry(one: Embeddings) -> tuple[np.ndarray | None, float | None, float |
 
 
 def _draw(
-    world: _World, files: ExplanationFiles, one: Embeddings, scores: Sequence[tuple[PatchScores, str]]
+    world: _World, method: str, files: ExplanationFiles, one: Embeddings, scores: Sequence[tuple[PatchScores, str]]
 ) -> tuple[ToldSlide, list[Path], list[str]]:
     """Write the pictures of one slide; what is told of it, their paths, and why there are fewer of them.
 
@@ -287,7 +289,12 @@ def _draw(
         drawn = partial(
             write_pictures, files.folder, files.stem(one.slide), slide, title=one.slide, mpp=mpp, size_px=size
         )
-        return told, [path for each in maps for path in drawn(each)], said
+        paths = [path for each in maps for path in drawn(each)]
+        own = [each for each, (scored, _) in zip(maps, scores, strict=True) if scored.source == OWN]
+        if len(own) > 1:
+            paths.append(files.panel(one.slide))
+            write_panel(paths[-1], slide, own, title=f"{one.slide}, {method}", size_px=size)
+        return told, paths, said
 
 
 def _patch_table(explanation: Explanation, loaded: Sequence[Embeddings]) -> pd.DataFrame:
