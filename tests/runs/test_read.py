@@ -193,10 +193,43 @@ def test_a_provenance_is_read_as_it_was_written(tmp_path):
     assert read_provenance(tmp_path / "provenance.json") == told
 
 
-@pytest.mark.parametrize("content", ["[]", '{"methods": "a"}', '{"seed": "3"}', '{"failed": [{"method": "a"}]}'])
-def test_a_provenance_that_cannot_be_is_refused(content, tmp_path):
-    (tmp_path / "provenance.json").write_text(content)
-    with pytest.raises(InputError, match="provenance.json .*Remove it and run the study again"):
+def test_what_an_older_or_newer_provenance_lacks_or_has_more_does_not_matter(tmp_path):
+    (tmp_path / "provenance.json").write_text('{"name": "blca", "seed": null, "of_tomorrow": [1]}')
+    assert read_provenance(tmp_path / "provenance.json") == Provenance(name="blca")
+
+
+FAILURE = {"method": "a", "fold": 0, "sentence": "Why."}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"name": 1},
+        {"methods": "a"},
+        {"methods": ["a", 1]},
+        {"seed": "3"},
+        {"versions": ["a"]},
+        {"versions": {"a": 1}},
+        {"covariates": {"a": "b"}},
+        {"covariates": [{"a": "b"}, ["a"]]},
+        {"covariates": [{"a": 1}]},
+        {"failed": FAILURE},
+        {"failed": [FAILURE, "a"]},
+        *({"failed": [{k: v for k, v in FAILURE.items() if k != gone}]} for gone in FAILURE),
+        *({"failed": [FAILURE | {name: ["a"]}]} for name in FAILURE),
+    ],
+    ids=str,
+)
+def test_a_provenance_that_cannot_be_is_refused(told, tmp_path):
+    (tmp_path / "provenance.json").write_text(json.dumps(told))
+    (name,) = told
+    with pytest.raises(InputError, match=f"provenance.json tells no usable '{name}' .*Remove it and run the study"):
+        read_provenance(tmp_path / "provenance.json")
+
+
+def test_a_provenance_that_is_no_mapping_is_refused(tmp_path):
+    (tmp_path / "provenance.json").write_text("[]")
+    with pytest.raises(InputError, match="provenance.json is not a mapping. Remove it and run the study again"):
         read_provenance(tmp_path / "provenance.json")
 
 
