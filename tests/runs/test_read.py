@@ -11,7 +11,7 @@ from prognoscope.core.errors import InputError, MissingFileError
 from prognoscope.runs.card import read_card, write_card
 from prognoscope.runs.provenance import FailedFold, Provenance, read_provenance, write_provenance
 from prognoscope.runs.read import Run, open_finished
-from prognoscope.runs.tables import ABLATIONS, HISTORY, TRIALS
+from prognoscope.runs.tables import ABLATIONS, HISTORY, RECONSTRUCTION, SURGERY_RISKS, TRIALS
 from tests.analysis.fake_runs import write_run
 
 METHODS = {"good": 0.6, "poor": 0.1}
@@ -106,7 +106,38 @@ def test_the_folds_of_a_method_are_in_the_order_of_their_numbers(copy):
     assert list(left.history[["fold", "epoch"]].itertuples(index=False, name=None)) == [
         (fold, epoch) for fold in (0, 2, 10) for epoch in (0, 1)
     ]
-    assert not left.history["chosen"].any() and left.history["test_c_index"].isna().all()
+    assert left.history.index.tolist() == list(range(6))
+    assert left.history["chosen"].tolist() == [False] * 6 and left.history["test_c_index"].isna().all()
+
+
+def test_the_tables_that_a_fold_keeps_are_read_as_they_were_written(copy):
+    epochs = {"epoch": [0, 1], "learning_rate": 0.1, "train_loss": [0.6, 0.5], "train_own": [0.2, 0.1]}
+    history = pd.DataFrame(epochs | {"validation_c_index": [0.7, 0.6], "chosen": [True, False]})
+    told = pd.DataFrame({"group": ["0"], "gene": ["007"], "patients": [9], "spearman": [0.25]})
+    risks = pd.DataFrame({"patient_id": ["P001", "P002"], "genes_0": [0.1, 0.2], "bags_0": [0.4, 0.3]})
+    files = Run(copy).files.fold("good", 1)
+    HISTORY.write(files.history, history)
+    RECONSTRUCTION.write(files.reconstruction, told)
+    SURGERY_RISKS.write(files.surgery, risks)
+    shutil.copytree(files.folder, Run(copy).files.permuted("good").folder)
+    left = Run(copy).method("good")
+    for tables, written in ((left.histories, history), (left.reconstructions, told), (left.operated, risks)):
+        assert list(tables) == [1]
+        pd.testing.assert_frame_equal(tables[1][list(written)], written)
+    absent = left.histories[1].drop(columns=list(history))
+    assert list(absent) == ["validation_loss", "test_c_index"] and absent.isna().all(axis=None)
+    assert left.permuted is not None
+    pd.testing.assert_frame_equal(left.permuted, left.tested[1])
+
+
+def test_the_outcome_of_a_method_is_that_of_its_predictions_row_by_row(folder):
+    left, outcomes = Run(folder).method("good"), table_of(folder, "outcomes.csv").set_index("patient_id")
+    tables = [table_of(folder, f"good/fold_{number}/predictions.csv") for number in range(3)]
+    patients = tuple(patient for table in tables for patient in table["patient_id"])
+    assert left.outcome.patients == patients == tuple(left.predictions["patient_id"])
+    assert left.outcome.time.tolist() == outcomes.loc[list(patients), "time"].tolist()
+    assert left.outcome.event.tolist() == (outcomes.loc[list(patients), "event"] == 1).tolist()
+    assert left.predictions.index.tolist() == list(range(120))
 
 
 def test_what_an_untested_fold_left_is_not_among_the_epochs_and_trials_of_the_run(copy):
@@ -155,6 +186,11 @@ def test_a_fold_without_one_of_its_files_is_refused_by_the_file(gone, copy):
     (copy / gone).unlink()
     with pytest.raises(MissingFileError, match=f"{gone} does not exist"):
         Run(copy).folds("good")
+
+
+def test_the_cards_of_a_method_are_those_that_are_there(copy):
+    (copy / "good" / "fold_1" / "model.json").unlink()
+    assert {number: card.fold for number, card in Run(copy).method("good").cards.items()} == {0: 0, 2: 2}
 
 
 def test_patients_without_an_outcome_are_named(copy):
