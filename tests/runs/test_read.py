@@ -11,7 +11,7 @@ from prognoscope.core.errors import InputError, MissingFileError
 from prognoscope.runs.card import read_card, write_card
 from prognoscope.runs.provenance import FailedFold, Provenance, read_provenance, write_provenance
 from prognoscope.runs.read import Run, open_finished
-from prognoscope.runs.tables import ABLATIONS, HISTORY, RECONSTRUCTION, SURGERY_RISKS, TRIALS
+from prognoscope.runs.tables import ABLATIONS, HISTORY, METRICS, PREVIEWS, RECONSTRUCTION, SURGERY_RISKS, TRIALS
 from tests.analysis.fake_runs import write_run
 
 METHODS = {"good": 0.6, "poor": 0.1}
@@ -172,11 +172,65 @@ def test_ablations_are_not_among_the_methods_but_can_be_asked_for(copy):
 
 def test_what_the_run_need_not_have_is_empty(copy):
     run = Run(copy)
-    for table in (run.account, run.comparison, run.ablations, run.optimism, run.settings, run.surgery):
+    for table in (run.account, run.previews, run.comparison, run.ablations, run.optimism, run.settings, run.surgery):
         assert len(table) == 0 and len(table.columns)
+    pictures = pd.DataFrame({"slide": ["a", "b"], "patient_id": "007", "file": ["a.jpg", ""], "left_out": ["", "No."]})
+    run.files.previews.mkdir()
+    PREVIEWS.write(run.files.previews / "previews.csv", pictures)
+    pd.testing.assert_frame_equal(Run(copy).previews, pictures)
     left = run.method("good")
     assert left.history.empty and not left.trials and not left.reconstructions and not left.operated
     assert left.permuted is None and run.study_text == "" and run.name == "blca"
+
+
+def test_a_run_is_called_as_its_provenance_says_or_its_study_or_its_folder(copy):
+    (copy / "study.yaml").write_text("name: other  # än", encoding="utf-8")
+    assert Run(copy).study_text == "name: other  # än" and Run(copy).name == "blca"
+    tell(copy, name="")
+    for study, name in (("name: other", "other"), ("name: 7", "7"), ("name:", "run"), ("[1]", "run"), ("a: [", "run")):
+        (copy / "study.yaml").write_text(study, encoding="utf-8")
+        assert Run(copy).name == name, study
+
+
+def test_results_are_told_by_method_metric_and_fold(copy):
+    table = METRICS.read(copy / "metrics.csv")
+    rows = table[(table["method"] == "good") & (table["metric"] == "c_index")]
+    METRICS.write(copy / "metrics.csv", table.assign(fold=table["fold"].replace("1", "10"))[::-1])
+    run, values = Run(copy), dict(zip(rows["fold"], rows["value"], strict=True))
+    whole = run.summary("good", "c_index")
+    assert whole is not None and (whole["method"], whole["fold"], whole["value"]) == ("good", "all", values["all"])
+    by_fold = run.by_fold("good", "c_index")
+    assert by_fold.to_dict() == {0: values["0"], 2: values["2"], 10: values["1"]} and list(by_fold.index) == [0, 2, 10]
+    assert run.summary("good", "accuracy") is None and run.by_fold("nobody", "c_index").empty
+    METRICS.write(copy / "metrics.csv", table.assign(value=np.nan))
+    assert Run(copy).summary("good", "c_index") is None and Run(copy).by_fold("good", "c_index").isna().all()
+
+
+def test_what_knows_the_truth_is_told_apart_from_the_methods(copy):
+    assert Run(copy).oracles() == []
+    table = METRICS.read(copy / "metrics.csv")
+    truths = [table[table["method"] == "poor"].assign(method=name) for name in ("oracle_genes", "oracle")]
+    METRICS.write(copy / "metrics.csv", pd.concat([*truths, table]))
+    assert Run(copy).oracles() == ["oracle", "oracle_genes"] and Run(copy).found == ("good", "poor")
+
+
+def test_held_out_is_everybody_once_whom_a_method_was_tested_on(copy):
+    outcomes = table_of(copy, "outcomes.csv").sort_values("patient_id")
+    (copy / "good" / "fold_1" / "predictions.csv").unlink()
+    (copy / "poor" / "fold_2" / "predictions.csv").unlink()
+    (copy / "splits.csv").unlink()
+    run = Run(copy)
+    assert run.held_out.patients == tuple(outcomes["patient_id"])
+    assert run.held_out.time.tolist() == outcomes["time"].tolist() and run.fold_numbers == (0, 1, 2)
+    shutil.rmtree(copy / "poor")
+    assert len(Run(copy).held_out) == 80 and Run(copy).fold_numbers == (0, 2)
+
+
+def test_a_run_without_predictions_has_no_methods_to_tell_of(copy):
+    for path in copy.glob("*/*/predictions.csv"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"No method in .* has predictions yet. Finish it with `prognoscope run`."):
+        assert Run(copy).methods is None
 
 
 @pytest.mark.parametrize(
