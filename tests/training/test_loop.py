@@ -283,6 +283,18 @@ def test_a_validation_loss_that_is_no_number_is_refused_by_its_part(toy):
         fit(model, toy.dataset("train"), validation=toy.dataset("validation"), recipe=recipe(), spec=TrainingSpec())
 
 
+def test_a_loss_of_nothing_is_refused_after_one_epoch_and_a_small_one_that_moves_is_not(toy):
+    model = toy.model("abmil")
+    plain = model.survival_loss
+    for size in (1e-7, 0.0):
+        model.survival_loss = lambda *args, by=size, **how: plain(*args, **how) * by
+        if size:
+            fit(model, toy.dataset("train"), recipe=recipe(), spec=TrainingSpec(choose="last"))
+        else:
+            with pytest.raises(TrainingError, match="The training loss was 0 in every one of 1 epochs, so nothing was"):
+                fit(model, toy.dataset("train"), recipe=recipe(epochs=1), spec=TrainingSpec(choose="last"))
+
+
 def test_the_first_epochs_are_chosen_only_while_there_are_no_later_ones(toy):
     for warm_up, best in ((0, 0), (2, 2), (9, 3)):
         falling = iter(range(9, 0, -1))
