@@ -71,6 +71,18 @@ def test_the_scaler_is_that_of_all_genes_with_fewer_columns():
         np.testing.assert_array_equal(column, everything[name])
 
 
+@pytest.mark.parametrize("scale", ["zscore", "none"])
+def test_chosen_genes_are_clipped_and_scaled_as_all_genes_are(scale):
+    cohort = cohort_of()
+    train = cohort.patients[:60]
+    chosen = Preparation.fit(cohort, train, selection=WELCH, clip=0.5, scale=scale)
+    names = list(chosen.gene_groups["told"])
+    values = cohort.omics.values[names].clip(-0.5, 0.5)
+    if scale == "zscore":
+        values = (values - values.loc[list(train)].mean()) / values.loc[list(train)].std(ddof=0)
+    np.testing.assert_allclose(chosen.prepare(cohort).omics[0], values, atol=1e-5)
+
+
 def test_a_stored_choice_prepares_alike_and_asks_only_for_chosen_genes():
     cohort = cohort_of(counts=True)
     ours = Preparation.fit(cohort, cohort.patients[:60], selection=GeneSelection("auto"))

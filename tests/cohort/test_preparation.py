@@ -1,6 +1,7 @@
 """What is learned from training patients, and nothing from others; bins as published."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.covariates import CovariateEncoder
 from prognoscope.cohort.preparation import Preparation
-from prognoscope.core.errors import CohortError
+from prognoscope.core.errors import CohortError, OmicsError
 from prognoscope.core.files import read_json, write_json
 from prognoscope.core.outcome import Outcome, TimeBins
 from prognoscope.omics.tables import OmicsTable
@@ -141,6 +142,36 @@ def test_a_cohort_with_nothing_but_outcomes_can_be_prepared():
     prepared = preparation.prepare(cohort)
     assert (prepared.omics, prepared.clinical, prepared.subtype) == ((), None, None)
     assert (preparation.group_sizes, preparation.n_clinical, preparation.notes) == ((), 0, ())
+    assert preparation.gene_groups == {}
+    again = Preparation.from_dict(json.loads(json.dumps(preparation.to_dict())))
+    assert again.to_dict() == preparation.to_dict() and again.prepare(cohort).omics == ()
+
+
+USES = ("omics", "clinical", "subtype")
+
+
+@given(st.sets(st.sampled_from(USES)))
+def test_what_a_model_does_not_use_is_neither_kept_nor_asked_for(uses):
+    cohort = full_cohort()
+    whole = Preparation.fit(cohort, cohort.patients)
+    limited = whole.limited(uses)
+    assert (limited.omics, limited.covariates, limited.subtypes) == (
+        whole.omics if "omics" in uses else None,
+        whole.covariates if "clinical" in uses else None,
+        whole.subtypes if "subtype" in uses else (),
+    )
+    given, made = whole.prepare(cohort), limited.prepare(cohort)
+    assert made.bin.tolist() == given.bin.tolist()
+    for use, one, other in zip(USES, ((), None, None), (given.omics, given.clinical, given.subtype), strict=True):
+        found = {"omics": made.omics, "clinical": made.clinical, "subtype": made.subtype}[use]
+        np.testing.assert_equal(found, other if use in uses else one)
+
+
+def test_genes_of_no_group_are_refused_by_the_name_of_their_table():
+    cohort = replace(full_cohort(), groups={"first": ("X", "Y")})
+    cohort = replace(cohort, omics=replace(cohort.omics, source="genes.csv"))
+    with pytest.raises(OmicsError, match=r"None of the 3 gene columns of genes.csv \(A_rnaseq, "):
+        Preparation.fit(cohort, cohort.patients)
 
 
 def test_a_broken_store_is_refused():
@@ -152,6 +183,9 @@ def test_classes_are_sorted_as_numbers_where_they_are_numbers():
     base = tiny_cohort(40)
     cohort = Cohort("c", base.outcome, subtype={p: str(i % 11) for i, p in enumerate(base.patients)})
     assert Preparation.fit(cohort, cohort.patients).subtypes == tuple(str(i) for i in range(11))
+    labels = ("-1", "2", "10", "--1", "A", "B", "²")
+    cohort = replace(cohort, subtype={p: labels[i % 7] for i, p in enumerate(base.patients)})
+    assert Preparation.fit(cohort, cohort.patients).subtypes == labels
 
 
 class TestCovariates:

@@ -135,6 +135,12 @@ def test_a_run_without_manifests_is_read_and_that_is_told(tmp_path, caplog):
     assert "kept no sums of its files" in caplog.text
 
 
+def test_nothing_is_told_of_sums_where_they_are_kept_or_there_is_no_provenance(run, tmp_path, caplog):
+    assert Run(run).protocol == "honest"
+    (tmp_path / "empty").mkdir()
+    assert Run(tmp_path / "empty").protocol == "" and not caplog.text
+
+
 def test_130_folds_are_checked_in_well_under_a_second(tmp_path):
     folders = [tmp_path / str(i) for i in range(130)]
     for folder in folders:

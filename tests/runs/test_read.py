@@ -11,7 +11,7 @@ from prognoscope.core.errors import InputError, MissingFileError
 from prognoscope.runs.card import read_card, write_card
 from prognoscope.runs.provenance import FailedFold, Provenance, read_provenance, write_provenance
 from prognoscope.runs.read import Run, open_finished
-from prognoscope.runs.tables import ABLATIONS, HISTORY, TRIALS
+from prognoscope.runs.tables import ABLATIONS, HISTORY, METRICS, PREVIEWS, RECONSTRUCTION, SURGERY_RISKS, TRIALS
 from tests.analysis.fake_runs import write_run
 
 METHODS = {"good": 0.6, "poor": 0.1}
@@ -106,7 +106,38 @@ def test_the_folds_of_a_method_are_in_the_order_of_their_numbers(copy):
     assert list(left.history[["fold", "epoch"]].itertuples(index=False, name=None)) == [
         (fold, epoch) for fold in (0, 2, 10) for epoch in (0, 1)
     ]
-    assert not left.history["chosen"].any() and left.history["test_c_index"].isna().all()
+    assert left.history.index.tolist() == list(range(6))
+    assert left.history["chosen"].tolist() == [False] * 6 and left.history["test_c_index"].isna().all()
+
+
+def test_the_tables_that_a_fold_keeps_are_read_as_they_were_written(copy):
+    epochs = {"epoch": [0, 1], "learning_rate": 0.1, "train_loss": [0.6, 0.5], "train_own": [0.2, 0.1]}
+    history = pd.DataFrame(epochs | {"validation_c_index": [0.7, 0.6], "chosen": [True, False]})
+    told = pd.DataFrame({"group": ["0"], "gene": ["007"], "patients": [9], "spearman": [0.25]})
+    risks = pd.DataFrame({"patient_id": ["P001", "P002"], "genes_0": [0.1, 0.2], "bags_0": [0.4, 0.3]})
+    files = Run(copy).files.fold("good", 1)
+    HISTORY.write(files.history, history)
+    RECONSTRUCTION.write(files.reconstruction, told)
+    SURGERY_RISKS.write(files.surgery, risks)
+    shutil.copytree(files.folder, Run(copy).files.permuted("good").folder)
+    left = Run(copy).method("good")
+    for tables, written in ((left.histories, history), (left.reconstructions, told), (left.operated, risks)):
+        assert list(tables) == [1]
+        pd.testing.assert_frame_equal(tables[1][list(written)], written)
+    absent = left.histories[1].drop(columns=list(history))
+    assert list(absent) == ["validation_loss", "test_c_index"] and absent.isna().all(axis=None)
+    assert left.permuted is not None
+    pd.testing.assert_frame_equal(left.permuted, left.tested[1])
+
+
+def test_the_outcome_of_a_method_is_that_of_its_predictions_row_by_row(folder):
+    left, outcomes = Run(folder).method("good"), table_of(folder, "outcomes.csv").set_index("patient_id")
+    tables = [table_of(folder, f"good/fold_{number}/predictions.csv") for number in range(3)]
+    patients = tuple(patient for table in tables for patient in table["patient_id"])
+    assert left.outcome.patients == patients == tuple(left.predictions["patient_id"])
+    assert left.outcome.time.tolist() == outcomes.loc[list(patients), "time"].tolist()
+    assert left.outcome.event.tolist() == (outcomes.loc[list(patients), "event"] == 1).tolist()
+    assert left.predictions.index.tolist() == list(range(120))
 
 
 def test_what_an_untested_fold_left_is_not_among_the_epochs_and_trials_of_the_run(copy):
@@ -141,11 +172,65 @@ def test_ablations_are_not_among_the_methods_but_can_be_asked_for(copy):
 
 def test_what_the_run_need_not_have_is_empty(copy):
     run = Run(copy)
-    for table in (run.account, run.comparison, run.ablations, run.optimism, run.settings, run.surgery):
+    for table in (run.account, run.previews, run.comparison, run.ablations, run.optimism, run.settings, run.surgery):
         assert len(table) == 0 and len(table.columns)
+    pictures = pd.DataFrame({"slide": ["a", "b"], "patient_id": "007", "file": ["a.jpg", ""], "left_out": ["", "No."]})
+    run.files.previews.mkdir()
+    PREVIEWS.write(run.files.previews / "previews.csv", pictures)
+    pd.testing.assert_frame_equal(Run(copy).previews, pictures)
     left = run.method("good")
     assert left.history.empty and not left.trials and not left.reconstructions and not left.operated
     assert left.permuted is None and run.study_text == "" and run.name == "blca"
+
+
+def test_a_run_is_called_as_its_provenance_says_or_its_study_or_its_folder(copy):
+    (copy / "study.yaml").write_text("name: other  # än", encoding="utf-8")
+    assert Run(copy).study_text == "name: other  # än" and Run(copy).name == "blca"
+    tell(copy, name="")
+    for study, name in (("name: other", "other"), ("name: 7", "7"), ("name:", "run"), ("[1]", "run"), ("a: [", "run")):
+        (copy / "study.yaml").write_text(study, encoding="utf-8")
+        assert Run(copy).name == name, study
+
+
+def test_results_are_told_by_method_metric_and_fold(copy):
+    table = METRICS.read(copy / "metrics.csv")
+    rows = table[(table["method"] == "good") & (table["metric"] == "c_index")]
+    METRICS.write(copy / "metrics.csv", table.assign(fold=table["fold"].replace("1", "10"))[::-1])
+    run, values = Run(copy), dict(zip(rows["fold"], rows["value"], strict=True))
+    whole = run.summary("good", "c_index")
+    assert whole is not None and (whole["method"], whole["fold"], whole["value"]) == ("good", "all", values["all"])
+    by_fold = run.by_fold("good", "c_index")
+    assert by_fold.to_dict() == {0: values["0"], 2: values["2"], 10: values["1"]} and list(by_fold.index) == [0, 2, 10]
+    assert run.summary("good", "accuracy") is None and run.by_fold("nobody", "c_index").empty
+    METRICS.write(copy / "metrics.csv", table.assign(value=np.nan))
+    assert Run(copy).summary("good", "c_index") is None and Run(copy).by_fold("good", "c_index").isna().all()
+
+
+def test_what_knows_the_truth_is_told_apart_from_the_methods(copy):
+    assert Run(copy).oracles() == []
+    table = METRICS.read(copy / "metrics.csv")
+    truths = [table[table["method"] == "poor"].assign(method=name) for name in ("oracle_genes", "oracle")]
+    METRICS.write(copy / "metrics.csv", pd.concat([*truths, table]))
+    assert Run(copy).oracles() == ["oracle", "oracle_genes"] and Run(copy).found == ("good", "poor")
+
+
+def test_held_out_is_everybody_once_whom_a_method_was_tested_on(copy):
+    outcomes = table_of(copy, "outcomes.csv").sort_values("patient_id")
+    (copy / "good" / "fold_1" / "predictions.csv").unlink()
+    (copy / "poor" / "fold_2" / "predictions.csv").unlink()
+    (copy / "splits.csv").unlink()
+    run = Run(copy)
+    assert run.held_out.patients == tuple(outcomes["patient_id"])
+    assert run.held_out.time.tolist() == outcomes["time"].tolist() and run.fold_numbers == (0, 1, 2)
+    shutil.rmtree(copy / "poor")
+    assert len(Run(copy).held_out) == 80 and Run(copy).fold_numbers == (0, 2)
+
+
+def test_a_run_without_predictions_has_no_methods_to_tell_of(copy):
+    for path in copy.glob("*/*/predictions.csv"):
+        path.unlink()
+    with pytest.raises(InputError, match=r"No method in .* has predictions yet. Finish it with `prognoscope run`."):
+        assert Run(copy).methods is None
 
 
 @pytest.mark.parametrize(
@@ -155,6 +240,11 @@ def test_a_fold_without_one_of_its_files_is_refused_by_the_file(gone, copy):
     (copy / gone).unlink()
     with pytest.raises(MissingFileError, match=f"{gone} does not exist"):
         Run(copy).folds("good")
+
+
+def test_the_cards_of_a_method_are_those_that_are_there(copy):
+    (copy / "good" / "fold_1" / "model.json").unlink()
+    assert {number: card.fold for number, card in Run(copy).method("good").cards.items()} == {0: 0, 2: 2}
 
 
 def test_patients_without_an_outcome_are_named(copy):
@@ -193,10 +283,43 @@ def test_a_provenance_is_read_as_it_was_written(tmp_path):
     assert read_provenance(tmp_path / "provenance.json") == told
 
 
-@pytest.mark.parametrize("content", ["[]", '{"methods": "a"}', '{"seed": "3"}', '{"failed": [{"method": "a"}]}'])
-def test_a_provenance_that_cannot_be_is_refused(content, tmp_path):
-    (tmp_path / "provenance.json").write_text(content)
-    with pytest.raises(InputError, match="provenance.json .*Remove it and run the study again"):
+def test_what_an_older_or_newer_provenance_lacks_or_has_more_does_not_matter(tmp_path):
+    (tmp_path / "provenance.json").write_text('{"name": "blca", "seed": null, "of_tomorrow": [1]}')
+    assert read_provenance(tmp_path / "provenance.json") == Provenance(name="blca")
+
+
+FAILURE = {"method": "a", "fold": 0, "sentence": "Why."}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"name": 1},
+        {"methods": "a"},
+        {"methods": ["a", 1]},
+        {"seed": "3"},
+        {"versions": ["a"]},
+        {"versions": {"a": 1}},
+        {"covariates": {"a": "b"}},
+        {"covariates": [{"a": "b"}, ["a"]]},
+        {"covariates": [{"a": 1}]},
+        {"failed": FAILURE},
+        {"failed": [FAILURE, "a"]},
+        *({"failed": [{k: v for k, v in FAILURE.items() if k != gone}]} for gone in FAILURE),
+        *({"failed": [FAILURE | {name: ["a"]}]} for name in FAILURE),
+    ],
+    ids=str,
+)
+def test_a_provenance_that_cannot_be_is_refused(told, tmp_path):
+    (tmp_path / "provenance.json").write_text(json.dumps(told))
+    (name,) = told
+    with pytest.raises(InputError, match=f"provenance.json tells no usable '{name}' .*Remove it and run the study"):
+        read_provenance(tmp_path / "provenance.json")
+
+
+def test_a_provenance_that_is_no_mapping_is_refused(tmp_path):
+    (tmp_path / "provenance.json").write_text("[]")
+    with pytest.raises(InputError, match="provenance.json is not a mapping. Remove it and run the study again"):
         read_provenance(tmp_path / "provenance.json")
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
+from prognoscope.cohort.dataset import open_bags, prepared_dataset
 from prognoscope.core.batch import Target
 from prognoscope.core.errors import InputError, MetricError, ModelError, TrainingError
 from prognoscope.models.abmil.network import ABMIL
@@ -262,6 +263,50 @@ def test_rules_without_their_patients_or_metric_are_refused(toy):
     for bad in ({"seed": -1}, {"patience": 0}, {"threads": 0}, {"patches_per_pass": 0}):
         with pytest.raises(InputError, match=rf"{next(iter(bad))} must be at least [01], not -?[01]\."):
             TrainingSpec(**bad)
+
+
+def test_nobody_to_train_and_a_method_without_steps_are_refused(toy):
+    nobody = prepared_dataset(toy.cohort, (), toy.preparation, open_bags(toy.pack))
+    with pytest.raises(TrainingError, match="There are no patients to train on"):
+        fit(toy.model("abmil"), nobody, spec=TrainingSpec(choose="last"))
+    with pytest.raises(TrainingError, match="validation_loss needs validation patients; none were given"):
+        fit(toy.model("abmil"), toy.dataset("train"), validation=nobody, spec=TrainingSpec())
+    with pytest.raises(TrainingError, match="CoxPH is solved at once by its own `fit`, not by gradient steps"):
+        fit(toy.model("coxph"), toy.dataset("train"), spec=TrainingSpec(choose="last"))
+
+
+def test_a_validation_loss_that_is_no_number_is_refused_by_its_part(toy):
+    model = toy.model("abmil")
+    plain = model.survival_loss
+    model.survival_loss = lambda *args, **how: plain(*args, **how) * (1.0 if model.training else math.inf)
+    with pytest.raises(TrainingError, match="The validation loss is not a finite number; patients: P022, .* Lower"):
+        fit(model, toy.dataset("train"), validation=toy.dataset("validation"), recipe=recipe(), spec=TrainingSpec())
+
+
+def test_a_loss_of_nothing_is_refused_after_one_epoch_and_a_small_one_that_moves_is_not(toy):
+    model = toy.model("abmil")
+    plain = model.survival_loss
+    for size in (1e-7, 0.0):
+        model.survival_loss = lambda *args, by=size, **how: plain(*args, **how) * by
+        if size:
+            fit(model, toy.dataset("train"), recipe=recipe(), spec=TrainingSpec(choose="last"))
+        else:
+            with pytest.raises(TrainingError, match="The training loss was 0 in every one of 1 epochs, so nothing was"):
+                fit(model, toy.dataset("train"), recipe=recipe(epochs=1), spec=TrainingSpec(choose="last"))
+
+
+def test_the_first_epochs_are_chosen_only_while_there_are_no_later_ones(toy):
+    for warm_up, best in ((0, 0), (2, 2), (9, 3)):
+        falling = iter(range(9, 0, -1))
+        progress = fit(
+            toy.model("abmil"),
+            toy.dataset("train"),
+            validation=toy.dataset("validation"),
+            metric=lambda risk, f=falling, **_: float(next(f)),
+            recipe=recipe(),
+            spec=TrainingSpec(choose="validation_c_index", warm_up=warm_up),
+        )
+        assert progress.best_epoch == best, warm_up
 
 
 @pytest.mark.parametrize("rule", ["last", "validation_loss", "validation_c_index", "test_c_index"])

@@ -19,14 +19,25 @@ class Stopped(Exception):
 
 
 def train(
-    toy, state_file, *, name="abmil", spec=ALWAYS, about=None, parts=("train", "validation"), stop=None, **changes
+    toy,
+    state_file,
+    *,
+    name="abmil",
+    spec=ALWAYS,
+    about=None,
+    parts=("train", "validation"),
+    stop=None,
+    heard=None,
+    **changes,
 ):
-    """History and weights; stopped after `stop` epochs, as by a kill."""
+    """History and weights; stopped after `stop` epochs, as by a kill. `heard` is given each epoch that was trained."""
     model = toy.model(name, dropout=0.3)
     how = Recipe(**{"learning_rate": 2e-2, "epochs": EPOCHS, "patients_per_step": 8} | changes)
 
     def tell(done, of):
         assert of == how.epochs
+        if heard is not None:
+            heard.append(done)
         if done == stop:
             raise Stopped
 
@@ -49,6 +60,14 @@ def test_a_training_stopped_after_every_epoch_gives_the_unbroken_numbers(toy, tm
         with pytest.raises(Stopped):
             train(toy, tmp_path / "state.safetensors", stop=stop, **options)
     assert_same(train(toy, tmp_path / "state.safetensors", **options), whole)
+
+
+def test_epochs_that_were_saved_are_not_trained_again(toy, tmp_path):
+    heard: list[int] = []
+    with pytest.raises(Stopped):
+        train(toy, tmp_path / "state.safetensors", stop=3, heard=heard)
+    train(toy, tmp_path / "state.safetensors", heard=heard)
+    assert heard == [1, 2, 3, 4, 5]
 
 
 def test_a_stop_between_two_savings_costs_only_time(toy, tmp_path):

@@ -4,7 +4,7 @@ It is kept with a checkpoint, so that new patients are prepared alike.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -43,7 +43,7 @@ class Preparation:
     omics: OmicsScaler | None = None
     covariates: CovariateEncoder | None = None
     subtypes: tuple[str, ...] = ()  # labels of the classes, in order; () without labels
-    genes: ChosenGenes | None = field(default=None, compare=False)  # how they were chosen; `omics` has only those kept
+    genes: ChosenGenes | None = None  # how they were chosen; `omics` has only those kept
 
     @classmethod
     def fit(
@@ -178,7 +178,7 @@ class Preparation:
         if stored["bins"][0] is None:
             edges[0] = -np.inf
         return cls(
-            TimeBins(np.array(edges, dtype=np.float64)),
+            TimeBins(np.array(edges)),
             None if omics is None else OmicsScaler.from_dict(omics),
             None if covariates is None else CovariateEncoder.from_dict(covariates),
             tuple(map(str, subtypes)),
@@ -214,4 +214,4 @@ def _choose(
 
 def _numbers_first(label: str) -> tuple[int, float, str]:
     """Class 10 after class 2."""
-    return (0, float(label), label) if label.lstrip("-").isdigit() else (1, 0.0, label)
+    return (0, float(label), label) if label.removeprefix("-").isdecimal() else (1, 0.0, label)

@@ -62,7 +62,7 @@ class MethodRun:
     def history(self) -> pd.DataFrame:
         """The epochs of all folds that were tested, ascending, with the number of each (fold)."""
         tested = {number: table for number, table in self.histories.items() if number in self.tested}
-        return _stacked(tested, _HISTORY).sort_values(["fold", "epoch"], kind="stable", ignore_index=True)
+        return _stacked(tested, _HISTORY).sort_values(["fold", "epoch"], ignore_index=True)
 
     @cached_property
     def reconstructions(self) -> Mapping[int, pd.DataFrame]:

@@ -1,6 +1,6 @@
 """Where the numbers of a run come from, as its `provenance.json` tells it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -71,24 +71,24 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
+def _are(is_one: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(is_one, value))
 
 
 def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
-def _are_failures(value: Any) -> bool:
-    told = isinstance(value, list) and all(isinstance(each, dict) for each in value)
-    return told and all({"method", "fold", "sentence"} <= set(each) for each in value)
+def _is_failure(value: Any) -> bool:
+    kinds = {"method": str, "fold": int, "sentence": str}
+    return isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in kinds.items())
 
 
 _CHECKS = {
     **dict.fromkeys(("name", "command", "protocol", "choose", "precision", "embeddings", "store"), _is_text),
-    **dict.fromkeys(("methods", "notes", "warnings"), _is_texts),
-    "covariates": lambda value: isinstance(value, list) and all(map(_is_mapping, value)),
+    **dict.fromkeys(("methods", "notes", "warnings"), _are(_is_text)),
     **dict.fromkeys(("optimistic", "versions", "inputs"), _is_mapping),
-    "failed": _are_failures,
+    "covariates": _are(_is_mapping),
+    "failed": _are(_is_failure),
     "seed": lambda value: isinstance(value, int),
 }
