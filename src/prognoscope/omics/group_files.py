@@ -67,7 +67,8 @@ def read_groups(path: Path | str, genes: Collection[str] = ()) -> GroupFile:
 def _cells_of_table(path: Path) -> list[list[str]]:
     table = read_table(path, WHAT)
     columns = [[value or "" for value in as_text(table[name])] for name in table]
-    return [list(map(str, table.columns)), *map(list, zip(*columns, strict=True))]
+    rows = [list(map(str, table.columns)), *map(list, zip(*columns, strict=True))]
+    return [row for row in rows if any(row)]
 
 
 def _cells(text: bytes, path: Path, notes: list[str]) -> list[list[str]]:
