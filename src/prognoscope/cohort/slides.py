@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, need_column, spreadsheet_row
+from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, need_column
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.ids import BARCODE
 from prognoscope.core.resolution import LARGEST_MPP, LEAST_MPP, is_plausible
 from prognoscope.core.slide_names import Matches, Parts, distinct_names, match_entries, name_parts, slide_name
-from prognoscope.core.tables import as_text, plain_name, read_table
+from prognoscope.core.tables import as_text, plain_name, read_table, row_of
 from prognoscope.core.words import count
 
 __all__ = ["SlideAssignment", "SlideTable", "assign_slides", "read_slide_table", "slide_name", "slide_places"]
@@ -213,7 +213,7 @@ def _slide_table(table: pd.DataFrame, source: str, patient: str | None, slide: s
             f"table. It has {some(table.columns)}."
         )
     names = as_text(need_column(table, slide, source))
-    blank = [spreadsheet_row(i) for i, name in enumerate(names) if name is None]
+    blank = [row_of(table, i) for i, name in enumerate(names) if name is None]
     notes = [f"{count(len(blank), 'row')} of the slide table without {slide} left aside: row {some(blank)}."]
     patient = patient or _column_of(table, PATIENT_NAMES)
     if patient is None:
@@ -221,7 +221,7 @@ def _slide_table(table: pd.DataFrame, source: str, patient: str | None, slide: s
         notes.append("The slide table has no column of patients, so its slides go by their names.")
     else:
         patients = [_once(each) for each in as_text(need_column(table, patient, source))]
-        if bare := [spreadsheet_row(i) for i, name in enumerate(names) if name is not None and patients[i] is None]:
+        if bare := [row_of(table, i) for i, name in enumerate(names) if name is not None and patients[i] is None]:
             raise CohortError(f"{source} has no {patient} in row {some(bare)}. Fill it in, or remove the row.")
     owners: dict[str, str | None] = {}
     twice: dict[str, set[str]] = {}

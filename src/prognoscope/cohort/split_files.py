@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, guess_column, patient_ids, spreadsheet_row
+from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, guess_column, patient_ids
 from prognoscope.cohort.slides import slide_name
 from prognoscope.core.errors import CohortError, MissingFileError, some
 from prognoscope.core.files import need_file
-from prognoscope.core.tables import as_text, need_plain_ids, read_table
+from prognoscope.core.tables import as_text, need_plain_ids, read_table, row_of
 
 FOLD_COLUMN = re.compile(r"fold_(\d+)")
 TRUE, FALSE = frozenset({"true", "t", "1", "yes"}), frozenset({"false", "f", "0", "no"})
@@ -152,7 +152,7 @@ def _marked(table: pd.DataFrame, parts: Mapping[str, pd.Series], source: str) ->
     """Who is marked in each part: the columns hold true or false, and the first other column the ids."""
     known = guess_column(table, NAMES, source, "patients or slides") if _has(table, NAMES) else None
     ids = as_text(table[known if known is not None else table.columns[0]])
-    need_plain_ids(ids, source, str(ids.name))
+    need_plain_ids(ids, source, str(ids.name), table)
     if str(ids.name).strip().lower() in parts or ids.isna().any():
         raise CohortError(f"{source} marks rows as true or false, but does not say whose they are. Name them first.")
     return {
@@ -211,7 +211,7 @@ def _read_fold_column(table: pd.DataFrame, patients: pd.Series, column: str, sou
             continue
         if word.lower() not in PART_OF:
             raise CohortError(
-                f"{source}: {column} in row {spreadsheet_row(i)} is {word!r}; it must be train, val or test."
+                f"{source}: {column} in row {row_of(table, i)} is {word!r}; it must be train, val or test."
             )
         part = PART_OF[word.lower()]
         if where.setdefault(patient, part) != part:

@@ -43,7 +43,7 @@ def read_anndata(
         table, about = data.to_df(), data.obs
     except PrognoscopeError:
         raise
-    except Exception as cause:  # noqa: BLE001 - anndata and h5py raise errors of every kind on damaged files
+    except Exception as cause:  # anndata and h5py raise errors of every kind on damaged files
         reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:200]
         raise OmicsError(f"{path} cannot be read as AnnData ({reason}). Write it again.") from cause
     if patient is not None and patient not in about:
@@ -57,7 +57,7 @@ def read_anndata(
     if twice := sorted(set(table.columns[table.columns.duplicated()])):
         raise OmicsError(f"{path} names {len(twice)} genes more than once: {some(twice)}. Make var_names unique.")
     ids = as_text((table.index.to_series() if patient is None else about[patient]).reset_index(drop=True))
-    need_plain_ids(ids, str(path), patient or "obs")
+    need_plain_ids(ids, str(path), patient or "obs", table)
     return table.reset_index(drop=True), ids, notes
 
 

@@ -99,6 +99,7 @@ def _turn(table: pd.DataFrame, key: str, known: set[str], path: Path) -> tuple[p
     if values.index.has_duplicates:
         values = _single(values, path, notes)
     turned = values.T
+    turned.attrs = {}  # its rows are those of no file
     turned.columns = [str(gene) for gene in turned.columns]
     turned.insert(0, IDS, samples)
     return turned.reset_index(drop=True), notes

@@ -13,7 +13,7 @@ import pandas as pd
 from prognoscope.core.column_names import is_unnamed, plain_name
 from prognoscope.core.errors import OmicsError, nearest, some
 from prognoscope.core.genes import KIND, KINDS, kind_of, without_version
-from prognoscope.core.tables import MISSING_WORDS, as_text, need_plain_ids, notes_of, read_table
+from prognoscope.core.tables import MISSING_WORDS, as_text, need_plain_ids, notes_of, read_table, told_row
 from prognoscope.omics.anndata_file import read_anndata
 from prognoscope.omics.columns import is_metadata
 from prognoscope.omics.joining import OmicsTable, join_tables
@@ -108,7 +108,7 @@ def _read(
     if pd.api.types.is_numeric_dtype(table[key]):  # read again, so that 007 and 7 are two patients
         table = read_table(path, "The gene table", text=[key, *([""] if is_unnamed(key) else [])], keep_unnamed=True)
     ids = as_text(table[key])
-    need_plain_ids(ids, str(path), key)
+    need_plain_ids(ids, str(path), key, table)
     table = table.drop(columns=key)
     if layout == "auto":
         layout = "mcat" if "slide_id" in table and "case_id" in {key, *table.columns} else "wide"
@@ -185,8 +185,8 @@ def _finish(
     if not len(genes):
         raise OmicsError(f"{path} has no patient: it holds a header and no row. Export it again.")
     if (missing := np.flatnonzero(ids.isna())).size:
-        rows = some(int(row) + 1 for row in missing)
-        raise OmicsError(f"{path} has {missing.size} rows without a patient: row {rows} of the data. Fill in the ids.")
+        rows = some(told_row(table, int(row)) for row in missing)
+        raise OmicsError(f"{path} has {missing.size} rows without a patient: {rows}. Fill in the ids.")
     values = _without_versions(_numbers(genes, ids, path, notes), path, notes)
     values.index = pd.Index(ids, name="patient")
     if values.index.has_duplicates:
