@@ -169,7 +169,9 @@ def test_every_slide_has_a_preview_whether_it_gave_patches_or_not(slides, tmp_pa
         with Image.open(preview_path(tmp_path / "out", slide)) as picture:
             assert picture.width == 800
             assert picture.format == "JPEG"
-    assert "empty.tiff: it is blank, with a saturation of 0 at most, or leave" in report.failed["P2/empty"]
+    assert (
+        "empty.tiff: it is blank, with a saturation of 0 at most; scan it again, or leave" in report.failed["P2/empty"]
+    )
 
 
 def test_slides_coarser_than_their_patches_are_told_every_time(slides, tmp_path):
