@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from prognoscope import __version__
+from prognoscope.core.errors import InputError, PrognoscopeError
 from prognoscope.core.faults import BAD_INPUT, describe
 from prognoscope.core.stopping import Stopped, stopping_when_asked
 from prognoscope.terminal import RunBar, bar, log_shown, misuse_sentence, print_table
@@ -70,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - the outermost place: whatever reaches it gets a sentence and a code
         if is_debugging:
             traceback.print_exception(error)
+        for note in getattr(error, "__notes__", ()) if isinstance(error, PrognoscopeError) else ():
+            out.print(f"  {escape(note)}", highlight=False, soft_wrap=True)
         code = _complain(*describe(error))
     if code == STOPPED or by:
         err.print(f"Stopped{by}. What was finished is kept; the same command continues.", soft_wrap=True)
@@ -197,6 +200,8 @@ def check(study: StudyFile, overrides: Overrides = []) -> None:  # noqa: B006 (T
         _say(f"  {note}")
     for warning in found.warnings:
         out.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
+    if found.stop:
+        raise InputError(found.stop)
     out.print("[green]Ready to run.[/]" if not found.warnings else "Ready to run, with the warnings above.")
 
 

@@ -11,7 +11,7 @@ from prognoscope.core.errors import CohortError, some
 from prognoscope.core.ids import BARCODE
 from prognoscope.core.resolution import LARGEST_MPP, LEAST_MPP, is_plausible
 from prognoscope.core.slide_names import Matches, Parts, distinct_names, match_entries, name_parts, slide_name
-from prognoscope.core.tables import as_text, plain_name, read_table, row_of
+from prognoscope.core.tables import as_text, notes_of, plain_name, read_table, row_of
 from prognoscope.core.words import count
 
 __all__ = ["SlideAssignment", "SlideTable", "assign_slides", "read_slide_table", "slide_name", "slide_places"]
@@ -28,6 +28,7 @@ class SlideAssignment:
     absent: tuple[str, ...] = ()  # slides that the table gives to patients of the cohort, but that are not there
     filtered: tuple[str, ...] = ()  # slides of patients of the cohort, of another sample type
     notes: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()  # what may spoil a result
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +215,9 @@ def _slide_table(table: pd.DataFrame, source: str, patient: str | None, slide: s
         )
     names = as_text(need_column(table, slide, source))
     blank = [row_of(table, i) for i, name in enumerate(names) if name is None]
-    notes = [f"{count(len(blank), 'row')} of the slide table without {slide} left aside: row {some(blank)}."]
+    notes = list(notes_of(table))
+    if blank:
+        notes.append(f"{count(len(blank), 'row')} of the slide table without {slide} left aside: row {some(blank)}.")
     patient = patient or _column_of(table, PATIENT_NAMES)
     if patient is None:
         patients = [None] * len(names)
@@ -231,7 +234,7 @@ def _slide_table(table: pd.DataFrame, source: str, patient: str | None, slide: s
     if twice:
         named = some(f"{name} ({some(sorted(each))})" for name, each in twice.items())
         raise CohortError(f"{source} gives {count(len(twice), 'slide')} to more than one patient: {named}. Correct it.")
-    return SlideTable(owners, _resolutions(table, names, source), tuple(notes if blank else notes[1:]))
+    return SlideTable(owners, _resolutions(table, names, source), tuple(notes))
 
 
 def _once(patient: str | None) -> str | None:

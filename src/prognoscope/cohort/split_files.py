@@ -12,7 +12,7 @@ from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, guess_column,
 from prognoscope.cohort.slides import slide_name
 from prognoscope.core.errors import CohortError, MissingFileError, some
 from prognoscope.core.files import need_file
-from prognoscope.core.tables import as_text, need_plain_ids, read_table, row_of
+from prognoscope.core.tables import as_text, need_plain_ids, notes_of, read_table, row_of
 
 FOLD_COLUMN = re.compile(r"fold_(\d+)")
 TRUE, FALSE = frozenset({"true", "t", "1", "yes"}), frozenset({"false", "f", "0", "no"})
@@ -27,6 +27,7 @@ class FoldParts:
 
     source: str
     parts: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    notes: tuple[str, ...] = ()  # how the file was read, where that was not plain
 
     def renamed(self, names: Mapping[str, str]) -> "FoldParts":
         """The same with other ids, each patient once in a part."""
@@ -59,7 +60,8 @@ def read_split_files(patterns: Sequence[str]) -> dict[int, FoldParts]:
     for fold in every[first]:
         read = [_read_split_file(every[pattern][fold]) for pattern in patterns]
         train, validation, test = (tuple(p for one in read for p in one.parts[i]) for i in range(3))
-        folds[fold] = FoldParts(some(one.source for one in read), (train, validation, test))
+        notes = tuple(note for one in read for note in one.notes)
+        folds[fold] = FoldParts(some(one.source for one in read), (train, validation, test), notes)
     return folds
 
 
@@ -93,6 +95,7 @@ def read_fold_table(path: Path | str) -> dict[int, FoldParts]:
                 (),
                 tuple(p for p, n in tested.items() if n == name),
             ),
+            notes_of(table),
         )
         for name in names
     }
@@ -145,7 +148,7 @@ def _read_split_file(path: Path) -> FoldParts:
         if len(set(part)) < len(part):
             twice = sorted({p for p in part if part.count(p) > 1})
             raise CohortError(f"{source} names patients twice in {name}: {some(twice)}. Leave one of each.")
-    return FoldParts(source, (parts["train"], parts.get("val", ()), parts["test"]))
+    return FoldParts(source, (parts["train"], parts.get("val", ()), parts["test"]), notes_of(table))
 
 
 def _marked(table: pd.DataFrame, parts: Mapping[str, pd.Series], source: str) -> dict[str, tuple[str, ...]]:
@@ -217,4 +220,4 @@ def _read_fold_column(table: pd.DataFrame, patients: pd.Series, column: str, sou
         if where.setdefault(patient, part) != part:
             raise CohortError(f"{source}: {column} has slides of {patient} in two parts. A patient may be in one only.")
     train, validation, test = (tuple(p for p, part in where.items() if part == i) for i in range(3))
-    return FoldParts(source, (train, validation, test) if test else (train, (), validation))
+    return FoldParts(source, (train, validation, test) if test else (train, (), validation), notes_of(table))

@@ -14,6 +14,7 @@ from prognoscope.core.unpacking import need_proportion
 from prognoscope.omics.orientation import rows_are_genes
 
 WHAT = "The gene table"
+HARD_LINK = 0  # H5L_TYPE_HARD
 
 
 def read_anndata(
@@ -68,7 +69,7 @@ def _need_own_values(path: Path) -> None:
         file.id.links.visit(lambda name, link: links.append((name, link.type)), info=True)  # an error in it is lost
         for name, kind in links:
             place = name.decode(errors="replace")
-            if kind != h5py.h5l.TYPE_HARD:
+            if kind != HARD_LINK:
                 raise OmicsError(f"{path}: {place!r} is a link, which is not followed. Write its values into the file.")
             found = file[name]
             if not isinstance(found, h5py.Dataset) or found.shape is None:
