@@ -1,10 +1,12 @@
 """Folds that somebody else drew: MCAT's split files, Patho-Bench's table, a table of patients and folds."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -14,7 +16,9 @@ from prognoscope.core.errors import CohortError, MissingFileError, some
 from prognoscope.core.files import need_file
 from prognoscope.core.tables import as_text, need_plain_ids, notes_of, read_table, row_of
 
-FOLD_COLUMN = re.compile(r"fold_(\d+)")
+Named = TypeVar("Named", str, Path)
+FOLD_COLUMN = re.compile(r"fold_([0-9]{1,9})")
+NUMBER = re.compile(r"[0-9]{1,9}")
 TRUE, FALSE = frozenset({"true", "t", "1", "yes"}), frozenset({"false", "f", "0", "no"})
 NAMES = (*PATIENT_NAMES, *SLIDE_NAMES)
 NAMES_OF_PARTS = ("train", "val", "test", "")  # and of a first column without a name: ids, whose zeros count
@@ -75,7 +79,8 @@ def read_fold_table(path: Path | str) -> dict[int, FoldParts]:
     """
     table, source = read_table(path, "The table of folds"), str(path)
     patients = patient_ids(table, guess_column(table, PATIENT_NAMES, source, "patient"), source)
-    numbered = {int(m[1]): str(name) for name in table.columns if (m := FOLD_COLUMN.fullmatch(str(name).strip()))}
+    of_folds = [(int(m[1]), str(name)) for name in table.columns if (m := FOLD_COLUMN.fullmatch(str(name).strip()))]
+    numbered = _once_each(of_folds, f"{source} has columns")
     if numbered:
         return {k: _read_fold_column(table, patients, numbered[k], source) for k in sorted(numbered)}
     fold = as_text(table[guess_column(table, ("fold",), source, "fold")])
@@ -86,7 +91,9 @@ def read_fold_table(path: Path | str) -> dict[int, FoldParts]:
     names = sorted({name for name in tested.values() if name is not None}, key=lambda n: (len(n), n))
     if len(names) < 2:
         raise CohortError(f"{source} has the folds {some(names)}; at least two are needed.")
-    number = {n: int(n) if all(n.isdigit() for n in names) else i for i, n in enumerate(names)}
+    number = {n: i for i, n in enumerate(names)}
+    if all(map(NUMBER.fullmatch, names)):
+        number = {n: k for k, n in _once_each([(int(n), n) for n in names], f"{source} has folds").items()}
     return {
         number[name]: FoldParts(
             source,
@@ -106,14 +113,29 @@ def _files(pattern: str) -> dict[int, Path]:
     if "{fold}" not in path.name:
         return {0: _only_split(path)}
     before, after = path.name.split("{fold}", 1)
-    name = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    name = re.compile(re.escape(before) + r"([0-9]{1,9})" + re.escape(after))
     there = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
-    files = {int(match[1]): each for each in there if (match := name.fullmatch(each.name))}
+    numbered = [(int(match[1]), each) for each in there if (match := name.fullmatch(each.name))]
+    files = _once_each(numbered, f"{path.parent} has split files")
     if not files:
         raise MissingFileError(f"There is no split file {pattern}. Correct the path.")
-    if missing := sorted(set(range(min(files), max(files))) - set(files)):
-        raise MissingFileError(f"Of the split files {pattern}, fold {some(missing)} is missing. Add it.")
+    if lacking := max(files) - min(files) + 1 - len(files):
+        first = next(fold for fold in range(min(files), max(files)) if fold not in files)
+        others = f" and {lacking - 1} more" if lacking > 1 else ""
+        raise MissingFileError(f"Of the split files {pattern}, fold {first}{others} is missing. Add it.")
     return dict(sorted(files.items()))
+
+
+def _once_each(numbered: Sequence[tuple[int, Named]], told: str) -> dict[int, Named]:
+    """Number -> what has it; 1 and 01 are one number, of which none may be lost.
+
+    Raises:
+        CohortError: Two have one number.
+    """
+    often = Counter(number for number, _ in numbered)
+    if twice := [str(name) for number, name in numbered if often[number] > 1]:
+        raise CohortError(f"{told} of one number: {some(twice)}. Leave one of each.")
+    return dict(numbered)
 
 
 def _only_split(path: Path) -> Path:
