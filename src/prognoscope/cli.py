@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from prognoscope import __version__
+from prognoscope.core.errors import InputError
 from prognoscope.shell import err, is_debugging, out, run_command
 from prognoscope.terminal import RunBar, bar, print_table
 
@@ -152,6 +153,8 @@ def check(study: StudyFile, overrides: Overrides = []) -> None:  # noqa: B006 (T
         _say(f"  {note}")
     for warning in found.warnings:
         out.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
+    if found.stop:
+        raise InputError(found.stop)
     out.print("[green]Ready to run.[/]" if not found.warnings else "Ready to run, with the warnings above.")
 
 

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from prognoscope.core.errors import PrognoscopeError
 from prognoscope.core.faults import BAD_INPUT, describe
 from prognoscope.core.stopping import Stopped, stopping_when_asked
 from prognoscope.terminal import log_shown, misuse_sentence
@@ -55,6 +56,8 @@ def run_command(app: typer.Typer, arguments: Sequence[str] | None) -> None:
     except Exception as error:  # noqa: BLE001 - the outermost place: whatever reaches it gets a sentence and a code
         if debugs:
             traceback.print_exception(error)
+        for note in getattr(error, "__notes__", ()) if isinstance(error, PrognoscopeError) else ():
+            out.print(f"  {escape(note)}", highlight=False, soft_wrap=True)
         code = _complain(*describe(error))
     if code == STOPPED or by:
         err.print(f"Stopped{by}. What was finished is kept; the same command continues.", soft_wrap=True)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from prognoscope.cohort.clinical import ClinicalSpec, join_clinical, parse_clinical, read_clinical
 from prognoscope.core.errors import CohortError, MissingFileError
@@ -49,6 +50,22 @@ def test_a_censored_column_is_flipped_once_and_the_account_says_so():
 )
 def test_status_may_be_0_and_1_or_true_and_false(values):
     assert parse(clinical_table(event=values)).outcome.event.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("values", [[2.0, 1.0, 2.0, 1.0], ["2", "1", "2", "1"]], ids=["floats", "text"])
+def test_numbers_that_mean_observed_need_no_quotes(values):
+    table = clinical_table(status=values)
+    settings = {"table": "clinical.csv", "event": "status", **MONTHS}
+    for values in ({"event_values": [2]}, {"event_values": 2}, {"censored_values": [1]}):
+        spec = TypeAdapter(ClinicalSpec).validate_python(settings | values)
+        assert parse_clinical(table, spec).outcome.event.tolist() == [True, False, True, False]
+
+
+def test_rows_in_messages_are_those_of_the_file(tmp_path):
+    (tmp_path / "c.csv").write_text("# one\n# two\npatient_id,months,event\nA,1,1\nB,x,0\nC,3,1\nD,4,0\n")
+    spec = ClinicalSpec(table=(str(tmp_path / "c.csv"),), time="months", time_unit="months", event="event")
+    with pytest.raises(CohortError, match="B in row 5 "):
+        read_clinical(spec)
 
 
 @pytest.mark.parametrize("column", ["event", "censored"])

@@ -1,5 +1,6 @@
 """Split files as others wrote them: marked rows, slides instead of patients, one split, names of nobody here."""
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.split_files import read_fold_table, read_split_files
 from prognoscope.cohort.splits import Split, SplitSpec, make_splits
-from prognoscope.core.errors import CohortError, PrognoscopeError
+from prognoscope.core.errors import CohortError, MissingFileError, PrognoscopeError
 from tests.cohort.tables import tiny_cohort
 
 texts = st.text(st.sampled_from('P12,;\t|"#\n\r \0truefalse_'), max_size=80)
@@ -95,3 +96,42 @@ def test_any_bytes_are_splits_or_one_sentence(tmp_path_factory, content):
             read(name)
         except PrognoscopeError as error:
             assert "splits_0.csv" in str(error)
+
+
+@pytest.mark.parametrize(
+    "names", [("1", "\u00b2"), ("1", "9" * 5000), ("a", "b")], ids=["a square", "many digits", "words"]
+)
+def test_folds_that_are_no_plain_numbers_are_counted(tmp_path, names):
+    path = tmp_path / "folds.csv"
+    path.write_text(f"patient_id,fold\nA,{names[0]}\nB,{names[1]}\n", encoding="utf-8")
+    folds = read_fold_table(path)
+    assert [parts.parts[2] for parts in folds.values()] == [("A",), ("B",)]
+    assert list(folds) == [0, 1]
+
+
+def test_a_column_of_a_fold_with_too_many_digits_is_no_fold(tmp_path):
+    path = tmp_path / "folds.csv"
+    path.write_text(f"patient_id,fold_{'9' * 5000}\nA,train\n")
+    with pytest.raises(CohortError, match="no column for the fold"):
+        read_fold_table(path)
+
+
+def test_folds_of_one_number_are_refused_not_lost(tmp_path):
+    path = tmp_path / "folds.csv"
+    pd.DataFrame({"patient_id": ["A", "B", "C"], "fold": ["1", "01", "2"]}).to_parquet(path)
+    with pytest.raises(CohortError, match=r"folds\.csv has folds of one number: 1, 01\. Leave one of each"):
+        read_fold_table(path)
+    path.write_text("patient_id,fold_1,fold_01\nA,train,test\nB,test,train\n")
+    with pytest.raises(CohortError, match=r"folds\.csv has columns of one number: fold_1, fold_01\."):
+        read_fold_table(path)
+    for name in ("s_1.csv", "s_01.csv"):
+        (tmp_path / name).write_text("train,test\nA,B\n")
+    with pytest.raises(CohortError, match="has split files of one number: .*s_01.csv, .*s_1.csv"):
+        read_split_files([str(tmp_path / "s_{fold}.csv")])
+
+
+def test_split_files_that_are_far_apart_take_no_memory(tmp_path):
+    for fold in (0, 999_999_999):
+        (tmp_path / f"s_{fold}.csv").write_text("train,test\nA,B\n")
+    with pytest.raises(MissingFileError, match="fold 1 and 999999997 more is missing"):
+        read_split_files([str(tmp_path / "s_{fold}.csv")])

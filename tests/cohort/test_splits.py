@@ -313,3 +313,8 @@ def test_a_test_part_needs_two_patients_of_whom_one_is_known_to_live_longer(time
     else:
         with pytest.raises(CohortError, match=rf"The test part of fold 0 \({len(time)} patients\) has no C-index"):
             check_measured(splits, outcome)
+
+
+def test_a_fold_of_one_training_patient_wants_more_patients():
+    with pytest.raises(CohortError, match="Fold 0 has 1 training patient, of whom none can choose. Give more patients"):
+        make_splits(tiny_cohort(2, event_rate=1.0), SplitSpec(folds=2))

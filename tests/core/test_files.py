@@ -59,6 +59,14 @@ def test_long_lists_are_cut_and_near_names_suggested():
     assert nearest("xyz", ["abmil", "snn"]) == "known: abmil, snn."
 
 
+def test_a_field_of_a_million_letters_is_cut_in_a_message():
+    told = str(InputError(f"a.csv has {'x' * 1_000_000!r} in row 2. Correct it."))
+    assert told.startswith("a.csv has 'xxx")
+    assert told.endswith("xxx... in row 2. Correct it.")
+    assert len(told) < 300
+    assert str(InputError("/" + "a" * 500)) == "/" + "a" * 500
+
+
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
 def test_a_disk_that_cannot_be_asked_to_flush_keeps_files_too(tmp_path, monkeypatch, number):
     monkeypatch.setattr(os, "fsync", failing(number))

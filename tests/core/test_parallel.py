@@ -101,13 +101,26 @@ PARENT = """
 import sys
 from pathlib import Path
 from prognoscope.core.parallel import run_many
-from prognoscope.core.stopping import stop_when_asked
-from tests.core.test_parallel import note_and_wait
+from prognoscope.core.stopping import stopping_when_asked
+from tests.core.test_parallel import SlowToLoad, note_and_wait
 
 if __name__ == "__main__":
-    stop_when_asked()
-    list(run_many(note_and_wait, [(sys.argv[1], i) for i in range(2)], workers=2))
+    items = [(sys.argv[1], i) for i in range(2)]
+    with stopping_when_asked():
+        if "loading" in sys.argv:
+            list(run_many(print, [SlowToLoad(each) for each in items], workers=2))
+        list(run_many(note_and_wait, items, workers=2))
 """
+
+
+class SlowToLoad:
+    """An item that takes its time to arrive in a worker, as imports do."""
+
+    def __init__(self, item):
+        self.item = item
+
+    def __reduce__(self):
+        return note_and_wait, (self.item,)
 
 
 def note_and_wait(item):
@@ -126,13 +139,16 @@ def is_running(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="needs /proc to tell whether a process lives")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_workers_end_with_a_parent_that_is_killed_or_asked_to_end(tmp_path, number):
+@pytest.mark.parametrize(
+    ("number", "when"), [(signal.SIGKILL, "working"), (signal.SIGTERM, "working"), (signal.SIGTERM, "loading")]
+)
+def test_workers_end_with_a_parent_that_is_killed_or_asked_to_end(tmp_path, number, when):
     (tmp_path / "parent.py").write_text(PARENT)
     root = Path(__file__).parents[2]
     path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, tmp_path / "parent.py", tmp_path]
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}) as parent:
+    command = [sys.executable, tmp_path / "parent.py", tmp_path, when]
+    env = {**os.environ, "PYTHONPATH": path}
+    with (tmp_path / "said").open("w") as said, subprocess.Popen(command, env=env, stderr=said) as parent:
         noted = wait_for(lambda: sorted(p for p in tmp_path.glob("*.pid") if p.read_text()), 2)
         workers = [int(path.read_text()) for path in noted]
         parent.send_signal(number)
@@ -142,7 +158,8 @@ def test_workers_end_with_a_parent_that_is_killed_or_asked_to_end(tmp_path, numb
         for pid in filter(is_running, workers):
             os.kill(pid, signal.SIGKILL)
     assert parent.returncode == (-number if number == signal.SIGKILL else 128 + number)
-    assert len(list(tmp_path.glob("*.tidied"))) == (0 if number == signal.SIGKILL else 2)
+    assert len(list(tmp_path.glob("*.tidied"))) == (2 if (number, when) == (signal.SIGTERM, "working") else 0)
+    assert number == signal.SIGKILL or "Traceback" not in (tmp_path / "said").read_text()
 
 
 def wait_for(found, many: int, seconds: float = 60.0) -> list:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import pytest
 from annotated_types import Ge, Gt, Interval
+from pydantic import TypeAdapter, ValidationError
 
 from prognoscope.core.errors import CohortError, InputError
 from prognoscope.core.settings import FilePath, FilePaths, Names, Share, hints_of, made_whole, settle
@@ -49,6 +50,20 @@ def test_what_is_out_of_bounds_is_refused(values, words):
     with pytest.raises(CohortError) as raised:
         Outer(**values)
     assert str(raised.value) == words and isinstance(raised.value, InputError)
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [(2, ("2",)), ([2, "b"], ("2", "b")), ((2.0, 2.5), ("2", "2.5")), ("2", ("2",)), (None, None)]
+)
+def test_names_may_be_written_as_numbers_and_are_their_text(given, taken):
+    assert Outer(names=given).names == taken
+    assert TypeAdapter(Outer).validate_python({"names": given}).names == taken
+
+
+@pytest.mark.parametrize("given", [[True], [float("nan")], [["a"]], {"a": 1}])
+def test_what_has_no_one_text_is_no_name(given):
+    with pytest.raises(ValidationError):
+        TypeAdapter(Outer).validate_python({"names": given})
 
 
 def test_what_is_within_bounds_is_kept_as_it_is():

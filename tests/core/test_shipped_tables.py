@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from prognoscope.core.errors import InputError
-from prognoscope.core.tables import notes_of, read_table
+from prognoscope.core.tables import notes_of, read_table, row_of
 from tests.core.workbooks import workbook
 
 PLAIN = "patient_id,age,grade\nA-1,61.5,G2\nA-2,,G3\n"
@@ -128,3 +128,28 @@ def test_a_workbook_of_several_sheets_names_them(tmp_path):
 def test_genes_that_excel_made_one_are_named_as_two(tmp_path):
     with pytest.raises(InputError, match=r"genes which Excel turned into dates: 1-Mar was MARCH1 or MARCHF1 or MARC1"):
         read(tmp_path, "patient_id,1-Mar,1-Mar\nA,1,2\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        ("patient_id,x\nA,1\nB,2\nC,3\n", [2, 3, 4]),
+        ("# one\n# two\n\npatient_id\tx\nA\t1\nB\t2\nC\t3\n", [5, 6, 7]),
+        ("sep=;\npatient_id;x\nA;1\nB;2\nC;3\n", [3, 4, 5]),
+        ("#patient_id\tx\r\nA\t1\r\n\r\n\r\nB\t2\r\nC\t3\r\n\r\n", [2, 5, 6]),  # an editor shows the blank lines
+        ('patient_id,x\nA,"1\n1"\nB,2\nC,3\n', [2, 3, 4]),  # a spreadsheet shows a field of two lines in one row
+        ("patient_id,x\nA,1\n,\nB,2\n,\n", [2, 3, 4]),
+    ],
+)
+def test_rows_have_the_numbers_that_a_spreadsheet_shows(tmp_path, content, rows):
+    table = read(tmp_path, content)
+    assert [row_of(table, i) for i in range(len(table))] == rows
+
+
+def test_rows_of_a_workbook_have_the_numbers_that_excel_shows(tmp_path):
+    cells = "".join(
+        f'<row r="{row}"><c r="B{row}" t="inlineStr"><is><t>{name}</t></is></c><c r="C{row}"><v>1</v></c></row>'
+        for row, name in ((4, "patient_id"), (5, "A"), (7, "B"))
+    )
+    table = read_table(workbook(tmp_path / "a.xlsx", {"One": cells}), "The table")
+    assert [(name, row_of(table, i)) for i, name in enumerate(table["patient_id"])] == [("A", 5), (None, 6), ("B", 7)]

@@ -13,14 +13,14 @@ def test_each_row_is_a_bag_of_one(tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     table.to_parquet(tmp_path / "t.parquet")
     for name in ("t.csv", "t.parquet"):
-        bags = read_embedding_table(tmp_path / name, "pat")
+        bags = read_embedding_table(tmp_path / name, "pat").bags
         assert list(bags) == ["007", "b"]
         assert bags["b"].features.tolist() == [[-2.0, 1.0]]
         assert bags["b"].coords_um is None
 
 
 def test_the_pathology_of_gpdbn_packs_into_bags_of_one(data_pack, tmp_path):
-    bags = read_embedding_table(data_pack / "gpdbn_brca" / "pathology.csv", "patient_id")
+    bags = read_embedding_table(data_pack / "gpdbn_brca" / "pathology.csv", "patient_id").bags
     assert len(bags) == 1015
     packed = pack_embeddings({p: [(p, lambda one=one: one)] for p, one in bags.items()}, tmp_path / "pack", "k")
     assert packed.embedding_dim == 32

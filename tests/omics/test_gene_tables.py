@@ -137,7 +137,7 @@ def test_kinds_are_kept_by_name(tmp_path):
         ("patient_id\tX\nA\t1,5\n", r"'1,5' in column 'X', patient A, which is not a number\. If the comma is the dec"),
         ("patient_id,X\nA,1\nB,inf\n", r"1 infinite values, the first of patient B in column 'X'"),
         ("patient_id,X\nA,1e39\n", r"1 infinite values, the first of patient A in column 'X'"),
-        ("patient_id,X\nA,1\n,2\n", r"1 rows without a patient: row 2 of the data"),
+        ("patient_id,X\nA,1\n,2\n", r"1 rows without a patient: row 3"),
         ("patient_id,X\n", "has no patient: it holds a header and no row"),
         ("patient_id,age\nA,60\n", r"has no gene column; it has age"),
         ("X,Y\n0.5,1\n0.25,2\n", r"has no column of patients: the first, 'X', holds no ids"),

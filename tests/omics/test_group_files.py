@@ -3,6 +3,7 @@
 import gzip
 import json
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -63,6 +64,13 @@ def test_the_content_decides_what_the_groups_are(tmp_path, name, content):
 def test_a_workbook_of_groups_is_read(tmp_path):
     rows = [["A", "B"], ["TP53", "IL6"], ["EGFR", "CXCL8"], ["KRAS", None]]
     assert dict(read_groups(workbook(tmp_path / "g.xlsx", {"One": rows}), GENES).groups) == GROUPS
+
+
+def test_a_table_without_a_named_column_holds_no_group(tmp_path):
+    path = tmp_path / "g.parquet"
+    pd.DataFrame({"": ["TP53"]}).to_parquet(path)
+    with pytest.raises(PrognoscopeError, match="holds no gene group"):
+        read_groups(path, GENES)
 
 
 def test_what_is_not_plain_is_told(tmp_path):

@@ -59,7 +59,7 @@ def test_genes_without_a_name_or_in_rows_that_differ_are_left_out_and_told(tmp_p
     told = " ".join(table.notes)
     assert "1 genes are in several rows that are equal" in told
     assert "1 genes are in several rows that differ, and were left out: MYC" in told
-    assert "1 rows without a name in Hugo_Symbol were left out" in told
+    assert "1 rows without a gene's name in Hugo_Symbol were left out" in told
 
 
 def test_a_file_of_one_sample_and_genes_of_nobody_are_refused(tmp_path):
@@ -115,3 +115,9 @@ def test_warnings_stay_when_tables_are_joined(tmp_path):
     for name in "ab":
         (tmp_path / f"{name}.csv").write_text(f"patient_id,G{name}\nA,5000\n")
     assert len(read_omics([tmp_path / "a.csv", tmp_path / "b.csv"]).warnings) == 2
+
+
+def test_a_row_called_like_the_column_of_patients_is_no_gene(tmp_path):
+    table = read(tmp_path, PORTAL + "patient_id\t1\t1\t2\t3\n")
+    assert table.values.columns.tolist() == ["TP53", "MYC"]
+    assert "1 rows without a gene's name in Hugo_Symbol were left out" in " ".join(table.notes)

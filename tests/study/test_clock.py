@@ -90,3 +90,24 @@ def test_what_failed_early_is_not_expected_of_others_and_the_share_never_falls()
     for key in ("b 1", "a 1"):
         clock.finish(key)
     assert clock.standing().share == 1 and clock.standing().left_s == 0
+
+
+def test_the_first_epoch_with_all_that_precedes_it_promises_nothing():
+    clock, watch = clock_of({"a": 1}, folds=5)
+    clock.begin("a 0")
+    watch.s += 8  # libraries are loaded
+    clock.advance("a 0", 1, 1000)
+    assert clock.standing().left_s is None
+    watch.s += 0.01
+    clock.advance("a 0", 2, 1000)
+    assert clock.standing().left_s < 100
+
+
+def test_what_was_guessed_of_most_of_the_work_is_not_told():
+    watch = Watch()
+    work = {"solved 0": Work("solved", 1.0), "net 0": Work("net", 100_000.0), "net 1": Work("net", 100_000.0)}
+    clock = Clock(work, now=watch)
+    do(clock, watch, "solved 0", 2.0)
+    assert clock.standing().left_s is None
+    do(clock, watch, "net 0", 30.0)
+    assert clock.standing().left_s == pytest.approx(30.0)

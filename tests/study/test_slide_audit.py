@@ -1,5 +1,7 @@
 """What `check` says of slides before any is extracted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,8 @@ import pytest
 from prognoscope.cohort.clinical import ClinicalSpec
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.outcome import Outcome
+from prognoscope.features.source import made_of_slide
+from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.study.inputs import _bags_of
 from prognoscope.study.sections import CohortSpec, EmbeddingsSpec, SlidesSpec
 from prognoscope.study.slide_audit import audit_slides
@@ -24,7 +28,8 @@ def folder(tmp_path):
     def write(**mpp):
         for name, each in mpp.items():
             write_slide(tmp_path / f"{name}.tiff", [pixels(300, 300)], mpp=each)
-        return audit_slides(SlidesSpec(str(tmp_path)), cohort_of(*mpp), 0.5)
+        told = audit_slides(SlidesSpec(str(tmp_path)), cohort_of(*mpp), 0.5)
+        return told.table, list(told.warnings)
 
     return write
 
@@ -63,7 +68,7 @@ def test_a_resolution_far_off_its_objective_is_named(tmp_path):
     path = tmp_path / "a.svs"
     description = "Aperio Image Library v10.2.41\r\n300x300 [0,0 300x300] (256x256) J2K Q=70|AppMag = 40|MPP = 2.5"
     write_aperio(path, description)
-    _, warnings = audit_slides(SlidesSpec(str(tmp_path)), cohort_of("a"), 2.5)
+    warnings = audit_slides(SlidesSpec(str(tmp_path)), cohort_of("a"), 2.5).warnings
     assert [each[:90] for each in warnings] == [
         "1 slide of 1 say a resolution that is 5 times or more off their objective: a (2.5 um at 40x"[:90]
     ]
@@ -90,10 +95,32 @@ def test_a_table_gives_the_resolution_of_the_slides_that_it_names(tmp_path):
     rows = [("P1/HE.tiff", "P1", "0,25"), ("P2\\HE.tiff", "P2", "0,5")]
     pd.DataFrame(rows, columns=["slide_id", "patient_id", "mpp"]).to_csv(tmp_path / "slides.csv", sep=";", index=False)
     spec = SlidesSpec(str(tmp_path / "slides"), table=str(tmp_path / "slides.csv"))
-    table, _ = audit_slides(spec, cohort_of("P1/HE", "P2/HE"), 0.5)
+    table = audit_slides(spec, cohort_of("P1/HE", "P2/HE"), 0.5).table
     assert dict(zip(table["resolution"], table["slides"], strict=True)) == {
         "0.250 um per pixel": 1,
         "0.500 um per pixel": 1,
         "cannot be used": 0,
         "in the folder, of no patient": 0,
     }
+
+
+def test_more_slides_that_cannot_be_used_than_allowed_would_stop_a_run(tmp_path):
+    for name, mpp in {"a": 0.5, "b": 0.5, "c": 0.01, "d": 0.01, "e": 0.01}.items():
+        write_slide(tmp_path / f"{name}.tiff", [pixels(300, 300)], mpp=mpp)
+    slides, cohort = SlidesSpec(str(tmp_path)), cohort_of(*"abcde")
+    stop = audit_slides(slides, cohort, 0.5).stop
+    assert stop.startswith("3 of 5 slides cannot be used, more than cohort.slides.most_bad allows (0.5 of them), so a")
+    assert audit_slides(replace(slides, most_bad=0.6), cohort, 0.5).stop == ""
+
+
+def test_slides_that_were_embedded_need_not_be_opened_again(tmp_path):
+    path, embedded = tmp_path / "a.tiff", tmp_path / "out" / "a.h5"
+    write_slide(path, [pixels(300, 300)], mpp=0.01)
+    write_embeddings(embedded, Embeddings("a", np.ones((2, 3), np.float32)), made_of=made_of_slide(path, None))
+    slides, cohort = SlidesSpec(str(tmp_path)), cohort_of("a")
+    assert audit_slides(slides, cohort, 0.5).stop
+    assert audit_slides(slides, cohort, 0.5, {"a": embedded}).stop == ""
+    embedded.write_bytes(b"cut off")
+    assert audit_slides(slides, cohort, 0.5, {"a": embedded}).stop
+    write_embeddings(embedded, Embeddings("a", np.ones((2, 3), np.float32)), made_of=made_of_slide(path, 0.5))
+    assert audit_slides(slides, cohort, 0.5, {"a": embedded}).stop

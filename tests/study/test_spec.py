@@ -311,7 +311,7 @@ WRONG = {
     "splits.validation": (0.5, "must be less than 0.5, not 0.5"),
     "splits.folds": (51, "must be at most 50, not 51"),
     "cohort.features.mpp": (0, "must be at least 0.05, not 0"),
-    "cohort.clinical.covariates": ([3], "entry 1 must be text, not 3; put it in quotes"),
+    "cohort.clinical.covariates": ([True], "entry 1 must be text, not True; put it in quotes"),
     "cohort.clinical.patient": (["a"], "must be text, not a list"),
     "cohort.clinical.table": ({"a": 1}, r"must be one value or a list in \[brackets\], not keys and values"),
     "cohort.omics": (["genes.csv"], "must be a section of keys and values, not a list"),

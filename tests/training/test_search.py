@@ -215,6 +215,18 @@ def test_trials_are_read_as_they_were_written_and_those_of_another_search_are_no
     assert read_trials(path, spec, "key") == []
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("0.25", "0.20"), ("step", "cosine"), ("why", "so"), ("0,step,0.25", "9")]
+)
+def test_trials_of_a_search_that_goes_on_are_sealed(tmp_path, caplog, before, after):
+    spec, path = SearchSpec(3, {"schedule": ("cosine", "step")}, {}), tmp_path / "search.csv"
+    write_trials(path, [Trial({"schedule": "step"}, 0.25), Trial({"schedule": "cosine"}, np.nan, "why")], spec, "key")
+    assert len(read_trials(path, spec, "key")) == 2 and not caplog.records
+    path.write_text(path.read_text().replace(before, after, 1))
+    assert read_trials(path, spec, "key") == []
+    assert "search.csv was changed or is of another search, so this one begins anew" in caplog.text
+
+
 def test_optuna_is_asked_for_where_it_is_absent(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(InputError, match="training.search needs Optuna.*prognoscope\\[search\\]"):

@@ -1,11 +1,14 @@
 """Who was left out, at which step and why: the numbers of a CONSORT diagram."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pandas as pd
 
+from prognoscope.core.errors import PrognoscopeError, some
 from prognoscope.core.outcome import Outcome
+from prognoscope.core.words import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,19 @@ class Account:
         """With one more step, after which these patients are left."""
         step = Step(name, len(outcome), int(outcome.event.sum()), dict(dropped or {}))
         return Account((*self.steps, step), (*self.notes, *notes), (*self.warnings, *warnings))
+
+    @contextmanager
+    def told_first(self) -> Iterator[None]:
+        """Errors inside the block bring this account along as notes, for they often follow from who is left."""
+        try:
+            yield
+        except PrognoscopeError as cause:
+            for step in self.steps:
+                lost = f"; {len(step.dropped)} left out: {some(step.dropped)}" if step.dropped else ""
+                cause.add_note(f"{step.name}: {count(step.patients, 'patient')}, {count(step.events, 'event')}{lost}")
+            for note in (*self.notes, *self.warnings):
+                cause.add_note(note)
+            raise
 
     def to_table(self) -> pd.DataFrame:
         """A row a step: step, patients, events, dropped (how many), who (names, joined by "; ")."""

@@ -79,9 +79,10 @@ class Cohort:
             )
         return replace(left, account=self.account.then(step, left.outcome, here))
 
-    def warned(self, *warnings: str) -> "Cohort":
-        """The same with more warnings in its account."""
-        return replace(self, account=replace(self.account, warnings=(*self.account.warnings, *warnings)))
+    def told(self, notes: Sequence[str] = (), warnings: Sequence[str] = ()) -> "Cohort":
+        """The same with more notes and warnings in its account."""
+        notes, warnings = (*self.account.notes, *notes), (*self.account.warnings, *warnings)
+        return replace(self, account=replace(self.account, notes=notes, warnings=warnings))
 
     def having(self, what: str) -> set[str]:
         """The patients who have "bag", "omics" or "clinical": a slide, a row of genes, a covariate that is known.
@@ -159,7 +160,8 @@ def make_cohort(
     bags = {p: tuple(of_tumours[p]) for p in outcome.patients if of_tumours.get(p)}
     if slides is not None:
         total = sum(len(bag) for bag in bags.values())
-        account = account.then(f"{total} slides of {len(bags)} patients", outcome, notes=assignment.notes, warnings=odd)
+        step = f"{total} slides of {len(bags)} patients"
+        account = account.then(step, outcome, notes=assignment.notes, warnings=(*assignment.warnings, *odd))
     if omics is not None:
         omics, odd = _omics_of(omics, everyone)
         step = _joined("genes", patients, set(omics.values.index))

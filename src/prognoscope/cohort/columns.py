@@ -1,6 +1,6 @@
 """Columns of users' tables, found by name: ids as text, slides merged into one row a patient, labels of classes.
 
-A row is counted as a spreadsheet shows it: the header is row 1.
+A row is counted as a spreadsheet shows it: the header is row 1, or a later one below lines of comment.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ import pandas as pd
 
 from prognoscope.core.errors import CohortError, nearest, some
 from prognoscope.core.ids import person_in
-from prognoscope.core.tables import as_text, need_plain_ids
+from prognoscope.core.tables import as_text, need_plain_ids, row_of
 
 PATIENT_NAMES = ("patient_id", "case_id", "patient", "patient id", "case", "submitter_id", "bcr_patient_barcode")
 SLIDE_NAMES = ("slide_id", "slide", "filename", "file_name", "file", "slide id", "wsi", "wsi_id", "slide_name", "image")
@@ -51,9 +51,9 @@ def patient_ids(table: pd.DataFrame, patient: str, source: str) -> pd.Series:
     """
     ids = as_text(need_column(table, patient, source))
     if ids.isna().any():
-        rows = [spreadsheet_row(i) for i in range(len(ids)) if ids.iloc[i] is None]
+        rows = [row_of(table, i) for i in range(len(ids)) if ids.iloc[i] is None]
         raise CohortError(f"{source} has no {patient} in row {some(rows)}. Fill it in, or remove the row.")
-    need_plain_ids(ids, source, patient)
+    need_plain_ids(ids, source, patient, table)
     return ids.map(person_in)
 
 
@@ -76,7 +76,7 @@ def one_row_a_patient(
         raise CohortError(f"{source} has no rows. Correct the file.")
     columns = list(dict.fromkeys(columns))
     picked = pd.DataFrame({name: need_column(table, name, source).to_numpy() for name in columns}, index=ids)
-    picked.insert(0, "row", [spreadsheet_row(i) for i in range(len(table))])
+    picked.insert(0, "row", [row_of(table, i) for i in range(len(table))])
     repeated = picked[picked.index.duplicated(keep=False)]
     of_slides = slide is not None and slide in table
     for name in columns:
@@ -91,11 +91,6 @@ def one_row_a_patient(
             f"{cure}"
         )
     return picked[~picked.index.duplicated()]
-
-
-def spreadsheet_row(position: int) -> int:
-    """The row that a spreadsheet shows for the data row at this position."""
-    return position + 2
 
 
 def numbers_in(words: Iterable[str | None]) -> np.ndarray:

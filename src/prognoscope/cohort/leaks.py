@@ -63,7 +63,7 @@ def refuse_leaks(cohort: Cohort, allowed: Collection[str]) -> Cohort:
     if not found:
         return cohort
     told = f"Inputs that tell the outcome were allowed by cohort.clinical.not_outcomes: {some(found)}."
-    return cohort.warned(told)
+    return cohort.told(warnings=(told,))
 
 
 def _indicators(covariates: pd.DataFrame) -> pd.DataFrame:

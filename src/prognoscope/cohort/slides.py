@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, need_column, spreadsheet_row
+from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, need_column
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.ids import BARCODE
 from prognoscope.core.resolution import LARGEST_MPP, LEAST_MPP, is_plausible
 from prognoscope.core.slide_names import Matches, Parts, distinct_names, match_entries, name_parts, slide_name
-from prognoscope.core.tables import as_text, plain_name, read_table
+from prognoscope.core.tables import as_text, notes_of, plain_name, read_table, row_of
 from prognoscope.core.words import count
 
 __all__ = ["SlideAssignment", "SlideTable", "assign_slides", "read_slide_table", "slide_name", "slide_places"]
@@ -28,6 +28,7 @@ class SlideAssignment:
     absent: tuple[str, ...] = ()  # slides that the table gives to patients of the cohort, but that are not there
     filtered: tuple[str, ...] = ()  # slides of patients of the cohort, of another sample type
     notes: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()  # what may spoil a result
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,15 +214,17 @@ def _slide_table(table: pd.DataFrame, source: str, patient: str | None, slide: s
             f"table. It has {some(table.columns)}."
         )
     names = as_text(need_column(table, slide, source))
-    blank = [spreadsheet_row(i) for i, name in enumerate(names) if name is None]
-    notes = [f"{count(len(blank), 'row')} of the slide table without {slide} left aside: row {some(blank)}."]
+    blank = [row_of(table, i) for i, name in enumerate(names) if name is None]
+    notes = list(notes_of(table))
+    if blank:
+        notes.append(f"{count(len(blank), 'row')} of the slide table without {slide} left aside: row {some(blank)}.")
     patient = patient or _column_of(table, PATIENT_NAMES)
     if patient is None:
         patients = [None] * len(names)
         notes.append("The slide table has no column of patients, so its slides go by their names.")
     else:
         patients = [_once(each) for each in as_text(need_column(table, patient, source))]
-        if bare := [spreadsheet_row(i) for i, name in enumerate(names) if name is not None and patients[i] is None]:
+        if bare := [row_of(table, i) for i, name in enumerate(names) if name is not None and patients[i] is None]:
             raise CohortError(f"{source} has no {patient} in row {some(bare)}. Fill it in, or remove the row.")
     owners: dict[str, str | None] = {}
     twice: dict[str, set[str]] = {}
@@ -231,7 +234,7 @@ def _slide_table(table: pd.DataFrame, source: str, patient: str | None, slide: s
     if twice:
         named = some(f"{name} ({some(sorted(each))})" for name, each in twice.items())
         raise CohortError(f"{source} gives {count(len(twice), 'slide')} to more than one patient: {named}. Correct it.")
-    return SlideTable(owners, _resolutions(table, names, source), tuple(notes if blank else notes[1:]))
+    return SlideTable(owners, _resolutions(table, names, source), tuple(notes))
 
 
 def _once(patient: str | None) -> str | None:

@@ -1,20 +1,24 @@
 """Folds that somebody else drew: MCAT's split files, Patho-Bench's table, a table of patients and folds."""
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
-from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, guess_column, patient_ids, spreadsheet_row
+from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, guess_column, patient_ids
 from prognoscope.cohort.slides import slide_name
 from prognoscope.core.errors import CohortError, MissingFileError, some
 from prognoscope.core.files import need_file
-from prognoscope.core.tables import as_text, need_plain_ids, read_table
+from prognoscope.core.tables import as_text, need_plain_ids, notes_of, read_table, row_of
 
-FOLD_COLUMN = re.compile(r"fold_(\d+)")
+Named = TypeVar("Named", str, Path)
+FOLD_COLUMN = re.compile(r"fold_([0-9]{1,9})")
+NUMBER = re.compile(r"[0-9]{1,9}")
 TRUE, FALSE = frozenset({"true", "t", "1", "yes"}), frozenset({"false", "f", "0", "no"})
 NAMES = (*PATIENT_NAMES, *SLIDE_NAMES)
 NAMES_OF_PARTS = ("train", "val", "test", "")  # and of a first column without a name: ids, whose zeros count
@@ -27,6 +31,7 @@ class FoldParts:
 
     source: str
     parts: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    notes: tuple[str, ...] = ()  # how the file was read, where that was not plain
 
     def renamed(self, names: Mapping[str, str]) -> "FoldParts":
         """The same with other ids, each patient once in a part."""
@@ -59,7 +64,8 @@ def read_split_files(patterns: Sequence[str]) -> dict[int, FoldParts]:
     for fold in every[first]:
         read = [_read_split_file(every[pattern][fold]) for pattern in patterns]
         train, validation, test = (tuple(p for one in read for p in one.parts[i]) for i in range(3))
-        folds[fold] = FoldParts(some(one.source for one in read), (train, validation, test))
+        notes = tuple(note for one in read for note in one.notes)
+        folds[fold] = FoldParts(some(one.source for one in read), (train, validation, test), notes)
     return folds
 
 
@@ -73,7 +79,8 @@ def read_fold_table(path: Path | str) -> dict[int, FoldParts]:
     """
     table, source = read_table(path, "The table of folds"), str(path)
     patients = patient_ids(table, guess_column(table, PATIENT_NAMES, source, "patient"), source)
-    numbered = {int(m[1]): str(name) for name in table.columns if (m := FOLD_COLUMN.fullmatch(str(name).strip()))}
+    of_folds = [(int(m[1]), str(name)) for name in table.columns if (m := FOLD_COLUMN.fullmatch(str(name).strip()))]
+    numbered = _once_each(of_folds, f"{source} has columns")
     if numbered:
         return {k: _read_fold_column(table, patients, numbered[k], source) for k in sorted(numbered)}
     fold = as_text(table[guess_column(table, ("fold",), source, "fold")])
@@ -84,7 +91,9 @@ def read_fold_table(path: Path | str) -> dict[int, FoldParts]:
     names = sorted({name for name in tested.values() if name is not None}, key=lambda n: (len(n), n))
     if len(names) < 2:
         raise CohortError(f"{source} has the folds {some(names)}; at least two are needed.")
-    number = {n: int(n) if all(n.isdigit() for n in names) else i for i, n in enumerate(names)}
+    number = {n: i for i, n in enumerate(names)}
+    if all(map(NUMBER.fullmatch, names)):
+        number = {n: k for k, n in _once_each([(int(n), n) for n in names], f"{source} has folds").items()}
     return {
         number[name]: FoldParts(
             source,
@@ -93,6 +102,7 @@ def read_fold_table(path: Path | str) -> dict[int, FoldParts]:
                 (),
                 tuple(p for p, n in tested.items() if n == name),
             ),
+            notes_of(table),
         )
         for name in names
     }
@@ -103,14 +113,29 @@ def _files(pattern: str) -> dict[int, Path]:
     if "{fold}" not in path.name:
         return {0: _only_split(path)}
     before, after = path.name.split("{fold}", 1)
-    name = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    name = re.compile(re.escape(before) + r"([0-9]{1,9})" + re.escape(after))
     there = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
-    files = {int(match[1]): each for each in there if (match := name.fullmatch(each.name))}
+    numbered = [(int(match[1]), each) for each in there if (match := name.fullmatch(each.name))]
+    files = _once_each(numbered, f"{path.parent} has split files")
     if not files:
         raise MissingFileError(f"There is no split file {pattern}. Correct the path.")
-    if missing := sorted(set(range(min(files), max(files))) - set(files)):
-        raise MissingFileError(f"Of the split files {pattern}, fold {some(missing)} is missing. Add it.")
+    if lacking := max(files) - min(files) + 1 - len(files):
+        first = next(fold for fold in range(min(files), max(files)) if fold not in files)
+        others = f" and {lacking - 1} more" if lacking > 1 else ""
+        raise MissingFileError(f"Of the split files {pattern}, fold {first}{others} is missing. Add it.")
     return dict(sorted(files.items()))
+
+
+def _once_each(numbered: Sequence[tuple[int, Named]], told: str) -> dict[int, Named]:
+    """Number -> what has it; 1 and 01 are one number, of which none may be lost.
+
+    Raises:
+        CohortError: Two have one number.
+    """
+    often = Counter(number for number, _ in numbered)
+    if twice := [str(name) for number, name in numbered if often[number] > 1]:
+        raise CohortError(f"{told} of one number: {some(twice)}. Leave one of each.")
+    return dict(numbered)
 
 
 def _only_split(path: Path) -> Path:
@@ -145,14 +170,14 @@ def _read_split_file(path: Path) -> FoldParts:
         if len(set(part)) < len(part):
             twice = sorted({p for p in part if part.count(p) > 1})
             raise CohortError(f"{source} names patients twice in {name}: {some(twice)}. Leave one of each.")
-    return FoldParts(source, (parts["train"], parts.get("val", ()), parts["test"]))
+    return FoldParts(source, (parts["train"], parts.get("val", ()), parts["test"]), notes_of(table))
 
 
 def _marked(table: pd.DataFrame, parts: Mapping[str, pd.Series], source: str) -> dict[str, tuple[str, ...]]:
     """Who is marked in each part: the columns hold true or false, and the first other column the ids."""
     known = guess_column(table, NAMES, source, "patients or slides") if _has(table, NAMES) else None
     ids = as_text(table[known if known is not None else table.columns[0]])
-    need_plain_ids(ids, source, str(ids.name))
+    need_plain_ids(ids, source, str(ids.name), table)
     if str(ids.name).strip().lower() in parts or ids.isna().any():
         raise CohortError(f"{source} marks rows as true or false, but does not say whose they are. Name them first.")
     return {
@@ -211,10 +236,10 @@ def _read_fold_column(table: pd.DataFrame, patients: pd.Series, column: str, sou
             continue
         if word.lower() not in PART_OF:
             raise CohortError(
-                f"{source}: {column} in row {spreadsheet_row(i)} is {word!r}; it must be train, val or test."
+                f"{source}: {column} in row {row_of(table, i)} is {word!r}; it must be train, val or test."
             )
         part = PART_OF[word.lower()]
         if where.setdefault(patient, part) != part:
             raise CohortError(f"{source}: {column} has slides of {patient} in two parts. A patient may be in one only.")
     train, validation, test = (tuple(p for p, part in where.items() if part == i) for i in range(3))
-    return FoldParts(source, (train, validation, test) if test else (train, (), validation))
+    return FoldParts(source, (train, validation, test) if test else (train, (), validation), notes_of(table))

@@ -21,6 +21,7 @@ from prognoscope.core.errors import CohortError, some
 from prognoscope.core.ids import Matched, match_ids
 from prognoscope.core.outcome import Outcome, TimeBins
 from prognoscope.core.settings import FilePath, FilePaths, OneOrMany, Seed, settle
+from prognoscope.core.words import count
 
 DOES = {"train": "teach", "validation": "choose", "test": "be measured"}
 Stratum = Literal["event", "time", "subtype", "site"]
@@ -75,9 +76,12 @@ def make_splits(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:
     return splits
 
 
-def warnings_of_splits(cohort: Cohort, spec: SplitSpec) -> tuple[str, ...]:
-    """Which ids of given folds are those of patients, but written in another way."""
-    return _given(cohort, spec)[1].warnings if spec.files or spec.table is not None else ()
+def told_of_splits(cohort: Cohort, spec: SplitSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes on how the files of given folds were read, and warnings on ids in them that are written in another way."""
+    if not spec.files and spec.table is None:
+        return (), ()
+    folds, matched = _given(cohort, spec)
+    return tuple(dict.fromkeys(note for parts in folds.values() for note in parts.notes)), matched.warnings
 
 
 def inner_split(
@@ -105,8 +109,15 @@ def inner_split(
     ordered = _ordered(labels, f"{seed}/{fold}/validation")
     place = (np.arange(len(ordered) + 1) * fraction + 0.5).astype(np.int64)  # systematic: within 1 of each share
     chosen = [patient for patient, step in zip(ordered, np.diff(place), strict=True) if step]
+    if len(ordered) < 2:
+        raise CohortError(
+            f"Fold {fold} has {count(len(ordered), 'training patient')}, of whom none can choose. Give more patients "
+            "with all that the methods need."
+        )
     if not chosen or len(chosen) == len(ordered):
-        raise CohortError(f"{fraction:.0%} of {len(ordered)} training patients leave a part empty. Change validation.")
+        raise CohortError(
+            f"{fraction:.0%} of {len(ordered)} training patients leave a part empty. Change splits.validation."
+        )
     if not any(events[p] for p in chosen) and sum(events.values()) > 1:
         chosen[-1] = ordered[0]  # events come first
     validation = set(chosen)

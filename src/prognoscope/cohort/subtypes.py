@@ -12,7 +12,7 @@ from prognoscope.cohort.time_units import TimeUnit, in_months, refuse_units_betw
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.ids import match_ids
 from prognoscope.core.outcome import Outcome
-from prognoscope.core.tables import as_text, read_table
+from prognoscope.core.tables import as_text, notes_of, read_table
 
 SAME_MONTHS = 0.05  # months; rounding of tables, days converted
 
@@ -82,7 +82,7 @@ def parse_subtypes(
     labels = as_text(rows[column])
     unknown = list(labels.index[labels.isna()])
     gap = f"{Path(source).name} leaves the {column} of {len(unknown)} patients open: {some(unknown)}."
-    notes = (gap,) if unknown else ()
+    notes = (*notes_of(table), *([gap] if unknown else []))
     months = None
     if time is not None:
         number = pd.to_numeric(rows[time], errors="coerce").to_numpy(np.float64)

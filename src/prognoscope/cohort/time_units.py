@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from prognoscope.cohort.columns import numbers_in, spreadsheet_row
+from prognoscope.cohort.columns import numbers_in
 from prognoscope.core.errors import CohortError, some
-from prognoscope.core.tables import as_text
+from prognoscope.core.tables import as_text, row_of
 
 TimeUnit = Literal["months", "days", "years"]
 DAYS_A_MONTH = 30.4375
@@ -52,7 +52,7 @@ def refuse_two_units(table: pd.DataFrame, rows: pd.DataFrame, column: str, unit:
         for i, word in enumerate(as_text(table[name])):
             if word is not None and WORDS.get(word.lower(), unit) != unit:
                 raise CohortError(
-                    f"{source}: {name} in row {spreadsheet_row(i)} says {word}, but time_unit says {unit}. "
+                    f"{source}: {name} in row {row_of(table, i)} says {word}, but time_unit says {unit}. "
                     "Convert all times to one unit."
                 )
     _compare_with_twin(table, column, unit, source)

@@ -46,6 +46,21 @@ class Delimited:
     lines_above: int = 0
     notes: tuple[str, ...] = ()
 
+    def rows(self, n: int) -> tuple[tuple[int, int], ...]:
+        """Where the n rows below the header are, counted with what is above and with blank lines: the position of the
+        first, and of each before which lines are left out, with its number.
+        """
+        plain = ((0, self.lines_above + 2),)
+        if _line(self.content.rstrip(b"\r\n"), len(self.content)) == n + 1:
+            return plain
+        try:  # blank lines between, or line breaks in quotes, which a spreadsheet shows in one row
+            numbers = enumerate(fields(self.content, self.separator), self.lines_above + 1)
+            found = [number for number, row in numbers if row][1:]
+        except csv.Error:
+            return plain
+        jumps = [i for i, number in enumerate(found) if not i or number != found[i - 1] + 1]
+        return tuple((i, found[i]) for i in jumps) if len(found) == n else plain
+
 
 def as_utf8(content: bytes, path: Path, what: str) -> bytes:
     """The text in UTF-8 without a byte order mark, whether it came as UTF-8 or, as Excel's Unicode text, as UTF-16.

@@ -1,10 +1,17 @@
 """What can go wrong, named by the part that noticed. Every message says what, where, and what to do."""
 
+import re
 from collections.abc import Iterable
+
+SHOWN = 200
+LONG = re.compile(r"\S{600,}")  # longer than any path
 
 
 class PrognoscopeError(Exception):
     """The parent of all errors that Prognoscope raises on purpose."""
+
+    def __str__(self) -> str:  # OSError would print an errno; a field of a damaged table may have a million letters
+        return LONG.sub(lambda found: f"{found[0][:SHOWN]}...", str(self.args[0]) if self.args else "")
 
 
 class InputError(PrognoscopeError, ValueError):
@@ -45,9 +52,6 @@ class TrainingError(PrognoscopeError, RuntimeError):
 
 class MissingFileError(InputError, FileNotFoundError):
     """A file that the user named and that is not there."""
-
-    def __str__(self) -> str:  # FileNotFoundError would print an errno
-        return str(self.args[0])
 
 
 class DiskFullError(PrognoscopeError, OSError):

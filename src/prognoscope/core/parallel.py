@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
-from prognoscope.core.stopping import Stopped, stop_when_asked
+from prognoscope.core.stopping import Stopped, leave_when_asked, stopping_when_asked
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -123,9 +123,12 @@ def _threads_of_children(threads: int) -> Iterator[None]:
 
 
 def _begin_worker() -> None:
-    """Let a worker end when it is asked to, or when the process that started it is killed; Ctrl-C is for that one."""
+    """Let a worker end when it is asked to, or when the process that started it is killed; Ctrl-C is for that one.
+
+    Before its first item it imports what that needs, in which an exception would be told with a traceback.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stop_when_asked()
+    leave_when_asked()
     parent = multiprocessing.parent_process()
     assert parent is not None  # this runs in workers alone
 
@@ -139,6 +142,7 @@ def _begin_worker() -> None:
 def _worked(function: Callable[[Item], Result], item: Item) -> Result:
     """The result of an item in a worker, which dies when it is asked to end instead of handing that out as a result."""
     try:
-        return function(item)
+        with stopping_when_asked():
+            return function(item)
     except Stopped as stopped:
         os._exit(int(stopped.code or 1))

@@ -39,9 +39,34 @@ class OneOrMany:
         return {"anyOf": [many.get("items", {}), many]}
 
 
+class TextOrNumbers(OneOrMany):
+    """Marks a tuple of text whose entries may be written as numbers: `event_values: [2]` means the word 2.
+
+    True and false are none, for nobody can tell which of their spellings a table has.
+    """
+
+    @staticmethod
+    def tuple_of(value: object) -> object:
+        """The tuple of one value or many, numbers as their text; anything else as it is."""
+        value = (value,) if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+        return tuple(map(_as_text, value)) if isinstance(value, tuple | list) else value
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> Any:
+        many = handler(schema)
+        many = many | {"items": {"anyOf": [many.get("items", {}), {"type": "number"}]}}
+        return {"anyOf": [*many["items"]["anyOf"], many]}
+
+
+def _as_text(value: object) -> object:
+    """Of a number the text that tables are read with: 2.0 is 2."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return value
+    return str(int(value)) if float(value).is_integer() else str(value)
+
+
 FilePath = Annotated[str, KNOWS_ITS_PLACE]
 FilePaths = Annotated[tuple[str, ...], OneOrMany(), KNOWS_ITS_PLACE]
-Names = Annotated[tuple[str, ...], OneOrMany()]
+Names = Annotated[tuple[str, ...], TextOrNumbers()]
 Share = Annotated[float, Interval(ge=0, lt=1)]
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
 
@@ -56,8 +81,8 @@ def settle(spec: Any, error: type[InputError] = InputError) -> None:
     """
     for name, hint in hints_of(type(spec)).items():
         value = before = getattr(spec, name)
-        if any(isinstance(each, OneOrMany) for each in _marks(hint)):
-            value = OneOrMany.tuple_of(tuple(value) if isinstance(value, list) else value)
+        for mark in (each for each in _marks(hint) if isinstance(each, OneOrMany)):
+            value = mark.tuple_of(tuple(value) if isinstance(value, list) else value)
         if KNOWS_ITS_PLACE in _marks(hint):
             value = tuple(map(str, value)) if isinstance(value, tuple) else None if value is None else str(value)
         if value is not before:

@@ -1,8 +1,9 @@
 """Ending as after Ctrl-C when the system asks for it: what is begun is undone, what is finished stays."""
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 ASKED = tuple(each for each in (getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")) if each is not None)
@@ -21,21 +22,32 @@ def _stop(number: int, _: object) -> None:
     raise Stopped(128 + number)
 
 
-def stop_when_asked() -> None:
-    """From now on SIGTERM and SIGHUP raise `Stopped`; one that is ignored, as by nohup, stays so."""
+def _leave(number: int, _: object) -> None:
+    os._exit(128 + number)
+
+
+def leave_when_asked() -> None:
+    """From now on SIGTERM and SIGHUP end this process at once and without a word, for it has begun nothing."""
+    _answer(_leave)
+
+
+def _answer(how: Callable[[int, object], None]) -> None:
     for each in ASKED:
-        if signal.getsignal(each) is not signal.SIG_IGN:
-            signal.signal(each, _stop)
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as by nohup
+            signal.signal(each, how)
 
 
 @contextmanager
 def stopping_when_asked() -> Iterator[None]:
-    """The same inside the block; only the main thread can be asked."""
+    """Inside the block SIGTERM and SIGHUP raise `Stopped`; one that is ignored, as by nohup, stays so.
+
+    Only the main thread can be asked.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {each: signal.getsignal(each) for each in ASKED}
-    stop_when_asked()
+    _answer(_stop)
     try:
         yield
     finally:

@@ -40,7 +40,7 @@ def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_
     header that begin with #, a `sep=` line, a header that is one name short as R writes it, decimal commas between
     semicolons and empty columns and rows at the end are understood. Columns of ids, and those named in `text`, are
     text without blanks around it; dates are text. A field that is empty or NA is missing everywhere. Numbers are read
-    to their last digit. What was passed over or read otherwise is told by `notes_of`.
+    to their last digit. What was passed over or read otherwise is told by `notes_of`, where a row is by `row_of`.
 
     Args:
         what: What the table is, to begin an error with: "The clinical table".
@@ -59,15 +59,15 @@ def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_
         table = _read_text(delimited(sheet_as_csv(content, path, what), path, what, separator=","), path, what, text)
     else:
         table = _read_text(delimited(as_utf8(unpacked(content, path, what), path, what), path, what), path, what, text)
-    notes = notes_of(table)
+    told = dict(table.attrs)
     table.columns = [_name_of(str(name).strip(), i) for i, name in enumerate(table.columns)]
     _need_single_names(table, path, what)
     ids = {str(name): as_text(table[name]) for name in table.columns if _stays_text(str(name), text)}
     for name, column in ids.items():
-        need_plain_ids(column, f"{what} {path}", name)
+        need_plain_ids(column, f"{what} {path}", name, table)
     table = table.assign(**ids)
     table = table if keep_unnamed else table[[name for name in table.columns if not is_unnamed(str(name))]]
-    table.attrs["notes"] = notes
+    table.attrs |= told
     return table
 
 
@@ -76,8 +76,24 @@ def notes_of(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(table.attrs.get("notes", ()))
 
 
-def need_plain_ids(ids: Iterable[object], source: str, column: str) -> None:
+def row_of(table: pd.DataFrame, position: int) -> int:
+    """The row that a spreadsheet, or an editor, shows for the data row at this position; of the header it is 1, or more
+    where lines are above it.
+    """
+    at, row = max(each for each in table.attrs.get("rows", ((0, 2),)) if each[0] <= position)
+    return row + position - at
+
+
+def told_row(table: pd.DataFrame, position: int) -> str:
+    """The same in words, which tell when the table has no rows that anybody sees, as of Parquet."""
+    return f"row {row_of(table, position)}" if "rows" in table.attrs else f"row {position + 1} of the data"
+
+
+def need_plain_ids(ids: Iterable[object], source: str, column: str, table: pd.DataFrame) -> None:
     """Nothing, if no id holds a line break or another control character, which would change where it is written.
+
+    Args:
+        table: Where they are, as `read_table` gave it.
 
     Raises:
         InputError: One does.
@@ -85,7 +101,7 @@ def need_plain_ids(ids: Iterable[object], source: str, column: str) -> None:
     for i, name in enumerate(ids):
         if isinstance(name, str) and STRANGE.search(name):
             raise InputError(
-                f"{source} has a line break or control character in {column}, row {i + 1} of the data: {name!a}. "
+                f"{source} has a line break or control character in {column}, {told_row(table, i)}: {name!a}. "
                 "Remove it: an id is one line of text."
             )
 
@@ -145,7 +161,7 @@ def _read_text(text: Delimited, path: Path, what: str, kept: Collection[str]) ->
         if pa.types.is_null(field.type):
             table = table.set_column(i, field.name, table.column(i).cast(pa.float64()))
     frame = _without_empty_end(_without_none(table.to_pandas()))
-    frame.attrs["notes"] = notes
+    frame.attrs |= {"notes": notes, "rows": text.rows(table.num_rows)}
     return frame
 
 
@@ -205,6 +221,7 @@ def _read_parquet(content: bytes, path: Path, what: str) -> pd.DataFrame:
         about = parquet.ParquetFile(pa.BufferReader(content)).metadata
         need_proportion(8 * about.num_rows * about.num_columns, len(content), path, what)
         table = parquet.read_table(pa.BufferReader(content)).to_pandas()
+        table.attrs = {}  # what a file tells of itself is not what was noticed here
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError, OverflowError) as cause:

@@ -30,7 +30,8 @@ def is_workbook(content: bytes) -> bool:
 
 
 def sheet_as_csv(content: bytes, path: Path, what: str) -> bytes:
-    """The cells of the only sheet with any, separated by commas; dates as 2020-01-31.
+    """The cells of the only sheet with any, separated by commas, below as many blank lines as empty rows; dates as
+    2020-01-31.
 
     Raises:
         InputError: It is another kind of spreadsheet, damaged, or has several sheets with cells, or none.
@@ -39,7 +40,7 @@ def sheet_as_csv(content: bytes, path: Path, what: str) -> bytes:
         raise InputError(
             f"{what} {path} is a spreadsheet of another kind than .xlsx, or has a password. Save its sheet as CSV."
         )
-    sheets = {name: rows for name, rows in _sheets(_safe(content, path, what), path, what).items() if rows}
+    sheets = {name: each for name, each in _sheets(_safe(content, path, what), path, what).items() if each[0]}
     if not sheets:
         raise InputError(f"{what} {path} is a workbook whose sheets are empty. Write it again.")
     if len(sheets) > 1:
@@ -47,16 +48,19 @@ def sheet_as_csv(content: bytes, path: Path, what: str) -> bytes:
             f"{what} {path} is a workbook of {len(sheets)} sheets: {some(map(repr, sheets))}. Save the one to use as "
             "CSV, or in a workbook of its own."
         )
-    (rows,) = sheets.values()
+    ((rows, (above, _)),) = sheets.values()
     text = io.StringIO()
+    text.write("\n" * above)
     csv.writer(text, lineterminator="\n").writerows([_as_text(cell) for cell in row] for row in rows)
     return text.getvalue().encode("utf-8", errors="replace")
 
 
-def _sheets(content: bytes, path: Path, what: str) -> dict[str, list[list[Any]]]:
+def _sheets(content: bytes, path: Path, what: str) -> dict[str, tuple[list[list[Any]], tuple[int, int]]]:
+    """The rows of each sheet from its first cell on, and where that is."""
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(content)) as book:
-            return {name: book.get_sheet_by_name(name).to_python() for name in book.sheet_names}
+            sheets = {name: book.get_sheet_by_name(name) for name in book.sheet_names}
+            return {name: (sheet.to_python(), sheet.start or (0, 0)) for name, sheet in sheets.items()}
     except BaseException as cause:  # a panic of the reader is no Exception
         if isinstance(cause, KeyboardInterrupt | SystemExit | MemoryError):
             raise

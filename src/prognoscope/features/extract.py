@@ -120,7 +120,7 @@ def extract_slides(
         given = mpp.get(slide) if isinstance(mpp, Mapping) else mpp
         preview = preview_path(folder, slide)
         jobs.append(_Job(slide, Path(path), Path(folder) / f"{slide}.h5", preview, spec, spec_hash, given, device))
-    already, blocked = _already(jobs)
+    already, blocked = _already(jobs, tells_again=True)
     found: dict[str, tuple[State, str]] = {**dict.fromkeys(already, ("already", "")), **blocked}
     for slide, (state, _) in found.items():
         tell(slide, state)
@@ -142,7 +142,7 @@ def extract_slides(
     return ExtractionReport(of["done"], of["already"], failed, notes)
 
 
-def _already(jobs: list[_Job]) -> tuple[list[str], dict[str, tuple[State, str]]]:
+def _already(jobs: list[_Job], *, tells_again: bool = False) -> tuple[list[str], dict[str, tuple[State, str]]]:
     """The slides whose files are there and whole, and why others cannot be told; files made otherwise are an error."""
     already, others, again, blocked = [], [], [], {}
     for job in jobs:
@@ -170,7 +170,7 @@ def _already(jobs: list[_Job]) -> tuple[list[str], dict[str, tuple[State, str]]]
             f"{len(others)} embedding files were not made by spec {jobs[0].spec_hash}, which is asked for: "
             f"{some(others)}. Extract into another folder, or remove these files."
         )
-    if again:
+    if again and tells_again:
         log.warning("Embedded again: %s: %s.", count(len(again), "slide"), some(again))
     return already, blocked
 

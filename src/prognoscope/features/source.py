@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from math import isclose
 from pathlib import Path
 
-from prognoscope.core.errors import SlideError
+from prognoscope.core.errors import FeatureError, SlideError
+from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 from prognoscope.slides.content import slide_sum
 from prognoscope.slides.readers import open_slide
 
@@ -41,6 +42,20 @@ def why_again(path: Path, mpp: float | None, told: Mapping[str, object], resolut
             return ""
     is_same = isinstance(resolution, int | float) and now is not None and isclose(resolution, now, rel_tol=1e-6)
     return "" if is_same or now is None else f"{_or(resolution)} um per pixel then, {now:g} now"
+
+
+def is_embedded(embeddings: Path, path: Path, mpp: float | None) -> bool:
+    """Whether there are embeddings, whole and made of the slide as it is now."""
+    if not embeddings.exists():
+        return False
+    try:
+        with opened(embeddings) as file:
+            features, coords = (find_dataset(embeddings, file, name) for name in ("features", "coords"))
+            told = {} if features is None else attributes(features)
+            resolution = None if coords is None else attributes(coords).get("mpp")
+    except FeatureError:
+        return False
+    return features is not None and not why_again(path, mpp, told, resolution)
 
 
 def _or(value: object) -> str:

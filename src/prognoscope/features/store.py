@@ -6,6 +6,7 @@ geometry, those of `features` say who encoded. Equal embeddings give equal bytes
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -14,7 +15,7 @@ import numpy as np
 from prognoscope.core.errors import FeatureError, MissingFileError, some
 from prognoscope.core.files import written_whole
 from prognoscope.core.slide_names import Parts, distinct_names, name_parts
-from prognoscope.core.tables import read_table
+from prognoscope.core.tables import notes_of, read_table
 from prognoscope.core.walk import files_below
 from prognoscope.features.bad_files import BadFileError, fault_sentences
 from prognoscope.features.embeddings import Embeddings, need_finite
@@ -125,7 +126,15 @@ def find_embeddings(folder: Path | str, layout: str = "auto") -> dict[str, Path]
     return dict(sorted(found.items()))
 
 
-def read_embedding_table(path: Path | str, patient_column: str) -> dict[str, Embeddings]:
+@dataclass(frozen=True, slots=True)
+class EmbeddingTable:
+    """The rows of a table of embeddings."""
+
+    bags: dict[str, Embeddings]  # patient, as the table names it -> a bag of one
+    notes: tuple[str, ...] = ()  # how the table was read, where that was not plain
+
+
+def read_embedding_table(path: Path | str, patient_column: str) -> EmbeddingTable:
     """Patient -> a bag of one, from a table with a row a patient; all other columns are the embedding, float32.
 
     Raises:
@@ -146,7 +155,8 @@ def read_embedding_table(path: Path | str, patient_column: str) -> dict[str, Emb
     features = values.to_numpy(np.float32)
     if bad := [p for p, row in zip(patients, features, strict=True) if not np.isfinite(row).all()]:
         raise FeatureError(f"{path} has missing or infinite embeddings for {some(bad)}. Remove or mend these rows.")
-    return {p: Embeddings(p, row[None]) for p, row in zip(patients, features, strict=True)}
+    bags = {p: Embeddings(p, row[None]) for p, row in zip(patients, features, strict=True)}
+    return EmbeddingTable(bags, notes_of(table))
 
 
 def _is_beside_the_point(parts: tuple[str, ...]) -> bool:

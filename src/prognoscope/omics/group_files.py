@@ -13,7 +13,7 @@ from prognoscope.core.delimited import as_utf8, fields
 from prognoscope.core.errors import OmicsError, some
 from prognoscope.core.files import need_file
 from prognoscope.core.genes import gene_of, without_version
-from prognoscope.core.tables import MISSING_WORDS, as_text, read_table
+from prognoscope.core.tables import MISSING_WORDS, as_text, notes_of, read_table
 from prognoscope.core.unpacking import read_content, unpacked
 from prognoscope.core.workbook import is_workbook
 
@@ -51,7 +51,7 @@ def read_groups(path: Path | str, genes: Collection[str] = ()) -> GroupFile:
     notes: list[str] = []
     known = {without_version(gene_of(gene)) for gene in genes}
     if content[:4] == b"PAR1" or is_workbook(content):
-        groups = _of_cells(_cells_of_table(path), path, known, notes)
+        groups = _of_cells(_cells_of_table(path, notes), path, known, notes)
     else:
         text = as_utf8(unpacked(content, path, WHAT), path, WHAT)
         is_json = text.lstrip()[:1] in (b"{", b"[")
@@ -64,10 +64,12 @@ def read_groups(path: Path | str, genes: Collection[str] = ()) -> GroupFile:
     return GroupFile(plain, tuple(notes))
 
 
-def _cells_of_table(path: Path) -> list[list[str]]:
+def _cells_of_table(path: Path, notes: list[str]) -> list[list[str]]:
     table = read_table(path, WHAT)
+    notes += notes_of(table)
     columns = [[value or "" for value in as_text(table[name])] for name in table]
-    return [list(map(str, table.columns)), *map(list, zip(*columns, strict=True))]
+    rows = [list(map(str, table.columns)), *map(list, zip(*columns, strict=True))]
+    return [row for row in rows if any(row)]
 
 
 def _cells(text: bytes, path: Path, notes: list[str]) -> list[list[str]]:

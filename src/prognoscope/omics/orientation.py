@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from prognoscope.core.column_names import is_unnamed, plain_name
@@ -22,6 +23,7 @@ ABOUT_GENES = frozenset(
         *("chrom", "start", "end", "strand", "length", "gene_length", "locus_id", "transcript_id", "uniprot"),
     }
 )
+IDS = "patient_id"  # what the turned table calls its first column
 OF_STAR = {"unstranded", "tpm_unstranded"}  # columns of the GDC's gene counts, one file a sample
 
 
@@ -90,14 +92,16 @@ def _turn(table: pd.DataFrame, key: str, known: set[str], path: Path) -> tuple[p
         notes.append(f"{path.name}: columns that are neither genes nor patients were left out: {some(left)}.")
     values = table[samples].copy()
     values.index = pd.Index(as_text(table[key]), dtype=object)
-    if nameless := sum(name is None for name in values.index):
-        notes.append(f"{path.name}: {nameless} rows without a name in {key} were left out.")
-        values = values[values.index.notna()]
+    no_gene = np.array([name in (None, IDS) for name in values.index], dtype=bool)
+    if no_gene.any():
+        notes.append(f"{path.name}: {no_gene.sum()} rows without a gene's name in {key} were left out.")
+        values = values[~no_gene]
     if values.index.has_duplicates:
         values = _single(values, path, notes)
     turned = values.T
+    turned.attrs = {}  # its rows are those of no file
     turned.columns = [str(gene) for gene in turned.columns]
-    turned.insert(0, "patient_id", samples, allow_duplicates=True)
+    turned.insert(0, IDS, samples)
     return turned.reset_index(drop=True), notes
 
 

@@ -12,12 +12,12 @@ import pandas as pd
 
 from prognoscope.core.column_names import is_unnamed, plain_name
 from prognoscope.core.errors import OmicsError, nearest, some
-from prognoscope.core.files import need_file
 from prognoscope.core.genes import KIND, KINDS, kind_of, without_version
-from prognoscope.core.tables import MISSING_WORDS, as_text, need_plain_ids, notes_of, read_table
+from prognoscope.core.tables import MISSING_WORDS, as_text, need_plain_ids, notes_of, read_table, told_row
+from prognoscope.omics.anndata_file import read_anndata
 from prognoscope.omics.columns import is_metadata
 from prognoscope.omics.joining import OmicsTable, join_tables
-from prognoscope.omics.orientation import rows_are_genes, turned
+from prognoscope.omics.orientation import turned
 from prognoscope.omics.suspicion import suspicions
 
 __all__ = ["OmicsTable", "read_omics"]
@@ -97,7 +97,7 @@ def _read(
     patients: Collection[str],
 ) -> OmicsTable:
     if layout == "anndata" or (layout == "auto" and path.suffix == ".h5ad"):
-        table, ids, notes = _read_anndata(path, patient, patients)
+        table, ids, notes = read_anndata(path, patient, patients)
         return _finish(table, ids, path, notes, exclude, rows_are_slides=patient is not None)
     table = read_table(path, "The gene table", text=[] if patient is None else [patient], keep_unnamed=True)
     notes = list(notes_of(table))
@@ -108,7 +108,7 @@ def _read(
     if pd.api.types.is_numeric_dtype(table[key]):  # read again, so that 007 and 7 are two patients
         table = read_table(path, "The gene table", text=[key, *([""] if is_unnamed(key) else [])], keep_unnamed=True)
     ids = as_text(table[key])
-    need_plain_ids(ids, str(path), key)
+    need_plain_ids(ids, str(path), key, table)
     table = table.drop(columns=key)
     if layout == "auto":
         layout = "mcat" if "slide_id" in table and "case_id" in {key, *table.columns} else "wide"
@@ -185,8 +185,8 @@ def _finish(
     if not len(genes):
         raise OmicsError(f"{path} has no patient: it holds a header and no row. Export it again.")
     if (missing := np.flatnonzero(ids.isna())).size:
-        rows = some(int(row) + 1 for row in missing)
-        raise OmicsError(f"{path} has {missing.size} rows without a patient: row {rows} of the data. Fill in the ids.")
+        rows = some(told_row(table, int(row)) for row in missing)
+        raise OmicsError(f"{path} has {missing.size} rows without a patient: {rows}. Fill in the ids.")
     values = _without_versions(_numbers(genes, ids, path, notes), path, notes)
     values.index = pd.Index(ids, name="patient")
     if values.index.has_duplicates:
@@ -254,34 +254,3 @@ def _one_row_a_patient(values: pd.DataFrame, path: Path, rows_are_slides: bool) 
             f"{some(what)}. The rows of one patient must agree."
         )
     return values[~again]
-
-
-def _read_anndata(
-    path: Path, patient: str | None, patients: Collection[str]
-) -> tuple[pd.DataFrame, pd.Series, list[str]]:
-    path = need_file(path, "The gene table")
-    try:
-        from anndata import read_h5ad
-    except ImportError as cause:
-        raise OmicsError(f'{path} is AnnData: install "prognoscope[anndata]" -c constraints.txt to read it.') from cause
-    try:
-        data = read_h5ad(path)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as cause:
-        raise OmicsError(f"{path} cannot be read as AnnData ({cause}). Write it again.") from cause
-    if data.X is None:
-        raise OmicsError(f"{path} has no matrix X. Put the values to use into X.")
-    if patient is not None and patient not in data.obs:
-        raise OmicsError(
-            f"{path} has no column {patient!r} in obs; {nearest(patient, list(map(str, data.obs.columns)))}"
-        )
-    table, notes = data.to_df(), []
-    table.columns = table.columns.astype(str)
-    if patient is None and rows_are_genes(list(map(str, table.index)), list(table.columns), patients):
-        notes.append(f"{path.name}: var are the patients and obs the genes, so the matrix was turned.")
-        table = table.T
-        table.columns = table.columns.astype(str)
-    if twice := sorted(set(table.columns[table.columns.duplicated()])):
-        raise OmicsError(f"{path} names {len(twice)} genes more than once: {some(twice)}. Make var_names unique.")
-    ids = as_text((table.index.to_series() if patient is None else data.obs[patient]).reset_index(drop=True))
-    need_plain_ids(ids, str(path), patient or "obs")
-    return table.reset_index(drop=True), ids, notes

@@ -306,7 +306,7 @@ class RunFiles:
     def folds(self, method: str) -> Iterator[FoldFiles]:
         """Those of a method that are there, in the order of their numbers."""
         found = (FoldFiles(path) for path in (self.folder / method).glob(f"{FOLD}*"))
-        yield from sorted((each for each in found if each.folder.name[len(FOLD) :].isdigit()), key=lambda f: f.number)
+        yield from sorted((each for each in found if each.folder.name[len(FOLD) :].isdecimal()), key=lambda f: f.number)
 
     def methods(self) -> list[str]:
         """The titles of all that has a fold here, in alphabetical order."""

@@ -81,7 +81,7 @@ class Table:
 def numbered_columns(table: pd.DataFrame, prefix: str) -> list[str]:
     """The columns prefix0, prefix1, ... of a table in the order of their numbers."""
     found = (str(name) for name in table.columns)
-    found = [name for name in found if name.startswith(prefix) and name[len(prefix) :].isdigit()]
+    found = [name for name in found if name.startswith(prefix) and name[len(prefix) :].isdecimal()]
     return sorted(found, key=lambda name: int(name[len(prefix) :]))
 
 

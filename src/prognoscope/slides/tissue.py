@@ -160,7 +160,7 @@ def why_none(thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: Tiss
     saturation = _smooth_saturation(thumbnail, um_per_px, spec)
     low, high = np.quantile(saturation, [0.05, 0.999])
     if high < BLANK:
-        return f"it is blank, with a saturation of {high:.2g} at most"
+        return f"it is blank, with a saturation of {high:.2g} at most; scan it again"
     said = (
         f"it is evenly coloured, with a saturation of {high:.2g}"
         if high - low < LEAST_CONTRAST

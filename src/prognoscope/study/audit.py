@@ -29,6 +29,7 @@ class Audit:
     tables: dict[str, pd.DataFrame]
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = field(default=())
+    stop: str = ""  # why a run would stop when it comes to the slides
 
 
 def audit(plan: Plan) -> Audit:
@@ -41,9 +42,12 @@ def audit(plan: Plan) -> Audit:
     warnings += [f"{said} A run leaves them out." for said in plan.looks.sentences]
     if plan.looks.heads:
         tables["Embeddings"] = _embeddings_table(plan)
-    if (slides := plan.study.where.slides) is not None:
-        tables["Slides"], found = audit_slides(slides, cohort, plan.study.features.mpp)
-        warnings += found
+    stop, where = "", plan.study.where
+    if where.slides is not None:
+        extracted = embedding_files(where, plan.study.extracted)
+        told = audit_slides(where.slides, cohort, plan.study.features.mpp, extracted)
+        tables["Slides"], stop = told.table, told.stop if plan.extracts else ""
+        warnings += told.warnings
     if cohort.omics is not None:
         tables["Gene groups"], found = _genes_table(cohort, cohort.omics)
         warnings += found
@@ -55,7 +59,7 @@ def audit(plan: Plan) -> Audit:
     account = account_of_splits(complete, plan.splits)
     table = account.to_table()
     table["who"] = table["who"].map(lambda who: some(who.split("; ")) if who else "")
-    return Audit(table, tables, (*account.notes, *plan.notes, *plan.told), tuple(warnings))
+    return Audit(table, tables, (*account.notes, *plan.notes, *plan.told), tuple(warnings), stop)
 
 
 def _outcome_table(cohort: Cohort) -> pd.DataFrame:

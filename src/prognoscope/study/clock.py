@@ -2,7 +2,8 @@
 
 Methods differ a thousandfold in cost, so a share of epochs says little. Every piece of work is of a kind, such as the
 folds of one method; what one of a kind took is expected of the others, and a rough guess of kinds not yet seen is
-corrected by what was seen of the rest.
+corrected by what was seen of the rest. What is left is told once most of it is of kinds that were seen, for a guess may
+be a hundred times off.
 """
 
 import time
@@ -26,7 +27,7 @@ class Standing:
     """Where a run stands."""
 
     share: float  # of the work, in time
-    left_s: float | None  # None until something was seen
+    left_s: float | None  # None until it is known well
     doing: str
 
 
@@ -38,15 +39,15 @@ class _Seen:
     first: tuple[float, float] | None = None  # when it was first told how far it is, and that share
     last: tuple[float, float] | None = None
 
-    def expected(self, now: float) -> float | None:
-        """Seconds of the whole piece; None while there is nothing to go by. What precedes the epochs comes once."""
-        if self.first is None or self.last is None:
+    def expected(self) -> float | None:
+        """Seconds of the whole piece; None while there is nothing to go by. What precedes the epochs comes once, and
+        nobody knows how much of the first it was.
+        """
+        if self.first is None or self.last is None or self.last[1] <= self.first[1]:
             return None
         (t1, s1), (t2, s2) = self.first, self.last
-        if s2 > s1:
-            each = (t2 - t1) / (s2 - s1)
-            return max(0.0, t1 - self.begun - s1 * each) + each
-        return max((t1 - self.begun) / s1, now - self.begun)
+        each = (t2 - t1) / (s2 - s1)
+        return max(0.0, t1 - self.begun - s1 * each) + each
 
 
 class Clock:
@@ -90,14 +91,14 @@ class Clock:
         now = self.now()
         kinds = {kind: sum(seconds) / len(seconds) for kind, seconds in self.took.items()}
         guesses = {each.kind: each.guess_s for each in self.work.values()}
-        running = {key: seen.expected(now) for key, seen in self.seen.items()}
+        running = {key: seen.expected() for key, seen in self.seen.items()}
         for key, seconds in running.items():
             if seconds is not None:
                 kinds.setdefault(self.work[key].kind, seconds)
         if not kinds:
             return Standing(self.shown, None, self.doing)
         factor = median(max(seconds, 1e-6) / guesses[kind] for kind, seconds in kinds.items())
-        worked, left = 0.0, []
+        worked, guessed, left = 0.0, 0.0, []
         for key, each in self.work.items():
             whole = running.get(key) or kinds.get(each.kind, each.guess_s * factor)
             if key in self.done:
@@ -110,7 +111,9 @@ class Clock:
                 gone = min(max(now - seen.begun, resumed), 0.99 * whole)
             worked += gone
             left.append(whole - gone)
+            guessed += 0.0 if each.kind in kinds else left[-1]
         if left:
             self.shown = max(self.shown, min(0.99, worked / max(worked + sum(left), 1e-9)))
-            return Standing(self.shown, max(sum(left) / self.workers, max(left)), self.doing)
+            seconds = max(sum(left) / self.workers, max(left)) if guessed <= 0.5 * sum(left) else None
+            return Standing(self.shown, seconds, self.doing)
         return Standing(1.0, 0.0, self.doing)

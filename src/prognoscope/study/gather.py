@@ -101,8 +101,9 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     notes += fault_sentences(pack.left_out, slides)
     left = without_empty_bags(without_slides(cohort, pack.left_out, study.where, slides), pack).needing(plan.needs)
     is_planned = left.patients == plan.patients.patients
-    splits = plan.splits if is_planned else make_splits(left, study.splits)
-    check_measured(splits, left.outcome)
+    with left.account.told_first():
+        splits = plan.splits if is_planned else make_splits(left, study.splits)
+        check_measured(splits, left.outcome)
     if pack.origin.encoder is None:
         notes.append("Nothing says by which encoder the embeddings were made.")
     return Gathered(left, splits, path, pack.origin, content_of(left, pack), sums, tuple(notes), failed)

@@ -13,10 +13,12 @@ from prognoscope.cohort.slides import SlideAssignment, SlideTable, assign_slides
 from prognoscope.cohort.subtypes import read_subtypes
 from prognoscope.core.errors import CohortError, FeatureError, StudyError, some
 from prognoscope.core.files import PART, digest, sha256
+from prognoscope.core.ids import Matched, match_ids
 from prognoscope.core.slide_names import match_entries
 from prognoscope.features.file_sums import file_sums
 from prognoscope.features.in_use import remove_unused
 from prognoscope.features.store import (
+    EmbeddingTable,
     Loader,
     Look,
     PackedEmbeddings,
@@ -98,11 +100,30 @@ def _bags_of(where: CohortSpec, patients: Sequence[str]) -> SlideAssignment | Ma
     if features is None:
         return None
     if features.folder is None:
-        return {patient: (patient,) for patient in read_embedding_table(features.table or "", features.patient)}
+        table, owners = _vectors_of(features, patients)
+        return SlideAssignment({p: (p,) for p in table.bags}, notes=table.notes, warnings=owners.warnings)
     table = _table_of(features)
     found = slide_places(find_embeddings(features.folder, features.layout), features.folder)
     assigned = assign_slides(found, patients, table=table, sample_types=features.sample_types)
     return _of_somebody(assigned, patients, table, features)
+
+
+def _vectors_of(features: EmbeddingsSpec, patients: Sequence[str]) -> tuple[EmbeddingTable, Matched]:
+    """The table of embeddings with the ids of these patients, and how they were found.
+
+    Raises:
+        CohortError: It has none of them, or one of them twice.
+    """
+    path = features.table or ""
+    table = read_embedding_table(path, features.patient)
+    owners = match_ids(patients, table.bags, Path(path).name, one_each=True)
+    if not owners.patient_of:
+        raise CohortError(
+            f"{path} has no patient of the cohort, such as {some(patients, 2)}; it has {some(table.bags, 2)}. Write "
+            "the ids alike."
+        )
+    bags = {patient: replace(table.bags[name], slide=patient) for name, patient in owners.patient_of.items()}
+    return replace(table, bags=bags), owners
 
 
 def _table_of(where: SlidesSpec | EmbeddingsSpec) -> SlideTable | None:
@@ -179,8 +200,8 @@ def bag_loaders(where: CohortSpec, cohort: Cohort, files: Mapping[str, Path]) ->
     """
     features = where.features
     if features is not None and features.folder is None:
-        table = read_embedding_table(features.table or "", features.patient)
-        return {p: [(p, partial(table.__getitem__, p))] for p in cohort.patients if p in table}
+        bags = _vectors_of(features, cohort.patients)[0].bags
+        return {p: [(p, partial(bags.__getitem__, p))] for p in cohort.patients if p in bags}
     layout, mpp = ("prognoscope", None) if features is None else (features.layout, features.mpp)
     lacking = [s for slides in cohort.slides.values() for s in slides if s not in files]
     if lacking:

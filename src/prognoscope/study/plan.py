@@ -14,7 +14,7 @@ from typing import Any
 from prognoscope.analysis.oracles import read_oracles
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.preparation import Preparation, binned
-from prognoscope.cohort.splits import Split, check_comparable, check_measured, make_splits, warnings_of_splits
+from prognoscope.cohort.splits import Split, check_comparable, check_measured, make_splits, told_of_splits
 from prognoscope.core.errors import CohortError, InputError, StudyError, some
 from prognoscope.core.genes import GeneSelection
 from prognoscope.core.outcome import TimeBins
@@ -84,16 +84,20 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     check_searches(spec, sizes_to_come(cohort))
     device, warnings = _device(training.device, elsewhere)
     if where.truth is not None:
-        read_oracles(Path(where.truth), cohort.patients)
+        truth = read_oracles(Path(where.truth), cohort.patients)
+        cohort = cohort.told(truth.notes, truth.warnings)
     looks = Looks()
     if "bag" in chosen.needs:
         looks = look_at_embeddings(where, cohort)
         cohort = without_slides(cohort, looks.faults, where, sum(map(len, cohort.slides.values())))
         cohort = without_patchless(cohort, looks.heads)
-    cohort = cohort.warned(*warnings_of_splits(cohort, study.splits))
-    complete = cohort.needing(chosen.needs)
-    splits = make_splits(complete, study.splits)
-    check_measured(splits, complete.outcome)
+    notes, odd = told_of_splits(cohort, study.splits)
+    cohort = cohort.told(notes, odd)
+    with cohort.account.told_first():
+        complete = cohort.needing(chosen.needs)
+    with complete.account.told_first():
+        splits = make_splits(complete, study.splits)
+        check_measured(splits, complete.outcome)
     precision = settled_precision(training.precision, device)
     methods = planned_methods(spec, device, precision)
     workers, told = workers_for(jobs, training.threads)

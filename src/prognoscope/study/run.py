@@ -128,7 +128,7 @@ def _run(
         keep_previews(RunFiles(folder), study.extracted, plan.cohort.slides, inputs.failed)
     oracles = None
     if study.spec.cohort.truth is not None:
-        oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients)
+        oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients).risks
     failures = work_off(trainings, surgery=has_surgery, workers=plan.workers, progress=progress)
     if progress is not None:
         progress(Standing(1.0, None, "measuring, comparing and drawing"))

@@ -1,8 +1,9 @@
 """What the slides of a cohort say of themselves, before any is extracted: resolutions, and which look wrong."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median_high
 
 import pandas as pd
@@ -11,9 +12,11 @@ from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.errors import PrognoscopeError, some
 from prognoscope.core.words import count
 from prognoscope.features.extraction_notes import enlarged_slides
+from prognoscope.features.source import is_embedded
 from prognoscope.slides.readers import find_slides, open_slide
 from prognoscope.slides.readers.base import need_mpp
 from prognoscope.study.inputs import slide_mpp
+from prognoscope.study.left_out import too_many
 from prognoscope.study.sections import SlidesSpec
 
 FAR = 5.0  # times a slide may be off its cohort or its objective
@@ -26,11 +29,23 @@ class _Told:
     magnification: float | None
 
 
-def audit_slides(slides: SlidesSpec, cohort: Cohort, patch_mpp: float) -> tuple[pd.DataFrame, list[str]]:
-    """How many of the cohort's slides have which resolution, and warnings; every slide is opened.
+@dataclass(frozen=True, slots=True)
+class SlideAudit:
+    """What a cohort's slides say."""
+
+    table: pd.DataFrame  # how many have which resolution
+    warnings: tuple[str, ...]
+    stop: str = ""  # why a run would stop for them
+
+
+def audit_slides(
+    slides: SlidesSpec, cohort: Cohort, patch_mpp: float, extracted: Mapping[str, Path] | None = None
+) -> SlideAudit:
+    """A look at every slide of the cohort, each of which is opened.
 
     Args:
         patch_mpp: um per pixel of the patches that are asked for.
+        extracted: Slide -> embeddings, of those that may have been made.
     """
     found = find_slides(slides.folder)
     mpp = slide_mpp(slides, found)
@@ -52,7 +67,28 @@ def audit_slides(slides: SlidesSpec, cohort: Cohort, patch_mpp: float) -> tuple[
         ("cannot be used", len(bad)),
         ("in the folder, of no patient", len(set(found) - wanted)),
     ]
-    return pd.DataFrame(rows, columns=["resolution", "slides"]), [*_warnings(told, bad, paths, patch_mpp)]
+    table, lost = (
+        pd.DataFrame(rows, columns=["resolution", "slides"]),
+        len(bad) - _embedded(bad, found, mpp, extracted or {}),
+    )
+    stop = ""
+    if too_many(lost, len(bad) + len(told), slides.most_bad):
+        stop = (
+            f"{lost} of {len(bad) + len(told)} slides cannot be used, more than cohort.slides.most_bad allows "
+            f"({slides.most_bad:g} of them), so a run would stop. Mend these, or allow more: {_faults(bad, paths)}"
+        )
+    return SlideAudit(table, tuple(_warnings(told, bad, paths, patch_mpp)), stop)
+
+
+def _embedded(
+    bad: Collection[str],
+    found: Mapping[str, Path],
+    mpp: float | Mapping[str, float] | None,
+    extracted: Mapping[str, Path],
+) -> int:
+    """How many of the slides that cannot be opened here were embedded before, as they are now."""
+    given = {slide: mpp.get(slide) if isinstance(mpp, Mapping) else mpp for slide in bad}
+    return sum(slide in extracted and is_embedded(extracted[slide], found[slide], given[slide]) for slide in bad)
 
 
 def _warnings(
