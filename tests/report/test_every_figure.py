@@ -50,6 +50,16 @@ MINIMAL = {
     | {"difference": 0.0, "low": 0.0, "high": 0.0, "part_0": 0.0},
     "optimism": {"method": NASTY, "optimistic": True, "since": "last", "added": 0.05, "noise_added": 0.06}
     | {"noise_low": 0.01, "noise_high": 0.1, "fold_0": 0.05},
+    "hazard_ratios": {"method": NASTY, "optimistic": True, "covariates": "age and sex", "columns": 2, "patients": 60}
+    | {"events": 30, "ratio": 1.5, "low": 0.9, "high": 2.5, "statistic": 2.1, "p": 0.15}
+    | dict.fromkeys(("c_clinical", "c_both", "added", "added_low", "added_high", "added_p"), np.nan),
+    "added_value": {"method": NASTY, "optimistic": False, "c_clinical": 0.6, "c_both": 0.62, "added": 0.02}
+    | {"added_low": -0.03, "added_high": 0.07},
+    "subgroups": {"method": "m", "optimistic": False, "group": "sex", "level": NASTY, "patients": 20, "events": 3}
+    | dict.fromkeys(("ratio", "low", "high", "interaction_p"), np.nan),
+    "decision_curve": {"method": NASTY, "optimistic": False, "horizon": 24.0, "threshold": 0.2, "net_benefit": 0.1},
+    "auc_over_time": {"method": NASTY, "optimistic": False, "time": 12.0, "auc": 0.6},
+    "brier_over_time": {"method": NASTY, "optimistic": False, "time": 12.0, "brier": 0.2},
 }
 OF_A_RUN = [name for name in FIGURES if name not in ("comparison", "optimism")]  # the page of a run has these
 

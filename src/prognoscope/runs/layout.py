@@ -143,7 +143,7 @@ class RunFiles:
     @property
     def before_training(self) -> tuple[Path, ...]:
         """What is written before anything is trained, for the manifest."""
-        return (self.study, self.splits, self.account, self.outcomes)
+        return (self.study, self.splits, self.account, self.outcomes, self.patients, self.covariates)
 
     @property
     def tables(self) -> tuple[Path, ...]:
@@ -165,6 +165,16 @@ class RunFiles:
     def outcomes(self) -> Path:
         """The follow-up of everybody."""
         return self.folder / "outcomes.csv"
+
+    @property
+    def patients(self) -> Path:
+        """Where everybody was treated, and how many slides and patches there are of each."""
+        return self.folder / "patients.csv"
+
+    @property
+    def covariates(self) -> Path:
+        """The clinical covariates of everybody, as they were read."""
+        return self.folder / "covariates.csv"
 
     @property
     def metrics(self) -> Path:

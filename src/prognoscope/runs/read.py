@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,10 +26,12 @@ from prognoscope.runs.tables import (
     ACCOUNT,
     ALL_FOLDS,
     COMPARISON,
+    COVARIATES,
     METRICS,
     OPTIMISM,
     ORACLES,
     OUTCOMES,
+    PATIENTS,
     PREVIEWS,
     SETTINGS,
     SPLITS,
@@ -92,6 +95,18 @@ class Run:
     def account(self) -> pd.DataFrame:
         """Who was left out at which step."""
         return _optional(ACCOUNT, self.files.account)
+
+    @cached_property
+    def patients(self) -> pd.DataFrame:
+        """Site, subtype, slides and patches of everybody, by patient; without rows in a run of an older version."""
+        return _optional(PATIENTS, self.files.patients).set_index("patient_id")
+
+    @cached_property
+    def covariates(self) -> pd.DataFrame:
+        """The clinical covariates of everybody, by patient: numbers with NaN, categories with None; maybe no column."""
+        table = _optional(COVARIATES, self.files.covariates).set_index("patient_id")
+        words = {told["covariate"] for told in self.provenance.covariates if told.get("read as") == "category"}
+        return pd.DataFrame({name: _covariate(table[name], name in words) for name in table}, index=table.index)
 
     @cached_property
     def previews(self) -> pd.DataFrame:
@@ -278,3 +293,10 @@ def open_finished(folder: Path | str) -> Run:
 
 def _optional(table: Table, path: Path) -> pd.DataFrame:
     return table.read(path) if is_there(path) else table.empty()
+
+
+def _covariate(column: pd.Series, is_category: bool) -> pd.Series:
+    if not is_category:
+        with suppress(ValueError):  # words are a category, whether the provenance says so or not
+            return column.replace("", "nan").astype(float)
+    return column.astype(object).map(lambda word: word or None)
