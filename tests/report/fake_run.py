@@ -88,6 +88,7 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
         command="prognoscope run study.yaml",
         protocol="honest",
         methods=tuple(skill),
+        papers=dict.fromkeys(skill, "Some et al., A title, 2025"),
         versions={"prognoscope": "0.1.0", "torch": "2.13.0", "python": "3.12.1"},
         seed=0,
         inputs={"clinical.csv": "ab" * 32, "genes.csv": "cd" * 32},

@@ -62,7 +62,8 @@ def added_value(run: Run, method: str, *, draws: int = DRAWS) -> pd.DataFrame:
 
     Returns:
         method, optimistic, covariates (names in words, or ""), columns (how many they are), patients, events, ratio,
-        low, high, statistic, p (of the likelihood-ratio test), c_clinical, c_both, added, added_low, added_high, added_p; NaN without covariates.
+        low, high, statistic, p (of the likelihood-ratio test), c_clinical, c_both, added,
+        added_low, added_high, added_p; NaN without covariates.
 
     Raises:
         MetricError: A model has no finite answer; says why.
@@ -97,7 +98,8 @@ def subgroups(run: Run, method: str) -> pd.DataFrame:
 
     Returns:
         method, optimistic, group (`EVERYBODY` in the first row), level, patients, events, ratio, low, high (NaN where
-        events are too few or a group has no finite ratio), interaction_p (of the group, whether ratios differ between levels).
+        events are too few or a group has no finite ratio), interaction_p (of the group, whether
+        ratios differ between levels).
 
     Raises:
         MetricError: There is no finite ratio of all patients.

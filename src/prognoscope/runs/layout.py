@@ -222,6 +222,16 @@ class RunFiles:
         return self.folder / "report.html"
 
     @property
+    def tripod(self) -> Path:
+        """The checklist of TRIPOD+AI."""
+        return self.folder / "tripod_ai.md"
+
+    @property
+    def model_card(self) -> Path:
+        """What the models are, for whoever may use them."""
+        return self.folder / "model_card.md"
+
+    @property
     def log(self) -> Path:
         """What was begun, ended, warned of and failed, and when; the only file that differs between equal runs."""
         return self.folder / "log.txt"

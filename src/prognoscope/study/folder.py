@@ -19,6 +19,7 @@ from prognoscope.core.errors import InputError, StudyError, some
 from prognoscope.core.files import remove_leftovers, write_text
 from prognoscope.core.settings import made_whole, without_places
 from prognoscope.features.store import PackedEmbeddings
+from prognoscope.models.registry import card_of
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.manifest import checked, seal
 from prognoscope.runs.provenance import FailedFold, Provenance, write_provenance
@@ -173,6 +174,7 @@ def provenance(
         protocol=study.spec.protocol,
         choose=training.choose,
         methods=tuple(methods),
+        papers={each.title: card_of(each.name).paper for each in study.spec.methods if each.title in set(methods)},
         failed=tuple(FailedFold(each.method, each.fold, each.sentence) for each in failures),
         optimistic=optimism(study.spec),
         versions={"python": platform.python_version()} | {name: version(name) for name in packages},

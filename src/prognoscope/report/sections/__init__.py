@@ -5,6 +5,7 @@ from prognoscope.report.sections import (
     ablations,
     added_value,
     calibration_plots,
+    characteristics,
     chosen_settings,
     covariates,
     decision_curves,
@@ -14,7 +15,9 @@ from prognoscope.report.sections import (
     method_results,
     modality_worth,
     other_measures,
+    paper_words,
     patient_account,
+    reporting,
     slide_previews,
     sources,
     survival_curves,
@@ -26,6 +29,7 @@ from prognoscope.report.sections import (
 SECTIONS: tuple[Section, ...] = (
     verdict.SECTION,
     patient_account.SECTION,
+    characteristics.SECTION,
     covariates.SECTION,
     slide_previews.SECTION,
     method_results.SECTION,
@@ -43,5 +47,7 @@ SECTIONS: tuple[Section, ...] = (
     told_genes.SECTION,
     other_measures.SUBTYPE_SECTION,
     other_measures.SECTION,
+    paper_words.SECTION,
+    reporting.SECTION,
     sources.SECTION,
 )
