@@ -279,13 +279,20 @@ def render(name: str, data: pd.DataFrame, colours: Colours | None = None) -> str
         colours: Of the methods; without them, by their order in the data.
     """
     drawing = FIGURES[name]
-    if colours is None:
-        colours = method_colours(dict.fromkeys(data["method" if "method" in data else "method_b"]))
     with figure_style():
-        height = drawing.height_in + drawing.row_in * (data[drawing.by].nunique() if drawing.by else len(data))
-        figure = Figure(figsize=(drawing.width_in, height), layout="constrained")
-        drawing.draw(data, figure.add_subplot(), colours)
+        figure = Figure(figsize=(drawing.width_in, height_of(drawing, data)), layout="constrained")
+        drawing.draw(data, figure.add_subplot(), colours_of(data) if colours is None else colours)
         return to_svg(figure)
+
+
+def colours_of(data: pd.DataFrame) -> Colours:
+    """A colour for each method of the data, by their order."""
+    return method_colours(dict.fromkeys(data["method" if "method" in data else "method_b"]))
+
+
+def height_of(drawing: Drawing, data: pd.DataFrame) -> float:
+    """How high a figure of these data is, in inches."""
+    return drawing.height_in + drawing.row_in * (data[drawing.by].nunique() if drawing.by else len(data))
 
 
 def _numbers_at_risk(axes: Axes, data: pd.DataFrame, groups: list[str]) -> None:

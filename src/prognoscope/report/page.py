@@ -8,7 +8,7 @@ from prognoscope.core.files import write_text
 from prognoscope.core.words import count
 from prognoscope.report.model_card import model_card
 from prognoscope.report.page_section import draw_section
-from prognoscope.report.rendering import rendered
+from prognoscope.report.rendering import rendered, script
 from prognoscope.report.sections import SECTIONS
 from prognoscope.report.tripod import tripod_markdown
 from prognoscope.runs.read import Run
@@ -30,7 +30,9 @@ def write_report(run: Run | Path | str) -> Path:
     run = run if isinstance(run, Run) else Run(Path(run))
     sections = [drawn for section in SECTIONS if (drawn := draw_section(section, run)) is not None]
     values = {"name": run.name, "lead": _lead(run), "sections": [(each.id, each.title) for each in sections]}
-    html = rendered("report.html", **values, body=Markup("\n\n".join(each.html for each in sections)))
+    html = rendered(
+        "report.html", **values, script=script("sorting"), body=Markup("\n\n".join(each.html for each in sections))
+    )
     _remove_old(run.files.figures)
     for each in sections:
         each.write_figures(run.files)

@@ -207,6 +207,16 @@ class Run:
         return methods
 
     @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """What every method predicted of its held-out patients: method, patient_id, fold, risk, time, event, S_0 ...
+
+        Numbers throughout; a method with fewer time bins than another has NaN in the last ones.
+        """
+        parts = [each.predictions.assign(method=title) for title, each in self.methods.items()]
+        table = pd.concat(parts, ignore_index=True)
+        return table[["method", *(name for name in table if name != "method")]]
+
+    @cached_property
     def fold_numbers(self) -> tuple[int, ...]:
         """Every fold of the splits, or of any method where there are no splits."""
         from_splits = set(self.splits["fold"])
