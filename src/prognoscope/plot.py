@@ -46,7 +46,7 @@ def _function(name: str) -> Callable[..., Axes]:
             drawing.draw(data, axes, colours)
         return axes
 
-    plot.__name__ = plot.__qualname__ = name
+    plot.__name__ = name
     more = "        axes: Where to draw; without, a figure is made (`axes.figure`).\n        colours: Of methods.\n"
     plot.__doc__ = f"{(drawing.draw.__doc__ or '').rstrip()}\n{more}    "
     return plot

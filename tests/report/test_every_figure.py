@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from prognoscope.report.figures import FIGURES, render
 from prognoscope.report.page_section import Plate
 from prognoscope.report.sections import SECTIONS
-from prognoscope.report.style import figure_style, inline_svg, method_colours
+from prognoscope.report.style import GRID, IN_THE_DARK, figure_style, inline_svg, method_colours
 from prognoscope.runs.read import Run
 
 NASTY = "<b>&$x_1$"
@@ -166,3 +166,22 @@ def test_ids_of_figures_do_not_meet_on_a_page():
     for text, own in zip((one, other), ids, strict=True):
         assert set(re.findall(r"url\(#([^)]+)\)", text)) <= own
         assert set(re.findall(r'href="#([^"]+)"', text)) <= own
+
+
+def test_every_colour_of_a_figure_on_a_page_can_be_seen_in_the_dark(finished_run):
+    html = (finished_run / "report.html").read_text()
+    set_there = set(re.findall(r"--c([0-9a-f]{6}): #", html))
+    used = set(re.findall(r"var\(--c([0-9a-f]{6}),#\1\)", html))
+    assert used and used <= set_there == {colour[1:] for colour in IN_THE_DARK}
+    rest = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", html))
+    assert all(
+        luminance(colour) > 0.15
+        for colour in rest | set(IN_THE_DARK.values()) - {IN_THE_DARK["#ffffff"]} - {IN_THE_DARK[GRID]}
+    )
+
+
+def luminance(colour: str) -> float:
+    """As WCAG has it, 0 black, 1 white."""
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
