@@ -372,7 +372,7 @@ def _run(plan: "Plan", folder: Path) -> None:
 
     with RunBar(err) as show:
         finished = run_plan(plan, folder, extraction=extraction, progress=show)
-    title, table = finished.table()
+    title, table = finished.printed()
     _print_table(title, table)
     for whole, rows in finished.ablations().items():
         _print_table(f"Ablations of {whole}", rows)

@@ -25,7 +25,7 @@ def run(tmp_path_factory):
 
 
 def test_slides_become_embeddings_patients_a_table_and_the_table_a_page(run):
-    title, table = run.table()
+    title, table = run.printed()
     assert title == "simulated, protocol honest, 2 folds"
     assert len(table) == 6  # three methods, three oracles
     page = run.report.read_text()

@@ -16,16 +16,19 @@ from prognoscope.runs.read import Run
 from prognoscope.runs.tables import (
     ACCOUNT,
     COMPARISON,
+    COVARIATES,
     HISTORY,
     METRICS,
     OPTIMISM,
     OUTCOMES,
+    PATIENTS,
     PREDICTIONS,
     RECONSTRUCTION,
     SPLITS,
 )
 
 SKILL = {"coxph": 0.35, "snn": 0.5, "meanmil": 0.3, "abmil": 0.55, "mcti": 0.8}  # correlation with the true log hazard
+CLINICAL = {"age": "number", "is_female": "number", "stage": "category"}
 EPOCHS = 20
 DRAWS = 60
 
@@ -77,6 +80,7 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
     parts = [_parts(names, part_of, fold, rng) for fold in range(folds)]
     SPLITS.write(files.splits, pd.concat(parts, ignore_index=True))
     OUTCOMES.write(files.outcomes, pd.DataFrame({"patient_id": names, "time": time, "event": event}))
+    _write_clinical(files, names, log_hazard)
     ACCOUNT.write(files.account, _account(patients, int(event.sum())))
     write_text(files.study, "name: simulated\nprotocol: honest\nmethods: [coxph, snn, meanmil, abmil, mcti]\n")
     provenance = Provenance(
@@ -84,14 +88,33 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
         command="prognoscope run study.yaml",
         protocol="honest",
         methods=tuple(skill),
+        papers=dict.fromkeys(skill, "Some et al., A title, 2025"),
         versions={"prognoscope": "0.1.0", "torch": "2.13.0", "python": "3.12.1"},
         seed=0,
         inputs={"clinical.csv": "ab" * 32, "genes.csv": "cd" * 32},
+        covariates=tuple({"covariate": n, "read as": kind} for n, kind in CLINICAL.items()),
         notes=("3 constant genes were dropped.", "Missing values filled in with training medians: 12."),
     )
     write_provenance(files.provenance, provenance)
     OPTIMISM.write(files.optimism, optimism_table(Run(folder), list(skill)))
     return folder
+
+
+def _write_clinical(files, names, log_hazard) -> None:
+    rng = np.random.default_rng(11)
+    age = np.round(62 + 5 * log_hazard + rng.normal(0, 8, len(names)))
+    words = {"age": [f"{each:g}" for each in age], "is_female": rng.integers(0, 2, len(names)).astype(str)}
+    words["stage"] = rng.choice(["I", "II", "III", ""], len(names), p=[0.4, 0.3, 0.2, 0.1])
+    words["age"][0] = ""
+    COVARIATES.write(files.covariates, pd.DataFrame({"patient_id": names, **words}))
+    about = {
+        "site": rng.choice(["north", "south"], len(names)),
+        "subtype": "",
+        "slides": rng.integers(1, 3, len(names)),
+    }
+    PATIENTS.write(
+        files.patients, pd.DataFrame({"patient_id": names, **about, "patches": rng.integers(30, 90, len(names)) * 1.0})
+    )
 
 
 def _reconstruction(fold) -> pd.DataFrame:

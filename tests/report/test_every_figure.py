@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from prognoscope.report.figures import FIGURES, render
 from prognoscope.report.page_section import Plate
 from prognoscope.report.sections import SECTIONS
-from prognoscope.report.style import figure_style, inline_svg, method_colours
+from prognoscope.report.style import GRID, IN_THE_DARK, figure_style, inline_svg, method_colours
 from prognoscope.runs.read import Run
 
 NASTY = "<b>&$x_1$"
@@ -52,6 +52,16 @@ MINIMAL = {
     | {"noise_low": 0.01, "noise_high": 0.1, "fold_0": 0.05},
     "patient_survival": {"method": NASTY, "patient_id": "", "months": 3.0, "survival": 0.9},
     "contributions": {"method": NASTY, "name": NASTY, "value": -0.2},
+    "hazard_ratios": {"method": NASTY, "optimistic": True, "covariates": "age and sex", "columns": 2, "patients": 60}
+    | {"events": 30, "ratio": 1.5, "low": 0.9, "high": 2.5, "statistic": 2.1, "p": 0.15}
+    | dict.fromkeys(("c_clinical", "c_both", "added", "added_low", "added_high", "added_p"), np.nan),
+    "added_value": {"method": NASTY, "optimistic": False, "c_clinical": 0.6, "c_both": 0.62, "added": 0.02}
+    | {"added_low": -0.03, "added_high": 0.07},
+    "subgroups": {"method": "m", "optimistic": False, "group": "sex", "level": NASTY, "patients": 20, "events": 3}
+    | dict.fromkeys(("ratio", "low", "high", "interaction_p"), np.nan),
+    "decision_curve": {"method": NASTY, "optimistic": False, "horizon": 24.0, "threshold": 0.2, "net_benefit": 0.1},
+    "auc_over_time": {"method": NASTY, "optimistic": False, "time": 12.0, "auc": 0.6},
+    "brier_over_time": {"method": NASTY, "optimistic": False, "time": 12.0, "brier": 0.2},
 }
 OF_A_PATIENT = ("patient_survival", "contributions")
 OF_A_RUN = [
@@ -161,3 +171,22 @@ def test_ids_of_figures_do_not_meet_on_a_page():
     for text, own in zip((one, other), ids, strict=True):
         assert set(re.findall(r"url\(#([^)]+)\)", text)) <= own
         assert set(re.findall(r'href="#([^"]+)"', text)) <= own
+
+
+def test_every_colour_of_a_figure_on_a_page_can_be_seen_in_the_dark(finished_run):
+    html = (finished_run / "report.html").read_text()
+    set_there = set(re.findall(r"--c([0-9a-f]{6}): #", html))
+    used = set(re.findall(r"var\(--c([0-9a-f]{6}),#\1\)", html))
+    assert used and used <= set_there == {colour[1:] for colour in IN_THE_DARK}
+    rest = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", html))
+    assert all(
+        luminance(colour) > 0.15
+        for colour in rest | set(IN_THE_DARK.values()) - {IN_THE_DARK["#ffffff"]} - {IN_THE_DARK[GRID]}
+    )
+
+
+def luminance(colour: str) -> float:
+    """As WCAG has it, 0 black, 1 white."""
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])

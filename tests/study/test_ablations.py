@@ -164,7 +164,7 @@ def test_ablations_are_in_all_tables_of_the_run_and_in_one_of_the_report(finishe
     run = Run(finished.folder)
     assert list(run.methods) == ["abmil", "snn"]
     assert not list((finished.folder / "figures").glob("*snn-*"))
-    _, printed = finished.table()
+    _, printed = finished.printed()
     assert [name for name in printed["Method"] if "Oracle" not in name] == ["abmil (optimistic)", "snn (optimistic)"]
     compared = compare_runs([finished.folder])
     rows = compared.table.loc[compared.table["kind"] == "method", "row"]

@@ -51,6 +51,29 @@ def test_a_run_leaves_every_file_that_it_promises(finished):
     assert not [name for name in names if "state" in name or name.endswith(".part")]
 
 
+def test_a_run_keeps_who_the_patients_are(finished, simulated):
+    clinical = pd.read_csv(simulated / "clinical.csv").set_index("patient_id")
+    kept, about = finished.run.covariates, finished.run.patients
+    pd.testing.assert_frame_equal(kept.sort_index(), clinical[["age", "is_female"]].sort_index().astype(float))
+    assert about["site"].to_dict() == clinical["site"].to_dict()
+    pack = open_bags(gather(Study.load(simulated / "study.yaml").plan()).pack)
+    assert about["patches"].to_dict() == {patient: len(pack.bag(patient)[0]) for patient in about.index}
+    assert finished.run.provenance.papers["abmil"].startswith("Ilse et al.")
+
+
+def test_a_finished_study_gives_numbers_and_models(finished):
+    table = finished.table().set_index("method")
+    assert table.loc["abmil", "c_index"] == finished.run.summary("abmil", "c_index")["value"]
+    predictions = finished.predictions
+    assert list(predictions.columns[:6]) == ["method", "patient_id", "fold", "risk", "time", "event"]
+    assert len(predictions) == 60 * len(METHODS) and predictions["risk"].dtype == np.float64
+    assert finished.metrics is finished.run.metrics
+    assert list(finished.models) == METHODS and len(finished.models) == len(METHODS)
+    assert sorted(finished.models["snn"]) == [0, 1, 2] and isinstance(finished.models["snn"][1], Trained)
+    with pytest.raises(KeyError):
+        finished.models["none"]
+
+
 def test_the_page_tells_of_a_covariate_what_it_is_before_what_became_of_it(finished):
     header, *rows = covariate_content(finished.run)["rows"]
     assert header == ["Covariate", "Read as", "Values", "Missing", "Filled with", "Used"]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Prediction
+from prognoscope.core.words import listed
 from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
 from prognoscope.evaluation.classification import accuracy, accuracy_of_draws, auroc, auroc_of_draws
 from prognoscope.evaluation.fold import Fold
@@ -35,17 +36,21 @@ def metric_table(
     Returns:
         Columns of `METRICS`.
     """
-    parts, notes = [], []
+    parts: list[pd.DataFrame] = []
+    notes: dict[str, list[str]] = {}  # each once, with the methods that it is of
     for method, each in folds.items():
         table = evaluate(each, draws=draws, seed=seed)
-        notes += [f"{method}: {note}" for note in table.attrs.get("notes", ())]
+        for note in table.attrs.get("notes", ()):
+            notes.setdefault(note, []).append(method)
         subtype = _subtype_metrics(run.method(method).tested, each, draws=draws, seed=seed)
         parts += [found.assign(method=method) for found in (table, subtype) if len(found)]
     first = next(iter(folds.values()))
     for name, risk in (oracles or {}).items():
         told = [_with_risk(fold, risk) for fold in first]
         parts.append(evaluate(told, metrics=["c_index"], draws=draws, seed=seed).assign(method=name))
-    return pd.concat(parts, ignore_index=True)[list(METRICS.columns)], tuple(notes)
+    return pd.concat(parts, ignore_index=True)[list(METRICS.columns)], tuple(
+        f"{'All methods' if len(of) == len(folds) > 1 else listed(of, 30)}: {note}" for note, of in notes.items()
+    )
 
 
 def _with_risk(fold: Fold, risk: pd.Series) -> Fold:

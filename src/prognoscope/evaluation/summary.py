@@ -64,7 +64,7 @@ def check_folds(folds: Sequence[Fold]) -> None:
 
 
 def _rows(name: str, metric: Metric, folds: Sequence[Fold], counts: dict, notes: list[str]) -> list[tuple]:
-    values, drawn = [], []
+    values, drawn, lost = [], [], {}
     for fold in folds:
         try:
             values.append(metric(fold))
@@ -75,8 +75,13 @@ def _rows(name: str, metric: Metric, folds: Sequence[Fold], counts: dict, notes:
             values.append(np.nan)
         has_draws = metric.pooled is None and np.isfinite(values[-1])
         drawn.append(metric.of_draws(fold, counts[fold.fold]) if has_draws else np.full(len(counts[fold.fold]), np.nan))
-        if has_draws and (lost := int(np.isnan(drawn[-1]).sum())):
-            notes.append(f"{name} of fold {fold.fold} is not defined in {lost} of {len(drawn[-1])} bootstrap draws.")
+        if has_draws and (without := int(np.isnan(drawn[-1]).sum())):
+            lost[fold.fold] = without
+    if lost:
+        least, most = min(lost.values()), max(lost.values())
+        how_many = f"{least} to {most}" if least < most else f"{most}"
+        where = f"fold {some(lost, 12)}" if len(lost) < len(folds) else "each fold"
+        notes.append(f"{name} is not defined in {how_many} of {len(drawn[0])} bootstrap draws of {where}.")
     rows = [
         (name, str(fold.fold), value, *percentile_interval(draw), np.nan)
         for fold, value, draw in zip(folds, values, drawn, strict=True)

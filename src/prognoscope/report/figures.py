@@ -1,7 +1,7 @@
 """The figures of a report: each takes its data, which is also its CSV file, and Axes."""
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 from matplotlib.transforms import offset_copy
 
+from prognoscope.report.axes import Colours, label_rows, show_months
+from prognoscope.report.clinical_figures import (
+    draw_added_value,
+    draw_auc_over_time,
+    draw_brier_over_time,
+    draw_decision_curve,
+    draw_hazard_ratios,
+    draw_subgroups,
+)
 from prognoscope.report.number_words import interval, metric_words, number, optimistic_name, p_text
 from prognoscope.report.patient_figures import draw_contributions, draw_patient_survival
 from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
-
-Colours = Mapping[str, str]  # method -> colour
-LABEL_WIDTH = 26  # letters
-MONTH_STEPS = (1, 2, 3, 6, 12, 24, 36, 48, 60, 120, 240)
 
 
 def draw_c_index(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
@@ -39,7 +44,7 @@ def draw_c_index(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         text = number(row["value"]) + (f" ({spread})" if spread else "")
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     labels = [optimistic_name(label, flag) for label, flag in zip(data["label"], data["optimistic"], strict=True)]
-    _rows(axes, labels)
+    label_rows(axes, labels)
     axes.axvline(0.5, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     numbers = data[["value", "low", "high", *rings]].to_numpy(float)
     axes.set_xlim(min(0.45, np.nanmin(numbers) - 0.02), min(1.0, max(0.7, np.nanmax(numbers) + 0.02)))
@@ -64,7 +69,7 @@ def draw_differences(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         text = number(row["difference"], sign=True) + (f" ({spread})" if spread else "")
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     names = zip(data["method_b"], data["optimistic"], strict=True)
-    _rows(axes, [optimistic_name(f"against {name}", flag) for name, flag in names])
+    label_rows(axes, [optimistic_name(f"against {name}", flag) for name, flag in names])
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     axes.set_title(f"C-index of {data['method_a'].iloc[0]} minus that of the others")
@@ -91,7 +96,7 @@ def draw_survival(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         axes.fill_between(rows["time"], rows["low"], rows["high"], step="post", color=colour, alpha=0.13, lw=0)
         censored = rows[rows["censored"] > 0]
         axes.plot(censored["time"], censored["survival"], "|", color=colour, ms=5, mew=0.8)
-    _months(axes, data["time"].max())
+    show_months(axes, data["time"].max())
     axes.set_ylim(0, 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.set_ylabel("Surviving")
@@ -170,7 +175,7 @@ def draw_reconstruction(data: pd.DataFrame, axes: Axes, colours: Colours) -> Non
         axes.plot([genes.mean()], [y], "D", ms=5.5, mec=colour, mfc="white", mew=1.4)
         axes.text(1.02, y, number(genes.mean(), 2), transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
         labels.append(f"{group} ({len(genes)})")
-    _rows(axes, labels)
+    label_rows(axes, labels)
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     axes.set_title(f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: genes told from slides")
     axes.set_xlabel(
@@ -199,7 +204,7 @@ def draw_comparison(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         apart = f"  {number(row['difference'], sign=True)} ({spread})" if spread else ""
         text = number(row["value"]) + (apart if y else "  the highest")
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
-    _rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
+    label_rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     label = metric_words(data["metric"].iloc[0]).label
@@ -228,7 +233,7 @@ def draw_optimism(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         over = " over the last epoch" if row["since"] == "last" else ""
         axes.text(1.02, y, f"{number(row['added'], sign=True)}{over}", **place)
         axes.text(1.02, noise, f"noise {number(row['noise_added'], sign=True)}", color=QUIET, **place)
-    _rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
+    label_rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
     axes.set_title("What choosing the best epoch on the reported fold adds")
@@ -261,6 +266,12 @@ FIGURES: dict[str, Drawing] = {
     "optimism": Drawing(draw_optimism, 6.4, 1.3, 0.52),
     "patient_survival": Drawing(draw_patient_survival, 5.6, 3.9),
     "contributions": Drawing(draw_contributions, 4.6, 1.1, 0.24),
+    "hazard_ratios": Drawing(draw_hazard_ratios, 7.0, 1.2, 0.36),
+    "added_value": Drawing(draw_added_value, 6.4, 1.2, 0.36),
+    "subgroups": Drawing(draw_subgroups, 7.0, 1.3, 0.3),
+    "decision_curve": Drawing(draw_decision_curve, 6.4, 4.0),
+    "auc_over_time": Drawing(draw_auc_over_time, 5.2, 3.6),
+    "brier_over_time": Drawing(draw_brier_over_time, 5.2, 3.6),
 }
 
 
@@ -271,29 +282,20 @@ def render(name: str, data: pd.DataFrame, colours: Colours | None = None) -> str
         colours: Of the methods; without them, by their order in the data.
     """
     drawing = FIGURES[name]
-    if colours is None:
-        colours = method_colours(dict.fromkeys(data["method" if "method" in data else "method_b"]))
     with figure_style():
-        height = drawing.height_in + drawing.row_in * (data[drawing.by].nunique() if drawing.by else len(data))
-        figure = Figure(figsize=(drawing.width_in, height), layout="constrained")
-        drawing.draw(data, figure.add_subplot(), colours)
+        figure = Figure(figsize=(drawing.width_in, height_of(drawing, data)), layout="constrained")
+        drawing.draw(data, figure.add_subplot(), colours_of(data) if colours is None else colours)
         return to_svg(figure)
 
 
-def _rows(axes: Axes, labels: list[str]) -> None:
-    axes.set_yticks(range(len(labels)), [textwrap.fill(label, LABEL_WIDTH) for label in labels])
-    axes.set_ylim(len(labels) - 0.35, -0.65)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
-    axes.set_axisbelow(True)
+def colours_of(data: pd.DataFrame) -> Colours:
+    """A colour for each method of the data, by their order."""
+    return method_colours(dict.fromkeys(data["method" if "method" in data else "method_b"]))
 
 
-def _months(axes: Axes, longest: float) -> None:
-    step = next((step for step in MONTH_STEPS if longest / step <= 9), MONTH_STEPS[-1])
-    axes.set_xlim(0, max(longest, step) * 1.02)
-    axes.xaxis.set_major_locator(MultipleLocator(step))
-    axes.set_xlabel("Months")
+def height_of(drawing: Drawing, data: pd.DataFrame) -> float:
+    """How high a figure of these data is, in inches."""
+    return drawing.height_in + drawing.row_in * (data[drawing.by].nunique() if drawing.by else len(data))
 
 
 def _numbers_at_risk(axes: Axes, data: pd.DataFrame, groups: list[str]) -> None:

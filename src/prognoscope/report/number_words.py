@@ -47,7 +47,7 @@ def number(value: SupportsFloat | None, digits: int = 3, *, sign: bool = False) 
     """A number with a true minus sign, a dash where there is none."""
     if value is None or not is_number(value):
         return DASH
-    text = f"{float(value):{'+' if sign else ''}.{digits}f}"
+    text = f"{round(float(value), digits) + 0.0:{'+' if sign else ''}.{digits}f}"  # no minus before a zero
     return text.replace("-", MINUS)
 
 

@@ -14,7 +14,24 @@ PALETTE = (
     *("#332288", "#882255", "#117733", "#999933", "#aa4499", "#6699cc", "#661100"),
 )
 RISK_COLOURS = {"High risk": "#a50f15", "Low risk": "#3182bd"}
-ORACLE_COLOUR, QUIET, INK = "#6b6b6b", "#767676", "#1a1a1a"
+ORACLE_COLOUR, QUIET, INK, GRID = "#6b6b6b", "#767676", "#1a1a1a", "#e3e3e3"
+IN_THE_DARK = {  # colour of a figure -> what stands for it on a page read in the dark; others can be seen on both
+    INK: "#e8e8e8",
+    QUIET: "#a0a0a0",
+    ORACLE_COLOUR: "#a8a8a8",
+    GRID: "#33373d",
+    "#ffffff": "#15181c",
+    "#000000": "#f4f4f4",
+    "#0072b2": "#4aa8e0",
+    "#332288": "#9a8cf0",
+    "#882255": "#d9699f",
+    "#117733": "#4cb36f",
+    "#661100": "#d0705c",
+    "#999933": "#b5b54a",
+    "#a50f15": "#f0656b",
+    "#3182bd": "#6db3e6",
+    "#009e73": "#2cc79a",
+}
 SETTINGS = {
     "svg.fonttype": "none",  # text stays text: searched, read aloud and edited; a fallback font is narrower, so it fits
     "svg.hashsalt": "prognoscope",
@@ -37,7 +54,7 @@ SETTINGS = {
     "ytick.color": QUIET,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
-    "grid.color": "#e3e3e3",
+    "grid.color": GRID,
     "grid.linewidth": 0.7,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
@@ -77,10 +94,21 @@ def inline_svg(svg: str, prefix: str, description: str) -> str:
     element = re.sub(r'\bid="', f'id="{prefix}-', element)
     element = re.sub(r"url\(#", f"url(#{prefix}-", element)
     element = re.sub(r'href="#', f'href="#{prefix}-', element)
+    element = re.sub("|".join(IN_THE_DARK), lambda found: shown_in_the_dark(found[0]), element)
     width = float(re.findall(r'width="([\d.]+)pt"', element)[0])
     size = f'style="--natural: {width:g}pt"'
     label = f'role="img" aria-label="{description}"'
     return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda _: f"{size} {label}", element, count=1).rstrip()
+
+
+def shown_in_the_dark(colour: str) -> str:
+    """A colour for the style of an element, which a page in the dark replaces."""
+    return f"var(--c{colour[1:]},{colour})" if colour in IN_THE_DARK else colour
+
+
+def dark_colours() -> str:
+    """What a page in the dark sets for that, as declarations of a style."""
+    return " ".join(f"--c{colour[1:]}: {dark};" for colour, dark in IN_THE_DARK.items())
 
 
 def file_stem(name: str) -> str:

@@ -14,8 +14,10 @@ def method_rows(run: Run) -> list[tuple[str, ...]]:
     header = ("Method", "C-index (95 % interval)", *(metric_words(m).label for m in shown))
     rows = []
     for row in table.to_dict("records"):
-        digits = {metric: metric_words(metric).digits for metric in shown}
-        others = [number(row[metric], digits[metric]) for metric in shown]
+        others = [
+            p_cell(row[metric]) if metric.endswith("_p") else number(row[metric], metric_words(metric).digits)
+            for metric in shown
+        ]
         rows.append((optimistic_name(row["label"], bool(row["optimistic"])), _with_interval(row, MAIN), *others))
     return [header, *rows]
 

@@ -198,7 +198,7 @@ class RunFiles:
     @property
     def before_training(self) -> tuple[Path, ...]:
         """What is written before anything is trained, for the manifest."""
-        return (self.study, self.splits, self.account, self.outcomes)
+        return (self.study, self.splits, self.account, self.outcomes, self.patients, self.covariates)
 
     @property
     def tables(self) -> tuple[Path, ...]:
@@ -220,6 +220,16 @@ class RunFiles:
     def outcomes(self) -> Path:
         """The follow-up of everybody."""
         return self.folder / "outcomes.csv"
+
+    @property
+    def patients(self) -> Path:
+        """Where everybody was treated, and how many slides and patches there are of each."""
+        return self.folder / "patients.csv"
+
+    @property
+    def covariates(self) -> Path:
+        """The clinical covariates of everybody, as they were read."""
+        return self.folder / "covariates.csv"
 
     @property
     def metrics(self) -> Path:
@@ -279,6 +289,16 @@ class RunFiles:
     def report(self) -> Path:
         """The page."""
         return self.folder / "report.html"
+
+    @property
+    def tripod(self) -> Path:
+        """The checklist of TRIPOD+AI."""
+        return self.folder / "tripod_ai.md"
+
+    @property
+    def model_card(self) -> Path:
+        """What the models are, for whoever may use them."""
+        return self.folder / "model_card.md"
 
     @property
     def log(self) -> Path:

@@ -29,6 +29,7 @@ class Provenance:
     protocol: str = ""  # `honest` or `paper`
     choose: str | None = None  # the rule for epochs, where the protocol leaves it open
     methods: tuple[str, ...] = ()  # titles of those with results
+    papers: Mapping[str, str] = field(default_factory=dict)  # method -> whom to cite for it
     failed: tuple[FailedFold, ...] = ()
     optimistic: Mapping[str, str] = field(default_factory=dict)  # method -> why its numbers flatter it
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -87,7 +88,7 @@ def _is_failure(value: Any) -> bool:
 _CHECKS = {
     **dict.fromkeys(("name", "command", "protocol", "choose", "precision", "embeddings", "store"), _is_text),
     **dict.fromkeys(("methods", "notes", "warnings"), _are(_is_text)),
-    **dict.fromkeys(("optimistic", "versions", "inputs"), _is_mapping),
+    **dict.fromkeys(("optimistic", "papers", "versions", "inputs"), _is_mapping),
     "covariates": _are(_is_mapping),
     "failed": _are(_is_failure),
     "seed": lambda value: isinstance(value, int),

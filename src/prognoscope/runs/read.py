@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +27,12 @@ from prognoscope.runs.tables import (
     ACCOUNT,
     ALL_FOLDS,
     COMPARISON,
+    COVARIATES,
     METRICS,
     OPTIMISM,
     ORACLES,
     OUTCOMES,
+    PATIENTS,
     PREVIEWS,
     SETTINGS,
     SPLITS,
@@ -93,6 +96,18 @@ class Run:
     def account(self) -> pd.DataFrame:
         """Who was left out at which step."""
         return _optional(ACCOUNT, self.files.account)
+
+    @cached_property
+    def patients(self) -> pd.DataFrame:
+        """Site, subtype, slides and patches of everybody, by patient; without rows in a run of an older version."""
+        return _optional(PATIENTS, self.files.patients).set_index("patient_id")
+
+    @cached_property
+    def covariates(self) -> pd.DataFrame:
+        """The clinical covariates of everybody, by patient: numbers with NaN, categories with None; maybe no column."""
+        table = _optional(COVARIATES, self.files.covariates).set_index("patient_id")
+        words = {told["covariate"] for told in self.provenance.covariates if told.get("read as") == "category"}
+        return pd.DataFrame({name: _covariate(table[name], name in words) for name in table}, index=table.index)
 
     @cached_property
     def previews(self) -> pd.DataFrame:
@@ -198,6 +213,16 @@ class Run:
         return methods
 
     @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """What every method predicted of its held-out patients: method, patient_id, fold, risk, time, event, S_0 ...
+
+        Numbers throughout; a method with fewer time bins than another has NaN in the last ones.
+        """
+        parts = [each.predictions.assign(method=title) for title, each in self.methods.items()]
+        table = pd.concat(parts, ignore_index=True)
+        return table[["method", *(name for name in table if name != "method")]]
+
+    @cached_property
     def fold_numbers(self) -> tuple[int, ...]:
         """Every fold of the splits, or of any method where there are no splits."""
         from_splits = set(self.splits["fold"])
@@ -284,3 +309,10 @@ def open_finished(folder: Path | str) -> Run:
 
 def _optional(table: Table, path: Path) -> pd.DataFrame:
     return table.read(path) if is_there(path) else table.empty()
+
+
+def _covariate(column: pd.Series, is_category: bool) -> pd.Series:
+    if not is_category:
+        with suppress(ValueError):  # words are a category, whether the provenance says so or not
+            return column.replace("", "nan").astype(float)
+    return column.astype(object).map(lambda word: word or None)

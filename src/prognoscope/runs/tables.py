@@ -140,6 +140,10 @@ SURGERY_RISKS = Table(
 # of a run
 SPLITS = Table("The table of splits", {"patient_id": str, "fold": int, "part": str})
 OUTCOMES = Table("The table of outcomes", {"patient_id": str, "time": float, "event": bool})
+PATIENTS = Table(  # patches: NaN where no embeddings were used
+    "The table of patients", {"patient_id": str, "site": str, "subtype": str, "slides": int, "patches": float}
+)
+COVARIATES = Table("The table of covariates", {"patient_id": str}, others=str)
 ACCOUNT = Table(
     "The account of patients", {"step": str, "patients": float, "events": float, "dropped": float, "who": str}
 )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -17,10 +18,12 @@ from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import InputError, StudyError, some
 from prognoscope.core.files import remove_leftovers, write_text
 from prognoscope.core.settings import made_whole, without_places
+from prognoscope.features.store import PackedEmbeddings
+from prognoscope.models.registry import card_of
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.manifest import checked, seal
 from prognoscope.runs.provenance import FailedFold, Provenance, write_provenance
-from prognoscope.runs.tables import ACCOUNT, OUTCOMES, SPLITS
+from prognoscope.runs.tables import ACCOUNT, COVARIATES, OUTCOMES, PATIENTS, SPLITS
 from prognoscope.study.jobs import Gathered, optimism
 from prognoscope.study.places import need_run_or_room
 from prognoscope.study.plan import Plan
@@ -94,7 +97,25 @@ def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:
     outcome = inputs.cohort.outcome
     table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event}
     OUTCOMES.write(files.outcomes, pd.DataFrame(table))
+    _write_patients(files, inputs)
     seal(folder, files.before_training, inputs.content)
+
+
+def _write_patients(files: RunFiles, inputs: Gathered) -> None:
+    """Who the patients are, as far as a report tells it: nothing that any model learns from."""
+    cohort, pack = inputs.cohort, None if inputs.pack is None else PackedEmbeddings.open(inputs.pack)
+    patients = list(cohort.patients)
+    patches = [np.nan if pack is None else sum(last - first for _, first, last in pack.slides(p)) for p in patients]
+    told = {"site": cohort.site, "subtype": cohort.subtype}
+    table = {name: [known.get(patient, "") for patient in patients] for name, known in told.items()}
+    slides = [len(cohort.slides.get(patient, ())) for patient in patients]
+    PATIENTS.write(
+        files.patients, pd.DataFrame({"patient_id": patients, **table, "slides": slides, "patches": patches})
+    )
+    if cohort.covariates is not None:
+        known = cohort.covariates.reindex(patients)
+        words = known.astype(object).where(known.notna(), "").astype(str).drop(columns="patient_id", errors="ignore")
+        COVARIATES.write(files.covariates, words.rename_axis("patient_id").reset_index())
 
 
 def end(folder: Path, inputs: Gathered, told: Provenance) -> None:
@@ -163,6 +184,7 @@ def provenance(
         protocol=study.spec.protocol,
         choose=training.choose,
         methods=tuple(methods),
+        papers={each.title: card_of(each.name).paper for each in study.spec.methods if each.title in set(methods)},
         failed=tuple(FailedFold(each.method, each.fold, each.sentence) for each in failures),
         optimistic=optimism(study.spec),
         versions={"python": platform.python_version()} | {name: version(name) for name in packages},

@@ -1,7 +1,7 @@
 """Extract, cross-validate, evaluate, report: the run folder, and going on after a stop."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import pandas as pd
 
 from prognoscope.analysis.all_tables import Questions, write_tables
 from prognoscope.analysis.oracles import read_oracles
+from prognoscope.analysis.standings import method_table
 from prognoscope.core.errors import InputError, StudyError, TrainingError
 from prognoscope.features.extract import ExtractionReport
 from prognoscope.report.page import write_report
@@ -34,8 +35,29 @@ from prognoscope.study.previews import keep_previews
 from prognoscope.study.run_log import at_work
 from prognoscope.study.work import permuted_jobs, work_off
 from prognoscope.training.jobs import Failure
+from prognoscope.training.spec import TrainingSpec
+from prognoscope.training.trained import Trained
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainedFolds(Mapping[str, Mapping[int, Trained]]):
+    """Title of a method -> fold -> its trained model."""
+
+    run: Run
+
+    def __getitem__(self, title: str) -> Mapping[int, Trained]:
+        if title not in self.run.methods:
+            raise KeyError(title)
+        folds = [files for files in self.run.methods[title].files if files.is_tested]
+        return {files.number: Trained.load(files, TrainingSpec()) for files in folds}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.run.methods)
+
+    def __len__(self) -> int:
+        return len(self.run.methods)
 
 
 @dataclass(frozen=True)
@@ -56,8 +78,27 @@ class Finished:
         """The page."""
         return self.run.files.report
 
-    def table(self) -> tuple[str, pd.DataFrame]:
-        """Title and rows of the comparison, as text."""
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """Every metric of every method and fold: method, metric, fold ("all" for their mean), value, low, high, sd."""
+        return self.run.metrics
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """What every method predicted of its held-out patients."""
+        return self.run.predictions
+
+    @property
+    def models(self) -> TrainedFolds:
+        """Title of a method -> fold -> its trained model; weights are read when a method is asked for."""
+        return TrainedFolds(self.run)
+
+    def table(self) -> pd.DataFrame:
+        """The methods with their numbers, as numbers: a row for each method and oracle, see `method_table`."""
+        return method_table(self.run)
+
+    def printed(self) -> tuple[str, pd.DataFrame]:
+        """Title and rows of the same, as text."""
         header, *rows = method_rows(self.run)
         title = f"{self.run.name}, protocol {self.run.protocol}, {len(self.run.fold_numbers)} folds"
         return title, pd.DataFrame(rows, columns=header)

@@ -5,7 +5,7 @@ from typing import Any
 
 from prognoscope.analysis.figure_data import c_index_data
 from prognoscope.analysis.standings import BESIDE, MAIN, method_table
-from prognoscope.report.number_words import interval, is_number, metric_words, number, optimistic_name
+from prognoscope.report.number_words import interval, is_number, metric_words, number, optimistic_name, p_cell
 from prognoscope.report.page_section import Plate, Section
 from prognoscope.report.style import method_colours
 from prognoscope.report.table_text import misfits
@@ -74,7 +74,9 @@ def _methods(run: Run, colours: Mapping[str, str]) -> dict[str, Any]:
 
 def _cell(row: dict, metric: str, flag: bool) -> dict[str, Any]:
     digits = metric_words(metric).digits
-    spread = "" if metric == "d_calibration_p" else interval(row[f"{metric}_low"], row[f"{metric}_high"], digits)
+    if metric == "d_calibration_p":
+        return {"text": p_cell(row[metric]), "flag": flag and is_number(row[metric]), "sub": ""}
+    spread = interval(row[f"{metric}_low"], row[f"{metric}_high"], digits)
     return {"text": number(row[metric], digits), "flag": flag and is_number(row[metric]), "sub": spread}
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from prognoscope.analysis.figure_data import history_data
 from prognoscope.core.words import listed
+from prognoscope.report.learning_words import learning_sentences
 from prognoscope.report.number_words import number
 from prognoscope.report.page_section import Absence, Plate, Section
 from prognoscope.report.style import stems_of
@@ -11,8 +12,9 @@ from prognoscope.runs.read import Run
 
 
 def training_content(run: Run) -> dict[str, Any]:
-    """Nothing: the figures speak."""
-    return {}
+    """What is to be said of trainings that did not learn; the figures tell the others."""
+    said = learning_sentences(run)
+    return {"said": said} if said else {}
 
 
 def training_plates(run: Run) -> list[Plate | Absence]:

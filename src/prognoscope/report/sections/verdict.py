@@ -6,6 +6,7 @@ from prognoscope.analysis.optimism_table import choice_table
 from prognoscope.analysis.standings import MAIN, best_method, is_better, is_flattered, paired, ranking, summaries
 from prognoscope.core.words import count, listed
 from prognoscope.report.gaps import gaps_of
+from prognoscope.report.learning_words import learning_sentences
 from prognoscope.report.number_words import interval, is_number, number
 from prognoscope.report.page_section import Section
 from prognoscope.runs.read import Run
@@ -33,6 +34,7 @@ def verdict_content(run: Run) -> dict[str, Any]:
         "protocol": protocol_sentence(run),
         "optimistic": warnings_of(run),
         "gaps": gaps_of(run),
+        "learning": learning_sentences(run)[:1],
     }
 
 

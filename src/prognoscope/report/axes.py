@@ -1,0 +1,50 @@
+"""What several figures share: rows with names, time in months, ratios on a logarithmic axis."""
+
+import textwrap
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator, NullLocator
+
+from prognoscope.report.style import QUIET
+
+Colours = Mapping[str, str]  # method -> colour
+LABEL_WIDTH = 26  # letters
+MONTH_STEPS = (1, 2, 3, 6, 12, 24, 36, 48, 60, 120, 240)
+RATIOS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 20.0)  # ticks
+
+
+def label_rows(axes: Axes, labels: list[str]) -> None:
+    """A row a label, the first one on top."""
+    axes.set_yticks(range(len(labels)), [textwrap.fill(label, LABEL_WIDTH) for label in labels])
+    axes.set_ylim(len(labels) - 0.35, -0.65)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+
+
+def show_months(axes: Axes, longest: float) -> None:
+    """Time from 0, its ticks at whole months or years."""
+    step = next((step for step in MONTH_STEPS if longest / step <= 9), MONTH_STEPS[-1])
+    axes.set_xlim(0, max(longest, step) * 1.02)
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+    axes.set_xlabel("Months")
+
+
+def show_ratios(axes: Axes, ends: np.ndarray) -> None:
+    """A logarithmic axis of ratios that holds what is finite of `ends`, or as much of it as is worth seeing."""
+    known = ends[np.isfinite(ends) & (ends > 0)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.5, 2.0)
+    axes.set_xscale("log")
+    axes.set_xlim(max(min(low / 1.1, 0.8), RATIOS[0]), min(max(high * 1.1, 1.25), RATIOS[-1]))
+    axes.xaxis.set_major_locator(FixedLocator(RATIOS))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.axvline(1, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
+
+
+def beside(axes: Axes, y: float, text: str) -> None:
+    """Words to the right of a row."""
+    axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)

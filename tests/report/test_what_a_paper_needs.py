@@ -1,0 +1,99 @@
+"""Table 1, the methods paragraph, the checklist, the model card, and what is said of trainings that did not learn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prognoscope.analysis.characteristics import characteristics
+from prognoscope.analysis.learning import learning_table
+from prognoscope.report.learning_words import learning_sentences
+from prognoscope.report.model_card import model_card
+from prognoscope.report.number_words import number, p_cell
+from prognoscope.report.sections.measures_over_time import said_of_null
+from prognoscope.report.tripod import ITEMS, NOT_TOLD, tripod_items, tripod_markdown
+from prognoscope.runs.read import Run
+from tests.report.sections import html_of, text_of
+
+
+def cell(table, variable, level="", group="all"):
+    rows = table[(table["variable"] == variable) & (table["level"] == level) & (table["group"] == group)]
+    return rows.iloc[0]
+
+
+def test_table_one_counts_the_patients_who_were_tested(run):
+    table, outcome = characteristics(run), run.held_out
+    age = run.covariates["age"].reindex(list(outcome.patients))
+    shown = cell(table, "age")
+    assert (shown["low"], shown["value"], shown["high"]) == tuple(age.quantile([0.25, 0.5, 0.75]))
+    assert cell(table, "age", "not known")["value"] == 1
+    sex = run.covariates["is_female"].reindex(list(outcome.patients))
+    with_event = sex[outcome.event]
+    female = cell(table, "sex", "female", "event")
+    assert (female["value"], female["low"]) == ((with_event == 1).sum(), (with_event == 1).mean())
+    stages = table[(table["variable"] == "stage") & (table["group"] == "all")]
+    assert stages["level"].tolist() == ["I", "II", "III", "not known"] and stages["value"].sum() == len(outcome)
+    assert cell(table, "slides")["value"] == run.patients["slides"].sum()
+    assert cell(table, "patients", group="event")["value"] == outcome.event.sum()
+    assert "61" in text_of(html_of(run, "tableone"))
+
+
+def test_a_run_of_an_older_version_has_a_shorter_table(run_copy):
+    for name in ("patients.csv", "covariates.csv"):
+        (run_copy / name).unlink()
+    table = characteristics(Run(run_copy))
+    assert table["variable"].unique().tolist() == ["patients", "follow-up in months", "survival in months"]
+    assert "has no clinical covariates" in html_of(run_copy, "added")
+
+
+def test_the_methods_paragraph_says_how_and_whom_to_cite(run):
+    text = text_of(html_of(run, "paper"))
+    assert "200 patients were studied" in text and "in 5 folds" in text and "4 bins" in text
+    assert "mcti: Some et al., A title, 2025" in text and "Harrell, Lee, Mark" in text
+
+
+def test_the_checklist_has_all_items_and_leaves_to_authors_what_a_run_cannot_know(run):
+    items = {item.number: item for item in tripod_items(run)}
+    assert len(ITEMS) == len(items) == 52
+    assert all(items[number].answer == NOT_TOLD for number in ("3a", "17", "18a", "19", "25"))
+    assert "mcti 0." in items["23a"].answer and "2 sites" in items["6a"].answer
+    assert "age of 1" not in items["11"].answer  # the fake tells nothing of gaps
+    text = tripod_markdown(run)
+    assert text.count("\n| ") == 53 and "| 12c | Analytical methods |" in text
+
+
+def test_the_model_card_tells_performance_patients_and_limits(run):
+    text = model_card(run)
+    for title in ("Models", "Intended use", "Patients", "Performance on held-out patients", "Limits"):
+        assert f"\n## {title}\n" in text
+    assert "no evaluation on patients of another cohort" in text and "| Sex: female, n (%) |" in text
+
+
+def test_training_that_did_not_learn_is_said_above_all_numbers(run_copy):
+    assert not learning_sentences(Run(run_copy))
+    for fold in range(3):
+        path = run_copy / "snn" / f"fold_{fold}" / "history.csv"
+        history = pd.read_csv(path)
+        history.assign(train_loss=1.4 + 0.001 * np.sin(history["epoch"])).to_csv(path, index=False)
+    table = learning_table(Run(run_copy))
+    assert table[~table["learned"]]["method"].tolist() == ["snn"] * 3
+    (sentence,) = learning_sentences(Run(run_copy))
+    assert sentence.startswith("Training that did not learn: snn in 3 of 3 folds.")
+    assert sentence in text_of(html_of(run_copy, "verdict")) and sentence in text_of(html_of(run_copy, "training"))
+
+
+def test_a_brier_score_above_that_of_who_knows_nothing_is_said():
+    rows = [("a", 0.3, 0.01, 0.2), ("b", 0.1, -0.1, 0.2), ("c", -0.1, -0.2, -0.01)]
+    told = said_of_null(pd.DataFrame(rows, columns=["method", "difference", "low", "high"]))
+    assert "The Brier score of a is above that of Kaplan-Meier and its interval leaves 0 out" in told
+    assert "The Brier score of b is above that of Kaplan-Meier, within the interval." in told
+    assert told.endswith("Better than Kaplan-Meier, the interval leaving 0 out: c.")
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0, "< 0.001"), (0.0004, "< 0.001"), (0.012, "0.012"), (0.5, "0.50")])
+def test_no_p_value_is_nought(value, text):
+    assert p_cell(value) == text
+
+
+def test_a_number_that_rounds_to_nought_has_no_minus():
+    assert number(-0.2, 0) == "0" and number(-0.0004) == "0.000" and number(-0.0004, sign=True) == "+0.000"
+    assert number(-0.002) == "\u22120.002"
