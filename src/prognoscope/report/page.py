@@ -19,8 +19,8 @@ def write_report(run: Run | Path | str) -> Path:
     """Write `report.html`, its figures and their data, a model card and a checklist into a run folder.
 
     All is made of the files of the run alone. The page holds its figures and styles and asks nothing of the network;
-    its only script sorts tables. The same files give the
-    same bytes. What the run lacks is said in a sentence. Figures of an earlier report are replaced.
+    its only script sorts tables. The same files give the same bytes. What the run lacks is said in a sentence. Figures
+    of an earlier report are replaced. Everybody who was explained gets a page too.
 
     Returns:
         The path of the page.

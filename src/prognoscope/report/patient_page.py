@@ -30,7 +30,7 @@ def write_patient_pages(run: Run) -> dict[str, Path]:
 
     A page opens without a network and asks nothing of it; its pictures link to the files of the explanation.
     """
-    folder = run.files.patients
+    folder = run.files.patient_pages
     for path in folder.glob("*.html"):
         path.unlink()
     explained: dict[str, dict[str, KeptExplanation]] = {}

@@ -281,7 +281,7 @@ class RunFiles:
         return ExplanationFiles(self.explanations / method / safe_name(patient))
 
     @property
-    def patients(self) -> Path:
+    def patient_pages(self) -> Path:
         """A folder of pages, one of each patient who was explained."""
         return self.folder / "patients"
 

@@ -30,7 +30,7 @@ def explanation_content(run: Run) -> dict[str, Any]:
         "rows": rows if len(rows) > 1 else [],
         "method": method,
         "patients": [] if method is None else _shown(run, method),
-        "pages": [(patient, f"{run.files.patients.name}/{safe_name(patient)}.html") for patient in pages],
+        "pages": [(patient, f"{run.files.patient_pages.name}/{safe_name(patient)}.html") for patient in pages],
     }
 
 
@@ -52,7 +52,7 @@ def _shown(run: Run, method: str) -> list[dict[str, Any]]:
             "end": end,
             "patient": each.about.patient,
             "log_risk": number(each.about.log_risk, 2),
-            "page": f"{run.files.patients.name}/{safe_name(each.about.patient)}.html",
+            "page": f"{run.files.patient_pages.name}/{safe_name(each.about.patient)}.html",
             "pictures": _pictures(each),
         }
         for end, chosen in ends.items()
