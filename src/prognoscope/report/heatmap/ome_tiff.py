@@ -12,7 +12,7 @@ from PIL import Image
 from prognoscope.core.files import written_whole
 from prognoscope.report.heatmap.colours import ColourScale
 from prognoscope.report.heatmap.lettering import plain
-from prognoscope.report.heatmap.overlay import blend
+from prognoscope.report.heatmap.overlay import FAST, blend
 from prognoscope.report.heatmap.patch_map import PatchMap
 from prognoscope.report.heatmap.raster import rasterise
 from prognoscope.report.heatmap.window import Window, field_of, ground_of
@@ -92,7 +92,8 @@ def _uuid(title: str, *content: np.ndarray) -> uuid.UUID:
 
 
 def _write(file: tifffile.TiffWriter, levels: list[np.ndarray], told: dict[str, object], photometric: str) -> None:
-    options = {"tile": (TILE_PX, TILE_PX), "compression": "deflate", "photometric": photometric, "software": False}
+    options = {"tile": (TILE_PX, TILE_PX), "compression": "deflate", "compressionargs": {"level": FAST}}
+    options |= {"photometric": photometric, "software": False}
     file.write(levels[0], subifds=len(levels) - 1, metadata=told, **options)
     for level in levels[1:]:
         file.write(level, subfiletype=1, metadata=None, **options)

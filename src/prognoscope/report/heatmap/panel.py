@@ -10,7 +10,7 @@ from prognoscope.core.files import written_whole
 from prognoscope.report.heatmap.colours import ColourScale, said
 from prognoscope.report.heatmap.layout import INK, LEADING, QUIET, SMALL, TEXT, TITLE
 from prognoscope.report.heatmap.lettering import font, wrapped
-from prognoscope.report.heatmap.overlay import blend, colour_bar
+from prognoscope.report.heatmap.overlay import FAST, blend, colour_bar
 from prognoscope.report.heatmap.patch_map import PatchMap
 from prognoscope.report.heatmap.sheet import both_ends
 from prognoscope.report.heatmap.window import Window, ground_of, window_of
@@ -32,7 +32,7 @@ def write_panel(
     """
     picture = draw_panel(slide, maps, title=title, size_px=size_px)
     with written_whole(path) as beside:
-        picture.save(beside, "PNG")
+        picture.save(beside, "PNG", compress_level=FAST)
 
 
 def draw_panel(

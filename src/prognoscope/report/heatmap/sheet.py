@@ -10,6 +10,7 @@ from prognoscope.core.files import written_whole
 from prognoscope.report.heatmap.colours import ColourScale, said
 from prognoscope.report.heatmap.layout import INK, LEADING, QUIET, TEXT, TITLE
 from prognoscope.report.heatmap.lettering import font, wrapped
+from prognoscope.report.heatmap.overlay import FAST
 from prognoscope.report.heatmap.patch_map import PatchMap
 from prognoscope.slides.readers.base import Slide, shrink_region
 
@@ -37,7 +38,7 @@ def write_sheet(path: Path, slide: Slide | None, patch_map: PatchMap, *, title: 
     groups = {"Highest": highest, "Lowest": lowest}
     sheet = _draw(slide, patch_map, groups, title, mpp)
     with written_whole(path) as beside:
-        sheet.save(beside, "PNG")
+        sheet.save(beside, "PNG", compress_level=FAST)
 
 
 def both_ends(patch_map: PatchMap, count: int) -> tuple[list[int], list[int]]:
