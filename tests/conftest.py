@@ -9,6 +9,9 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests import type_checks
+
+type_checks.install()
 torch.set_num_threads(1)
 settings.register_profile("suite", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("suite")
@@ -16,6 +19,20 @@ settings.load_profile("suite")
 SHARED = Path(os.environ.get("PROGNOSCOPE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 GOLDEN = Path(os.environ.get("PROGNOSCOPE_GOLDEN", SHARED / "golden"))
 ABSENT = "needs the shared data"
+
+
+SLOW = {"test_binding", "test_run", "test_extract", "test_cli", "test_bad_input", "test_precision", "test_tcga_omics"}
+
+
+def pytest_configure(config):
+    """Keep pytest-xdist from putting the files with the most tests first: they are not the slowest."""
+    config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that all processes end at about the same time."""
+    items.sort(key=lambda item: item.path.stem not in SLOW)
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -36,6 +53,15 @@ def data_pack() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{ABSENT}: no folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def sketched():
+    """No figure is drawn in the tests of a file: `pytestmark = pytest.mark.usefixtures("sketched")`."""
+    from tests.sketches import sketches  # matplotlib is slow to import, and most files draw nothing
+
+    with sketches():
+        yield
 
 
 @pytest.fixture

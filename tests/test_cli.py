@@ -30,11 +30,13 @@ from prognoscope.study.study_file import StudyFile
 from prognoscope.study.template import TEMPLATE
 from prognoscope.terminal import RunBar, bar
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 COMMANDS = ["demo", "simulate", "init", "check", "doctor", "extract", "run", "compare", "optimism", "predict", "report"]
 COMMANDS += ["methods", "schema"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cohort(tmp_path_factory) -> Path:
     """A simulated cohort with a finished run of two methods."""
     folder = tmp_path_factory.mktemp("cli") / "cohort"

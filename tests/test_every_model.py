@@ -1,5 +1,8 @@
 """What all of MODELS owe: shapes, batches, gradients, patch order, save and load."""
 
+from copy import deepcopy
+from functools import cache
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -64,6 +67,12 @@ NAMES = list_models()
 
 
 def tiny_model(name):
+    """A small model of a method with seed 0, to be changed at will."""
+    return deepcopy(_tiny_model(name))
+
+
+@cache
+def _tiny_model(name):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = create_model(name, sizes=SIZES, **SMALL.get(name, {}))

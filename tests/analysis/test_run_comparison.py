@@ -16,6 +16,8 @@ from prognoscope.runs.read import Run
 from prognoscope.study.comparing import compare_runs
 from tests.analysis.fake_runs import write_run
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 KNOWS = {"best": 0.95, "told": 0.38, "good": 0.34, "poor": 0.05}
 WHY = "time bins were fitted on all patients"
 

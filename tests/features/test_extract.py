@@ -175,14 +175,14 @@ def test_every_slide_has_a_preview_whether_it_gave_patches_or_not(slides, tmp_pa
 
 
 def test_slides_coarser_than_their_patches_are_told_every_time(slides, tmp_path):
-    mpp = {"s0": 1.0, "s1": 2.0}
+    mpp = {"s0": 0.75, "s1": 1.0}
     for _ in range(2):
         report = extract_slides(some_of(slides, "s0", "s1", "s2"), tmp_path, SPEC, mpp=mpp)
         (note,) = report.notes
         assert note.startswith(
             "2 slides of 3 are coarser than the 0.5 um per pixel of their patches, which are enlarged"
         )
-        assert "s1 4.0 times, s0 2.0 times" in note
+        assert "s1 2.0 times, s0 1.5 times" in note
 
 
 def test_a_slide_of_which_much_is_ink_is_told(tmp_path):

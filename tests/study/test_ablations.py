@@ -24,6 +24,8 @@ from prognoscope.study.sections import changes
 from prognoscope.study.spec import StudySpec, parse_study
 from prognoscope.study.study import Study
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 ROWS = (
     Ablation("narrow", "w/o width", {"widths": [4]}),
     Ablation("other", "another method", {"hidden_dim": 8}, method="abmil"),

@@ -13,6 +13,8 @@ from prognoscope.runs.read import Run
 from prognoscope.study.apply import predict_patients
 from prognoscope.study.study import Study
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 QUICK = ["methods=[abmil, snn]", "training.epochs=1", "splits.folds=2"]
 
 

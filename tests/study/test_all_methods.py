@@ -17,6 +17,8 @@ from prognoscope.study.methods import choose_methods, sizes_to_come
 from prognoscope.study.spec import StudySpec, parse_study
 from prognoscope.study.study import Study
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 PATIENTS = tuple(f"P{i}" for i in range(6))
 
 

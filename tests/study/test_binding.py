@@ -11,10 +11,14 @@ import pytest
 import yaml
 
 from prognoscope.core.errors import InputError, StudyError
+from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study import inputs
+from prognoscope.study.gather import gather
 from prognoscope.study.study import Study
 from prognoscope.training import job
 from tests.study.conftest import write_settings
+
+pytestmark = pytest.mark.usefixtures("sketched")
 
 TINY_MCTI = {"name": "mcti", "k": 4, "d": 16, "gene_hidden": 16, "layers": 1, "gene_groups": 2, "gene_heads": 2}
 METHODS = ["coxph", "snn", "abmil", TINY_MCTI]
@@ -22,9 +26,10 @@ P = "SIM-0007"  # whose data are changed
 
 
 @pytest.fixture(scope="module")
-def finished(made_once, tmp_path_factory) -> Path:
+def finished(tmp_path_factory) -> Path:
     """A study with a run of it; not to be changed."""
-    folder = shutil.copytree(made_once, tmp_path_factory.mktemp("bound") / "study")
+    folder = tmp_path_factory.mktemp("bound") / "study"
+    simulate_cohort(folder, patients=24, seed=1, features_only=True, bag_sizes=(5, 20))
     settings = yaml.safe_load((folder / "study.yaml").read_text())
     patients = pd.read_csv(folder / "clinical.csv")["patient_id"]
     pd.DataFrame({"patient_id": patients, "fold": np.arange(len(patients)) % 2}).to_csv(
@@ -141,8 +146,8 @@ CHANGES = {  # what is changed between two starts, and how it is named
     "a covariate taken away": (cell("clinical.csv", "age", ""), f"the covariates {ONE}"),
     "a patient gone": (without_patient, rf"1 patient gone \({P}\)"),
     "a gene's value": (cell("genes.csv", "TSG003", "9.5"), f"the genes {ONE}"),
-    "a gene's name": (whole("genes.csv", lambda t: t.rename(columns={"UNG001": "UNG999"})), "the genes of 60 patients"),
-    "the order of genes": (whole("genes.csv", swapped), "the genes of 60 patients"),
+    "a gene's name": (whole("genes.csv", lambda t: t.rename(columns={"UNG001": "UNG999"})), "the genes of 24 patients"),
+    "the order of genes": (whole("genes.csv", swapped), "the genes of 24 patients"),
     "a gene group": (whole("groups.csv", other_group), "the gene groups"),
     "a subtype": (cell("subtypes.csv", "subtype", "mucinous"), f"the subtypes {ONE}"),
     "a fold": (whole("folds.csv", other_fold), "the folds"),
@@ -256,45 +261,58 @@ def test_a_pack_that_was_damaged_is_made_anew_and_told(study, caplog):
     for damaged in (whole_pack[:middle] + whole_pack[middle + 200 :], flipped, whole_pack[:-5], b""):
         caplog.clear()
         path.write_bytes(damaged)
-        Study.load(study / "study.yaml").run()
+        gather(Study.load(study / "study.yaml").plan())
         assert path.read_bytes() == whole_pack and "The packed embeddings are made anew" in caplog.text
-    assert contents(study / "run") == before
-
-
-def kinds_of_files(folder: Path) -> list[str]:
-    return [
-        *("abmil/fold_1/" + name for name in ("model.safetensors", "model.json", "predictions.csv", "history.csv")),
-        *("coxph/fold_0/" + name for name in ("predictions.csv", "manifest.json")),
-    ]
-
-
-HOWS = ("flipped", "removed", "emptied", "halved", "of another fold")
-EVERY_KIND = [(name, HOWS[i % len(HOWS)]) for i, name in enumerate(kinds_of_files(Path()))]
-EVERY_WAY = [("abmil/fold_1/predictions.csv", how) for how in HOWS]
-
-
-@pytest.mark.parametrize(("name", "how"), dict.fromkeys([*EVERY_KIND, *EVERY_WAY]))
-def test_a_damaged_file_of_a_fold_is_told_by_name_and_made_anew(study, name, how, caplog):
-    path, before = study / "run" / name, contents(study / "run")
-    damage(path, how)
+    path.write_bytes(flipped)
     Study.load(study / "study.yaml").run()
-    method, fold, file = name.split("/")
-    if path.name != "manifest.json":  # without it a fold is not finished, and that of another fold tells of all files
-        assert f"{method}, {fold.replace('_', ' ')}: {file} had been changed, damaged or removed since" in caplog.text
+    assert path.read_bytes() == whole_pack and contents(study / "run") == before
+
+
+DAMAGES = {  # files of as many folds, so that each is told by itself
+    "first": {
+        "abmil/fold_0/model.safetensors": "flipped",
+        "abmil/fold_1/model.json": "removed",
+        "coxph/fold_0/manifest.json": "flipped",
+        "coxph/fold_1/predictions.csv": "of another fold",
+        "snn/fold_0/predictions.csv": "emptied",
+        "snn/fold_1/history.csv": "halved",
+    },
+    "second": {
+        "abmil/fold_0/predictions.csv": "removed",
+        "abmil/fold_1/predictions.csv": "flipped",
+        "coxph/fold_0/predictions.csv": "halved",
+        "coxph/fold_1/manifest.json": "of another fold",
+        "snn/fold_0/history.csv": "emptied",
+        "snn/fold_1/model.safetensors": "halved",
+    },
+}
+
+
+@pytest.mark.parametrize("which", DAMAGES)
+def test_damaged_files_of_folds_are_told_by_name_and_made_anew(study, which, caplog):
+    before = contents(study / "run")
+    for name, how in DAMAGES[which].items():
+        damage(study / "run", name, how, before)
+    Study.load(study / "study.yaml").run()
+    for name in DAMAGES[which]:
+        method, fold, file = name.split("/")
+        if file != "manifest.json":  # without it a fold is not finished, and that of another fold tells of all files
+            told = f"{method}, {fold.replace('_', ' ')}: {file} had been changed, damaged or removed since"
+            assert told in caplog.text
     assert contents(study / "run") == before
 
 
-def damage(path: Path, how: str) -> None:
-    data = path.read_bytes()
+def damage(run: Path, name: str, how: str, before: dict[str, bytes]) -> None:
+    data, at = before[name], len(before[name]) * 2 // 3
+    new = {"flipped": data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], "emptied": b"", "halved": data[:at]}
     if how == "removed":
-        path.unlink()
+        (run / name).unlink()
     elif how == "of another fold":
-        other = next(each for each in sorted(path.parent.parent.glob(f"fold_*/{path.name}")) if each != path)
-        path.write_bytes(other.read_bytes())
+        other = name.replace("fold_1", "fold_0")
+        assert other != name
+        (run / name).write_bytes(before[other])
     else:
-        at = len(data) * 2 // 3
-        new = {"flipped": data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], "emptied": b"", "halved": data[:at]}
-        path.write_bytes(new[how])
+        (run / name).write_bytes(new[how])
 
 
 def test_an_input_that_changes_or_goes_while_a_run_goes_on_is_told_and_what_was_read_is_kept(study):
@@ -329,14 +347,18 @@ def test_the_provenance_has_the_command_as_it_was_given(study):
 
 
 @pytest.mark.parametrize(
-    "name", ["study.yaml", "splits.csv", "outcomes.csv", "metrics.csv", "provenance.json", "manifest.json"]
+    "names", [("manifest.json",), ("study.yaml", "splits.csv", "outcomes.csv", "metrics.csv", "provenance.json")]
 )
-def test_a_damaged_file_of_the_run_itself_is_made_anew(study, name):
+def test_damaged_files_of_the_run_itself_are_made_anew(study, names):
     before = contents(study / "run")
-    damage(study / "run" / name, "flipped")
+    for name in names:
+        damage(study / "run", name, "flipped", before)
     Study.load(study / "study.yaml").run()
     assert contents(study / "run") == before
-    damage(study / "run" / "study.yaml", "halved")
+
+
+def test_a_run_whose_study_file_is_damaged_is_bound_all_the_same(study):
+    damage(study / "run", "study.yaml", "halved", contents(study / "run"))
     cell("genes.csv", "TSG003", "9.5")(study)
     with pytest.raises(StudyError, match="the genes"):
         Study.load(study / "study.yaml").run()

@@ -9,6 +9,8 @@ import yaml
 from prognoscope.core.errors import FeatureError
 from prognoscope.study.study import Study
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 
 def change(folder, patient: int, do) -> None:
     with h5py.File(folder / "features" / f"SIM-{patient:04}-A.h5", "r+") as file:

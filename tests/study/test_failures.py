@@ -20,6 +20,8 @@ from prognoscope.training.crossval import run_fold
 from prognoscope.training.jobs import cross_validate
 from tests.training.toys import make_toy
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 
 @pytest.fixture
 def study(change) -> Study:

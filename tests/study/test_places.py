@@ -17,6 +17,8 @@ from prognoscope.study.places import check_place, need_run_or_room, place_warnin
 from prognoscope.study.run_log import FIRST_LINE, at_work
 from prognoscope.study.study import Study
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 FEW = ["methods=[coxph]", "splits.folds=2", "evaluation.surgery=false", "evaluation.draws=10"]
 
 

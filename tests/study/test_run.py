@@ -25,6 +25,7 @@ from prognoscope.study.gather import gather
 from prognoscope.study.study import Study
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
+from tests.sketches import sketches
 
 METHODS = ["coxph", "snn", "abmil", "mcti"]
 
@@ -32,6 +33,13 @@ METHODS = ["coxph", "snn", "abmil", "mcti"]
 @pytest.fixture(scope="module")
 def finished(simulated):
     return Study.load(simulated / "study.yaml").run(simulated / "run")
+
+
+@pytest.fixture
+def sketched():
+    """No figures, for a test that runs other studies and does not look at their pages; those of the whole run are."""
+    with sketches():
+        yield
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -110,7 +118,7 @@ def test_two_processes_give_the_numbers_of_one(simulated, finished):
     assert contents(again.folder) == contents(finished.folder)
 
 
-def test_a_method_added_later_leaves_the_others_as_they_were(simulated, tmp_path, finished):
+def test_a_method_added_later_leaves_the_others_as_they_were(simulated, tmp_path, finished, sketched):
     first = Study.load(simulated / "study.yaml", ["methods=[coxph, snn]"]).run(tmp_path / "run")
     stamp = (first.folder / "snn" / "fold_0" / "predictions.csv").stat().st_mtime_ns
     Study.load(simulated / "study.yaml", ["methods=[coxph, snn, meanmil]"]).run(tmp_path / "run")
@@ -156,7 +164,7 @@ def test_a_run_killed_at_random_moments_continues_to_the_same_bytes(simulated, t
     assert contents(tmp_path / "killed") == contents(whole)
 
 
-def test_the_paper_protocol_says_where_it_flatters(simulated, tmp_path):
+def test_the_paper_protocol_says_where_it_flatters(simulated, tmp_path, sketched):
     run = Study.load(simulated / "study.yaml", ["protocol=paper", "methods=[snn, coxph]"]).run(tmp_path / "paper")
     about = json.loads((run.folder / "provenance.json").read_text())
     assert "time bins were fitted on all patients" in about["optimistic"]["snn"]
@@ -211,7 +219,7 @@ def test_a_prediction_is_the_mean_of_all_folds_and_each_fold_says_what_it_said_i
         np.testing.assert_allclose(table[f"S_{k}"], np.mean(curves, axis=0), rtol=1e-5)
 
 
-def test_runs_with_other_seeds_are_combined_fold_by_fold(simulated, finished, tmp_path):
+def test_runs_with_other_seeds_are_combined_fold_by_fold(simulated, finished, tmp_path, sketched):
     other = Study.load(simulated / "study.yaml", ["methods=[snn]", "training.seed=1"]).run(tmp_path / "other")
     found = compare_runs([finished.folder, other.folder])
     rows = found.table[found.table["kind"] == "method"].set_index("row")
@@ -241,7 +249,7 @@ def test_gene_groups_without_a_gene_of_the_table_are_told(study_folder):
     assert ("Imaginary", 0, "0 of 1") in list(audit.tables["Gene groups"].itertuples(index=False, name=None))
 
 
-def test_genes_are_scaled_or_not_as_the_study_says(simulated, tmp_path):
+def test_genes_are_scaled_or_not_as_the_study_says(simulated, tmp_path, sketched):
     changes = ["cohort.omics.scale=none", "methods=[coxph]", "evaluation.surgery=false"]
     run = Study.load(simulated / "study.yaml", changes).run(tmp_path / "raw")
     about = json.loads((run.folder / "coxph" / "fold_0" / "model.json").read_text())

@@ -16,6 +16,8 @@ from prognoscope.study.spec import parse_study
 from prognoscope.study.study import Study
 from prognoscope.training.space import Range
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 SIZES = Sizes(n_bins=4, embedding_dim=8, group_sizes=(5, 7), n_clinical=1)
 SPACE = {
     "learning_rate": {"low": 1e-5, "high": 1e-3, "log": True},

@@ -13,6 +13,8 @@ from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.study import Study
 from prognoscope.training.surgery import SHUFFLES
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 TINY_MCTI = {"name": "mcti", "k": 4, "d": 16, "gene_hidden": 16, "layers": 1, "gene_groups": 2, "gene_heads": 2}
 
 

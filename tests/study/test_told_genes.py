@@ -11,6 +11,8 @@ from prognoscope.core.errors import ModelError
 from prognoscope.study.apply import predict_patients
 from prognoscope.study.study import Study
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
 GHANET = "{name: ghanet, hidden_dim: 16, heads: 2, attention_dim: 8, compress_dim: 8}"
 SETTINGS = [f"methods=[{GHANET}]", "splits.folds=2", "training.epochs=1", "evaluation.draws=10"]
 

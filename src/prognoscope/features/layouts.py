@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -250,14 +251,13 @@ def _features(path: Path, file: h5py.File, names: Sequence[str] = FEATURES) -> h
 
 def _of_dataset(path: Path, dataset: h5py.Dataset, **about: Any) -> Found:
     shape = need_shape(path, dataset.shape)
+    return Found(path, shape, partial(_rows, dataset, shape), about)
 
-    def rows(part: slice) -> Float[np.ndarray, "N D"]:
-        if dataset.ndim == 2:
-            return _half_or_single(dataset[part])
-        values = dataset[0, part] if dataset.ndim == 3 else dataset[()].reshape(shape)[part]
-        return _half_or_single(values)
 
-    return Found(path, shape, rows, about)
+def _rows(dataset: h5py.Dataset, shape: tuple[int, int], part: slice) -> Float[np.ndarray, "N D"]:
+    if dataset.ndim == 2:
+        return _half_or_single(dataset[part])
+    return _half_or_single(dataset[0, part] if dataset.ndim == 3 else dataset[()].reshape(shape)[part])
 
 
 def _half_or_single(values: np.ndarray) -> Float[np.ndarray, "N D"]:
