@@ -331,9 +331,7 @@ def report(run: RunFolder) -> None:
 @app.command()
 def view(
     run: RunFolder,
-    host: Annotated[
-        str, typer.Option(help="Where to listen; addresses that others reach ask for a token.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Where to listen; elsewhere a token is asked for.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="By default 8765, or a free one.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open nothing.")] = False,
     slides: Annotated[Path | None, typer.Option(help="Where the slides lie now, if they were moved.")] = None,
@@ -342,11 +340,11 @@ def view(
 
     Example: `prognoscope view run`.
     """
-    from prognoscope.viewer.serve import open_viewer, show_in_browser
+    from prognoscope.viewer.serve import open_viewer
 
     serving = open_viewer(run, host=host, port=port, slides=slides)
     _say(f"Open {serving.url} in a browser. Ctrl-C ends it.")
-    serving.run(started=None if no_browser else lambda: show_in_browser(serving.url))
+    serving.run(in_browser=not no_browser)
 
 
 @app.command()

@@ -58,7 +58,7 @@ def test_without_the_extra_the_sentence_says_how_to_install_it(painted, monkeypa
         open_viewer(painted / "run")
 
 
-def test_it_answers_until_it_is_stopped(painted):
+def test_it_answers_until_it_is_stopped(painted, monkeypatch):
     import uvicorn
 
     serving, servers = open_viewer(painted / "run", port=None), []
@@ -70,11 +70,12 @@ def test_it_answers_until_it_is_stopped(painted):
 
     uvicorn.Server.__init__ = kept
     try:
-        asked = threading.Event()
-        thread = threading.Thread(target=lambda: serving.run(asked.set))
+        asked: list[str] = []
+        monkeypatch.setattr("webbrowser.open", asked.append)
+        thread = threading.Thread(target=lambda: serving.run(in_browser=True))
         thread.start()
-        assert asked.wait(20)
         assert b"Prognoscope" in urllib.request.urlopen(serving.url, timeout=20).read()
+        assert asked == [serving.url]
         servers[0].should_exit = True
         thread.join(20)
         assert not thread.is_alive()

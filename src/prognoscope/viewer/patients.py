@@ -87,7 +87,7 @@ class Patients:
             axes.set(xlim=(0, longest * 1.02), ylim=(0, 1.03), xlabel="Months", ylabel="Surviving")
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
             axes.grid(axis="y")
-            axes.legend(loc="upper right", handlelength=1.8)
+            axes.legend(loc="upper right", handlelength=1.8, frameon=True, framealpha=0.9, edgecolor="none")
             return to_svg(figure)
 
 

@@ -4,12 +4,11 @@ import os
 import socket
 import threading
 import webbrowser
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prognoscope.core.errors import InputError, MissingFileError, PrognoscopeError
 from prognoscope.runs.read import open_finished
@@ -35,17 +34,17 @@ class Serving:
     listener: socket.socket
     url: str
 
-    def run(self, started: Callable[[], Any] | None = None) -> None:
+    def run(self, *, in_browser: bool = False) -> None:
         """Answer until it is stopped, by Ctrl-C or a signal.
 
         Args:
-            started: Called once when the first page can be opened.
+            in_browser: Open the page in the user's browser, if there is one.
         """
         import uvicorn
 
         settings = uvicorn.Config(self.app, log_level="warning", access_log=False, ws="none", server_header=False)
-        if started is not None:
-            threading.Thread(target=started, daemon=True).start()
+        if in_browser:  # it waits for an answer, since the socket listens already
+            threading.Thread(target=webbrowser.open, args=(self.url,), daemon=True).start()
         with suppress(KeyboardInterrupt):
             uvicorn.Server(settings).run(sockets=[self.listener])
 
@@ -77,12 +76,6 @@ def open_viewer(run: Path, *, host: str = "127.0.0.1", port: int | None = None, 
     at = f"[{host}]" if ":" in host else host
     shown = f"http://{at}:{listener.getsockname()[1]}/" + (f"?token={token}" if token else "")
     return Serving(Guard(Viewer(facts, leaflet).app(), token), listener, shown)
-
-
-def show_in_browser(url: str) -> None:
-    """Open the page in the user's browser, if there is one."""
-    with suppress(webbrowser.Error):
-        webbrowser.open(url)
 
 
 def _leaflet() -> Path:

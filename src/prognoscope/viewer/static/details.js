@@ -88,7 +88,7 @@ async function findNear(patch, near, button, onGo) {
       const href = permalink({ patient: each.patient, slide: each.slide, px: each.x, py: each.y, x: each.x + each.side_px / 2, y: each.y + each.side_px / 2 });
       const link = make("a", { href, title: `${each.patient}, ${each.slide}, cosine ${each.likeness.toFixed(3)}` },
         make("img", { loading: "lazy", alt: "", src: address("/patch.jpg", { slide: each.slide, x: each.x, y: each.y, side: each.side_px, px: 96 }) }),
-        `${each.likeness.toFixed(2)} ${each.patient}`);
+        each.likeness.toFixed(3), make("br"), each.patient);
       link.addEventListener("click", (event) => {
         if (event.metaKey || event.ctrlKey || event.shiftKey) return;
         event.preventDefault();
