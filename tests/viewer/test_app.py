@@ -262,6 +262,28 @@ def test_damaged_notes_are_not_written_over(copied):
     assert (copied / "run" / "notes.json").read_text() == "{" and client.get("/api/run").status_code == 200
 
 
+def test_a_run_that_cannot_be_written_says_so(copied, monkeypatch):
+    client = client_of(copied / "run")
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("prognoscope.viewer.notes.claimed", refused)
+    answer = client.post("/api/notes", json={"patient": PATIENT, "text": "x"})
+    assert answer.status_code == 500 and "notes.json could not be written" in answer.json()["error"]
+
+
+def test_a_method_without_maps_and_a_slide_without_patches_open_all_the_same(copied):
+    place = copied / "run" / "explanations" / "abmil" / PATIENT
+    told = json.loads((place / "explanation.json").read_text())
+    (place / "explanation.json").write_text(json.dumps(told | {"maps": []}))
+    other = copied / "run" / "explanations" / "meanmil" / PATIENT / "patches.parquet"
+    pd.read_parquet(other).head(0).to_parquet(other)
+    client = client_of(copied / "run")
+    assert client.get("/api/patient", params={"patient": PATIENT}).json()["methods"]["abmil"]["maps"] == []
+    assert client.get("/api/layer", params=MAP | {"method": "meanmil"}).json()["patches"] == 0
+
+
 def test_on_loopback_only_this_machine_s_names_are_answered(painted):
     client = client_of(painted / "run")
     for host in ("evil.example", "evil.example:8765", "127.0.0.1.evil.example", "", "192.168.0.1:8765"):

@@ -93,6 +93,16 @@ def test_a_run_that_is_not_finished_is_refused(tmp_path):
         open_finished(tmp_path)
 
 
+def test_few_explanations_stay_in_memory(painted, monkeypatch):
+    monkeypatch.setattr("prognoscope.viewer.facts.MOST_READ", 2)
+    facts = Facts(open_finished(painted / "run"))
+    for patient in facts.kept["abmil"]:
+        assert len(facts.need_kept("abmil", patient).patches)
+        assert facts.need_kept("abmil", patient) is facts.need_kept("abmil", patient)
+    assert len(facts._read) == 2
+    assert not [each for each in facts.kept["abmil"].values() if "patches" in vars(each)]
+
+
 def test_neighbours_are_found_by_cosine_and_at_most_two_a_slide(painted):
     found = find_originals(open_finished(painted / "run"))
     own = read_embeddings(found.embeddings[SLIDE])

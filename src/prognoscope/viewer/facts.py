@@ -3,7 +3,7 @@
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from prognoscope.viewer.patients import Patients
 from prognoscope.viewer.tiles import OpenSlides, stamp_of, top_of
 
 MOST_LAYERS = 16  # kept as they were drawn
+MOST_READ = 12  # explanations whose tables are kept in memory
 MOST_GROUPS = 40
 EXPLAIN = "prognoscope explain {run} --patient {patient}"
 
@@ -40,6 +41,7 @@ class Facts:
         self.open = OpenSlides()
         self._slides_at = slides
         self._layers: OrderedDict[tuple, Layer] = OrderedDict()
+        self._read: OrderedDict[tuple[str, str], KeptExplanation] = OrderedDict()
         self._lock = threading.Lock()
         self._looking = threading.Lock()
 
@@ -97,7 +99,7 @@ class Facts:
     def about_patient(self, patient: str) -> dict[str, Any]:
         """A patient's slides, and what each method's explanation says of the patient as a whole."""
         self.need_patient(patient)
-        methods = {method: _told(kept[patient]) for method, kept in self.kept.items() if patient in kept}
+        methods = {name: _told(self.need_kept(name, patient)) for name, kept in self.kept.items() if patient in kept}
         return {
             "patient": patient,
             "slides": self._slides_of(patient),
@@ -226,10 +228,15 @@ class Facts:
         Raises:
             InputError: Nothing is.
         """
-        kept = self.kept.get(method, {}).get(patient)
-        if kept is None:
+        if patient not in self.kept.get(method, {}):
             raise InputError("The run keeps no such explanation.")
-        return kept
+        with self._lock:
+            key = (method, patient)
+            self._read[key] = self._read.get(key) or replace(self.kept[method][patient])  # its own tables, not for ever
+            self._read.move_to_end(key)
+            while len(self._read) > MOST_READ:
+                self._read.popitem(last=False)
+            return self._read[key]
 
     @cached_property
     def _owners(self) -> Mapping[str, str]:
@@ -261,9 +268,9 @@ class Facts:
 
     def _extent(self, patient: str, slide: str) -> tuple[int, int] | None:
         """What the patches of a slide cover, where nobody tells its size."""
-        for by_patient in self.kept.values():
+        for method, by_patient in self.kept.items():
             if patient in by_patient and self._told_of(by_patient[patient], slide) is not None:
-                rows, side = self._patches(by_patient[patient], slide)
+                rows, side = self._patches(self.need_kept(method, patient), slide)
                 if len(rows):
                     return int(rows["x"].max() + side), int(rows["y"].max() + side)
         return None

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from prognoscope.core.claims import CLAIM, ClaimedError, claimed
 from prognoscope.core.errors import InputError
-from prognoscope.core.files import read_json, write_json
+from prognoscope.core.files import read_json, write_fault, write_json
 
 LONGEST = 4000  # letters of a note
 MOST = 10_000  # notes of a run
@@ -102,4 +102,6 @@ class Notes:
                     if time.monotonic() > until:
                         raise
                     time.sleep(PAUSE_S)
+                except OSError as cause:
+                    raise write_fault(self.path, cause) from cause
             yield

@@ -157,6 +157,7 @@ export class Panel {
   whyNone() {
     const method = this.get("method");
     if (!method) return make("p", { class: "note-box" }, "No explanation of this patient is kept. Make it with ", make("code", {}, this.patient?.cure ?? ""));
+    if (!this.patient.methods[method].maps.length) return make("p", { class: "note-box" }, `${method} gives no map of patches.`);
     if (this.get("map") === "none" || !this.slide) return make("p", { class: "quiet" }, "No map is shown.");
     return make("p", { class: "note-box" }, `The explanation by ${method} does not have this slide: it gave no patches, or was not there then.`);
   }
