@@ -178,7 +178,7 @@ def main() -> None:
     slope = np.polyfit([each[0] for each in half], [each[1] for each in half], 1)[0] * 60
     print(f"{len(times)} tiles: median {statistics.median(times) * 1e3:.0f} ms, 95 % {_at(times, 0.95) * 1e3:.0f} ms")
     most = max(each[1] for each in memory)
-    print(f"memory: {half[0][1]:.0f} MB after a quarter of the time, {memory[-1][1]:.0f} at the end, {most:.0f} at most")
+    print(f"memory: {half[0][1]:.0f} MB after a quarter of it, {memory[-1][1]:.0f} at the end, {most:.0f} at most")
     print(f"{slope:+.1f} MB a minute since then; {handles} open files; load {os.getloadavg()[0]:.1f}")
 
 
