@@ -1,6 +1,7 @@
 import io
 import json
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -170,7 +171,8 @@ def test_only_what_the_run_knows_is_served(client, name):
         assert answer.status_code in codes, (path, query)
         assert "root:" not in answer.text
     for path in (f"/static/{name}", f"/{name}", f"/static/../{name}", "/run/study.yaml", "/static/../app.py"):
-        assert client.get(path).status_code in (404, 405)
+        answer = client.get(quote(path, safe="/.%"))
+        assert answer.status_code in (307, 404) or answer.text == client.get("/").text, path  # a client may shorten ..
 
 
 @pytest.mark.parametrize(
