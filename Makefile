@@ -10,12 +10,17 @@ export OMP_NUM_THREADS := 1
 # Tests start many processes, and each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint types docs clean
+.PHONY: demo test test-browser lint types docs clean
 demo: $(READY)
 	$(BIN)/prognoscope demo demo --jobs $(WORKERS)
 
 test: $(READY) lint types
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+
+# The viewer and the report in a real browser: the system's Chromium, or the one that Playwright fetches once.
+test-browser: $(READY)
+	command -v chromium || command -v chromium-browser || command -v google-chrome || $(BIN)/python -m playwright install chromium
+	$(BIN)/python -m pytest -q -m browser tests/browser
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -34,7 +39,7 @@ docs: $(READY)
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt "torch"
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev,anndata,encoders,search]"
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev,anndata,encoders,search,viewer]"
 	touch $(READY)
 
 clean:

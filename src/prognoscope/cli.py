@@ -329,6 +329,25 @@ def report(run: RunFolder) -> None:
 
 
 @app.command()
+def view(
+    run: RunFolder,
+    host: Annotated[str, typer.Option(help="Where to listen; elsewhere a token is asked for.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="By default 8765, or a free one.")] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open nothing.")] = False,
+    slides: Annotated[Path | None, typer.Option(help="Where the slides lie now, if they were moved.")] = None,
+) -> None:
+    """Look at slides, maps and patients of a run in a browser, on this machine alone. Ctrl-C ends it.
+
+    Example: `prognoscope view run`.
+    """
+    from prognoscope.viewer.serve import open_viewer
+
+    serving = open_viewer(run, host=host, port=port, slides=slides)
+    _say(f"Open {serving.url} in a browser. Ctrl-C ends it.")
+    serving.run(in_browser=not no_browser)
+
+
+@app.command()
 def methods(
     to: Annotated[Path | None, typer.Option("--out", help="A Markdown file for all that is known of them.")] = None,
 ) -> None:

@@ -50,6 +50,16 @@ def test_a_region_starts_at_the_pixel_of_the_level_that_covers_its_origin(odd_sl
         assert np.abs(region.astype(int) - whole[y : y + 20, x : x + 30]).max() <= 3 * 2**level
 
 
+@pytest.mark.parametrize("level", range(4))
+def test_a_region_that_begins_beyond_the_slide_has_its_pixels_where_they_are(odd_slide, level):
+    with open_slide(odd_slide) as slide:
+        inside = slide.read(0, 0, level, 60, 50)
+        region = slide.read(-3 * 2**level, -7 * 2**level, level, 60, 50)
+        assert (region[7:, 3:] == inside[:43, :57]).all()
+        assert (region[:7] == 255).all() and (region[:, :3] == 255).all()
+        assert (slide.read(-90 * 2**level, 0, level, 60, 50) == 255).all()
+
+
 @pytest.mark.parametrize("kind", ["tiff", "png"])
 def test_nothing_is_white(tmp_path, kind):
     path = tmp_path / f"dark.{kind}"

@@ -11,7 +11,7 @@ from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.outcome import Outcome
 from prognoscope.features.source import made_of_slide
 from prognoscope.features.store import Embeddings, write_embeddings
-from prognoscope.study.inputs import _bags_of
+from prognoscope.study.inputs import bags_of
 from prognoscope.study.sections import CohortSpec, EmbeddingsSpec, SlidesSpec
 from prognoscope.study.slide_audit import audit_slides
 from tests.slides.scene import pixels, write_slide
@@ -85,7 +85,7 @@ def test_tables_of_embeddings_and_slides_are_read_whatever_their_columns_are_cal
     (tmp_path / "t.csv").write_text("FILENAME,PATIENT\nsub/a.h5,P1\n")
     clinical = ClinicalSpec(table=("none.csv",))
     where = CohortSpec(clinical, features=EmbeddingsSpec(folder=str(tmp_path), table=str(tmp_path / "t.csv")))
-    assert _bags_of(where, ["P1"]).slides == {"P1": ("a",)}
+    assert bags_of(where, ["P1"]).slides == {"P1": ("a",)}
 
 
 def test_a_table_gives_the_resolution_of_the_slides_that_it_names(tmp_path):

@@ -311,6 +311,11 @@ class RunFiles:
         return self.folder / CLAIM
 
     @property
+    def notes(self) -> Path:
+        """What people who looked at slides wrote down."""
+        return self.folder / "notes.json"
+
+    @property
     def embeddings(self) -> Path:
         """A folder of embeddings, for a study whose own folder cannot be written to."""
         return self.folder / "embeddings"

@@ -71,7 +71,7 @@ def read_cohort(name: str, where: CohortSpec, *, needs_follow_up: bool = True) -
             groups, omics = _groups_of(genes.groups, omics, genes.min_coverage)
     if (labels := where.subtype) is not None:
         subtypes = read_subtypes(labels.table, column=labels.column, patient=labels.patient)
-    cohort = make_cohort(name, table, slides=_bags_of(where, patients), omics=omics, groups=groups, subtypes=subtypes)
+    cohort = make_cohort(name, table, slides=bags_of(where, patients), omics=omics, groups=groups, subtypes=subtypes)
     return refuse_leaks(cohort, clinical.not_outcomes) if needs_follow_up else cohort
 
 
@@ -85,7 +85,12 @@ def _groups_of(path: str, omics: OmicsTable, min_coverage: float) -> tuple[Group
     return kept, replace(omics, notes=notes, warnings=(*omics.warnings, *warnings))
 
 
-def _bags_of(where: CohortSpec, patients: Sequence[str]) -> SlideAssignment | Mapping[str, tuple[str, ...]] | None:
+def bags_of(where: CohortSpec, patients: Sequence[str]) -> SlideAssignment | Mapping[str, tuple[str, ...]] | None:
+    """The slides of each patient, from the folder of slides or of embeddings; None if the study names neither.
+
+    Raises:
+        InputError: The folder or a table cannot be used, or none of the slides is of these patients.
+    """
     slides, features = where.slides, where.features
     if slides is not None:
         table = _table_of(slides)

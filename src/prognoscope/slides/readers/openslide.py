@@ -64,12 +64,19 @@ class OpenSlideSlide:
         except openslide.OpenSlideError:
             return True
 
+    def hold(self, n_bytes: int) -> None:
+        """Keep no more than so many bytes of decoded tiles."""
+        self._handle.set_cache(openslide.OpenSlideCache(n_bytes))
+
     def read(self, x_px: int, y_px: int, level: int, width_px: int, height_px: int) -> UInt8[np.ndarray, "H W 3"]:
         if self._failure:
             raise SlideError(self._failure)
         # OpenSlide divides by the downsample it reports, which is off where a level lost its last row or column
         true, reported = self.level_downsamples[level], self._reported_downsamples[level]
-        left, top = (round(round(at / true) * reported) for at in (x_px, y_px))
+        column, row = (round(at / true) for at in (x_px, y_px))
+        if column < 0 or row < 0:  # there OpenSlide moves what it reads by up to a pixel of the level
+            return self._read_beyond(column, row, level, width_px, height_px)
+        left, top = (round(at * reported) for at in (column, row))
         try:
             pixels = np.asarray(self._handle.read_region((left, top), level, (width_px, height_px)))
         except openslide.OpenSlideError as cause:
@@ -77,6 +84,18 @@ class OpenSlideSlide:
             self._failure = _sentence(self.path, "is damaged and cannot be read", cause)
             raise SlideError(self._failure) from cause
         return _on_white(pixels)
+
+    def _read_beyond(
+        self, column: int, row: int, level: int, width_px: int, height_px: int
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """A region that begins left of the slide or above it, white there."""
+        region = np.full((height_px, width_px, 3), 255, np.uint8)
+        left, top = max(0, -column), max(0, -row)
+        if left < width_px and top < height_px:
+            per = self.level_downsamples[level]
+            inside = round(max(column, 0) * per), round(max(row, 0) * per)
+            region[top:, left:] = self.read(*inside, level, width_px - left, height_px - top)
+        return region
 
     def thumbnail(self, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:
         return shrink(self, longest_px)
