@@ -19,7 +19,7 @@ import yaml
 from rich.console import Console
 
 import prognoscope
-from prognoscope import cli, terminal
+from prognoscope import cli, telling, terminal
 from prognoscope.models.registry import list_models
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.clock import Standing
@@ -62,7 +62,8 @@ def ask(capsys, monkeypatch):
     """Run a command at a width: its exit code, stdout and stderr."""
 
     def run(*arguments: object, width: int = 160) -> tuple[int, str, str]:
-        monkeypatch.setattr(cli, "out", Console(width=width))
+        for each in (cli, telling):
+            monkeypatch.setattr(each, "out", Console(width=width))
         with pytest.raises(SystemExit) as stopped:
             cli.main([str(each) for each in arguments])
         said = capsys.readouterr()
@@ -88,7 +89,7 @@ def test_help_imports_nothing_heavy():
     heavy = ["torch", "pandas", "scipy", "numpy", "matplotlib", "openslide", "h5py", "lifelines"]
     code = f"""
 import sys
-from prognoscope import cli, terminal
+from prognoscope import cli, telling, terminal
 try:
     cli.main(["run", "--help"])
 except SystemExit:
@@ -337,9 +338,9 @@ def test_tables_fold_between_words_only(cohort, ask, command, width):
 
 
 def test_a_column_that_finds_no_room_is_named(ask, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "out", Console(width=30))
+    monkeypatch.setattr(telling, "out", Console(width=30))
     names = ["alpha", "beta", "gamma_gamma", "delta"]
-    cli._print_table("[Title]", pd.DataFrame([["word", 0.12345, 10, float("nan")]], columns=names))
+    telling.show_table("[Title]", pd.DataFrame([["word", 0.12345, 10, float("nan")]], columns=names))
     shown = capsys.readouterr().out
     assert "[Title]" in shown and "0.123 " in shown
     assert "Too narrow to show: delta." in shown
@@ -575,7 +576,8 @@ def test_runs_on_other_folds_are_not_compared(spoiled, ask):
 
 
 def test_demo_continues_with_the_cohort_that_is_there(spoiled, ask, monkeypatch):
-    monkeypatch.setattr(cli, "_extract", lambda *_: {})
+    monkeypatch.setattr(telling, "extract_and_tell", lambda *_: {})
+    monkeypatch.setattr(cli, "explain_and_tell", lambda *_, **__: None)
     code, shown, _ = ask("demo", ".", "--epochs", 2, "--jobs", 1)
     assert code == 0
     assert "holds a simulated cohort already" in shown and "Oracle: true risk" in shown and "Report: " in shown

@@ -1,20 +1,17 @@
 """The commands: each a thin function over the Python API. Only they print; `shell.py` says how they end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
 from prognoscope import __version__
 from prognoscope.core.errors import InputError
-from prognoscope.shell import err, is_debugging, out, run_command
-from prognoscope.terminal import RunBar, bar, print_table
-
-if TYPE_CHECKING:
-    from prognoscope.features.extract import ExtractionReport
-    from prognoscope.study.plan import Plan
+from prognoscope.shell import err, out, run_command
+from prognoscope.telling import explain_and_tell, extract_and_tell, run_and_tell, say, show_table
+from prognoscope.terminal import bar
 
 app = typer.Typer(
     help="How long cancer patients live, predicted from slides, genes and follow-up, under one honest protocol.",
@@ -39,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _version(is_asked: bool | None) -> bool:
     if is_asked:
-        _say(f"prognoscope {__version__}")
+        say(f"prognoscope {__version__}")
         raise typer.Exit
     return False
 
@@ -75,12 +72,13 @@ def demo(
     study_file = folder / "study.yaml"
     if study_file.exists():
         need_simulated(folder)
-        _say(f"Continuing in {folder}, which holds a simulated cohort already.")
+        say(f"Continuing in {folder}, which holds a simulated cohort already.")
     else:
         with bar(err, "Painting slides") as advance:
             simulate_cohort(folder, patients=patients, seed=seed, workers=jobs, progress=advance)
     study = Study.load(study_file, [f"training.epochs={epochs}", f"training.seed={seed}"])
-    _run(study.plan(jobs=jobs), folder / "run")
+    run_and_tell(study.plan(jobs=jobs), folder / "run")
+    explain_and_tell(folder / "run", most=2, jobs=jobs)
 
 
 @app.command()
@@ -108,7 +106,7 @@ def simulate(
             workers=jobs,
             progress=advance,
         )
-    _say(f"Wrote {folder}. Next: prognoscope run {study_file}")
+    say(f"Wrote {folder}. Next: prognoscope run {study_file}")
 
 
 @app.command()
@@ -120,7 +118,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.
     from prognoscope.study.template import write_template
 
     path = write_template(folder)
-    _say(f"Wrote {path}. Fill in where your files are, then: prognoscope check {path}")
+    say(f"Wrote {path}. Fill in where your files are, then: prognoscope check {path}")
 
 
 @app.command()
@@ -132,7 +130,7 @@ def schema(folder: Annotated[Path, typer.Argument(help="Where the study file is.
     from prognoscope.study.schema import write_schema
 
     path = write_schema(folder)
-    _say(f"Wrote {path}. The study file's first line: # yaml-language-server: $schema={path.name}")
+    say(f"Wrote {path}. The study file's first line: # yaml-language-server: $schema={path.name}")
 
 
 @app.command()
@@ -146,11 +144,11 @@ def check(study: StudyFile, overrides: Overrides = []) -> None:  # noqa: B006 (T
     from prognoscope.study.study_file import StudyFile  # all that runs and draws would take seconds to load
 
     found = audit(plan(StudyFile.load(study, overrides), elsewhere=True))
-    _print_table("Patients", found.account)
+    show_table("Patients", found.account)
     for title, table in found.tables.items():
-        _print_table(title, table)
+        show_table(title, table)
     for note in found.notes:
-        _say(f"  {note}")
+        say(f"  {note}")
     for warning in found.warnings:
         out.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
     if found.stop:
@@ -166,7 +164,7 @@ def doctor() -> None:
     """
     from prognoscope.study.doctor import examine_machine
 
-    _print_table("This machine", examine_machine())
+    show_table("This machine", examine_machine())
 
 
 @app.command()
@@ -178,7 +176,7 @@ def extract(study: StudyFile, overrides: Overrides = [], jobs: Jobs = 1) -> None
     from prognoscope.study.study import Study
 
     loaded = Study.load(study, overrides)
-    if _extract(lambda advance: loaded.extract(workers=jobs, progress=advance)).failed:
+    if extract_and_tell(lambda advance: loaded.extract(workers=jobs, progress=advance)).failed:
         raise typer.Exit(1)
 
 
@@ -195,7 +193,7 @@ def run(
     """
     from prognoscope.study.study import Study
 
-    _run(Study.load(study, overrides).plan(jobs=jobs), folder or study.parent / "run")
+    run_and_tell(Study.load(study, overrides).plan(jobs=jobs), folder or study.parent / "run")
 
 
 @app.command()
@@ -219,13 +217,13 @@ def compare(
     found = compare_runs(runs, metric=metric, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
     is_plain = len(runs) == 1 and not published
     title = f"{metric}, mean over folds" + ("" if is_plain else f" ± SD (ddof {ddof})")
-    _print_table(title, summary_table(found) if is_plain else terminal_table(found))
+    show_table(title, summary_table(found) if is_plain else terminal_table(found))
     if to is None and len(found.pairs):
-        _print_table("Paired differences", found.pairs.drop(columns="column") if is_plain else found.pairs)
+        show_table("Paired differences", found.pairs.drop(columns="column") if is_plain else found.pairs)
     for note in sentences_of(found, marked=not is_plain):
-        _say(note)
+        say(note)
     for path in write_comparison(found, to) if to is not None else ():
-        _say(f"Wrote {path}")
+        say(f"Wrote {path}")
 
 
 @app.command()
@@ -248,11 +246,11 @@ def optimism(
     table = optimism_again(found)
     written = write_choice(found, table, to or found.folder)
     content = choice_content(found, table)
-    _print_table("C-index at three choices of the epoch", pd.DataFrame(content["rows"][1:], columns=content["rows"][0]))
+    show_table("C-index at three choices of the epoch", pd.DataFrame(content["rows"][1:], columns=content["rows"][0]))
     for sentence in (content["meaning"], content["note"]):
-        _say(sentence)
+        say(sentence)
     for path in written:
-        _say(f"Wrote {path}")
+        say(f"Wrote {path}")
 
 
 @app.command()
@@ -270,9 +268,9 @@ def predict(
     from prognoscope.study.apply import predict_patients
 
     table = predict_patients(run, study, method=method, overrides=overrides, to=to)
-    _say(f"Wrote {to}: {len(table)} patients.")
+    say(f"Wrote {to}: {len(table)} patients.")
     for sentence in table.attrs["left_out"]:
-        _say(sentence)
+        say(sentence)
 
 
 @app.command()
@@ -291,30 +289,12 @@ def explain(
 
     Example: `prognoscope explain run --most 10` or `prognoscope explain run --patient P001 --method abmil`.
     """
-    from prognoscope.analysis.faithfulness_table import faithfulness_table
-    from prognoscope.report.page import write_report
-    from prognoscope.study.explain import MOST, explain_run
+    from prognoscope.study.explain import MOST
 
     if sum([bool(patient), everybody, most is not None]) > 1:
         raise typer.BadParameter("give one of --patient, --all and --most")
-    with bar(err, "Explaining patients") as advance:
-        kept = explain_run(
-            run,
-            patients=patient,
-            methods=method,
-            maps=drawn,
-            most=None if everybody else most or MOST,
-            jobs=jobs,
-            progress=advance,
-        )
-    for folder in dict.fromkeys(each.files.folder.parent for each in kept):
-        _say(f"Wrote {folder}: {sum(each.files.folder.parent == folder for each in kept)} patients.")
-    table = faithfulness_table(kept)
-    if len(table):
-        _print_table("Do the maps say what the models do? Means over patients, in log risk", table)
-    for note in dict.fromkeys(note for each in kept for note in each.about.notes):
-        _say(f"  {note}")
-    _say(f"Report: {write_report(run)}")
+    whom = {"patients": patient, "most": None if everybody else most or MOST}
+    explain_and_tell(run, methods=method, maps=drawn, jobs=jobs, **whom)
 
 
 @app.command()
@@ -325,7 +305,7 @@ def report(run: RunFolder) -> None:
     """
     from prognoscope.report.page import write_report
 
-    _say(f"Wrote {write_report(run)}")
+    say(f"Wrote {write_report(run)}")
 
 
 @app.command()
@@ -343,7 +323,7 @@ def view(
     from prognoscope.viewer.serve import open_viewer
 
     serving = open_viewer(run, host=host, port=port, slides=slides)
-    _say(f"Open {serving.url} in a browser. Ctrl-C ends it.")
+    say(f"Open {serving.url} in a browser. Ctrl-C ends it.")
     serving.run(in_browser=not no_browser)
 
 
@@ -358,61 +338,14 @@ def methods(
     if to is None:
         from prognoscope.study.methods_table import methods_table  # without torch, which the page takes
 
-        _print_table("Methods", methods_table())
+        show_table("Methods", methods_table())
         return
     from prognoscope.core.files import need_ours, write_text
     from prognoscope.study.catalogue import INTRODUCTION, methods_page
 
     need_ours(to, INTRODUCTION)
     write_text(to, methods_page())
-    _say(f"Wrote {to}.")
-
-
-def _extract(start: "Callable[[Callable[[int, int], None]], ExtractionReport]") -> "ExtractionReport":
-    with bar(err, "Slides") as advance:
-        result = start(advance)
-    if result.done or result.failed:
-        done, already = len(result.done), len(result.already)
-        _say(f"Embeddings: {done} slides now, {already} before, {len(result.failed)} failed.")
-    for note in result.notes:
-        _say(f"  {note}")
-    for slide, reason in result.failed.items():
-        err.print(f"[yellow]left out:[/] {escape(slide)}: {escape(reason)}", soft_wrap=True, highlight=False)
-    return result
-
-
-def _run(plan: "Plan", folder: Path) -> None:
-    from prognoscope.study.gather import extract as extract_slides
-    from prognoscope.study.run import run_plan
-
-    def extraction(plan: "Plan") -> "ExtractionReport":
-        with show.away():
-            return _extract(lambda advance: extract_slides(plan, advance))
-
-    with RunBar(err) as show:
-        finished = run_plan(plan, folder, extraction=extraction, progress=show)
-    title, table = finished.printed()
-    _print_table(title, table)
-    for whole, rows in finished.ablations().items():
-        _print_table(f"Ablations of {whole}", rows)
-    for note in (*finished.warnings(), *finished.notes):
-        _say(note)
-    _say(f"Report: {finished.report}")
-    for failure in finished.failures:
-        if is_debugging.get() and failure.trace:
-            err.print(failure.trace, markup=False, highlight=False, soft_wrap=True)
-        err.print(f"[bold red]failed:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
-    if finished.failures:
-        err.print("Everything else is finished. The same command tries again what failed.")
-        raise typer.Exit(1)
-
-
-def _say(text: str) -> None:
-    out.print(escape(text), soft_wrap=True, highlight=False)
-
-
-def _print_table(title: str, table) -> None:
-    print_table(out, title, table)
+    say(f"Wrote {to}.")
 
 
 if __name__ == "__main__":

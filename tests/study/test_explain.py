@@ -10,6 +10,7 @@ import pytest
 from prognoscope import cli
 from prognoscope.core.errors import InputError, StudyError
 from prognoscope.features.store import read_embeddings
+from prognoscope.runs.explanations import TABLES
 from prognoscope.runs.read import Run
 from prognoscope.study.explain import explain_run
 from prognoscope.study.study import Study
@@ -81,8 +82,7 @@ def test_how_faithful_each_map_is_stands_beside_it_with_what_the_simulation_know
 def test_the_tables_are_the_same_as_parquet(kept):
     each = next(iter(kept["ccl"].values()))
     for name in ("patches", "gene_groups", "genes", "modalities", "faithfulness"):
-        path = getattr(each.files, name)
-        pd.testing.assert_frame_equal(pd.read_parquet(path.with_suffix(".parquet")), getattr(each, name))
+        pd.testing.assert_frame_equal(TABLES[name].read(getattr(each.files, name)), getattr(each, name))
 
 
 def test_without_pixels_maps_are_drawn_by_their_places(kept):
@@ -138,7 +138,8 @@ def test_embeddings_that_were_changed_since_are_not_explained(spoilt, kept):
 
 def test_a_table_that_was_changed_by_hand_is_not_read(spoilt):
     each = next(iter(Run(spoilt).explanations["abmil"].values()))
-    each.files.patches.write_text(each.files.patches.read_text() + "x\n")
+    path = each.files.patches.with_suffix(".parquet")
+    path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(InputError, match="is not what the run wrote there"):
         _ = each.patches
 

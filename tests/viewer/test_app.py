@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from prognoscope.viewer.access import Guard
 from prognoscope.viewer.app import Viewer
 from prognoscope.viewer.facts import Facts
 from prognoscope.viewer.serve import _leaflet
-from tests.viewer.by_hand import write_explanation
+from tests.viewer.by_hand import MAPS, write_explanation
 from tests.viewer.conftest import UNEXPLAINED
 
 PATIENT, SLIDE = "SIM-0001", "SIM-0001-A"
@@ -211,7 +212,7 @@ def test_a_damaged_explanation_is_left_out_and_told(copied, caplog):
     assert list(client.get("/api/patient", params={"patient": PATIENT}).json()["methods"]) == ["meanmil"]
     assert str(place) in caplog.text
     answer = client.get("/api/layer", params=MAP | {"method": "meanmil"})
-    assert answer.status_code == 422 and "cannot be read" in answer.json()["error"]
+    assert answer.status_code == 422 and "is not what the run wrote there" in answer.json()["error"]
 
 
 def test_notes_are_kept_in_the_run_escaped_by_nobody_and_lost_by_nobody(copied):
@@ -276,12 +277,11 @@ def test_a_run_that_cannot_be_written_says_so(copied, monkeypatch):
 
 
 def test_a_method_without_maps_and_a_slide_without_patches_open_all_the_same(copied):
-    place = copied / "run" / "explanations" / "abmil" / PATIENT
-    told = json.loads((place / "explanation.json").read_text())
-    (place / "explanation.json").write_text(json.dumps(told | {"maps": []}))
-    other = copied / "run" / "explanations" / "meanmil" / PATIENT / "patches.parquet"
-    pd.read_parquet(other).head(0).to_parquet(other)
-    client = client_of(copied / "run")
+    run = copied / "run"
+    for method, coords, maps in (("abmil", [[0, 0]], ()), ("meanmil", np.zeros((0, 2)), MAPS)):
+        shutil.rmtree(run / "explanations" / method / PATIENT)
+        write_explanation(run, method, PATIENT, {SLIDE: np.array(coords, float)}, maps=maps)
+    client = client_of(run)
     assert client.get("/api/patient", params={"patient": PATIENT}).json()["methods"]["abmil"]["maps"] == []
     assert client.get("/api/layer", params=MAP | {"method": "meanmil"}).json()["patches"] == 0
 

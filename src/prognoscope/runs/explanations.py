@@ -1,5 +1,6 @@
 """What is kept of an explanation in the run folder, and reading it."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from prognoscope.runs.layout import ExplanationFiles, RunFiles
 from prognoscope.runs.manifest import checked, read_manifest, seal
 from prognoscope.runs.tables import FAITHFULNESS, GENE_GROUPS, GENE_SCORES, MODALITIES, PATCHES, Table
 
+log = logging.getLogger(__name__)
 CURE = "Start `prognoscope explain` again, which makes it."
 TABLES: Mapping[str, Table] = {
     "patches": PATCHES,
@@ -111,8 +113,13 @@ class KeptExplanation:
         return path if path.is_file() else None
 
     def _table(self, name: str) -> pd.DataFrame:
-        path = getattr(self.files, name)
-        return TABLES[name].read(path) if path.is_file() else TABLES[name].empty()
+        path = getattr(self.files, name).with_suffix(".parquet")  # read faster than the CSV, and equal to it
+        if not path.is_file():
+            return TABLES[name].empty()
+        try:
+            return pd.read_parquet(checked(path))
+        except OSError as cause:  # pyarrow's, too, where it is no Parquet
+            raise InputError(f"{path} cannot be read ({cause}). Remove its folder. {CURE}") from cause
 
 
 def keep(
@@ -149,12 +156,15 @@ def is_kept(files: ExplanationFiles, made_of: Fingerprint) -> bool:
 
 
 def kept_explanations(run: RunFiles) -> dict[str, dict[str, KeptExplanation]]:
-    """Method -> patient -> explanation, of all that are whole, in alphabetical order."""
+    """Method -> patient -> explanation, of all that are finished, in alphabetical order; a damaged one is told."""
     found: dict[str, dict[str, KeptExplanation]] = {}
     for manifest in sorted(run.explanations.glob("*/*/manifest.json")):
         kept = KeptExplanation(ExplanationFiles(manifest.parent))
-        found.setdefault(kept.about.method, {})[kept.about.patient] = kept
-    return found
+        try:
+            found.setdefault(kept.about.method, {})[kept.about.patient] = kept
+        except InputError as cause:
+            log.warning("an explanation is left out: %s", cause)
+    return {method: patients for method, patients in found.items() if patients}
 
 
 def _about(told: dict[str, Any]) -> About:

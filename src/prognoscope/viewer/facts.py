@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.core.errors import InputError, PrognoscopeError, SlideError
+from prognoscope.runs.explanations import KeptExplanation, ToldMap, ToldSlide
 from prognoscope.runs.read import Run
-from prognoscope.viewer.kept import Kept, KeptExplanation, kept_explanations
 from prognoscope.viewer.layers import Layer, Scale, bar_colours, draw_layer
 from prognoscope.viewer.notes import Notes
 from prognoscope.viewer.originals import Originals, find_originals
@@ -46,9 +46,9 @@ class Facts:
         self._looking = threading.Lock()
 
     @cached_property
-    def kept(self) -> Kept:
-        """The explanations of the run."""
-        return kept_explanations(self.run)
+    def kept(self) -> Mapping[str, Mapping[str, KeptExplanation]]:
+        """Method -> patient -> explanation."""
+        return self.run.explanations
 
     @cached_property
     def _found(self) -> Originals:
@@ -112,9 +112,7 @@ class Facts:
         owner = self.need_slide(slide)
         told = [self._told_of(kept[owner], slide) for kept in self.kept.values() if owner in kept]
         told = [each for each in told if each is not None]
-        size_told = next(
-            ((int(each["size_px"][0]), int(each["size_px"][1])) for each in told if each.get("size_px")), None
-        )
+        size_told = next((each.size_px for each in told if each.size_px), None)
         trouble = self.originals.trouble(slide)
         answer: dict[str, Any] = {"slide": slide, "patient": owner, "picture": False, "mpp": None, "version": ""}
         path = self.originals.paths.get(slide)
@@ -134,7 +132,7 @@ class Facts:
         if not answer["picture"]:
             answer["size_px"] = size_told or self._extent(owner, slide)
         if answer["mpp"] is None:
-            answer["mpp"] = next((each["mpp"] for each in told if each.get("mpp")), None)
+            answer["mpp"] = next((each.mpp for each in told if each.mpp), None)
         answer["top"] = top_of(answer["size_px"]) if answer["size_px"] else 0
         return answer | {"trouble": trouble}
 
@@ -150,7 +148,7 @@ class Facts:
         rows, side = self._patches(kept, slide)
         coords = rows[["x", "y"]].to_numpy(float)
         values = rows[map_].to_numpy(float) if map_ in rows else np.full(len(rows), np.nan)
-        layer = draw_layer(values, coords, side, is_signed=bool(about["is_signed"]), scale=scale, least=least)
+        layer = draw_layer(values, coords, side, is_signed=about.is_signed, scale=scale, least=least)
         with self._lock:
             self._layers[key] = layer
             while len(self._layers) > MOST_LAYERS:
@@ -173,8 +171,8 @@ class Facts:
             "high": layer.high,
             "shown": layer.shown,
             "patches": layer.patches,
-            "colours": bar_colours(bool(about["is_signed"])),
-            "about": about,
+            "colours": bar_colours(about.is_signed),
+            "about": asdict(about),
             "faithfulness": measures,
             "geojson": self.geojson(method, patient, slide, map_) is not None,
         }
@@ -189,12 +187,12 @@ class Facts:
             return None
         row = int(inside[np.argmin((middle[inside] ** 2).sum(axis=1))])
         scores = []
-        for about in kept.maps:
-            name = about["name"]
+        for about in kept.about.maps:
+            name = about.name
             if name in rows and np.isfinite(value := float(rows[name].iloc[row])):
                 values = rows[name].to_numpy(float)
                 below = float((values[np.isfinite(values)] <= value).mean() * 100)
-                scores.append({"map": name, "value": value, "percentile": below, "unit": about.get("unit", "")})
+                scores.append({"map": name, "value": value, "percentile": below, "unit": about.unit})
         left, top = int(rows["x"].iloc[row]), int(rows["y"].iloc[row])
         return {"slide": slide, "x": left, "y": top, "side_px": side, "scores": scores, "patches": len(rows)}
 
@@ -244,12 +242,12 @@ class Facts:
         return {slide: patient for patient in known for slide in self._slides_of(patient)}
 
     def _slides_of(self, patient: str) -> list[str]:
-        told = [each["slide"] for kept in self.kept.values() if patient in kept for each in kept[patient].slides]
+        told = [each.slide for kept in self.kept.values() if patient in kept for each in kept[patient].about.slides]
         return list(dict.fromkeys([*self.originals.slides.get(patient, ()), *told]))
 
     @staticmethod
-    def _told_of(kept: KeptExplanation, slide: str) -> Mapping[str, Any] | None:
-        return next((each for each in kept.slides if each["slide"] == slide), None)
+    def _told_of(kept: KeptExplanation, slide: str) -> ToldSlide | None:
+        return next((each for each in kept.about.slides if each.slide == slide), None)
 
     def _patches(self, kept: KeptExplanation, slide: str) -> tuple[pd.DataFrame, float]:
         """The rows of a slide that have a place, and the side of a patch."""
@@ -258,10 +256,10 @@ class Facts:
             raise InputError("The explanation has no such slide.")
         table = kept.patches
         rows = table[(table["slide_id"] == slide) & table["x"].notna() & table["y"].notna()]
-        return rows, float(about.get("side_px") or 1.0)
+        return rows, about.side_px or 1.0
 
-    def _need_map(self, kept: KeptExplanation, map_: str) -> dict[str, Any]:
-        about = next((each for each in kept.maps if each["name"] == map_), None)
+    def _need_map(self, kept: KeptExplanation, map_: str) -> ToldMap:
+        about = next((each for each in kept.about.maps if each.name == map_), None)
         if about is None:
             raise InputError("The explanation has no such map.")
         return about
@@ -286,11 +284,10 @@ class Facts:
 def _told(kept: KeptExplanation) -> dict[str, Any]:
     groups, modalities = kept.gene_groups, kept.modalities
     return {
-        "maps": kept.maps,
-        "slides": [each["slide"] for each in kept.slides],
-        "notes": kept.notes,
-        "risk": _plain(kept.told.get("risk")),
-        "folds": kept.told.get("folds", []),
+        "maps": [asdict(each) for each in kept.about.maps],
+        "slides": [each.slide for each in kept.about.slides],
+        "notes": kept.about.notes,
+        "folds": kept.about.folds,
         "gene_groups": _records(groups.head(MOST_GROUPS)),
         "genes": _records(_strongest(kept.genes)),
         "modalities": _records(modalities),

@@ -51,7 +51,8 @@ class Notes:
         told = read_json(self.path, "The file of notes", "")
         known = {each.name for each in fields(Note)}
         try:
-            return [Note(**{name: value for name, value in each.items() if name in known}) for each in told["notes"]]  # type: ignore[index]
+            notes = (told if isinstance(told, dict) else {})["notes"]  # a KeyError for any other JSON
+            return [Note(**{name: value for name, value in each.items() if name in known}) for each in notes]
         except (KeyError, TypeError, AttributeError) as cause:
             raise InputError(
                 f"{self.path} does not hold notes. Mend it or move it away; it is not written over."

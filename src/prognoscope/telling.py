@@ -1,0 +1,84 @@
+"""What commands print of what they did; where nobody prints, Python does the same in silence."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.markup import escape
+
+from prognoscope.shell import err, is_debugging, out
+from prognoscope.terminal import RunBar, bar, print_table
+
+if TYPE_CHECKING:
+    from prognoscope.features.extract import ExtractionReport
+    from prognoscope.study.plan import Plan
+
+
+def extract_and_tell(start: "Callable[[Callable[[int, int], None]], ExtractionReport]") -> "ExtractionReport":
+    with bar(err, "Slides") as advance:
+        result = start(advance)
+    if result.done or result.failed:
+        done, already = len(result.done), len(result.already)
+        say(f"Embeddings: {done} slides now, {already} before, {len(result.failed)} failed.")
+    for note in result.notes:
+        say(f"  {note}")
+    for slide, reason in result.failed.items():
+        err.print(f"[yellow]left out:[/] {escape(slide)}: {escape(reason)}", soft_wrap=True, highlight=False)
+    return result
+
+
+def run_and_tell(plan: "Plan", folder: Path) -> None:
+    from prognoscope.study.gather import extract as extract_slides
+    from prognoscope.study.run import run_plan
+
+    def extraction(plan: "Plan") -> "ExtractionReport":
+        with show.away():
+            return extract_and_tell(lambda advance: extract_slides(plan, advance))
+
+    with RunBar(err) as show:
+        finished = run_plan(plan, folder, extraction=extraction, progress=show)
+    title, table = finished.printed()
+    show_table(title, table)
+    for whole, rows in finished.ablations().items():
+        show_table(f"Ablations of {whole}", rows)
+    for note in (*finished.warnings(), *finished.notes):
+        say(note)
+    say(f"Report: {finished.report}")
+    for failure in finished.failures:
+        if is_debugging.get() and failure.trace:
+            err.print(failure.trace, markup=False, highlight=False, soft_wrap=True)
+        err.print(f"[bold red]failed:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
+    if finished.failures:
+        err.print("Everything else is finished. The same command tries again what failed.")
+        raise typer.Exit(1)
+
+
+def say(text: str) -> None:
+    out.print(escape(text), soft_wrap=True, highlight=False)
+
+
+def show_table(title: str, table) -> None:
+    print_table(out, title, table)
+
+
+def explain_and_tell(run: Path, **asked: Any) -> None:
+    """Explain patients of a run, draw its report again, and print where all lies and how far maps can be believed.
+
+    Args:
+        asked: See `study.explain.explain_run`.
+    """
+    from prognoscope.analysis.faithfulness_table import faithfulness_table
+    from prognoscope.report.page import write_report
+    from prognoscope.study.explain import explain_run
+
+    with bar(err, "Explaining patients") as advance:
+        kept = explain_run(run, progress=advance, **asked)
+    table = faithfulness_table(kept)
+    if len(table):
+        show_table("Do the maps say what the models do? Means over patients, in log risk", table)
+    for note in dict.fromkeys(note for each in kept for note in each.about.notes):
+        say(f"  {note}")
+    for folder in dict.fromkeys(each.files.folder.parent for each in kept):
+        say(f"Wrote {folder}: {sum(each.files.folder.parent == folder for each in kept)} patients.")
+    say(f"Report: {write_report(run)}")
