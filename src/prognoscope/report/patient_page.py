@@ -89,8 +89,9 @@ def similar_patients(run: Run, patient: str) -> list[dict[str, str]]:
     together = pd.DataFrame({name: each[~each.index.duplicated()] for name, each in ranks.items()})
     if patient not in together.index:
         return []
-    known = together.loc[patient].dropna().index
-    apart = ((together[known] - together.loc[patient, known]) ** 2).sum(axis=1, skipna=False).dropna().drop(patient)
+    own = together.loc[[patient]].dropna(axis=1)  # by the methods that predicted the patient
+    squares = (together[own.columns] - own.iloc[0]) ** 2
+    apart = squares.sum(axis=1, skipna=False).dropna().drop(patient)
     outcome = run.outcomes
     place = {who: i for i, who in enumerate(outcome.patients)}
     chosen = apart.sort_values(kind="stable").head(MOST_ALIKE).index

@@ -87,7 +87,9 @@ def _leaflet() -> Path:
     found = {name: find_spec(name) for name in ("nicegui", "starlette", "uvicorn")}
     if missing := [name for name, spec in found.items() if spec is None]:
         raise ViewerMissingError(f"The viewer needs {missing[0]}, which is not installed. Install it: {INSTALL}")
-    place = Path(str(found["nicegui"].origin)).parent / "elements" / "leaflet" / "dist"  # type: ignore[union-attr]
+    found_at = found["nicegui"]
+    assert found_at is not None  # or it was named as lacking above
+    place = Path(str(found_at.origin)).parent / "elements" / "leaflet" / "dist"
     if not (place / "index.js").is_file():
         raise ViewerMissingError(f"This version of nicegui has no Leaflet where it should be. Install: {INSTALL}")
     return place
