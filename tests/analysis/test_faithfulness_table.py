@@ -22,11 +22,11 @@ GOOD = {"deletion_area": 0.3, "random_deletion_area": 0.1, "randomisation_correl
     [
         (
             {},
-            "Faithful by deletion: without its highest patches the log risk moves by 0.300, without others by 0.1",
+            "Faithful by deletion: without its top patches the log risk moves by 0.300, without random ones by 0.100.",
         ),
         (
             {"deletion_area": 0.1},
-            "Not faithful: without its highest patches the log risk moves by 0.100, without o",
+            "Not faithful: without its top patches the log risk moves by 0.100, without random ones by 0.100.",
         ),
         ({"randomisation_correlation": -0.05}, "Shuffled weights give another map (r = -0.05)."),
         ({"randomisation_correlation": 0.8}, "It hangs little on what was learned: shuffled weights give the same map"),

@@ -64,7 +64,7 @@ def test_the_report_shows_both_ends_says_what_is_not_faithful_and_links_to_pages
     page = (folder / "report.html").read_text()
     section = page.split('<h2 id="explanations">')[1].split("<h2")[0]
     assert section.index(f"patients/{high}.html") < section.index(f"patients/{low}.html")
-    assert "Not faithful: without its highest patches" in section and "Faithful by deletion" in section
+    assert "Not faithful: without its top patches" in section and "Faithful by deletion" in section
     assert section.count("data:image/jpeg;base64,") == 4
 
 

@@ -41,7 +41,7 @@ def judgement(faithfulness: pd.DataFrame, name: str) -> str:
     said = []
     deleted, by_chance = told.get("deletion_area"), told.get("random_deletion_area")
     if deleted is not None and by_chance is not None:
-        moved = f"without its highest patches the log risk moves by {deleted:.3f}, without others by {by_chance:.3f}"
+        moved = f"without its top patches the log risk moves by {deleted:.3f}, without random ones by {by_chance:.3f}"
         is_faithful = deleted > by_chance
         said.append(f"Faithful by deletion: {moved}." if is_faithful else f"Not faithful: {moved}.")
     unlearned = told.get("randomisation_correlation")
