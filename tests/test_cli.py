@@ -208,10 +208,14 @@ def test_a_signal_ends_a_command_as_ctrl_c_does(ask, monkeypatch, name, code):
             tidied.append(name)
 
     monkeypatch.setattr(StudyFile, "load", interrupt)
-    before = signal.getsignal(getattr(signal, name))
-    found = ask("check", "study.yaml")
-    assert found == (code, "", f"Stopped by {name}. What was finished is kept; the same command continues.")
-    assert tidied == [name] and signal.getsignal(getattr(signal, name)) is before
+    number = getattr(signal, name)
+    before = signal.signal(number, signal.SIG_DFL)  # the tests may have been started by nohup
+    try:
+        found = ask("check", "study.yaml")
+        assert found == (code, "", f"Stopped by {name}. What was finished is kept; the same command continues.")
+        assert tidied == [name] and signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_signal_that_nohup_ignores_stays_ignored(ask, monkeypatch):

@@ -125,8 +125,8 @@ class SlowToLoad:
 
 def note_and_wait(item):
     folder, number = item
-    (Path(folder) / f"{number}.pid").write_text(str(os.getpid()))
     try:
+        (Path(folder) / f"{number}.pid").write_text(str(os.getpid()))
         time.sleep(120)
     finally:
         (Path(folder) / f"{number}.tidied").touch()
