@@ -29,7 +29,7 @@ GOOD = {"deletion_area": 0.3, "random_deletion_area": 0.1, "randomisation_correl
             "Not faithful: without its top patches the log risk moves by 0.100, without random ones by 0.100.",
         ),
         ({"randomisation_correlation": -0.05}, "Shuffled weights give another map (r = -0.05)."),
-        ({"randomisation_correlation": 0.8}, "It hangs little on what was learned: shuffled weights give the same map"),
+        ({"randomisation_correlation": 0.8}, "It hangs little on what was learned: shuffled weights give a like map"),
         ({"fold_stability": 0.4}, "Other folds' models agree by r = 0.40."),
     ],
 )

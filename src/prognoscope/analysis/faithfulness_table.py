@@ -46,9 +46,7 @@ def judgement(faithfulness: pd.DataFrame, name: str) -> str:
         said.append(f"Faithful by deletion: {moved}." if is_faithful else f"Not faithful: {moved}.")
     unlearned = told.get("randomisation_correlation")
     if unlearned is not None and abs(unlearned) > HANGS_LITTLE:
-        said.append(
-            f"It hangs little on what was learned: shuffled weights give the same map (r = {_told(unlearned)})."
-        )
+        said.append(f"It hangs little on what was learned: shuffled weights give a like map (r = {_told(unlearned)}).")
     elif unlearned is not None:
         said.append(f"Shuffled weights give another map (r = {_told(unlearned)}).")
     if (stable := told.get("fold_stability")) is not None:
