@@ -32,7 +32,7 @@ const handlers = {
   },
   rested(panel) {
     if (panel !== shown.panels[0] || !panel.slide?.size_px || isPlacing) return;
-    Object.assign(state, panel.view());
+    Object.assign(state, panel.isWhole ? { x: undefined, y: undefined, z: undefined } : panel.view());
     keepAddress();
   },
   clicked: guarded(async (panel, at) => {

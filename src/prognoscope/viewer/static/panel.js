@@ -50,9 +50,15 @@ export class Panel {
     this.leaflet.on("click", (event) => this.handlers.clicked(this, this.level0(event.latlng)));
     this.leaflet.on("move", () => this.handlers.moved(this));
     this.leaflet.on("moveend", () => this.handlers.rested(this));
+    this.leaflet.on("movestart zoomstart", () => { this.isWhole &&= this.isFitting; });
+    this.sized = new ResizeObserver(() => { // as legends and tools take their lines, after the slide was fitted
+      this.leaflet?.invalidateSize({ animate: false, pan: false });
+      if (this.isWhole) this.fit();
+    });
+    this.sized.observe(this.box);
   }
 
-  unmount() { this.leaflet?.remove(); this.leaflet = null; this.element.remove(); }
+  unmount() { this.sized?.disconnect(); this.leaflet?.remove(); this.leaflet = null; this.element.remove(); }
 
   level0(at) { return { x: at.lng * 2 ** this.top, y: -at.lat * 2 ** this.top }; }
   place(x, y) { return [-y / 2 ** this.top, x / 2 ** this.top]; }
@@ -78,12 +84,16 @@ export class Panel {
     if (slide.mpp) {
       this.ruler = new MICROMETRES({ imperial: false, maxWidth: 140, umPerUnit: slide.mpp * 2 ** slide.top }).addTo(this.leaflet);
     }
+    this.isWhole = false;
     if (view) this.leaflet.setView(this.place(view.x, view.y), view.z, { animate: false });
-    else this.leaflet.fitBounds(bounds, { animate: false });
+    else this.fit();
   }
 
-  fit() {
-    if (this.slide?.size_px) this.leaflet.fitBounds(this.bounds(0, 0, ...this.slide.size_px), { animate: false });
+  fit() { // the whole slide, and again whenever the room for it changes, until somebody moves
+    if (!this.slide?.size_px || !this.leaflet) return;
+    this.isWhole = this.isFitting = true;
+    this.leaflet.fitBounds(this.bounds(0, 0, ...this.slide.size_px), { animate: false });
+    this.isFitting = false;
   }
 
   view() {
