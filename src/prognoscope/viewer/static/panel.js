@@ -52,7 +52,7 @@ export class Panel {
     this.leaflet.on("moveend", () => this.handlers.rested(this));
     this.leaflet.on("movestart zoomstart", () => { this.isWhole &&= this.isFitting; });
     this.sized = new ResizeObserver(() => { // as legends and tools take their lines, after the slide was fitted
-      this.leaflet?.invalidateSize({ animate: false, pan: false });
+      this.leaflet?.invalidateSize({ animate: false }); // the middle stays
       if (this.isWhole) this.fit();
     });
     this.sized.observe(this.box);
