@@ -87,3 +87,15 @@ def test_a_sparse_matrix_of_few_values_that_fills_the_memory_is_refused(path, mo
     anndata.AnnData(scipy.sparse.csr_matrix((3000, 3000), dtype=np.float32), obs=obs, var=var).write_h5ad(path)
     with pytest.raises(InputError, match="seems made to fill the memory"):
         read_omics([path])
+
+
+@pytest.mark.parametrize(("part", "value"), [("indices", 10_000_000), ("indices", -5), ("indptr", 900_000)])
+def test_a_sparse_matrix_that_leads_out_of_its_shape_is_refused(path, part, value):
+    import scipy.sparse
+
+    values = scipy.sparse.csr_matrix(np.eye(4, 3, dtype=np.float32))
+    anndata.AnnData(values, pd.DataFrame(index=list("abcd")), pd.DataFrame(index=["G1", "G2", "G3"])).write_h5ad(path)
+    with h5py.File(path, "r+") as file:
+        file["X"][part][1] = value
+    with pytest.raises(InputError, match="cannot be read as AnnData"):
+        read_omics((path,), "anndata")
