@@ -41,8 +41,9 @@ def read_anndata(
         if data.X is None:
             raise OmicsError(f"{path} has no matrix X. Put the values to use into X.")
         need_proportion(4 * data.n_obs * data.n_vars, path.stat().st_size, path, WHAT)
-        if hasattr(data.X, "check_format"):  # sparse: places outside of the matrix would be written to unchecked
-            data.X.check_format(full_check=True)
+        check = getattr(data.X, "check_format", None)
+        if check is not None:  # sparse: places outside of the matrix would be written to unchecked
+            check(full_check=True)
         table, about = data.to_df(), data.obs
     except PrognoscopeError:
         raise
