@@ -132,17 +132,6 @@ def squeezed(path: Path) -> None:
             small.writestr(name, whole.read(name))
 
 
-ENDLESS_NAME = b"\x80\x02c" + b"a" * 5000 + b"\nb\n."  # a class, in a pickle
-
-
-def packed_endless_name(path: Path) -> None:
-    buffer = io.BytesIO()
-    torch.save(torch.zeros(2), buffer)
-    with zipfile.ZipFile(buffer) as whole, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as other:
-        for name in whole.namelist():
-            other.writestr(name, ENDLESS_NAME if name.endswith("data.pkl") else whole.read(name))
-
-
 def saved(content):
     return lambda path: torch.save(content, path)
 
@@ -167,8 +156,6 @@ TENSORS = {
     "NaN": (saved(torch.full((2, 2), torch.nan)), "NaN or infinite"),
     "a tensor of one stored value": (saved(torch.zeros(1).expand(2**20, 1024)), "more values than the file holds"),
     "an archive that unpacks to more": (squeezed, "an archive that says it unpacks to more"),
-    "a class of an endless name": (packed_endless_name, "it names objects that cannot be loaded"),
-    "the same in the old form": (lambda path: path.write_bytes(ENDLESS_NAME), "it names objects that cannot be"),
     "text": (lambda path: path.write_text("features"), "no whole file of tensors"),
     "half a file": (
         lambda path: torch.save(torch.ones(50, 9), path) or path.write_bytes(path.read_bytes()[:900]),

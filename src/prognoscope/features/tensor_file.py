@@ -4,16 +4,15 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError  # only the name of what torch raises
-from pickletools import genops  # reads, and runs nothing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from prognoscope.core.errors import some
+from prognoscope.core.pickled_names import names_endlessly
 from prognoscope.features.bad_files import BadFileError
 from prognoscope.features.hdf5_file import BROKEN, need_regular
 
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 
 FEATURES = ("features", "feats", "embeddings", "embedding", "feat", "x", "last_layer_embed")  # as tools name them
 COORDS = ("coords", "coordinates", "coord", "coords_px")
-LONGEST_NAME = 300  # letters of a class that a pickle names, with its module
-PICKLES = 5  # that a file of the old form begins with
+NO_TENSORS = "it holds objects that cannot be loaded without running code"
 NOT_WHOLE = "no whole file of tensors (truncated, damaged, or of another kind)"
 SAVE_ALONE = "Save one tensor of shape (N, D) by itself: torch.save(tensor, path)."
 
@@ -59,7 +57,8 @@ def _load(path: Path) -> Any:
         is_packed = zipfile.is_zipfile(path)
         if is_packed:
             _need_honest_zip(path)
-        _need_short_names(path, is_packed=is_packed)
+        if names_endlessly(path):
+            raise BadFileError(path, NO_TENSORS, SAVE_ALONE)
         with warnings.catch_warnings():  # of kinds of tensors that torch will give up
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_packed)  # nothing in it can run code
@@ -80,30 +79,6 @@ def _need_honest_zip(path: Path) -> None:
         raise BadFileError(path, "an archive that says it unpacks to more than it holds")
 
 
-def _need_short_names(path: Path, *, is_packed: bool) -> None:
-    """Refuse a pickle that names a class in endless letters, over which torch's error message would take hours.
-
-    Nothing is unpickled; what is no pickle is left to torch.
-    """
-    with ExitStack() as opened:
-        if is_packed:
-            archive = opened.enter_context(zipfile.ZipFile(path))
-            pickles = [opened.enter_context(archive.open(each)) for each in archive.infolist() if _is_pickle(each)]
-        else:
-            pickles = [opened.enter_context(path.open("rb"))] * PICKLES  # one behind the other
-        for pickle in pickles:
-            try:
-                names = [str(told) for kind, told, _ in genops(pickle) if kind.name in ("GLOBAL", "INST")]
-            except (ValueError, UnicodeError, OverflowError, struct.error):
-                return
-            if any(len(name) > LONGEST_NAME for name in names):
-                raise BadFileError(path, "it names objects that cannot be loaded without running code", SAVE_ALONE)
-
-
-def _is_pickle(entry: zipfile.ZipInfo) -> bool:
-    return entry.filename.endswith(".pkl")
-
-
 def _unpicklable(path: Path, cause: UnpicklingError) -> BadFileError:
     if "numpy" in str(cause):
         return BadFileError(
@@ -112,7 +87,7 @@ def _unpicklable(path: Path, cause: UnpicklingError) -> BadFileError:
             "Save it as a tensor: torch.save(torch.from_numpy(array), path).",
         )
     if "nsupported global" in str(cause) or "nsupported class" in str(cause):
-        return BadFileError(path, "it holds objects that cannot be loaded without running code", SAVE_ALONE)
+        return BadFileError(path, NO_TENSORS, SAVE_ALONE)
     return BadFileError(path, NOT_WHOLE)
 
 

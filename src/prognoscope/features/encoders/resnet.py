@@ -17,6 +17,7 @@ from torch import Tensor, library, nn
 
 from prognoscope.core.errors import FeatureError, MissingFileError, some
 from prognoscope.core.files import sha256
+from prognoscope.core.pickled_names import names_endlessly
 
 REPOSITORY, FILE = "timm/resnet50.tv_in1k", "model.safetensors"
 MEAN, SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's RGB in 0 to 1
@@ -141,6 +142,8 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        if names_endlessly(path):
+            raise UnpicklingError("a class of an endless name")
         state = torch.load(path, map_location="cpu", weights_only=True)  # tensors alone: nothing in it can run code
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError, UnpicklingError) as cause:
         raise FeatureError(f"{path} does not hold weights that load without running code. Use safetensors.") from cause

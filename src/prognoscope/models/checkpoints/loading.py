@@ -13,6 +13,7 @@ from torch import Tensor
 
 from prognoscope.core.errors import ModelError, some
 from prognoscope.core.files import need_file
+from prognoscope.core.pickled_names import names_endlessly
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.checkpoints.beside import state_of, weights_beside_others
 from prognoscope.models.registry import folder_of, model_class
@@ -129,15 +130,14 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
             return load_file(path)
         except SafetensorError as cause:
             raise ModelError(f"{path} is damaged or cut short. Download or copy it again.") from cause
+    if names_endlessly(path):
+        raise _more_than_tensors(path)
     try:  # tensors alone, so nothing in it can run code; what a method has no use for is never read, if mapped
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except UnpicklingError as cause:
         if (state := weights_beside_others(path)) is not None:
             return state
-        raise ModelError(
-            f"{path} is no checkpoint, or holds more than tensors, which could run code and was not read. Save the "
-            "model's state_dict."
-        ) from cause
+        raise _more_than_tensors(path) from cause
     except PermissionError:
         raise
     except (RuntimeError, ValueError, EOFError, OSError) as cause:
@@ -148,3 +148,10 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
     if not (isinstance(state, dict) and all(isinstance(value, Tensor) for value in state.values())):
         raise ModelError(f"{path} does not hold named tensors. Save the model's state_dict.")
     return state
+
+
+def _more_than_tensors(path: Path) -> ModelError:
+    return ModelError(
+        f"{path} is no checkpoint, or holds more than tensors, which could run code and was not read. Save the "
+        "model's state_dict."
+    )
