@@ -29,7 +29,8 @@ def _pickles(path: Path, opened: ExitStack) -> list[BufferedIOBase]:
         return [opened.enter_context(path.open("rb"))] * PICKLES  # one behind the other
     archive = opened.enter_context(zipfile.ZipFile(path))
     entries = [each for each in archive.infolist() if each.filename.endswith(".pkl")]
-    return [opened.enter_context(archive.open(e)) for e in entries if e.compress_type == zipfile.ZIP_STORED]
+    stored = [each for each in entries if each.compress_type == zipfile.ZIP_STORED]
+    return [cast("BufferedIOBase", opened.enter_context(archive.open(each))) for each in stored]
 
 
 def _is_endless(pickle: BufferedIOBase) -> bool:
