@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from prognoscope.report.page import write_report
-from prognoscope.report.patient_page import similar_patients, survival_curves
+from prognoscope.report.patient_page import curves_behind, risk_ranks, similar_patients, survival_curves
 from prognoscope.runs.explanations import About, ToldMap, ToldSlide, keep
 from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.read import Run
@@ -107,14 +107,28 @@ def test_a_run_that_nobody_explained_has_neither_section_nor_pages(run_copy, und
 def test_alike_is_who_has_the_nearest_ranks(run_copy):
     run = Run(run_copy)
     patient = run.outcomes.patients[0]
-    alike = similar_patients(run, patient)
+    alike = similar_patients(run, patient, risk_ranks(run))
     assert len(alike) == 5 and patient not in {each["patient"] for each in alike}
     assert all(re.search(r"(event|last seen without event) at month \d+\.\d", each["became"]) for each in alike)
 
 
 def test_curves_begin_at_one_and_those_of_others_are_of_one_method(run_copy):
     run = with_months(run_copy)
-    curves = survival_curves(run, run.outcomes.patients[0])
+    curves = survival_curves(run, run.outcomes.patients[0], curves_behind(run))
     assert (curves[curves["months"] == 0]["survival"] == 1).all()
     assert set(curves[curves["patient_id"] == ""]["method"]) == set(run.methods)
     assert curves[curves["patient_id"] != ""]["method"].nunique() == 1
+
+
+def test_a_run_that_does_not_tell_months_has_no_curves(run_copy):
+    run = Run(run_copy)
+    assert survival_curves(run, run.outcomes.patients[0], curves_behind(run)).empty
+
+
+def test_who_is_alike_has_the_ranks_that_are_closest(run_copy):
+    run = Run(run_copy)
+    ranks = risk_ranks(run)
+    patient = ranks.index[7]
+    apart = ((ranks - ranks.loc[patient]) ** 2).sum(axis=1).drop(patient)
+    assert similar_patients(run, patient, ranks)[0]["patient"] == apart.idxmin()
+    assert similar_patients(run, "nobody", ranks) == []

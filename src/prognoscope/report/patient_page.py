@@ -1,9 +1,9 @@
 """A page for each patient who was explained: what is predicted, and what that rests on."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -25,8 +25,8 @@ ENDINGS = {"SVG": ".svg", "PNG": ".png", "GeoJSON": ".geojson", "OME-TIFF": ".om
 SENTENCES = {"gene_groups": "Gene groups, by integrated gradients", "genes": "Genes, by integrated gradients"}
 
 
-def write_patient_pages(run: Run) -> dict[str, Path]:
-    """Write `patients/<patient>.html` for everybody explained; patient -> page. Pages of earlier reports are replaced.
+def write_patient_pages(run: Run) -> None:
+    """Write `patients/<patient>.html` for everybody explained. Pages of earlier reports are replaced.
 
     A page opens without a network and asks nothing of it; its pictures link to the files of the explanation.
     """
@@ -37,20 +37,24 @@ def write_patient_pages(run: Run) -> dict[str, Path]:
     for method, patients in run.explanations.items():
         for patient, kept in patients.items():
             explained.setdefault(patient, {})[method] = kept
-    pages = {}
-    for patient, by_method in sorted(explained.items()):
-        pages[patient] = folder / f"{safe_name(patient)}.html"
-        write_text(pages[patient], patient_page(run, patient, by_method))
-    return pages
+    if explained:
+        behind, ranks = curves_behind(run), risk_ranks(run)
+        for patient, by_method in sorted(explained.items()):
+            page = patient_page(run, patient, by_method, behind, ranks)
+            write_text(folder / f"{safe_name(patient)}.html", page)
 
 
-def patient_page(run: Run, patient: str, explained: Mapping[str, KeptExplanation]) -> str:
+def patient_page(
+    run: Run, patient: str, explained: Mapping[str, KeptExplanation], behind: pd.DataFrame, ranks: pd.DataFrame
+) -> str:
     """The page as HTML.
 
     Args:
         explained: Method -> what its prediction of the patient rests on.
+        behind: What `curves_behind` tells of everybody.
+        ranks: What `risk_ranks` tells of everybody.
     """
-    curves = survival_curves(run, patient)
+    curves = survival_curves(run, patient, behind)
     colours = method_colours(run.methods)
     methods = [_method(run, kept, stem) for (_, kept), stem in _stemmed(explained)]
     return rendered(
@@ -62,35 +66,43 @@ def patient_page(run: Run, patient: str, explained: Mapping[str, KeptExplanation
         behind=_behind(run),
         chances=_chances(curves),
         methods=methods,
-        alike=similar_patients(run, patient),
+        alike=similar_patients(run, patient, ranks),
         others=[name for name in run.methods if name not in explained],
     )
 
 
-def survival_curves(run: Run, patient: str) -> pd.DataFrame:
-    """What every method says of the patient, and what the first one says of the others: as `draw_patient_survival`."""
+def curves_behind(run: Run) -> pd.DataFrame:
+    """What the first method says of everybody, or of the first of very many: as `draw_patient_survival`."""
+    table = run.method(_behind(run)).predictions.drop_duplicates("patient_id").head(MOST_BEHIND)
+    return _curves(table, _behind(run))
+
+
+def survival_curves(run: Run, patient: str, behind: pd.DataFrame) -> pd.DataFrame:
+    """What every method says of the patient, before the others: as `draw_patient_survival`."""
     parts = []
     for method in run.methods:
         table = run.method(method).predictions
-        own = table[table["patient_id"] == patient]
-        parts += [_curve(row, method, "") for row in own.head(1).to_dict("records")]
-    behind = run.method(_behind(run)).predictions
-    others = behind[behind["patient_id"] != patient].head(MOST_BEHIND)
-    parts += [_curve(row, _behind(run), str(row["patient_id"])) for row in others.to_dict("records")]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        parts.append(_curves(table[table["patient_id"] == patient].head(1), method).assign(patient_id=""))
+    parts.append(behind[behind["patient_id"] != patient])
+    return pd.concat(parts, ignore_index=True)
 
 
-def similar_patients(run: Run, patient: str) -> list[dict[str, str]]:
-    """Those whose predicted risks, ranked within each fold by each method, are closest, and what became of them."""
+def risk_ranks(run: Run) -> pd.DataFrame:
+    """Patient -> the share of the patients of the fold with no higher risk, by each method; NaN where not predicted."""
     ranks = {}
     for method in run.methods:
         table = run.method(method).predictions
-        ranks[method] = table.assign(rank=table.groupby("fold")["risk"].rank(pct=True)).set_index("patient_id")["rank"]
-    together = pd.DataFrame({name: each[~each.index.duplicated()] for name, each in ranks.items()})
-    if patient not in together.index:
+        ranked = table.assign(rank=table.groupby("fold")["risk"].rank(pct=True)).drop_duplicates("patient_id")
+        ranks[method] = ranked.set_index("patient_id")["rank"]
+    return pd.DataFrame(ranks)
+
+
+def similar_patients(run: Run, patient: str, ranks: pd.DataFrame) -> list[dict[str, str]]:
+    """Those whose ranks by all methods are closest, and what became of them."""
+    if patient not in ranks.index:
         return []
-    own = together.loc[[patient]].dropna(axis=1)  # by the methods that predicted the patient
-    squares = (together[own.columns] - own.iloc[0]) ** 2
+    own = ranks.loc[[patient]].dropna(axis=1)  # by the methods that predicted the patient
+    squares = (ranks[own.columns] - own.iloc[0]) ** 2
     apart = squares.sum(axis=1, skipna=False).dropna().drop(patient)
     outcome = run.outcomes
     place = {who: i for i, who in enumerate(outcome.patients)}
@@ -178,13 +190,18 @@ def _became(months: float, event: bool) -> str:
     return f"{'event' if event else 'last seen without event'} at month {months:.1f}"
 
 
-def _curve(row: Mapping[Any, Any], method: str, patient: str) -> pd.DataFrame:
-    survival = [row[name] for name in numbered_columns(pd.DataFrame([row]), "S_")]
-    months = [row[name] for name in numbered_columns(pd.DataFrame([row]), "months_")]
-    if len(months) != len(survival):  # of a run from before predictions told the ends of their bins
+def _curves(table: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Each row of predictions as a curve from 1 at month 0; none of a run from before predictions told their months."""
+    survival, months = (table[numbered_columns(table, prefix)].to_numpy(float) for prefix in ("S_", "months_"))
+    if survival.shape != months.shape:
         return pd.DataFrame(columns=["method", "patient_id", "months", "survival"])
-    told = {"months": [0.0, *months], "survival": [1.0, *survival]}
-    return pd.DataFrame({"method": method, "patient_id": patient, **told}).dropna()
+    told = {
+        "method": method,
+        "patient_id": table["patient_id"].repeat(survival.shape[1] + 1).to_numpy(),
+        "months": np.pad(months, ((0, 0), (1, 0))).ravel(),
+        "survival": np.pad(survival, ((0, 0), (1, 0)), constant_values=1.0).ravel(),
+    }
+    return pd.DataFrame(told).dropna()
 
 
 def _behind(run: Run) -> str:

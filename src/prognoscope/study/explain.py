@@ -26,11 +26,12 @@ from prognoscope.report.heatmap.panel import write_panel
 from prognoscope.report.heatmap.patch_map import PatchMap
 from prognoscope.runs.explanations import About, KeptExplanation, ToldMap, ToldSlide, is_kept, keep
 from prognoscope.runs.fingerprint import Fingerprint, sum_of
-from prognoscope.runs.layout import ExplanationFiles
+from prognoscope.runs.layout import ExplanationFiles, RunFiles
 from prognoscope.runs.read import Run, open_finished
 from prognoscope.slides.readers import find_slides, open_slide
 from prognoscope.study.devices import device_of
-from prognoscope.study.inputs import bag_loaders, embedding_files, embedding_sums, packed, read_cohort, slide_mpp
+from prognoscope.study.inputs import Bags, bag_loaders, embedding_files, embedding_sums, packed, read_cohort, slide_mpp
+from prognoscope.study.kept_study import study_of
 from prognoscope.study.places import stored
 from prognoscope.study.study_file import StudyFile
 from prognoscope.study.true_patches import truth_of
@@ -124,6 +125,7 @@ class _World:
     study: StudyFile
     cohort: Cohort
     embeddings: PackedEmbeddings | None
+    loaders: Bags  # patient -> slides with functions that read their embeddings
     files: dict[str, Path]  # slide -> image file, of a study that has slides
     mpp: dict[str, float] | float | None
 
@@ -131,26 +133,24 @@ class _World:
         """The embeddings of each slide in the patient's bag."""
         if self.embeddings is None:
             return []
-        loaders = bag_loaders(self.study.where, self.cohort, embedding_files(self.study.where, self.study.extracted))
-        of_slide = dict(loaders[patient])
+        of_slide = dict(self.loaders[patient])
         return [of_slide[slide]() for slide, first, last in self.embeddings.slides(patient) if last > first]
 
 
 @lru_cache(maxsize=1)
 def _world(folder: Path) -> _World:
     run = open_finished(folder)
-    study = StudyFile.load(run.files.study)
-    store = run.folder / (run.provenance.store or "../embeddings")
-    study = stored(replace(study, store=store), run.files.embeddings)
+    study = stored(study_of(run), run.files.embeddings)
     patients = run.outcomes.patients
     cohort = read_cohort(study.spec.name, study.where)
-    if gone := [patient for patient in patients if patient not in set(cohort.patients)]:
+    here = set(cohort.patients)
+    if gone := [patient for patient in patients if patient not in here]:
         raise StudyError(
             f"{len(gone)} patients of the run are no more in its inputs: {some(gone)}. Put the tables back as they "
             "were, or run the study again."
         )
-    cohort, embeddings = cohort.take(patients), None
-    if any("bag" in trained.model.profile.needs for trained in _first_models(run)):
+    cohort, embeddings, loaders = cohort.take(patients), None, {}
+    if any("embedding_dim" in card.sizes for title in run.methods for card in run.method(title).cards.values()):
         files = embedding_files(study.where, study.extracted)
         kept = {p: tuple(s for s in slides if s in files) for p, slides in cohort.slides.items()}
         if not any(kept.values()) and study.where.slides is not None:
@@ -160,15 +160,12 @@ def _world(folder: Path) -> _World:
             )
         cohort = replace(cohort, slides=kept) if study.where.slides is not None else cohort
         embeddings = open_bags(packed(study, cohort, embedding_sums(study, cohort)))
+        loaders = bag_loaders(study.where, cohort, files)
     slides, images, mpp = study.where.slides, {}, None
     if slides is not None and Path(slides.folder).is_dir():
         images = dict(find_slides(slides.folder))
         mpp = slide_mpp(slides, images)
-    return _World(run, study, cohort, embeddings, images, mpp)
-
-
-def _first_models(run: Run) -> list[Trained]:
-    return [_models(run.folder, method)[0] for method in run.methods]
+    return _World(run, study, cohort, embeddings, loaders, images, mpp)
 
 
 @lru_cache(maxsize=2)
@@ -182,9 +179,9 @@ def _models(folder: Path, method: str) -> tuple[Trained, ...]:
 
 def explain_one(wanted: Wanted) -> None:
     """Make one explanation, unless it is there and whole."""
-    run = open_finished(wanted.run)
-    files = run.files.explanation(wanted.method, wanted.patient)
-    folds = [run.files.fold(wanted.method, number).manifest for number in wanted.folds]
+    run = RunFiles(wanted.run)
+    files = run.explanation(wanted.method, wanted.patient)
+    folds = [run.fold(wanted.method, number).manifest for number in wanted.folds]
     models = {path.parent.name: sha256(path) if path.is_file() else "" for path in folds}
     made_of = Fingerprint({"explanation": sum_of([FORM, wanted.patient, models, sorted(wanted.maps)])})
     if is_kept(files, made_of):

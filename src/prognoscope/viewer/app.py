@@ -17,7 +17,7 @@ from prognoscope.core.errors import InputError, PrognoscopeError, SlideError
 from prognoscope.viewer.facts import Facts, as_notes
 from prognoscope.viewer.layers import Scale
 from prognoscope.viewer.neighbours import Search
-from prognoscope.viewer.tiles import KeptBytes, as_jpeg, region, tile
+from prognoscope.viewer.tiles import KeptBytes, Opened, as_jpeg, region, tile
 
 STATIC = Path(__file__).parent / "static"
 PAGES = {each.name: each for each in sorted(STATIC.iterdir()) if each.suffix in (".html", ".js", ".css")}
@@ -95,22 +95,15 @@ class Viewer:
         slide, at = _text(request, "slide"), request.path_params
         place = at["z"], at["x"], at["y"]
 
-        def cut() -> bytes | None:
-            path = self._path_of(slide)
-            if path is None:
-                return None
-            try:
-                with self.facts.open.use(path, self.facts.originals.mpp.get(slide)) as entry:
-                    return self.sent.get((path, entry.stamp, place), lambda: as_jpeg(tile(entry, *place)))
-            except (IndexError, SlideError):
-                return None
+        def cut(path: Path, entry: Opened) -> bytes | None:
+            return self.sent.get((path, entry.stamp, place), lambda: as_jpeg(tile(entry, *place)))
 
         try:
             if await request.is_disconnected():
                 return Response(status_code=499)
         except ClientDisconnect:
             return Response(status_code=499)
-        found = await anyio.to_thread.run_sync(cut, limiter=self.cutters)
+        found = await anyio.to_thread.run_sync(self._seen, slide, cut, limiter=self.cutters)
         return Response(status_code=404) if found is None else _picture(found, "image/jpeg")
 
     async def patch_picture(self, request: Request) -> Response:
@@ -121,20 +114,13 @@ class Viewer:
         if not 1 <= side <= 2**20:
             raise InputError("A patch has no such side.")
 
-        def cut() -> bytes | None:
-            path = self._path_of(slide)
-            if path is None:
+        def cut(_: Path, entry: Opened) -> bytes | None:
+            width, height = entry.slide.size_px
+            if not (-side <= left <= width and -side <= top <= height):
                 return None
-            try:
-                with self.facts.open.use(path, self.facts.originals.mpp.get(slide)) as entry:
-                    width, height = entry.slide.size_px
-                    if not (-side <= left <= width and -side <= top <= height):
-                        return None
-                    return as_jpeg(region(entry, left, top, side / px, px))
-            except SlideError:
-                return None
+            return as_jpeg(region(entry, left, top, side / px, px))
 
-        found = await anyio.to_thread.run_sync(cut, limiter=self.cutters)
+        found = await anyio.to_thread.run_sync(self._seen, slide, cut, limiter=self.cutters)
         return Response(status_code=404) if found is None else _picture(found, "image/jpeg")
 
     def layer(self, request: Request) -> Response:
@@ -220,6 +206,17 @@ class Viewer:
             if path is None
             else _download(path.read_bytes(), path.name, "application/geo+json")
         )
+
+    def _seen(self, slide: str, look: Callable[[Path, Opened], bytes | None]) -> bytes | None:
+        """What is seen of a slide while it is held open; None where there is nothing to see."""
+        path = self._path_of(slide)
+        if path is None:
+            return None
+        try:
+            with self.facts.open.use(path, self.facts.originals.mpp.get(slide)) as entry:
+                return look(path, entry)
+        except (IndexError, SlideError):
+            return None
 
     def _path_of(self, slide: str) -> Path | None:
         try:

@@ -16,6 +16,7 @@ from prognoscope.runs.read import Run
 from prognoscope.slides.content import slide_sum
 from prognoscope.slides.readers import find_slides
 from prognoscope.study.inputs import bags_of, embedding_files, slide_mpp
+from prognoscope.study.kept_study import study_of
 from prognoscope.study.sections import CohortSpec
 from prognoscope.study.study_file import StudyFile
 
@@ -77,7 +78,7 @@ def find_originals(run: Run, folder: Path | None = None) -> Originals:
         folder: Where the slides lie now, if not where the run's study says.
     """
     try:
-        study = StudyFile.load(run.files.study)
+        study = study_of(run)
     except (InputError, OSError) as cause:
         return Originals(troubles=(f"The study of this run cannot be read, so its slides are not found: {cause}",))
     patients, troubles = run.outcomes.patients, []
@@ -141,14 +142,11 @@ def _by_name(embeddings: Mapping[str, Path], where: CohortSpec, patients: Sequen
 
 
 def _embeddings(study: StudyFile, where: CohortSpec, run: Path) -> Mapping[str, Path]:
-    """Slide -> file; a run does not keep where its own embeddings lie, so they are looked for around it."""
+    """Slide -> file; of a run that was moved, looked for around it too."""
     own = study.extracted
     if own is None:
         return embedding_files(where, None)
-    around = [run, run.parent]
-    around += [
-        Path(each).parent for each in (*where.clinical.table, where.slides.folder if where.slides else "") if each
-    ]
-    places = [Path(os.path.abspath(each)) / "embeddings" / own.name for each in dict.fromkeys(around)]
-    there = next((each for each in places if each.is_dir()), own)
-    return embedding_files(where, there)
+    tables = [*where.clinical.table, where.slides.folder if where.slides else ""]
+    around = dict.fromkeys([run, run.parent, *(Path(each).parent for each in tables if each)])
+    places = [own, *(Path(os.path.abspath(each)) / "embeddings" / own.name for each in around)]
+    return embedding_files(where, next((each for each in places if each.is_dir()), own))

@@ -29,7 +29,9 @@ KEPT_BYTES = 48 * 2**20  # of tiles as they were sent
 
 
 @dataclass(slots=True)
-class _Open:
+class Opened:
+    """A slide that is held open."""
+
     slide: Slide
     stamp: tuple[int, int]  # size and time of the file when it was opened
     users: int = 0
@@ -47,11 +49,11 @@ class OpenSlides:
 
     def __init__(self, most: int = MOST_OPEN):
         self._most = most
-        self._open: OrderedDict[tuple[Path, float | None], _Open] = OrderedDict()
+        self._open: OrderedDict[tuple[Path, float | None], Opened] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextmanager
-    def use(self, path: Path, mpp: float | None) -> Iterator[_Open]:
+    def use(self, path: Path, mpp: float | None) -> Iterator[Opened]:
         """An open slide that is not closed in this block.
 
         Raises:
@@ -72,7 +74,7 @@ class OpenSlides:
             for key in list(self._open):
                 self._drop(key)
 
-    def _taken(self, path: Path, mpp: float | None) -> _Open:
+    def _taken(self, path: Path, mpp: float | None) -> Opened:
         key, stamp = (path, mpp), stamp_of(path)
         with self._lock:
             entry = self._open.get(key)
@@ -83,7 +85,7 @@ class OpenSlides:
                 slide = open_slide(path, mpp=mpp)
                 if isinstance(slide, OpenSlideSlide):
                     slide.hold(HELD_BYTES)
-                entry = self._open[key] = _Open(slide, stamp)
+                entry = self._open[key] = Opened(slide, stamp)
             self._open.move_to_end(key)
             entry.users += 1
             while len(self._open) > self._most:
@@ -115,7 +117,7 @@ def top_of(size_px: tuple[int, int]) -> int:
     return math.ceil(math.log2(max(size_px)))
 
 
-def tile(entry: _Open, z: int, x: int, y: int) -> UInt8[np.ndarray, "256 256 3"]:
+def tile(entry: Opened, z: int, x: int, y: int) -> UInt8[np.ndarray, "256 256 3"]:
     """The pixels of a tile of the Deep Zoom pyramid over level 0, white beyond the slide.
 
     Raises:
@@ -132,7 +134,7 @@ def tile(entry: _Open, z: int, x: int, y: int) -> UInt8[np.ndarray, "256 256 3"]
     return region(entry, x * TILE_PX * downsample, y * TILE_PX * downsample, downsample, TILE_PX)
 
 
-def region(entry: _Open, left: float, top: float, downsample: float, side: int) -> UInt8[np.ndarray, "s s 3"]:
+def region(entry: Opened, left: float, top: float, downsample: float, side: int) -> UInt8[np.ndarray, "s s 3"]:
     """A square of the slide, `side` pixels wide, each of them as many level-0 pixels as `downsample`; exact in place.
 
     Args:
@@ -153,7 +155,7 @@ def region(entry: _Open, left: float, top: float, downsample: float, side: int) 
     return _resized(pixels, inside[0], inside[1], span, side)
 
 
-def _from_thumbnail(entry: _Open, left: float, top: float, downsample: float, side: int) -> np.ndarray:
+def _from_thumbnail(entry: Opened, left: float, top: float, downsample: float, side: int) -> np.ndarray:
     """What is too coarse to be read for one tile: of a slide whose finest level is its only one."""
     with entry.lock:
         if entry.thumbnail is None:
