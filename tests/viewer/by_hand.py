@@ -47,9 +47,9 @@ def write_explanation(
     measures = [("attention", "deletion_area", 0.21), ("attention", "random_deletion_area", 0.08)]
     tables = {
         "patches": pd.concat(parts, ignore_index=True),
-        "gene_groups": pd.DataFrame({"group": ["Oncogenes", "Protein Kinases"], "gradient": [0.31, -0.12]}),
+        "gene_groups": pd.DataFrame({"group": ["Oncogenes", "Protein Kinases"], "integrated_gradients": [0.31, -0.12]}),
         "genes": pd.DataFrame(
-            {"group": "Oncogenes", "gene": ["TP53", "KRAS"], "value": [1.5, -0.5], "gradient": [0.2, -0.1]}
+            {"group": "Oncogenes", "gene": ["TP53", "KRAS"], "value": [1.5, -0.5], "integrated_gradients": [0.2, -0.1]}
         ),
         "modalities": pd.DataFrame({"modality": ["slides", "genes"], "shapley": [0.4, -0.1], "without": [0.2, 0.5]}),
         "faithfulness": pd.DataFrame(measures, columns=["map", "measure", "value"]),

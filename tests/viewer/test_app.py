@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from prognoscope.report.page import write_report
 from prognoscope.runs.read import open_finished
 from prognoscope.slides.readers import open_slide
 from prognoscope.viewer.access import Guard
@@ -202,6 +204,23 @@ def test_hostile_ids_in_explanations_are_text_and_never_places(copied):
         table = client.get("/patches.csv", params=asked)
         assert "/" not in table.headers["content-disposition"].split("''")[1]
         assert not any(line.startswith(("=", '"=')) for line in table.text.splitlines())
+
+
+def test_what_the_report_links_to_is_served_and_nothing_beside_it(copied):
+    write_report(copied / "run")
+    client = client_of(copied / "run")
+    report = client.get("/report.html").text
+    page = re.search(rf'href="(patients/{PATIENT}\.html)"', report)[1]
+    shown = client.get(f"/{page}")
+    assert shown.status_code == 200 and "script-src 'unsafe-inline'" in shown.headers["content-security-policy"]
+    link = re.search(r'href="\.\./(explanations/[^"]+/explanation\.json)"', shown.text)[1]
+    assert client.get(f"/{link}").json()["patient"] == PATIENT
+    folder = link.removesuffix("explanation.json")
+    for path in (f"{folder}manifest.json", "patients/report.html", "explanations/a/b/c", "explanations/abmil/b/c"):
+        assert client.get(f"/{path}").status_code == 404, path
+    for odd in set(HOSTILE) - {".", ".."}:  # of which clients make other paths
+        assert client.get(f"/patients/{quote(odd, safe='')}").status_code in (404, 307)
+        assert client.get(f"/{folder}{quote(odd, safe='')}").status_code in (404, 307)
 
 
 def test_a_damaged_explanation_is_left_out_and_told(copied, caplog):

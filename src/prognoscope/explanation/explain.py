@@ -20,6 +20,7 @@ from prognoscope.explanation.modalities import modality_worths
 from prognoscope.explanation.patch_maps import columns_of, computed_maps, own_maps
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.explained import Explained
 from prognoscope.training.trained import Trained
 
 MODALITIES = ("modality", "shapley", "without")
@@ -64,14 +65,14 @@ def explain(
     slides = () if embeddings is None or "bag" not in model.profile.needs else embeddings.slides(patient)
     maps, notes, measures = own_maps(explained, names), [], []
     if slides:
-        regions = regions_of(inputs, slides)
+        computed, told = computed_maps(model, inputs, regions_of(inputs, slides), most_patches=most)
+        maps, notes = [*maps, *computed], [*notes, *told]
         try:
-            computed, told = computed_maps(model, inputs, regions, most_patches=most)
-            maps, notes = [*maps, *computed], [*notes, *told]
             measures += curves(model, inputs, maps, most_patches=most)
         except InputError as cause:  # a bag with patches left out is too small for the model
-            notes.append(f"Nothing could be left out: {cause}")
-        measures += _agreements(trained, siblings, patient, cohort, embeddings, maps)
+            notes.append(f"Deletion and insertion are not measured: {cause}")
+        elsewhere = [(each, _inputs_of(each, [patient], cohort, embeddings)[0]) for each in siblings]
+        measures += _agreements(trained, inputs, elsewhere, maps)
         measures += against_truth(maps, {} if truth is None else truth.patches)
     groups, genes, meanings = _gene_tables(trained, inputs, explained, names)
     if truth is not None and len(genes):
@@ -116,21 +117,12 @@ def _interval(low: float, high: float) -> str:
 
 
 def _agreements(
-    trained: Trained,
-    siblings: Sequence[Trained],
-    patient: str,
-    cohort: Cohort,
-    embeddings: PackedEmbeddings | None,
-    maps: Sequence[PatchScores],
+    trained: Trained, inputs: Inputs, siblings: Sequence[tuple[Trained, Inputs]], maps: Sequence[PatchScores]
 ) -> Measures:
     """How far the maps agree with those of shuffled weights, and with those of other folds."""
-    inputs = _inputs_of(trained, [patient], cohort, embeddings)[0]
     unlearned = [_quick_maps(trained, shuffled(trained.model, seed), inputs) for seed in range(SHUFFLES)]
-    found, others = agreement("randomisation_correlation", maps, unlearned), []
-    for sibling in siblings:
-        model = sibling.model.to(sibling.spec.device).eval()
-        others.append(_quick_maps(sibling, model, _inputs_of(sibling, [patient], cohort, embeddings)[0]))
-    return found + agreement("fold_stability", maps, others)
+    others = [_quick_maps(each, each.model.to(each.spec.device).eval(), its) for each, its in siblings]
+    return agreement("randomisation_correlation", maps, unlearned) + agreement("fold_stability", maps, others)
 
 
 def _quick_maps(trained: Trained, model: SurvivalModel, inputs: Inputs) -> list[PatchScores]:
@@ -141,7 +133,7 @@ def _quick_maps(trained: Trained, model: SurvivalModel, inputs: Inputs) -> list[
 
 
 def _gene_tables(
-    trained: Trained, inputs: Inputs, explained, names: dict[str, Sequence[str]]
+    trained: Trained, inputs: Inputs, explained: Explained, names: dict[str, Sequence[str]]
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, tuple[str, str]]]:
     """The scores of gene groups and of genes, and what those of groups mean."""
     model = trained.model
@@ -152,8 +144,14 @@ def _gene_tables(
     groups = pd.DataFrame({"group": names["gene_groups"], "left_out": effects})
     groups["integrated_gradients"] = [float(each.sum()) for each in attributions]
     meanings = {
-        "left_out": ("By how much the log risk would fall, were the group's genes average.", UNIT),
-        "integrated_gradients": ("What the group's genes add to the log risk of average ones.", UNIT),
+        "left_out": (
+            "By how much the log risk would fall, were the genes 0, which is average if scaled.",
+            UNIT,
+        ),
+        "integrated_gradients": (
+            "What the genes add to the log risk of genes at 0, which is average if scaled.",
+            UNIT,
+        ),
     }
     for name, scores in explained.gene_groups.items():
         for ending, _, values in columns_of(scores, names):

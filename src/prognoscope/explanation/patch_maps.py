@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from prognoscope.core.batch import Inputs
+from prognoscope.core.errors import InputError
 from prognoscope.explanation.explanation import PatchScores
 from prognoscope.explanation.gradients import patch_attribution
 from prognoscope.explanation.leaving_out import region_effects
@@ -59,7 +60,10 @@ def computed_maps(
     else:
         meaning = "What the patch adds to the log risk, to first order: gradient times embedding."
         maps.append(PatchScores("gradient", _numbers(gradient), meaning, UNIT, GRADIENT, is_signed=True))
-    effect = region_effects(model, inputs, regions, most_patches=most_patches)
+    try:
+        effect = region_effects(model, inputs, regions, most_patches=most_patches)
+    except InputError as cause:  # what is left is too small for the model
+        return maps, [*notes, f"No region is left out: {cause}"]
     if effect is None:
         notes.append("There is but one region, so nothing can be left out.")
     else:

@@ -49,6 +49,8 @@ class Viewer:
             "/": self.page,
             "/static/{name}": self.static,
             "/report.html": self.report,
+            "/patients/{page}": self.patient_page,
+            "/explanations/{method}/{patient}/{name}": self.kept_file,
             "/api/run": lambda _: JSONResponse(self.facts.about_run()),
             "/api/originals": lambda _: JSONResponse(self.facts.about_originals()),
             "/api/patient": lambda r: JSONResponse(self.facts.about_patient(_text(r, "patient"))),
@@ -89,6 +91,19 @@ class Viewer:
         if not path.is_file():
             return Response("This run has no report yet: `prognoscope report` writes it.", 404)
         return FileResponse(path, media_type="text/html", headers={"content-security-policy": REPORT_MAY})
+
+    def patient_page(self, request: Request) -> Response:
+        """The page of a patient, to which the report links."""
+        folder = self.facts.run.files.patient_pages
+        path = {each.name: each for each in folder.glob("*.html")}.get(request.path_params["page"])
+        if path is None:
+            return Response("The run has no such page: `prognoscope report` writes them.", 404)
+        return FileResponse(path, media_type="text/html", headers={"content-security-policy": REPORT_MAY})
+
+    def kept_file(self, request: Request) -> Response:
+        """A file of an explanation, to which a patient's page links."""
+        path = self.facts.file_of(*(request.path_params[name] for name in ("method", "patient", "name")))
+        return Response(status_code=404) if path is None else FileResponse(path)
 
     async def tile(self, request: Request) -> Response:
         """A tile of a slide, JPEG; 404 beyond it."""

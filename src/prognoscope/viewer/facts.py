@@ -13,6 +13,7 @@ import pandas as pd
 
 from prognoscope.core.errors import InputError, PrognoscopeError, SlideError
 from prognoscope.runs.explanations import KeptExplanation, ToldMap, ToldSlide
+from prognoscope.runs.manifest import read_manifest
 from prognoscope.runs.read import Run
 from prognoscope.viewer.layers import Layer, Scale, bar_colours, draw_layer
 from prognoscope.viewer.notes import Notes
@@ -199,6 +200,12 @@ class Facts:
     def geojson(self, method: str, patient: str, slide: str, map_: str) -> Path | None:
         """The file for QuPath that was kept with the map, if there is one."""
         return self.need_kept(method, patient).picture(slide, map_, ".geojson")
+
+    def file_of(self, method: str, folder: str, name: str) -> Path | None:
+        """A file of an explanation by the names of its folders, if its manifest tells of it."""
+        found = (each.files.folder for each in self.kept.get(method, {}).values() if each.files.folder.name == folder)
+        manifest = None if (place := next(found, None)) is None else read_manifest(place)
+        return place / name if place is not None and manifest is not None and name in manifest.files else None
 
     def need_patient(self, patient: str) -> None:
         """Refuse an id that is not of the run.
