@@ -1,7 +1,9 @@
 """What all tests share: quiet threads, and where the shared data lie, if they do."""
 
 import os
+import sys
 from collections import Counter
+from multiprocessing.forkserver import ensure_running, set_forkserver_preload
 from pathlib import Path
 
 import pandas as pd
@@ -25,8 +27,16 @@ SLOW = {"test_binding", "test_run", "test_extract", "test_cli", "test_bad_input"
 
 
 def pytest_configure(config):
-    """Keep pytest-xdist from putting the files with the most tests first: they are not the slowest."""
+    """Keep pytest-xdist from putting the files with the most tests first: they are not the slowest.
+
+    And begin the server that worker processes are forked from, with all that any of them needs.
+    """
     config.option.loadscopereorder = False
+    if hasattr(config, "workerinput") and sys.platform == "linux":  # many tests ahead, so that the imports pay
+        set_forkserver_preload(
+            ["prognoscope.training.jobs", "prognoscope.features.extract", "prognoscope.simulation.cohort"]
+        )
+        ensure_running()
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter
@@ -57,7 +58,7 @@ def run_many(
         left = [suspects.pop(0)] if is_alone else waiting
         busy: dict[Future, int] = {}
         try:
-            with _pool(min(workers, len(left)), threads) as pool:
+            with _pool(function.__module__, min(workers, len(left)), threads) as pool:
                 while left or busy:
                     while left and len(busy) < workers:
                         busy[pool.submit(_worked, function, items[left[0]])] = left[0]
@@ -83,13 +84,16 @@ def run_many(
 
 
 @contextmanager
-def _pool(workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
-    # "spawn", because a fork after torch has used threads hangs
-    spawn = multiprocessing.get_context("spawn")
+def _pool(module: str, workers: int, threads: int) -> Iterator[ProcessPoolExecutor]:
+    # Not "fork", which hangs after torch has used threads. A server that has imported the module and done nothing else
+    # can be forked, in a hundredth of the time of the imports. It keeps the threads it was started with, so is for one.
+    is_forked = threads == 1 and sys.platform == "linux"  # elsewhere the system's own libraries do not bear it
+    context = multiprocessing.get_context("forkserver" if is_forked else "spawn")
+    context.set_forkserver_preload([module])
     others = set(multiprocessing.active_children())
     with (
         _threads_of_children(threads),
-        ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker) as pool,
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool,
     ):
         try:
             yield pool
