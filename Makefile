@@ -10,11 +10,15 @@ export OMP_NUM_THREADS := 1
 # Tests start many processes, and each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-browser lint types docs clean
+.PHONY: demo test suite test-browser lint types docs clean
 demo: $(READY)
 	$(BIN)/prognoscope demo demo --jobs $(WORKERS)
 
-test: $(READY) lint types
+# Types are checked, by one process, while the tests begin.
+test: $(READY) lint
+	$(MAKE) --no-print-directory --jobs=2 types suite
+
+suite: $(READY)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
 
 # The viewer and the report in a real browser: the system's Chromium, or the one that Playwright fetches once.
