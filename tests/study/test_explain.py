@@ -14,6 +14,7 @@ from prognoscope.runs.explanations import TABLES
 from prognoscope.runs.read import Run
 from prognoscope.study.explain import explain_run
 from prognoscope.study.study import Study
+from tests.sketches import sketches
 
 METHODS = [
     "coxph",
@@ -25,7 +26,8 @@ METHODS = [
 @pytest.fixture(scope="module")
 def run(simulated):
     overrides = [f"methods={json.dumps(METHODS)}", "training.epochs=1", "splits.folds=2"]
-    return Study.load(simulated / "study.yaml", overrides).run()
+    with sketches():
+        return Study.load(simulated / "study.yaml", overrides).run()
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from prognoscope.features.store import find_embeddings, read_embeddings
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.study import Study
+from tests.sketches import sketches
 from tests.viewer.by_hand import write_explanation
 
 SETTINGS = ["methods=[abmil, meanmil]", "training.epochs=1", "splits.folds=2", "evaluation.draws=10"]
@@ -20,7 +21,8 @@ def painted(tmp_path_factory) -> Path:
     """The cohort's folder, with `run` in it; no test writes there."""
     folder = tmp_path_factory.mktemp("painted") / "cohort"
     study = Study.load(simulate_cohort(folder, patients=20, seed=3, slide_px=1024), SETTINGS)
-    study.run()
+    with sketches():
+        study.run()
     files = find_embeddings(next((folder / "embeddings").glob("stain-*")))
     for k, (patient, slides) in enumerate(study.cohort.slides.items()):
         coords = {slide: np.asarray(read_embeddings(files[slide]).coords_px, float) for slide in slides}
