@@ -7,14 +7,21 @@ import pytest
 import torch
 
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.core.pickled_names import LONGEST_NAME, names_endlessly
+from prognoscope.core.pickled_names import COSTLY, SHORT, names_endlessly
 from prognoscope.features.encoders.resnet import _read
 from prognoscope.features.store import look_at
 from prognoscope.models.checkpoints.loading import read_weights
 
+MOST = int(COSTLY**0.5)  # letters of one text
 
-def pickled(letters: int) -> bytes:
+
+def named(letters: int) -> bytes:
     return b"\x80\x02c" + b"a" * (letters - 2) + b"\nb\n."  # genops puts a blank between module and class
+
+
+def told(letters: int) -> bytes:
+    """A text in the place of a function, which torch names in its message as well."""
+    return b"\x80\x02X" + letters.to_bytes(4, "little") + b"a" * letters + b")R."
 
 
 def old_form(path, pickle):
@@ -33,19 +40,34 @@ def packed(path, pickle):
             other.writestr(name, pickle if name.endswith("data.pkl") else whole.read(name))
 
 
+@pytest.mark.parametrize("pickled", [named, told])
 @pytest.mark.parametrize("write", [old_form, behind_another, packed])
-def test_a_name_is_endless_from_a_length_on_in_any_form(tmp_path, write):
+def test_a_text_is_endless_from_a_length_on_in_any_form(tmp_path, write, pickled):
     path = tmp_path / "s.pt"
-    write(path, pickled(LONGEST_NAME))
+    write(path, pickled(MOST))
     assert not names_endlessly(path)
-    write(path, pickled(LONGEST_NAME + 1))
+    write(path, pickled(MOST + 1))
     assert names_endlessly(path)
+
+
+def test_many_texts_cost_as_one(tmp_path):
+    text = b"X" + (1000).to_bytes(4, "little") + b"a" * 1000
+    old_form(tmp_path / "s.pt", b"\x80\x02](" + text * 99 + b"e.")
+    assert not names_endlessly(tmp_path / "s.pt")
+    old_form(tmp_path / "s.pt", b"\x80\x02](" + text * 101 + b"e.")
+    assert names_endlessly(tmp_path / "s.pt")
+
+
+@pytest.mark.parametrize("write", [old_form, behind_another, packed])
+def test_a_damaged_pickle_whose_last_line_does_not_end_is_not_read_to_the_end(tmp_path, write):
+    write(tmp_path / "s.pt", b"\x80\x02ccollections\nOrder" + b"a" * SHORT)
+    assert names_endlessly(tmp_path / "s.pt")
 
 
 @pytest.mark.parametrize("read", [look_at, read_weights, _read])
 @pytest.mark.parametrize("write", [old_form, packed])
 def test_no_reader_hands_an_endless_name_to_torch(tmp_path, monkeypatch, read, write):
-    write(tmp_path / "s.pt", pickled(5000))
+    write(tmp_path / "s.pt", named(20_000))
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch reads it"))
     with pytest.raises((InputError, ModelError), match=r"without running code|could run code"):
         read(tmp_path / "s.pt")

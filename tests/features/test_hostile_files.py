@@ -132,6 +132,15 @@ def squeezed(path: Path) -> None:
             small.writestr(name, whole.read(name))
 
 
+def negative(path):
+    """A tensor of (0, 7) whose second side was made -1."""
+    whole = io.BytesIO()
+    torch.save(torch.zeros(0, 7), whole)
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"K\0K\x07\x86", b"K\0J\xff\xff\xff\xff\x86", 1))
+
+
 def saved(content):
     return lambda path: torch.save(content, path)
 
@@ -154,6 +163,7 @@ TENSORS = {
     "a word": (saved("features"), "a str, not a tensor"),
     "one number": (saved(torch.tensor(1.0)), "values of 0 dimensions"),
     "NaN": (saved(torch.full((2, 2), torch.nan)), "NaN or infinite"),
+    "a side of less than nothing": (negative, "no whole file of tensors"),
     "a tensor of one stored value": (saved(torch.zeros(1).expand(2**20, 1024)), "more values than the file holds"),
     "an archive that unpacks to more": (squeezed, "an archive that says it unpacks to more"),
     "text": (lambda path: path.write_text("features"), "no whole file of tensors"),

@@ -7,15 +7,16 @@ from pathlib import Path
 from pickletools import genops  # reads opcodes, and runs nothing
 from typing import IO, cast
 
-LONGEST_NAME = 300  # letters of a class, with its module
+COSTLY = 10**8  # letters of the texts, each squared: about a second of torch's search
+SHORT = 4096  # bytes of what is no pickle, in which that search costs nothing
 PICKLES = 5  # that a file of torch's old form begins with
 
 
 def names_endlessly(path: Path) -> bool:
-    """Whether a file of torch's names a class by more letters than any has.
+    """Whether a file of torch's has texts so long, such as the name of a class, that torch would search them for ever.
 
-    torch refuses to load such a class, but composes its message with a search whose cost grows with the square of the
-    name: minutes for 70 kB, hours for a megabyte. What is no pickle, or is squeezed, is left to torch.
+    torch refuses to load what they name, but composes its message with a search whose cost grows with the square of the
+    text: minutes for 70 kB, hours for a megabyte. What is short or squeezed and no pickle is left to torch.
     """
     try:
         with ExitStack() as opened:
@@ -34,11 +35,14 @@ def _pickles(path: Path, opened: ExitStack) -> list[BufferedIOBase]:
 
 
 def _is_endless(pickle: BufferedIOBase) -> bool:
+    cost, end = 0, pickle.tell()
     try:
-        return any(
-            len(str(name)) > LONGEST_NAME
-            for kind, name, _ in genops(cast("IO[bytes]", pickle))
-            if kind.name in ("GLOBAL", "INST")
-        )
-    except (ValueError, OverflowError, MemoryError):
-        return False
+        for _, text, place in genops(cast("IO[bytes]", pickle)):
+            cost += len(text) ** 2 if isinstance(text, str) else 0
+            end = end if place is None else place
+            if cost > COSTLY:
+                return True
+    except (ValueError, OverflowError, MemoryError):  # damaged: torch may read on, in one line to the end
+        pickle.seek(end)
+        return len(pickle.read(SHORT + 1)) > SHORT
+    return False

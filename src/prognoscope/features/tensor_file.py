@@ -146,6 +146,8 @@ def _dense(path: Path, tensor: "torch.Tensor") -> "torch.Tensor":
         raise BadFileError(
             path, f"a tensor of {str(tensor.dtype).removeprefix('torch.')}, not of floating point numbers", SAVE_ALONE
         )
+    if min(tensor.shape, default=0) < 0:
+        raise BadFileError(path, NOT_WHOLE)
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise BadFileError(
             path, "a tensor that says it has more values than the file holds", "Save tensor.contiguous()."
@@ -162,6 +164,7 @@ def _as_array(coords: Any) -> np.ndarray | None:
     if (
         not is_plain
         or coords.is_complex()
+        or min(coords.shape, default=0) < 0
         or coords.numel() * coords.element_size() > coords.untyped_storage().nbytes()
     ):
         return None
