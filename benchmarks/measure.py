@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import math
 import platform
 import statistics
 import time
@@ -17,7 +16,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+
+from prognoscope.core.memory import forget_peak, resident_mb
+from prognoscope.training.cost import gflop_of
 
 
 @dataclass
@@ -66,13 +67,13 @@ def settled_mb(device: str) -> float:
         return torch.cuda.memory_allocated() / 1e6
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")
-    return _resident_mb("VmRSS")
+    forget_peak()
+    return resident_mb("VmRSS")
 
 
 def highest_mb(device: str) -> float:
     """The most MB taken since `settled_mb`."""
-    return torch.cuda.max_memory_allocated() / 1e6 if device.startswith("cuda") else _resident_mb("VmHWM")
+    return torch.cuda.max_memory_allocated() / 1e6 if device.startswith("cuda") else resident_mb("VmHWM")
 
 
 def wait_for(device: str) -> None:
@@ -96,16 +97,8 @@ def copy_gb_per_s(device: str) -> float:
 
 def work_of(step: Callable[[], object]) -> tuple[float, float]:
     """GFLOP of the products, and GB that all operations read and write, of a step that is run once for it."""
-    mapping = {torch.ops.aten.convolution_backward: _convolution_backward_flop}
-    with FlopCounterMode(display=False, custom_mapping=mapping) as products, ByteCounter() as traffic:
-        step()
-    return products.get_total_flops() / 1e9, traffic.total / 1e9
-
-
-def _convolution_backward_flop(upstream, x, weight, *options, out_shape=None, **_) -> int:
-    """As many as forward for each gradient asked for. PyTorch's count forgets groups: 256 times too many in PPEG."""
-    gradients = sum(options[-1][:2])  # of the input, of the weight
-    return gradients * 2 * upstream[0] * math.prod(upstream[2:]) * math.prod(weight)
+    with ByteCounter() as traffic:
+        return gflop_of(step), traffic.total / 1e9
 
 
 class ByteCounter(TorchDispatchMode):
@@ -135,11 +128,6 @@ def _median_seconds(run: Callable[[], object], device: str, rounds: int = 3) -> 
         return time.perf_counter() - start
 
     return statistics.median([once() for _ in range(1 + rounds)][1:])
-
-
-def _resident_mb(line: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(each.split()[1]) * 1024 / 1e6 for each in lines if each.startswith(line))
 
 
 def _processor() -> str:

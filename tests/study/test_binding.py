@@ -16,6 +16,7 @@ from prognoscope.study import inputs
 from prognoscope.study.gather import gather
 from prognoscope.study.study import Study
 from prognoscope.training import job
+from tests.run_files import contents
 from tests.study.conftest import write_settings
 
 pytestmark = pytest.mark.usefixtures("sketched")
@@ -47,12 +48,6 @@ def finished(tmp_path_factory) -> Path:
 def study(finished, tmp_path) -> Path:
     """A copy, with its run, that a test may change."""
     return shutil.copytree(finished, tmp_path / "study")
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All but the log, which tells the time."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "log.txt")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def cell(name: str, column: str, value: object):

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ from prognoscope.study.gather import gather
 from prognoscope.study.study import Study
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
+from tests.run_files import contents
 from tests.sketches import sketches
 
 METHODS = ["coxph", "snn", "abmil", "mcti"]
@@ -40,12 +40,6 @@ def sketched():
     """No figures, for a test that runs other studies and does not look at their pages; those of the whole run are."""
     with sketches():
         yield
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All but the log, which tells the time."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "log.txt")
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_a_run_leaves_every_file_that_it_promises(finished):

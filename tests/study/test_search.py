@@ -15,6 +15,7 @@ from prognoscope.study.search import check_searches, search_notes, search_of
 from prognoscope.study.spec import parse_study
 from prognoscope.study.study import Study
 from prognoscope.training.space import Range
+from tests.run_files import contents
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
@@ -144,10 +145,7 @@ def test_a_run_with_a_search_keeps_what_it_chose_and_goes_on_with_it(change):
     page = run.report.read_text()
     assert 'id="search"' in page and "learning_rate" in page
 
-    def contents():  # but for the log, which tells the time
-        return {file: file.read_bytes() for file in run.folder.rglob("*") if file.is_file() and file.name != "log.txt"}
-
-    before = contents()
+    before = contents(run.folder)
     (run.folder / "snn" / "fold_1" / "predictions.csv").unlink()
     Study.load(path).run(path.parent / "run")
-    assert contents() == before
+    assert contents(run.folder) == before

@@ -14,6 +14,7 @@ from prognoscope.training import trained as teaching
 from prognoscope.training.checkpoint import load_model
 from prognoscope.training.predict import predict
 from prognoscope.training.spec import TrainingSpec
+from tests.run_files import contents
 from tests.training.toys import FAST, folder_of, shuffled, with_outcome
 
 OPTIONS = {
@@ -30,11 +31,6 @@ class Stopped(Exception):
 def job(toy, folder, **changes):
     options = OPTIONS | changes.pop("options", {})
     return toy.job(folder, "kd", options=options, **changes)
-
-
-def contents(folder):
-    """The bytes of all files, by their path in the folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from prognoscope.analysis.ablation_table import AblationRow, ablation_table
+from prognoscope.analysis.cost_table import cost_table
 from prognoscope.analysis.metric_table import metric_table
 from prognoscope.analysis.optimism_table import optimism_table
 from prognoscope.analysis.pair_table import pair_table
@@ -13,7 +14,7 @@ from prognoscope.analysis.setting_table import setting_table
 from prognoscope.analysis.surgery_table import surgery_table
 from prognoscope.core.errors import some
 from prognoscope.runs.read import Run
-from prognoscope.runs.tables import ABLATIONS, COMPARISON, METRICS, OPTIMISM, SETTINGS, SURGERY
+from prognoscope.runs.tables import ABLATIONS, COMPARISON, COSTS, METRICS, OPTIMISM, SETTINGS, SURGERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def write_tables(run: Run, asked: Questions) -> tuple[str, ...]:
     COMPARISON.write(files.comparison, pairs)
     ABLATIONS.write(files.ablations, ablation_table(asked.ablations, metrics, pairs))
     OPTIMISM.write(files.optimism, optimism_table(run, methods, seed=seed))
+    COSTS.write(files.costs, cost_table(run, methods))
     if len(chosen := setting_table(run, methods)):
         SETTINGS.write(files.search, chosen)
     if asked.has_surgery:

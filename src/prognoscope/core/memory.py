@@ -1,8 +1,10 @@
-"""Keeping freed memory for the next step of a long computation, on Linux with glibc."""
+"""Keeping freed memory for the next step of a long computation, with glibc; how much a process takes, on Linux."""
 
 import ctypes
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 KEEP, LARGEST = 2**31 - 1, 2**26  # larger blocks would leave holes that nothing fits into
@@ -28,6 +30,20 @@ def freed_memory_kept() -> Iterator[None]:
         libc.mallopt(M_MMAP_THRESHOLD, USUAL)
         libc.mallopt(M_TRIM_THRESHOLD, 2 * USUAL)
         libc.malloc_trim(0)
+
+
+def forget_peak() -> None:
+    """From now on `resident_mb("VmHWM")` is the most since this call, where the system can do so."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def resident_mb(line: str) -> float:
+    """MB (10^6 bytes) of memory that this process takes now, "VmRSS", or took at most, "VmHWM"; NaN if nobody tells."""
+    with suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(each.split()[1]) * 1024 / 1e6 for each in lines if each.startswith(line))
+    return math.nan
 
 
 def _glibc() -> ctypes.CDLL | None:

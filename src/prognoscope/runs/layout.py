@@ -72,6 +72,11 @@ class FoldFiles:
         return self.folder / "state.safetensors"
 
     @property
+    def cost(self) -> Path:
+        """What it took; another time it takes something else, so no manifest tells of it."""
+        return self.folder / "cost.csv"
+
+    @property
     def failure(self) -> Path:
         """Why the fold has no predictions."""
         return self.folder / "failure.json"
@@ -262,6 +267,11 @@ class RunFiles:
         return self.folder / "surgery.csv"
 
     @property
+    def costs(self) -> Path:
+        """What every method took; with its parts in the folds, and the log, all in which equal runs differ."""
+        return self.folder / "costs.csv"
+
+    @property
     def figures(self) -> Path:
         """A folder of pictures and their data."""
         return self.folder / "figures"
@@ -302,7 +312,7 @@ class RunFiles:
 
     @property
     def log(self) -> Path:
-        """What was begun, ended, warned of and failed, and when; the only file that differs between equal runs."""
+        """What was begun, ended, warned of and failed, and when."""
         return self.folder / "log.txt"
 
     @property

@@ -27,6 +27,7 @@ from prognoscope.runs.tables import (
     ACCOUNT,
     ALL_FOLDS,
     COMPARISON,
+    COSTS,
     COVARIATES,
     METRICS,
     OPTIMISM,
@@ -108,6 +109,12 @@ class Run:
         table = _optional(COVARIATES, self.files.covariates).set_index("patient_id")
         words = {told["covariate"] for told in self.provenance.covariates if told.get("read as") == "category"}
         return pd.DataFrame({name: _covariate(table[name], name in words) for name in table}, index=table.index)
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """What every method took, fold by fold; no rows in a run of an older version."""
+        path = self.files.costs
+        return COSTS.read(path, is_sealed=False) if path.is_file() else COSTS.empty()
 
     @cached_property
     def previews(self) -> pd.DataFrame:

@@ -37,14 +37,18 @@ class Table:
     numbered: Mapping[str, Kind] = field(default_factory=dict)  # "S_": of S_0, S_1, ...
     others: Kind | None = None  # what columns of any other name hold; None where there are no others
 
-    def read(self, path: Path) -> pd.DataFrame:
+    def read(self, path: Path, *, is_sealed: bool = True) -> pd.DataFrame:
         """The table in a file, each column as what it holds; columns that a table of this kind lacks are left out.
+
+        Args:
+            is_sealed: Whether a manifest must tell of the file, where there is one.
 
         Raises:
             MissingFileError: There is no such file.
             InputError: It is no table, lacks a column, or something in it cannot be what the column holds.
         """
-        path = checked(need_file(path, self.what, UNFINISHED))
+        path = need_file(path, self.what, UNFINISHED)
+        path = checked(path) if is_sealed else path
         try:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
         except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as cause:
@@ -174,6 +178,13 @@ SURGERY = Table(
     "The table of surgery",
     {"method": str, "surgery": str, "fold": str}
     | dict.fromkeys(("before", "after", "after_low", "after_high", "drop", "low", "high"), float),
+)
+COSTS = Table(  # missing where it could not be measured, or there is no such thing
+    "The table of costs",
+    {"method": str, "fold": int}
+    | dict.fromkeys(("training_seconds", "training_peak_mb", "testing_seconds", "testing_peak_mb"), float)
+    | dict.fromkeys(("parameters", "teacher_parameters", "patients", "tested", "epochs", "patches"), float)
+    | dict.fromkeys(("gflop_training", "gflop_inference", "tflop_training_total"), float),
 )
 
 # of an explanation

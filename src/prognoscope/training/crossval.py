@@ -10,7 +10,8 @@ from prognoscope.cohort.dataset import PatientDataset
 from prognoscope.core.errors import PrognoscopeError, TrainingError
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import seal
-from prognoscope.runs.tables import GENES, PREDICTIONS, RECONSTRUCTION
+from prognoscope.runs.tables import COSTS, GENES, PREDICTIONS, RECONSTRUCTION
+from prognoscope.training.cost import Spent, cost_table, spending
 from prognoscope.training.job import FoldJob
 from prognoscope.training.predict import Predicted
 from prognoscope.training.reconstruction import reconstruction_table
@@ -40,14 +41,17 @@ def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -
 
 
 def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -> None:
-    if job.search is not None:
-        job, on_epoch = chosen_job(job, job.search, on_epoch)
-    data, files = job.data(), job.files
-    trained = Trained.fit(
-        job.method, data, job.spec, metric=job.metric, files=files, about=job.notes, on_epoch=on_epoch
-    )
-    test = data.dataset(data.test, trained.model.profile.uses)
-    predicted = trained.predict_prepared(test)
+    is_whole = not (job.files.state.is_file() or job.files.trials.is_file() or job.files.teacher.folder.is_dir())
+    with spending(job.spec) as training:
+        if job.search is not None:
+            job, on_epoch = chosen_job(job, job.search, on_epoch)
+        data, files = job.data(), job.files
+        trained = Trained.fit(
+            job.method, data, job.spec, metric=job.metric, files=files, about=job.notes, on_epoch=on_epoch
+        )
+    with spending(job.spec) as testing:
+        test = data.dataset(data.test, trained.model.profile.uses)
+        predicted = trained.predict_prepared(test)
     trained.save(files)
     genes = trained.preparation.genes
     if genes is not None:
@@ -57,6 +61,7 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
         RECONSTRUCTION.write(files.reconstruction, table)
     months = trained.preparation.bins.told_at(float(data.cohort.take(data.learned).outcome.time.max()))
     PREDICTIONS.write(files.predictions, prediction_table(predicted, test, data.fold, months))
+    COSTS.write(files.cost, cost_table(job, data, trained, training if is_whole else Spent(), testing))
 
 
 def prediction_table(
