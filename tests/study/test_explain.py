@@ -125,6 +125,16 @@ def test_of_many_patients_pngs_alone_are_kept_and_that_is_said(spoilt, monkeypat
     assert first.files.manifest.stat().st_mtime_ns == before  # more than was asked for is there
 
 
+def test_a_slide_that_was_replaced_is_told_and_maps_are_drawn_anew_when_it_is_back(spoilt, monkeypatch):
+    asked = {"most": 1, "methods": ["abmil"], "maps": ["attention"]}
+    with monkeypatch.context() as changed:
+        changed.setattr(study_explain._World, "image", lambda world, slide: (None, "The slide was replaced."))
+        (each,) = explain_run(spoilt, **asked)
+    assert "The slide was replaced." in each.about.notes
+    (each,) = explain_run(spoilt, **asked)
+    assert "The slide was replaced." not in each.about.notes
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
@@ -166,7 +176,7 @@ def test_the_command_says_where_it_wrote(spoilt, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["explain", str(spoilt), "--most", "2", "--method", "coxph"])
     assert ended.value.code == 0
-    assert "explanations/coxph: 2 patients, 0.0 MB." in capsys.readouterr().out
+    assert "explanations/coxph: 2 patients, " in capsys.readouterr().out
 
 
 def test_the_command_takes_one_way_to_say_whom(spoilt, capsys):

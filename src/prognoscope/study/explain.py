@@ -20,6 +20,7 @@ from prognoscope.core.parallel import run_many
 from prognoscope.explanation.explain import Truth, explain
 from prognoscope.explanation.explanation import COMPUTED_GROUP_SCORES, Explanation, PatchScores, mean_of
 from prognoscope.explanation.patch_maps import OWN
+from prognoscope.features.source import is_replaced
 from prognoscope.features.store import Embeddings, PackedEmbeddings
 from prognoscope.report.heatmap.bars import GroupBars
 from prognoscope.report.heatmap.files import AMOUNTS, write_pictures
@@ -145,14 +146,28 @@ class _World:
     embeddings: PackedEmbeddings | None
     loaders: Bags  # patient -> slides with functions that read their embeddings
     files: dict[str, Path]  # slide -> image file, of a study that has slides
+    sources: dict[str, Path]  # slide -> file of its embeddings
     mpp: dict[str, float] | float | None
 
     def loaded(self, patient: str) -> list[Embeddings]:
         """The embeddings of each slide in the patient's bag."""
-        if self.embeddings is None:
+        if self.embeddings is None or patient not in self.loaders:
             return []
         of_slide = dict(self.loaders[patient])
         return [of_slide[slide]() for slide, first, last in self.embeddings.slides(patient) if last > first]
+
+    def image(self, slide: str) -> tuple[Path | None, str]:
+        """The image file of a slide, or why there is none to draw on; neither where the study has no slides."""
+        path = self.files.get(slide)
+        if path is None:
+            has_slides = self.study.where.slides is not None
+            return None, f"The file of slide {slide} is gone, so its maps are drawn without it." * has_slides
+        if is_replaced(path, self.sources.get(slide)):
+            return None, (
+                f"The slide {path} was changed or replaced after its embeddings were made, so its maps are drawn "
+                "without it. Put the old file back and start again, or start `prognoscope run` again."
+            )
+        return path, ""
 
 
 @lru_cache(maxsize=1)
@@ -167,7 +182,7 @@ def _world(folder: Path) -> _World:
             f"{len(gone)} patients of the run are no more in its inputs: {some(gone)}. Put the tables back as they "
             "were, or run the study again."
         )
-    cohort, embeddings, loaders = cohort.take(patients), None, {}
+    cohort, embeddings, loaders, files = cohort.take(patients), None, {}, {}
     if any("embedding_dim" in card.sizes for title in run.methods for card in run.method(title).cards.values()):
         files = embedding_files(study.where, study.extracted)
         kept = {p: tuple(s for s in slides if s in files) for p, slides in cohort.slides.items()}
@@ -183,7 +198,7 @@ def _world(folder: Path) -> _World:
     if slides is not None and Path(slides.folder).is_dir():
         images = dict(find_slides(slides.folder))
         mpp = slide_mpp(slides, images)
-    return _World(run, study, cohort, embeddings, loaders, images, mpp)
+    return _World(run, study, cohort, embeddings, loaders, images, files, mpp)
 
 
 @lru_cache(maxsize=2)
@@ -201,19 +216,22 @@ def explain_one(wanted: Wanted) -> None:
     files = run.explanation(wanted.method, wanted.patient)
     folds = [run.fold(wanted.method, number).manifest for number in wanted.folds]
     models = {path.parent.name: sha256(path) if path.is_file() else "" for path in folds}
-    told = [FORM, wanted.patient, models, sorted(wanted.maps)]
+    world = _world(wanted.run)
+    images = [world.image(slide)[1] for slide, _ in world.loaders.get(wanted.patient, ())]
+    told = [FORM, wanted.patient, models, sorted(wanted.maps), images]
     amounts = list(AMOUNTS)
     enough = amounts[amounts.index(wanted.pictures) :]  # what was kept with more pictures will do
     made_of = {amount: Fingerprint({"explanation": sum_of([*told, amount])}) for amount in enough}
     if any(is_kept(files, each) for each in made_of.values()):
         return
     shutil.rmtree(files.folder, ignore_errors=True)
-    world = _world(wanted.run)
     loaded = world.loaded(wanted.patient)
     truth = truth_of(world.study, loaded)
     explanation = mean_of(tuple(_by_fold(world, wanted, number, truth) for number in wanted.folds))
     _need_maps(explanation, wanted)
     slides, notes, pictures = [], list(explanation.notes), []
+    if wanted.maps and not explanation.maps:
+        notes.append(f"{wanted.method} reads no slides, so there is no map of it to draw.")
     notes += [LESS[wanted.pictures]] if wanted.pictures in LESS and explanation.maps else []
     at = 0
     for one in loaded if explanation.maps else ():
@@ -247,7 +265,12 @@ def explain_one(wanted: Wanted) -> None:
 def _by_fold(world: _World, wanted: Wanted, number: int, truth: Truth | None) -> Explanation:
     models = _models(wanted.run, wanted.method)
     trained = next(each for each in models if each.card.fold == number)
-    patient, run = wanted.patient, world.run
+    patient, run, needs = wanted.patient, world.run, trained.model.profile.needs
+    if "bag" in needs and patient not in world.loaders:
+        raise StudyError(
+            f"No slide of {patient} is where the study of the run {run.folder} looks for them any more, and "
+            f"{wanted.method} needs them. Put the files back under their old names."
+        )
     now = float(trained.predict(world.cohort, world.embeddings, [patient]).prediction.risk[0])
     table = run.method(wanted.method).tested[number]
     then = float(table.loc[table["patient_id"] == patient, "risk"].iloc[0])
@@ -256,7 +279,6 @@ def _by_fold(world: _World, wanted: Wanted, number: int, truth: Truth | None) ->
             f"The model of {wanted.method}, fold {number}, now gives {patient} the risk {now:.4g}, and gave {then:.4g} "
             "in the run: the slides, embeddings or tables were changed since. Put them back, or run the study again."
         )
-    needs = trained.model.profile.needs
     able = set.intersection(*(world.cohort.having(what) for what in needs)) if needs else set()
     return explain(
         trained,
@@ -311,9 +333,8 @@ def _draw(
     maps = [
         PatchMap(s.name, s.values, coords, side, s.meaning, s.unit, s.is_signed, judged=judged) for s, judged in scores
     ]
-    image, said = world.files.get(one.slide), []
-    if image is None and world.study.where.slides is not None:
-        said.append(f"The file of slide {one.slide} is gone, so its maps are drawn without it.")
+    image, why_not = world.image(one.slide)
+    said = [why_not] if why_not else []
     given = world.mpp.get(one.slide) if isinstance(world.mpp, dict) else world.mpp
     with nullcontext() if image is None else open_slide(image, mpp=given) as slide:
         size = None if slide is None else slide.size_px
