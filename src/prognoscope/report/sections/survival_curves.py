@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from prognoscope.analysis.figure_data import risk_hazard_ratio, survival_data
-from prognoscope.analysis.risk_cuts import cut_from, log_rank_p
+from prognoscope.analysis.risk_cuts import CutFrom, cut_from, log_rank_p
 from prognoscope.core.errors import MetricError
 from prognoscope.core.words import listed
 from prognoscope.report.number_words import interval, number, p_text
@@ -21,7 +21,10 @@ CUTS = {
     "pooled": "All held-out patients are cut into two halves at the median of their predicted risk (high: at or "
     "above). A cut taken from the predictions it is tested on flatters a little.",
 }
-OTHERWISE = {"train": ("pooled", "the median of all held-out risks"), "pooled": ("fold", "each fold's own median")}
+OTHERWISE: Mapping[str, tuple[CutFrom, str]] = {
+    "train": ("pooled", "the median of all held-out risks"),
+    "pooled": ("fold", "each fold's own median"),
+}
 
 
 def survival_content(run: Run) -> dict[str, Any]:
