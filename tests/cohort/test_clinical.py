@@ -68,6 +68,14 @@ def test_rows_in_messages_are_those_of_the_file(tmp_path):
         read_clinical(spec)
 
 
+def test_ids_that_a_spreadsheet_would_compute_are_warned_of():
+    table = clinical_table()
+    ids = table.columns[0]
+    (warning,) = join_clinical([parse(table.replace({ids: {"P2": "=cmd()"}}))]).warnings
+    assert warning.startswith("Spreadsheets take ids that begin with =, +, - or @ for formulas: =cmd().")
+    assert not join_clinical([parse(table)]).warnings
+
+
 @pytest.mark.parametrize("column", ["event", "censored"])
 def test_words_for_observed_mean_it_in_either_column(column):
     table = clinical_table(status=["Dead", "Alive", "dead", "Alive"])

@@ -29,7 +29,7 @@ from prognoscope.cohort.time_units import (
     refuse_units_between_tables,
 )
 from prognoscope.core.errors import CohortError, some
-from prognoscope.core.ids import BARCODE, refuse_twins
+from prognoscope.core.ids import BARCODE, FORMULAS, refuse_twins
 from prognoscope.core.outcome import Outcome
 from prognoscope.core.settings import FilePaths, Names, settle
 from prognoscope.core.tables import ID_COLUMNS, as_text, notes_of, plain_name, read_table
@@ -174,6 +174,11 @@ def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -
     sources = tuple(source for part in parts for source in part.sources)
     covariates = join_covariates([part.covariates for part in parts], [some(part.sources) for part in parts])
     warnings = [warning for part in parts for warning in part.warnings]
+    if computed := [patient for patient in outcome.patients if patient.startswith(FORMULAS)]:
+        warnings.append(
+            f"Spreadsheets take ids that begin with =, +, - or @ for formulas: {some(computed)}. Rename these "
+            "patients, or import the tables of the run as text."
+        )
     if needs_event:
         warnings += check_levels(covariates, some(Path(source).name for source in sources))
     if needs_event and not outcome.event.any():

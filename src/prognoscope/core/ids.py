@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prognoscope.core.errors import CohortError, some
 
+FORMULAS = ("=", "+", "-", "@", "\t")  # that cells which a spreadsheet would compute begin with
 BARCODE = re.compile(r"TCGA-([A-Z0-9]{2})-[A-Z0-9]{4}")  # of a patient; what follows is a sample, a portion, a slide
 SAMPLE = re.compile(r"(TCGA[-._][A-Z0-9]{2}[-._][A-Z0-9]{4})[-._](\d{2})(?![0-9]).*", re.IGNORECASE)
 NORMALS = range(10, 20)  # sample types of TCGA barcodes: blood, tissue beside the tumour, ...; from 20 on: controls
