@@ -77,6 +77,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     known, name = sorted(known), str(name).lower()
-    lower = {each.lower(): each for each in known if len(name) > 3 or len(each) <= len(name) + 1}
+    near = [each for each in known if len(name) > 3 or len(each) <= len(name) + 1 or each.lower().startswith(name)]
+    lower = {each.lower(): each for each in near}
     close = get_close_matches(name, lower, n=1, cutoff=0.6)
     return f"did you mean {lower[close[0]]!r}?" if close else f"known: {', '.join(known)}."
