@@ -1,4 +1,4 @@
-"""What should be known of slides that gave embeddings: which were enlarged, of which much was taken for ink or glass."""
+"""What should be known of slides that gave embeddings: enlarged ones, and much that was taken for ink or for glass."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
