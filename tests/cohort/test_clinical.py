@@ -232,6 +232,18 @@ def test_a_site_that_lost_its_zero_gets_it_back_from_the_barcode():
     assert parse(table).site == read.site  # without a column: all patients have barcodes
 
 
+def test_sites_named_otherwise_than_in_barcodes_are_not_filled_from_them():
+    barcodes = ["TCGA-05-4245", "TCGA-2F-A9KO", "TCGA-06-0129", "TCGA-02-0001"]
+    read = parse(clinical_table(patient_id=barcodes, site=["North", "South", "North", None]), site="site")
+    assert read.site == dict(zip(barcodes[:3], ["North", "South", "North"], strict=True))
+
+
+def test_sites_that_differ_in_case_only_are_a_warning():
+    read = parse(clinical_table(hospital=["North", "north", "South", "South"]), site="hospital")
+    assert any("names of hospital differ in case or blanks only" in each for each in read.warnings)
+    assert not parse(clinical_table(hospital=["North", "South", "South", "East"]), site="hospital").warnings
+
+
 def test_a_site_of_ones_own_is_kept_and_may_be_unknown():
     read = parse(clinical_table(hospital=["North", "South", None, "North"]), site="hospital")
     assert read.site == {"P1": "North", "P2": "South", "P4": "North"}

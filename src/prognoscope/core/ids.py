@@ -33,6 +33,11 @@ def fold_id(name: str) -> str:
     return re.sub(r"[\s._\-\u2010-\u2015]+", "-", unicodedata.normalize("NFC", text.casefold()))
 
 
+def _unpadded(name: str) -> str:
+    """The same text for ids that differ in leading zeros of a number, too."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", fold_id(name))
+
+
 def person_in(name: str) -> str:
     """The patient's part of a TCGA barcode of a sample, portion or aliquot; any other id as it is."""
     found = SAMPLE.fullmatch(name)
@@ -75,7 +80,8 @@ def match_ids(patients: Collection[str], ids: Iterable[str], source: str, *, one
     known = set(patients)
     folded = {fold_id(patient): patient for patient in known}
     found: dict[str, str] = {}
-    normals, samples, alike = [], [], []
+    unpadded = {_unpadded(patient): patient for patient in known}
+    normals, samples, alike, zeros = [], [], [], []
     for name in dict.fromkeys(ids):
         if name in known:
             found[name] = name
@@ -83,6 +89,7 @@ def match_ids(patients: Collection[str], ids: Iterable[str], source: str, *, one
         person = person_in(name)
         owner = person if person in known else folded.get(fold_id(name)) or folded.get(fold_id(person))
         if owner is None:
+            zeros += [f"{name} and {unpadded[_unpadded(name)]}"] if _unpadded(name) in unpadded else []
             continue
         if one_each and is_normal(name):
             normals.append(name)
@@ -97,6 +104,7 @@ def match_ids(patients: Collection[str], ids: Iterable[str], source: str, *, one
             (normals, "are barcodes of normal tissue or controls, which are no tumours, and were left out"),
             (samples, "are barcodes of samples, and were given to their patients"),
             ([f"{name} to {found[name]}" for name in alike], _ALIKE),
+            (zeros, "differ from patients' in leading zeros only, which spreadsheets drop, and were not matched"),
         )
         if which
     ]
