@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from prognoscope import cli
 from prognoscope.core.errors import InputError, StudyError
@@ -186,3 +187,12 @@ def test_the_command_takes_one_way_to_say_whom(spoilt, capsys):
         cli.main(["explain", str(spoilt), "--most", "2", "--all"])
     assert ended.value.code == 2
     assert "give one of --patient, --all and --most" in capsys.readouterr().err
+
+
+def test_a_run_without_slides_is_explained_by_its_genes(change):
+    path = change(methods=["coxph"], **{"splits.folds": 2})
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del settings["cohort"]["features"]
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    (kept,) = Study.load(path).run().explain(most=1)
+    assert kept.patches.empty and len(kept.genes)

@@ -183,7 +183,7 @@ def _world(folder: Path) -> _World:
             "were, or run the study again."
         )
     cohort, embeddings, loaders, files = cohort.take(patients), None, {}, {}
-    if any("embedding_dim" in card.sizes for title in run.methods for card in run.method(title).cards.values()):
+    if any(card.sizes.get("embedding_dim") for title in run.methods for card in run.method(title).cards.values()):
         files = embedding_files(study.where, study.extracted)
         kept = {p: tuple(s for s in slides if s in files) for p, slides in cohort.slides.items()}
         if not any(kept.values()) and study.where.slides is not None:
