@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from prognoscope import __version__
 from prognoscope.core.errors import InputError
+from prognoscope.core.words import count
 from prognoscope.shell import err, out, run_command
 from prognoscope.telling import explain_and_tell, extract_and_tell, run_and_tell, say, show_table
 from prognoscope.terminal import bar
@@ -268,7 +269,7 @@ def predict(
     from prognoscope.study.apply import predict_patients
 
     table = predict_patients(run, study, method=method, overrides=overrides, to=to)
-    say(f"Wrote {to}: {len(table)} patients.")
+    say(f"Wrote {to}: {count(len(table), 'patient')}.")
     for sentence in table.attrs["left_out"]:
         say(sentence)
 
@@ -283,6 +284,12 @@ def explain(
     ] = None,
     method: Annotated[list[str], typer.Option("--method", help="Which methods; all by default.")] = [],  # noqa: B006
     drawn: Annotated[list[str], typer.Option("--map", help="Which maps to draw; all by default.")] = [],  # noqa: B006
+    pictures: Annotated[
+        str | None,
+        typer.Option(
+            help="Of each map: all (PNG, SVG, OME-TIFF, GeoJSON, patches), png, none; png from 9 patients on."
+        ),
+    ] = None,
     jobs: Jobs = 1,
 ) -> None:
     """What predictions rest on: maps of patches, gene scores, what each modality adds, and how faithful that is.
@@ -294,7 +301,7 @@ def explain(
     if sum([bool(patient), everybody, most is not None]) > 1:
         raise typer.BadParameter("give one of --patient, --all and --most")
     whom = {"patients": patient, "most": None if everybody else most or MOST}
-    explain_and_tell(run, methods=method, maps=drawn, jobs=jobs, **whom)
+    explain_and_tell(run, methods=method, maps=drawn, pictures=pictures, jobs=jobs, **whom)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.markup import escape
 
+from prognoscope.core.words import count
 from prognoscope.shell import err, is_debugging, out
 from prognoscope.terminal import RunBar, bar, print_table
 
@@ -80,5 +81,7 @@ def explain_and_tell(run: Path, **asked: Any) -> None:
     for note in dict.fromkeys(note for each in kept for note in each.about.notes):
         say(f"  {note}")
     for folder in dict.fromkeys(each.files.folder.parent for each in kept):
-        say(f"Wrote {folder}: {sum(each.files.folder.parent == folder for each in kept)} patients.")
+        many = sum(each.files.folder.parent == folder for each in kept)
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        say(f"Wrote {folder}: {count(many, 'patient')}, {size / 1e6:.1f} MB.")
     say(f"Report: {write_report(run)}")

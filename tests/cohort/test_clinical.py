@@ -68,6 +68,14 @@ def test_rows_in_messages_are_those_of_the_file(tmp_path):
         read_clinical(spec)
 
 
+def test_ids_that_a_spreadsheet_would_compute_are_warned_of():
+    table = clinical_table()
+    ids = table.columns[0]
+    (warning,) = join_clinical([parse(table.replace({ids: {"P2": "=cmd()"}}))]).warnings
+    assert warning.startswith("Spreadsheets take ids that begin with =, +, - or @ for formulas: =cmd().")
+    assert not join_clinical([parse(table)]).warnings
+
+
 @pytest.mark.parametrize("column", ["event", "censored"])
 def test_words_for_observed_mean_it_in_either_column(column):
     table = clinical_table(status=["Dead", "Alive", "dead", "Alive"])
@@ -222,6 +230,18 @@ def test_a_site_that_lost_its_zero_gets_it_back_from_the_barcode():
     assert read.site == dict(zip(barcodes, ["05", "2F", "06", "02"], strict=True))
     assert read.notes == ("The site of 2 patients was restored from their barcode.",)
     assert parse(table).site == read.site  # without a column: all patients have barcodes
+
+
+def test_sites_named_otherwise_than_in_barcodes_are_not_filled_from_them():
+    barcodes = ["TCGA-05-4245", "TCGA-2F-A9KO", "TCGA-06-0129", "TCGA-02-0001"]
+    read = parse(clinical_table(patient_id=barcodes, site=["North", "South", "North", None]), site="site")
+    assert read.site == dict(zip(barcodes[:3], ["North", "South", "North"], strict=True))
+
+
+def test_sites_that_differ_in_case_only_are_a_warning():
+    read = parse(clinical_table(hospital=["North", "north", "South", "South"]), site="hospital")
+    assert any("names of hospital differ in case or blanks only" in each for each in read.warnings)
+    assert not parse(clinical_table(hospital=["North", "South", "South", "East"]), site="hospital").warnings
 
 
 def test_a_site_of_ones_own_is_kept_and_may_be_unknown():

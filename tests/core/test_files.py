@@ -57,6 +57,28 @@ def test_long_lists_are_cut_and_near_names_suggested():
     assert some(range(7)) == "0, 1, 2, 3, 4 and 2 more"
     assert nearest("abmill", ["abmil", "snn"]) == "did you mean 'abmil'?"
     assert nearest("xyz", ["abmil", "snn"]) == "known: abmil, snn."
+    assert nearest("age", ["AGE", "stage"]) == "did you mean 'AGE'?"
+    assert nearest("age", ["sex", "stage"]) == "known: sex, stage."  # in another word, not a slip of the pen
+    assert nearest("rna", ["cnv", "rnaseq"]) == "did you mean 'rnaseq'?"
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("data\\clinical.csv", "Here folders are separated by /, not by a backslash"),
+        ("~/clinical.csv", "Nothing is filled in for ~ and variables"),
+        ("$HOME/clinical.csv", "Nothing is filled in"),
+        ("https://example.org/clinical.csv", "It is an address"),
+        ("Clinical.CSV", "There is 'clinical.csv' in"),
+        ("clinical", "There is 'clinical.csv' in"),
+    ],
+)
+def test_a_path_that_leads_nowhere_says_what_may_be_wrong_with_it(tmp_path, path, why):
+    (tmp_path / "clinical.csv").write_text("patient_id\n")
+    if (tmp_path / path).exists():
+        pytest.skip("this disk takes both for one name")
+    with pytest.raises(MissingFileError, match=rf"does not exist\. {why}.*Correct the path"):
+        need_file(tmp_path / path, "The table")
 
 
 def test_a_field_of_a_million_letters_is_cut_in_a_message():

@@ -31,6 +31,13 @@ def test_a_barcode_of_a_sample_names_its_person():
     assert is_normal("TCGA-AA-0001-11A") and is_normal("tcga.aa.0001.10") and not is_normal("TCGA-AA-0001-06")
 
 
+def test_ids_that_differ_in_leading_zeros_are_told_and_not_matched():
+    matched = match_ids(["7", "P-012", "A1"], ["007", "P-12", "A1", "8"], "t.csv")
+    assert dict(matched.patient_of) == {"A1": "A1"}
+    (warning,) = matched.warnings
+    assert "2 ids differ from patients' in leading zeros only" in warning and "007 and 7, P-12 and P-012" in warning
+
+
 def test_equal_ids_match_in_silence_and_all_others_are_counted():
     matched = match_ids(["A1", "B1", "TCGA-AA-0001"], ["A1", "b1", "TCGA-AA-0001-01A", "nobody"], "t.csv")
     assert matched.patient_of == {"A1": "A1", "b1": "B1", "TCGA-AA-0001-01A": "TCGA-AA-0001"}

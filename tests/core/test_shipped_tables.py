@@ -54,6 +54,13 @@ def test_lines_of_comment_and_decimal_commas_are_told(tmp_path):
     assert notes_of(read(tmp_path, PLAIN)) == ()
 
 
+def test_the_lines_above_a_gct_are_passed_over_and_told(tmp_path):
+    table = read(tmp_path, "#1.2\n2\t1\nName\tDescription\tA-1\nTP53\tna\t1.5\nMYC\tna\t2\n")
+    assert table["A-1"].tolist() == [1.5, 2.0]
+    assert notes_of(table) == ("table.csv: the two lines above the header, which are GCT's, were passed over.",)
+    assert row_of(table, 0) == 4
+
+
 def test_a_row_that_begins_with_a_hash_is_a_row(tmp_path):
     assert read(tmp_path, "patient_id,age\n#1,61\n#2,62\n")["patient_id"].tolist() == ["#1", "#2"]
 

@@ -29,6 +29,25 @@ def test_the_table_has_a_row_for_each_metric_and_fold_and_all():
     assert c.loc["all", "sd"] == pytest.approx(np.std(each, ddof=0))
 
 
+def test_predictions_that_tell_nothing_are_told():
+    folds = simulated_folds()
+    flat = replace(folds[1], prediction=_predicted(folds[1], risk=0.0))
+    certain = replace(folds[2], prediction=_predicted(folds[2], survival=0.0))
+    notes = evaluate([folds[0], flat, certain], metrics=["c_index"], draws=0).attrs["notes"]
+    assert notes[0].startswith("All patients tested in fold 1 have one risk")
+    assert notes[1].startswith("Every chance of survival in fold 2 is exactly 0 or 1")
+    assert all("lower training.learning_rate" in note for note in notes[:2])
+
+
+def _predicted(fold, **values: float) -> Prediction:
+    old = fold.prediction
+    risk, survival = (
+        np.full_like(getattr(old, name), values[name]) if name in values else getattr(old, name)
+        for name in ("risk", "survival")
+    )
+    return Prediction(old.patients, risk, survival)
+
+
 @pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.pooled is None])
 def test_values_lie_in_their_intervals_and_seeds_repeat(name):
     folds = simulated_folds()

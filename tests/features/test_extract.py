@@ -195,6 +195,16 @@ def test_a_slide_of_which_much_is_ink_is_told(tmp_path):
     assert re.match(r"Much was taken for ink of pens in 1 slide, of all that has colour: a \d+%\. Look at", note)
 
 
+def test_a_slide_of_which_much_is_too_pale_to_count_is_told(tmp_path):
+    level = np.full((1024, 1024, 3), 243, np.uint8)
+    level[128:896, 128:512], level[128:896, 512:896] = (216, 222, 238), (80, 40, 12)
+    tifffile.imwrite(
+        tmp_path / "a.tiff", level, tile=(128, 128), resolution=(2e4, 2e4), resolutionunit=3, photometric="rgb"
+    )
+    (note,) = extract_slides({"a": tmp_path / "a.tiff"}, tmp_path / "out", SPEC).notes
+    assert re.match(r"Much stands out of the glass in 1 slide .* a \d+%\. .* set features\.tissue\.saturation", note)
+
+
 def test_another_spec_is_an_error_before_any_work(slides, tmp_path):
     extract_slides(some_of(slides, "s0"), tmp_path, SPEC)
     other = FeatureSpec(patch_px=96)

@@ -134,6 +134,8 @@ def test_kinds_are_kept_by_name(tmp_path):
     [
         ("patient_id,X\nA,1\nA,1\nB,2\n", r"genes\.csv has 1 patients in more than one row: A\. Leave one row each"),
         ("patient_id,X,Y\nA,1,2\nB,1,G3\n", r"genes\.csv has 'G3' in column 'Y', patient B, which is not a number"),
+        ("patient_id,X,Y,Z\nA,1,b,c\n", r"'b' in column 'Y', .* nor are fields of 1 other column: Z\. Correct them"),
+        (",X,Y\n1,0.5,1\n2,0.25,2\n", r"the first, 'X', holds no ids\. The column before it has no name and counts"),
         ("patient_id\tX\nA\t1,5\n", r"'1,5' in column 'X', patient A, which is not a number\. If the comma is the dec"),
         ("patient_id,X\nA,1\nB,inf\n", r"1 infinite values, the first of patient B in column 'X'"),
         ("patient_id,X\nA,1e39\n", r"1 infinite values, the first of patient A in column 'X'"),

@@ -86,6 +86,8 @@ def test_what_is_not_plain_is_told(tmp_path):
 def test_a_description_that_is_named_like_a_gene_of_few_is_a_description(tmp_path):
     content = "A\tMYC\tTP53\tEGFR\nB\tna\tIL6\tCXCL8\n"
     assert dict(read(tmp_path, "g.gmt", content).groups) == {"A": ("TP53", "EGFR"), "B": ("IL6", "CXCL8")}
+    (note,) = read(tmp_path, "g.gmt", content).notes
+    assert "the descriptions of 1 of 2 groups are names of genes, and were not taken as such: A (MYC)" in note
 
 
 @pytest.mark.parametrize(

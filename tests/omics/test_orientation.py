@@ -99,6 +99,13 @@ def test_versions_of_ensembl_ids_are_left_out_where_that_is_clear(tmp_path):
         ("patient_id,X,Y\nA,694.5,36893.25\n", "the gene values run up to 36,893"),
         ("patient_id,1-Mar,02-Sep,Mar-02,2023-12-01\nA,1,2,3,4\n", r"4 columns are dates .*1-Mar was MARCH1 .*SEPTIN2"),
         ("patient_id,TP53,TP53.1\nA,1,2\n", "1 columns look like genes that were there twice, .*: TP53.1"),
+        ("patient_id,TP53,TP53-1,TP53...3\nA,1,2,3\n", "2 columns look like genes that were there twice"),
+        ("patient_id,TP53,tp53\nA,1,2\n", "1 names differ in upper and lower case only, .*: TP53 and tp53"),
+        ("patient_id,TP53,MYC,44806,2.31E+13\nA,1,2,3,4\n", r"2 columns are numbers among .*: 44806, 2\.31E\+13"),
+        (
+            "patient_id,3/1/2022,2. Sep,1-d\u00e9c,01.03.2022\nA,1,2,3,4\n",
+            "4 columns are dates .*SEPT2 .*DEC1",
+        ),
     ],
 )
 def test_what_looks_wrong_in_genes_is_a_warning(tmp_path, content, message):
@@ -106,7 +113,7 @@ def test_what_looks_wrong_in_genes_is_a_warning(tmp_path, content, message):
     assert re.search(message, warning)
 
 
-@pytest.mark.parametrize("column", ["TP53,MYC_cnv", "MARCH1,SEPT2", "X_mut,Y_cnv"])
+@pytest.mark.parametrize("column", ["TP53,MYC_cnv", "MARCH1,SEPT2", "X_mut,Y_cnv", "7157,44621", "NKX2-1,HLA-A"])
 def test_logarithms_scores_and_copies_are_no_suspicion(tmp_path, column):
     assert read(tmp_path, f"patient_id,{column}\nA,12.5,5000\n".replace("12.5,5000", "12.5,-3"), ("A",)).warnings == ()
 

@@ -220,6 +220,19 @@ def test_genes_of_training_s_scale_are_taken_and_others_refused_by_name():
         scaler.need_same_scale(mixed, "new.csv")
 
 
+def test_genes_that_move_together_are_told_and_not_refused():
+    training = _logarithms_of(60)
+    scaler = OmicsScaler.fit(training, {"all": list(training.columns)})
+    new = _logarithms_of(9, seed=0)
+    for same in (new, new.iloc[:1], new.mask(new > 9), new * np.nan, new.drop(columns="G0")):
+        assert not scaler.apart(same, "new.csv")
+    for moved in (new * np.log10(2), new + 5, (new * np.log10(2)).iloc[:1]):
+        scaler.need_same_scale(new, "new.csv")
+        assert "patients' medians of half of the genes are" in scaler.apart(moved, "new.csv")
+    one = new.assign(G3=new["G3"] * 100)
+    assert "medians of 1 of 12 genes are 10 SD or more away, most of all G3" in scaler.apart(one, "new.csv")
+
+
 def test_logarithms_are_refused_where_training_had_raw_values():
     training = 2 ** _logarithms_of(60) - 1
     scaler = OmicsScaler.fit(training, {"all": list(training.columns)})

@@ -25,6 +25,7 @@ from prognoscope.runs.tables import (
     PREDICTIONS,
     RECONSTRUCTION,
     SPLITS,
+    TRAINING_RISKS,
 )
 
 SKILL = {"coxph": 0.35, "snn": 0.5, "meanmil": 0.3, "abmil": 0.55, "mcti": 0.8}  # correlation with the true log hazard
@@ -87,6 +88,7 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
         name="simulated",
         command="prognoscope run study.yaml",
         protocol="honest",
+        cut_from="train",
         methods=tuple(skill),
         papers=dict.fromkeys(skill, "Some et al., A title, 2025"),
         versions={"prognoscope": "0.1.0", "torch": "2.13.0", "python": "3.12.1"},
@@ -163,6 +165,8 @@ def _write_fold(files, method, rho, rng, part_of, names, time, event, risk):
     }
     table = pd.DataFrame(table | {f"S_{k}": survival[:, k] for k in range(4)})
     PREDICTIONS.write(files.predictions, table)
+    learned = -(baseline ** np.exp(0.9 * risk[train])[:, None]).sum(1)
+    TRAINING_RISKS.write(files.training_risks, pd.DataFrame({"patient_id": names[train], "risk": learned}))
     edges = [None, *bins.edges[1:-1].tolist(), None]
     epochs = np.arange(EPOCHS)
     validation = (

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from prognoscope.analysis.risk_cuts import high_risk
 from prognoscope.report.figures import FIGURES, render
 from prognoscope.report.page_section import Plate
 from prognoscope.report.sections import SECTIONS
@@ -147,7 +148,7 @@ def test_survival_curves_go_through_their_data_and_mark_the_censored(run):
 def test_numbers_at_risk_are_those_followed_until_the_tick_or_longer(run):
     plate = next(plate for plate in plates_of(run) if plate.figure == "survival")
     held_out = run.methods["coxph"].predictions
-    is_high = held_out["risk"] >= np.percentile(held_out["risk"], 50)
+    is_high = high_risk(run, "coxph")
     axes = drawn("survival", plate.data)
     texts = [text.get_text() for text in axes.texts]
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= axes.get_xlim()[1]]

@@ -1,16 +1,19 @@
 """Table 1, the methods paragraph, the checklist, the model card, and what is said of trainings that did not learn."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from prognoscope.analysis.characteristics import characteristics
 from prognoscope.analysis.learning import learning_table
+from prognoscope.report.encoder_papers import encoder_citation
 from prognoscope.report.learning_words import learning_sentences
-from prognoscope.report.model_card import model_card
 from prognoscope.report.number_words import number, p_cell
 from prognoscope.report.sections.measures_over_time import said_of_null
-from prognoscope.report.tripod import ITEMS, NOT_TOLD, tripod_items, tripod_markdown
+from prognoscope.report.sections.model_card import model_card
+from prognoscope.report.sections.tripod import ITEMS, NOT_TOLD, tripod_items, tripod_markdown
 from prognoscope.runs.read import Run
 from tests.report.sections import html_of, text_of
 
@@ -51,6 +54,38 @@ def test_the_methods_paragraph_says_how_and_whom_to_cite(run):
     assert "mcti: Some et al., A title, 2025" in text and "Harrell, Lee, Mark" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("uni_v1", "uni_v1: Chen et al."),
+        ("UNI2-h", "UNI2-h: Chen et al."),
+        ("conch_v15", "conch_v15: Ding et al."),
+        ("virchow2", "virchow2: Zimmermann et al."),
+        ("H-optimus-0", "H-optimus-0: Saillard et al."),
+        ("resnet50_trunc", "resnet50_trunc: He, Zhang, Ren, Sun"),
+        ("phikon_v2", "phikon_v2: Filiot et al., Phikon-v2"),
+        ("stain", ""),
+    ],
+)
+def test_the_encoder_is_cited_by_its_whole_name(name, found):
+    cited, left = encoder_citation(name)
+    assert cited.startswith(found) and bool(cited) == bool(found) and left == ""
+
+
+@pytest.mark.parametrize(("name", "sentence"), [("uni_v1_finetuned", "not known here"), (None, "do not tell")])
+def test_who_knows_no_paper_of_an_encoder_says_so(name, sentence):
+    cited, left = encoder_citation(name)
+    assert cited == "" and sentence in left and "cite it yourself" in left
+
+
+def test_a_paper_of_the_encoder_stands_with_the_papers_of_methods(run_copy):
+    for path in run_copy.glob("*/fold_*/model.json"):
+        card = json.loads(path.read_text())
+        path.write_text(json.dumps({**card, "embeddings": {"encoder": "gigapath"}, "sizes": {"embedding_dim": 1536}}))
+    text = text_of(html_of(Run(run_copy), "paper"))
+    assert "gigapath: Xu et al., A whole-slide foundation model" in text
+
+
 def test_the_checklist_has_all_items_and_leaves_to_authors_what_a_run_cannot_know(run):
     items = {item.number: item for item in tripod_items(run)}
     assert len(ITEMS) == len(items) == 52
@@ -66,6 +101,13 @@ def test_the_model_card_tells_performance_patients_and_limits(run):
     for title in ("Models", "Intended use", "Patients", "Performance on held-out patients", "Limits"):
         assert f"\n## {title}\n" in text
     assert "no evaluation on patients of another cohort" in text and "| Sex: female, n (%) |" in text
+    assert "\n\n\n" not in text
+
+
+def test_checklist_and_card_stand_in_the_page_too(run):
+    text = text_of(html_of(run, "reporting"))
+    assert "Clinical setting" not in text and "The clinical setting, and why the model is needed" in text
+    assert "Intended use" in text and "no evaluation on patients of another cohort" in text
 
 
 def test_training_that_did_not_learn_is_said_above_all_numbers(run_copy):

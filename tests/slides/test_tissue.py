@@ -40,7 +40,7 @@ def painted(*shapes, size=(500, 400)):
 
 
 def tissue(rgb, **options):
-    return tissue_of(rgb, UM_PER_PX, TissueSpec(**options))
+    return tissue_of(rgb, UM_PER_PX, TissueSpec(**options))[:3]
 
 
 @pytest.mark.parametrize("colour", [PINK, VIOLET, (245, 215, 232)])
@@ -49,6 +49,24 @@ def test_stained_tissue_is_found_and_glass_is_not(colour):
     assert overlap(mask, painted((100, 80, 300, 320))) > 0.96
     assert not pen.any()
     assert 0.05 <= threshold <= 0.12
+
+
+def test_what_is_too_pale_to_count_beside_strong_stain_is_measured():
+    brown, counterstain = (80, 40, 12), (216, 222, 238)
+
+    def draw(on, left=counterstain):
+        on.ellipse((50, 80, 200, 320), fill=left)
+        on.ellipse((250, 80, 400, 320), fill=brown)
+
+    mask, _, _, pale = tissue_of(picture(draw), UM_PER_PX, TissueSpec())
+    assert overlap(mask, painted((250, 80, 400, 320))) > 0.95
+    assert overlap(pale, painted((50, 80, 200, 320))) > 0.9
+    chosen = TissueSpec(saturation=0.05)
+    mask, _, _, pale = tissue_of(picture(draw), UM_PER_PX, chosen)
+    assert overlap(mask, painted((50, 80, 200, 320), (250, 80, 400, 320))) > 0.95
+    assert not pale.any()
+    for rgb in (picture(lambda on: draw(on, VIOLET)), picture(lambda on: on.rectangle((0, 0, 2, 2), fill=GLASS))):
+        assert not tissue_of(rgb, UM_PER_PX, TissueSpec())[3].any()
 
 
 def test_pale_tissue_beside_dark_tissue_is_kept():
@@ -224,7 +242,7 @@ def test_presets_are_what_their_sources_say():
     assert not clam.remove_pen
     levels = np.tile(np.arange(9, 21, dtype=np.uint8).repeat(20), (60, 1))  # 255 - level is the smallest channel
     rgb = np.stack([np.full_like(levels, 255), 255 - levels, np.full_like(levels, 255)], axis=2)
-    mask, _, threshold = tissue_of(rgb, UM_PER_PX, TissueSpec(preset="saturation15", smooth_um=0.0))
+    mask, _, threshold, _ = tissue_of(rgb, UM_PER_PX, TissueSpec(preset="saturation15", smooth_um=0.0))
     assert threshold * 255 == pytest.approx(15)
     assert (mask == (levels >= 15)).all()
     assert rule.min_area_mm2 == TissueSpec().min_area_mm2

@@ -6,12 +6,14 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from prognoscope import cli
 from prognoscope.core.errors import InputError, StudyError
 from prognoscope.features.store import read_embeddings
 from prognoscope.runs.explanations import TABLES
 from prognoscope.runs.read import Run
+from prognoscope.study import explain as study_explain
 from prognoscope.study.explain import explain_run
 from prognoscope.study.study import Study
 from tests.sketches import sketches
@@ -110,9 +112,36 @@ def test_a_map_may_be_asked_for_alone(spoilt):
     assert pictures == {"attention"}
 
 
+def kinds_of(each) -> set[str]:
+    return {"".join(path.suffixes[1:]) for path in each.files.folder.glob(f"{each.about.slides[0].slide}.*")}
+
+
+def test_of_many_patients_pngs_alone_are_kept_and_that_is_said(spoilt, monkeypatch):
+    monkeypatch.setattr(study_explain, "MOST_WITH_ALL_PICTURES", 1)
+    asked = {"most": 2, "methods": ["abmil"], "maps": ["attention"]}
+    (first, _) = explain_run(spoilt, **asked)
+    assert kinds_of(first) == {".png"} and any("--pictures all" in note for note in first.about.notes)
+    (first, _) = explain_run(spoilt, **asked, pictures="all")
+    assert kinds_of(first) == {".png", ".svg", ".geojson", ".ome.tiff"}
+    before = first.files.manifest.stat().st_mtime_ns
+    (first, _) = explain_run(spoilt, **asked, pictures="none")
+    assert first.files.manifest.stat().st_mtime_ns == before  # more than was asked for is there
+
+
+def test_a_slide_that_was_replaced_is_told_and_maps_are_drawn_anew_when_it_is_back(spoilt, monkeypatch):
+    asked = {"most": 1, "methods": ["abmil"], "maps": ["attention"]}
+    with monkeypatch.context() as changed:
+        changed.setattr(study_explain._World, "image", lambda world, slide: (None, "The slide was replaced."))
+        (each,) = explain_run(spoilt, **asked)
+    assert "The slide was replaced." in each.about.notes
+    (each,) = explain_run(spoilt, **asked)
+    assert "The slide was replaced." not in each.about.notes
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
+        ({"pictures": "svg"}, "no amount of pictures 'svg'"),
         ({"patients": ["SIM-9999"]}, "predicted no patient 'SIM-9999'; it predicted 60: SIM-0001, "),
         ({"methods": ["amil"]}, "has no method 'amil'; did you mean 'abmil'"),
         (
@@ -150,7 +179,7 @@ def test_the_command_says_where_it_wrote(spoilt, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["explain", str(spoilt), "--most", "2", "--method", "coxph"])
     assert ended.value.code == 0
-    assert "explanations/coxph: 2 patients." in capsys.readouterr().out
+    assert "explanations/coxph: 2 patients, " in capsys.readouterr().out
 
 
 def test_the_command_takes_one_way_to_say_whom(spoilt, capsys):
@@ -158,3 +187,12 @@ def test_the_command_takes_one_way_to_say_whom(spoilt, capsys):
         cli.main(["explain", str(spoilt), "--most", "2", "--all"])
     assert ended.value.code == 2
     assert "give one of --patient, --all and --most" in capsys.readouterr().err
+
+
+def test_a_run_without_slides_is_explained_by_its_genes(change):
+    path = change(methods=["coxph"], **{"splits.folds": 2})
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del settings["cohort"]["features"]
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    (kept,) = Study.load(path).run().explain(most=1)
+    assert kept.patches.empty and len(kept.genes)

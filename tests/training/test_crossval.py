@@ -20,7 +20,7 @@ from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
 from tests.training.toys import OPTIONS, c_index, files, folder_of, make_toy, shuffled, with_outcome
 
-WRITTEN = {"model.safetensors", "model.json", "history.csv", "predictions.csv", "manifest.json"}
+WRITTEN = {"model.safetensors", "model.json", "history.csv", "predictions.csv", "training_risks.csv", "manifest.json"}
 METHODS = sorted(OPTIONS)
 
 
@@ -45,6 +45,16 @@ def test_a_fold_leaves_its_files_and_nothing_else(toy, finished, name):
     if name != "coxph":
         assert table["risk"].to_numpy() == pytest.approx(-survival.sum(axis=1), abs=1e-6)
     assert ("subtype_1" in table) == (name == "mcti")
+
+
+@pytest.mark.parametrize("name", ["abmil", "coxph"])
+def test_risks_of_the_training_part_are_those_of_the_model_that_was_kept(toy, finished, name):
+    table = pd.read_csv(finished[name] / "training_risks.csv")
+    learned = [*toy.split.train, *toy.split.validation]
+    assert table["patient_id"].tolist() == learned
+    model = Trained.load(FoldFiles(finished[name]), TrainingSpec())
+    bags = open_bags(toy.job(finished[name], name).pack)
+    assert table["risk"].to_numpy() == pytest.approx(model.predict(toy.cohort, bags, learned).prediction.risk, abs=1e-5)
 
 
 def test_processes_give_the_bytes_of_one(toy, finished, tmp_path):

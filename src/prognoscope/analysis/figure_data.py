@@ -2,16 +2,14 @@
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
 
+from prognoscope.analysis.risk_cuts import high_risk
 from prognoscope.analysis.standings import MAIN, difference_table, method_table, ranking
-from prognoscope.core.errors import MetricError, some
-from prognoscope.core.outcome import Outcome
+from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.calibration import calibration_table
 from prognoscope.evaluation.curves import kaplan_meier, median_survival
 from prognoscope.evaluation.fold import pool
 from prognoscope.evaluation.group_tests import HazardRatio, hazard_ratio, log_rank
-from prognoscope.evaluation.risk_groups import split_by_risk
 from prognoscope.runs.method_run import MethodRun
 from prognoscope.runs.read import Run
 
@@ -37,12 +35,12 @@ def difference_data(run: Run) -> pd.DataFrame:
 
 
 def survival_data(run: Run, method: str) -> pd.DataFrame:
-    """Kaplan-Meier curves of the two halves by predicted risk of one method.
+    """Kaplan-Meier curves of the two groups by predicted risk of one method.
 
     Raises:
-        MetricError: One of the halves is empty, or nothing can be tested.
+        MetricError: One of the groups is empty, or nothing can be tested.
     """
-    outcome, is_high = _halves(run.methods[method])
+    outcome, is_high = run.methods[method].outcome, high_risk(run, method)
     p = log_rank(is_high, time=outcome.time, event=outcome.event).p
     parts = []
     for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
@@ -57,26 +55,13 @@ def survival_data(run: Run, method: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def log_rank_p_within_folds(run: Run, method: str) -> float:
-    """The log-rank p of groups cut at each fold's own median risk, so that risks of two models are never compared.
-
-    Raises:
-        MetricError: One of the groups is empty.
-    """
-    held_out = run.methods[method]
-    by_fold = held_out.predictions.groupby("fold", sort=True)["risk"]  # the predictions are in the order of the folds
-    is_high = np.concatenate([split_by_risk(risk.to_numpy(float)) for _, risk in by_fold])
-    outcome = held_out.outcome
-    return log_rank(is_high, time=outcome.time, event=outcome.event).p
-
-
 def risk_hazard_ratio(run: Run, method: str) -> HazardRatio:
-    """The hazard of the half at high risk over that of the half at low risk.
+    """The hazard of the group at high risk over that of the group at low risk.
 
     Raises:
-        MetricError: One half is empty, or one has all the events.
+        MetricError: One group is empty, or one has all the events.
     """
-    outcome, is_high = _halves(run.methods[method])
+    outcome, is_high = run.methods[method].outcome, high_risk(run, method)
     return hazard_ratio(is_high, time=outcome.time, event=outcome.event)
 
 
@@ -137,10 +122,3 @@ def reconstruction_data(run: Run, method: str) -> pd.DataFrame:
     table.insert(0, "method", method)
     table.insert(1, "optimistic", method in run.optimistic)
     return table
-
-
-def _halves(method: MethodRun) -> tuple[Outcome, Bool[np.ndarray, " P"]]:
-    """The held-out patients of all folds, and whether each is in the half at high risk."""
-    if twice := method.predictions.loc[method.predictions["patient_id"].duplicated(), "patient_id"].tolist():
-        raise MetricError(f"{len(twice)} patients are held out in several folds, {some(twice)}, and cannot be pooled.")
-    return method.outcome, split_by_risk(method.predictions["risk"].to_numpy(float))

@@ -3,6 +3,7 @@
 This is the one place where a `censored` column is flipped and where days and years become months.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 
 from prognoscope.cohort.columns import need_column, one_row_a_patient, patient_ids
 from prognoscope.cohort.covariate_columns import (
+    alike_levels,
     check_levels,
     join_covariates,
     read_covariates,
@@ -29,7 +31,7 @@ from prognoscope.cohort.time_units import (
     refuse_units_between_tables,
 )
 from prognoscope.core.errors import CohortError, some
-from prognoscope.core.ids import BARCODE, refuse_twins
+from prognoscope.core.ids import BARCODE, FORMULAS, refuse_twins
 from prognoscope.core.outcome import Outcome
 from prognoscope.core.settings import FilePaths, Names, settle
 from prognoscope.core.tables import ID_COLUMNS, as_text, notes_of, plain_name, read_table
@@ -174,6 +176,11 @@ def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -
     sources = tuple(source for part in parts for source in part.sources)
     covariates = join_covariates([part.covariates for part in parts], [some(part.sources) for part in parts])
     warnings = [warning for part in parts for warning in part.warnings]
+    if computed := [patient for patient in outcome.patients if patient.startswith(FORMULAS)]:
+        warnings.append(
+            f"Spreadsheets take ids that begin with =, +, - or @ for formulas: {some(computed)}. Rename these "
+            "patients, or import the tables of the run as text."
+        )
     if needs_event:
         warnings += check_levels(covariates, some(Path(source).name for source in sources))
     if needs_event and not outcome.event.any():
@@ -220,7 +227,7 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
     _refuse_unusable(table, rows, event, why, spec, source)
     kept = np.array([not reason for reason in why.values()], dtype=bool)
     months = in_months(times.number, unit)
-    site, notes = _sites(rows[kept], spec)
+    site, notes, odd = _sites(rows[kept], spec)
     short = Path(source).name  # an account must not depend on where the files are
     used = [name for name in wanted if name != spec.site]
     return ClinicalTable(
@@ -239,6 +246,7 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
         warnings=(
             *(warning.replace(source, short, 1) for warning in times.warnings),
             *rates_moved(event, list(why.values()), short),
+            *(f"{short}: {each}" for each in odd),
             *odd_times(dict(zip(rows.index[kept], months[kept], strict=True)), short),
         ),
     )
@@ -321,18 +329,22 @@ def without_follow_up(spec: ClinicalSpec) -> ClinicalTable:
     return ClinicalTable(outcome, everybody, {}, {}, spec.table, notes=tuple(notes))
 
 
-def _sites(rows: pd.DataFrame, spec: ClinicalSpec) -> tuple[dict[str, str], list[str]]:
+def _sites(rows: pd.DataFrame, spec: ClinicalSpec) -> tuple[dict[str, str], list[str], list[str]]:
+    """The site of each patient, notes, and warnings. A barcode restores one where sites are those of barcodes."""
     barcodes = {p: match[1] for p in rows.index if (match := BARCODE.match(p))}
     if spec.site is None:
-        return (barcodes, []) if len(barcodes) == len(rows) else ({}, [])
-    sites, restored = {}, 0
-    for patient, site in as_text(rows[spec.site]).items():
-        from_barcode = barcodes.get(patient)
-        if from_barcode is not None and (site is None or (site != from_barcode and site.zfill(2) == from_barcode)):
-            site, restored = from_barcode, restored + 1  # spreadsheets turn 05 into 5
-        if site is not None:
-            sites[patient] = site
-    return sites, [f"The {spec.site} of {restored} patients was restored from their barcode."] if restored else []
+        return (barcodes, [], []) if len(barcodes) == len(rows) else ({}, [], [])
+    given = {patient: site for patient, site in as_text(rows[spec.site]).items() if site is not None}
+    as_in_barcodes = all(site.zfill(2) == barcodes.get(patient, site.zfill(2)) for patient, site in given.items())
+    lost = [p for p in barcodes if given.get(p) != barcodes[p]] if as_in_barcodes else []  # spreadsheets turn 05 into 5
+    notes = [f"The {spec.site} of {len(lost)} patients was restored from their barcode."] if lost else []
+    sites = given | {patient: barcodes[patient] for patient in lost}
+    alike = alike_levels(Counter(sites.values()))
+    named = some(" and ".join(map(repr, each)) for each in alike)
+    odd = (
+        f"names of {spec.site} differ in case or blanks only, and count as different sites: {named}. Write them alike."
+    )
+    return {p: sites[p] for p in rows.index if p in sites}, notes, [odd] if alike else []
 
 
 def _slides(table: pd.DataFrame, spec: ClinicalSpec, source: str) -> dict[str, tuple[str, ...]]:

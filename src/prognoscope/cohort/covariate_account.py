@@ -14,6 +14,7 @@ from prognoscope.core.tables import as_text
 from prognoscope.core.words import count
 
 LEVELS_SHOWN = 30
+NO_CATEGORY = "no category"
 FAR = 0.5  # of the range in training, beyond it: what lies further off is most likely in another unit
 
 
@@ -59,9 +60,9 @@ def tell_strangers(encoders: Sequence[CovariateEncoder], table: pd.DataFrame) ->
         columns = [found for encoder in encoders if (found := _column(encoder, name)) is not None]
         new = table[name]
         if gaps := int(new.isna().sum()):
-            told.append(
-                f"{name} of {gaps} of {count(len(new), 'patient')} is missing; {_filled(columns)}, stands for it."
-            )
+            filled = _filled(columns)
+            stands = f", and {filled} stands for it" if filled == NO_CATEGORY else f"; {filled}, stands for it"
+            told.append(f"{name} of {gaps} of {count(len(new), 'patient')} is missing{stands}.")
         numbers = [column for column in columns if isinstance(column, NumericColumn)]
         told += _far(name, numbers, new) if numbers else _unseen(name, columns, new, len(encoders))
     return tuple(told)
@@ -87,7 +88,7 @@ def _filled(columns) -> str:
     if medians:
         low, high = min(medians), max(medians)
         return f"the training median, {low:g}" + (f" to {high:g} by fold" if high > low else "")
-    return "no category" if columns else ""
+    return NO_CATEGORY if columns else ""
 
 
 def _left_out(columns) -> list[str]:

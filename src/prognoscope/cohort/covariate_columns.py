@@ -89,7 +89,7 @@ def check_levels(covariates: pd.DataFrame, source: str) -> tuple[str, ...]:
                 f"{source}: the covariate {name!r} has {len(counts)} levels for {known} patients "
                 f"({some(counts, 3)}), too few each to learn from. {cure}"
             )
-        for alike in _alike(counts):
+        for alike in alike_levels(counts):
             named = " and ".join(f"{level!r} ({counts[level]})" for level in alike)
             warnings.append(
                 f"{source}: levels of {name} differ in case or blanks only, and count as different: {named}. Write "
@@ -103,7 +103,8 @@ def plain_level(word: str) -> str:
     return "".join(unicodedata.normalize("NFKC", word).casefold().split())
 
 
-def _alike(counts: Counter[str]) -> list[list[str]]:
+def alike_levels(counts: Counter[str]) -> list[list[str]]:
+    """The levels that differ from each other in case or blanks only."""
     groups: dict[str, list[str]] = {}
     for level in sorted(counts):
         groups.setdefault(plain_level(level), []).append(level)

@@ -13,7 +13,7 @@ import pandas as pd
 from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, guess_column, patient_ids
 from prognoscope.cohort.slides import slide_name
 from prognoscope.core.errors import CohortError, MissingFileError, some
-from prognoscope.core.files import need_file
+from prognoscope.core.files import need_file, why_not_there
 from prognoscope.core.tables import as_text, need_plain_ids, notes_of, read_table, row_of
 
 Named = TypeVar("Named", str, Path)
@@ -118,7 +118,7 @@ def _files(pattern: str) -> dict[int, Path]:
     numbered = [(int(match[1]), each) for each in there if (match := name.fullmatch(each.name))]
     files = _once_each(numbered, f"{path.parent} has split files")
     if not files:
-        raise MissingFileError(f"There is no split file {pattern}. Correct the path.")
+        raise MissingFileError(f"There is no split file {pattern}. {why_not_there(pattern)}Correct the path.")
     if lacking := max(files) - min(files) + 1 - len(files):
         first = next(fold for fold in range(min(files), max(files)) if fold not in files)
         others = f" and {lacking - 1} more" if lacking > 1 else ""

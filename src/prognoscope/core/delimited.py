@@ -33,6 +33,7 @@ SAMPLED = 200  # rows below the header that are looked at
 MOST_COLUMNS = 500_000
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 SEP_LINE = re.compile(rb'"?sep=(\\t|[^\r\n"])"?[,;\t]*[\r\n]+', re.IGNORECASE)
+GCT = re.compile(rb"#1\.[23][\t ]*(\r\n|\r|\n)\d+(\t\d+)+[\t ]*(\r\n|\r|\n)")  # a version, then sizes
 LINE = re.compile(rb"[^\r\n]*(\r\n|\r|\n|$)")
 
 
@@ -115,6 +116,9 @@ def delimited(content: bytes, path: Path, what: str, *, separator: str | None = 
     if found := SEP_LINE.match(content):
         separator = found[1].decode("utf-8", "replace").replace("\\t", "\t")
         content = content[found.end() :].lstrip(b"\r\n")
+    if found := GCT.match(content):
+        content = content[found.end() :]
+        notes.append(f"{path.name}: the two lines above the header, which are GCT's, were passed over.")
     content, comments = _without_comments(content, separator)
     if comments:
         lines = "line" if comments == 1 else "lines"

@@ -70,9 +70,14 @@ def some(items: Iterable[object], most: int = 5) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A half sentence that names the known name closest to `name`, or all known names."""
+    """A half sentence that names the known name closest to `name` in whatever letters, or all known names.
+
+    A name of three letters in a longer word, such as age in stage, is no slip of the pen.
+    """
     from difflib import get_close_matches
 
-    known = sorted(known)
-    close = get_close_matches(str(name).lower(), known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
+    known, name = sorted(known), str(name).lower()
+    near = [each for each in known if len(name) > 3 or len(each) <= len(name) + 1 or each.lower().startswith(name)]
+    lower = {each.lower(): each for each in near}
+    close = get_close_matches(name, lower, n=1, cutoff=0.6)
+    return f"did you mean {lower[close[0]]!r}?" if close else f"known: {', '.join(known)}."

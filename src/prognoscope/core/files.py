@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -145,6 +146,31 @@ def write_table(path: Path | str, table: "pd.DataFrame") -> None:
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
+def why_not_there(path: Path | str) -> str:
+    """What may be wrong with the path of a file or folder that does not exist: a sentence and a blank, or nothing."""
+    text = str(path)
+    if re.search(r"\b(file|https?|ftp|s3|gs):/", text):
+        return "It is an address, and only files and folders of this machine are read: copy it here. "
+    if re.search(r"(^|/)~|\$\w|\$\{|%\w+%", text):
+        return "Nothing is filled in for ~ and variables: write the whole path. "
+    if "\\" in text and os.sep == "/":
+        return "Here folders are separated by /, not by a backslash. "
+    path = Path(text)
+    there = next((above for above in path.parents if above.is_dir()), None)
+    if there is None or there == Path(path.anchor):
+        return ""
+    asked = path.relative_to(there).parts[0]
+    with suppress(OSError):
+        alike = [name for name in os.listdir(there) if _plain(name) == _plain(asked) or Path(name).stem == asked]
+        if alike:
+            return f"There is {sorted(alike)[0]!r} in {there}. "
+    return ""
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
 def need_file(
     path: Path | str, what: str, cure: str = "Correct the path, which is relative to the study file."
 ) -> Path:
@@ -160,7 +186,7 @@ def need_file(
     if path.is_dir():
         raise MissingFileError(f"{what} {path} is a folder. Name the file itself.")
     if not path.is_file():
-        raise MissingFileError(f"{what} {path} does not exist. {cure}")
+        raise MissingFileError(f"{what} {path} does not exist. {why_not_there(path)}{cure}")
     return path
 
 

@@ -19,15 +19,24 @@ GENES_OF_MONTHS = {  # families that Excel takes for dates, with the names they 
     10: (("OCT{}", 11),),
     12: (("DEC{}", 2), ("DELEC{}", 1)),
 }
-DAY_MONTH = re.compile(r"(\d{1,2})[-. /]?([A-Za-z]{3})[a-z]*\.?([-. /]\d{2,4})?")
-MONTH_DAY = re.compile(r"([A-Za-z]{3})[a-z]*[-. /](\d{1,2})")
-ISO_DAY = re.compile(r"\d{4}-(\d{2})-(\d{2})([ T]00:00(:00)?(\.0+)?)?")
+DAY_MONTH = re.compile(r"(\d{1,2})[-. /]{0,2}([^\W\d_]{3})[a-z]*\.?([-. /]\d{2,4})?")
+MONTH_DAY = re.compile(r"([^\W\d_]{3})[a-z]*[-. /](\d{1,2})")
+ISO_DAY = re.compile(r"\d{4}[-/](\d{1,2})[-/](\d{1,2})([ T]00:00(:00)?(\.0+)?)?")
+TWO_NUMBERS = re.compile(r"(\d{1,2})([./])(\d{1,2})\2(\d{4}|\d{2})")  # day and month, or month and day
+OF_EXCEL = re.compile(r"[34]\d{4}|\d+(\.\d+)?E[+-]?\d+", re.IGNORECASE)  # days from 1900, and 2310009E13 as a number
 
 
 def dates_of_excel(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Of these names, those that Excel made of genes, such as 1-Mar, and the genes each may have been."""
     found = {name: _genes_of_date(gene_of(name.strip())) for name in names}
     return {name: genes for name, genes in found.items() if genes}
+
+
+def numbers_of_excel(names: Iterable[str]) -> list[str]:
+    """Of the names of genes, those that are numbers as Excel makes them of names; none where most names are numbers."""
+    names = list(names)
+    found = [name for name in names if OF_EXCEL.fullmatch(gene_of(name.strip()))]
+    return found if 2 * sum(gene_of(name).replace(".", "").isdigit() for name in names) <= len(names) else []
 
 
 def _genes_of_date(name: str) -> tuple[str, ...]:
@@ -37,8 +46,15 @@ def _genes_of_date(name: str) -> tuple[str, ...]:
         number, month = int(day[2]), _month(day[1])
     elif day := ISO_DAY.fullmatch(name):
         number, month = int(day[2]), int(day[1])
+    elif day := TWO_NUMBERS.fullmatch(name):
+        orders = [(int(day[1]), int(day[3])), (int(day[3]), int(day[1]))][: 2 if day[2] == "/" else 1]
+        return tuple(gene for order in orders if order[1] in GENES_OF_MONTHS for gene in _genes_of_day(*order))
     else:
         return ()
+    return _genes_of_day(number, month)
+
+
+def _genes_of_day(number: int, month: int) -> tuple[str, ...]:
     if not 1 <= month <= 12 or not 1 <= number <= 31:
         return ()
     families = GENES_OF_MONTHS.get(month, ((f"{MONTHS[month - 1].upper()}{{}}", 31),))
@@ -47,7 +63,21 @@ def _genes_of_date(name: str) -> tuple[str, ...]:
 
 def _month(word: str) -> int:
     """1 to 12, also where Excel spoke German, French or Spanish; 0 for another word."""
-    others = {"mrz": 3, "mär": 3, "mai": 5, "okt": 10, "dez": 12, "ene": 1, "abr": 4, "ago": 8, "dic": 12, "set": 9}
+    others = {
+        "mrz": 3,
+        "mär": 3,
+        "déc": 12,
+        "fév": 2,
+        "aoû": 8,
+        "mai": 5,
+        "okt": 10,
+        "dez": 12,
+        "ene": 1,
+        "abr": 4,
+        "ago": 8,
+        "dic": 12,
+        "set": 9,
+    }
     return others.get(word.lower(), MONTHS.index(word.lower()) + 1 if word.lower() in MONTHS else 0)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prognoscope.core.errors import CohortError, some
 
+FORMULAS = ("=", "+", "-", "@", "\t")  # that cells which a spreadsheet would compute begin with
 BARCODE = re.compile(r"TCGA-([A-Z0-9]{2})-[A-Z0-9]{4}")  # of a patient; what follows is a sample, a portion, a slide
 SAMPLE = re.compile(r"(TCGA[-._][A-Z0-9]{2}[-._][A-Z0-9]{4})[-._](\d{2})(?![0-9]).*", re.IGNORECASE)
 NORMALS = range(10, 20)  # sample types of TCGA barcodes: blood, tissue beside the tumour, ...; from 20 on: controls
@@ -30,6 +31,11 @@ def fold_id(name: str) -> str:
     if re.fullmatch(r"\d+\.0+", text):
         text = text.partition(".")[0]
     return re.sub(r"[\s._\-\u2010-\u2015]+", "-", unicodedata.normalize("NFC", text.casefold()))
+
+
+def _unpadded(name: str) -> str:
+    """The same text for ids that differ in leading zeros of a number, too."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", fold_id(name))
 
 
 def person_in(name: str) -> str:
@@ -74,7 +80,8 @@ def match_ids(patients: Collection[str], ids: Iterable[str], source: str, *, one
     known = set(patients)
     folded = {fold_id(patient): patient for patient in known}
     found: dict[str, str] = {}
-    normals, samples, alike = [], [], []
+    unpadded = {_unpadded(patient): patient for patient in known}
+    normals, samples, alike, zeros = [], [], [], []
     for name in dict.fromkeys(ids):
         if name in known:
             found[name] = name
@@ -82,6 +89,7 @@ def match_ids(patients: Collection[str], ids: Iterable[str], source: str, *, one
         person = person_in(name)
         owner = person if person in known else folded.get(fold_id(name)) or folded.get(fold_id(person))
         if owner is None:
+            zeros += [f"{name} and {unpadded[_unpadded(name)]}"] if _unpadded(name) in unpadded else []
             continue
         if one_each and is_normal(name):
             normals.append(name)
@@ -96,6 +104,7 @@ def match_ids(patients: Collection[str], ids: Iterable[str], source: str, *, one
             (normals, "are barcodes of normal tissue or controls, which are no tumours, and were left out"),
             (samples, "are barcodes of samples, and were given to their patients"),
             ([f"{name} to {found[name]}" for name in alike], _ALIKE),
+            (zeros, "differ from patients' in leading zeros only, which spreadsheets drop, and were not matched"),
         )
         if which
     ]

@@ -7,18 +7,30 @@ from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.checks import checked_values
 
 
-def split_by_risk(risk: Float[np.ndarray, " P"], *, cut: float | None = None) -> Bool[np.ndarray, " P"]:
+def split_by_risk(
+    risk: Float[np.ndarray, " P"], *, cut: float | Float[np.ndarray, " P"] | None = None
+) -> Bool[np.ndarray, " P"]:
     """True for high risk: at or above the cut, by default the median of these risks (linear interpolation).
+
+    Args:
+        cut: One for all, or one for each patient.
 
     Raises:
         MetricError: One of the groups is empty, for example because all risks are equal.
     """
     risk = checked_values(risk, len(risk), "risk")
-    cut = _median(risk) if cut is None else cut
-    return _both(risk >= cut, f"risk, from {_range(risk)}, against the cut {cut:g}")
+    cut = median_risk(risk) if cut is None else cut
+    cuts = np.unique(cut)
+    told = f"the cut {cuts[0]:g}" if len(cuts) == 1 else f"cuts from {_range(cuts)}"
+    return _both(risk >= cut, f"risk, from {_range(risk)}, against {told}")
 
 
-def _median(values: Float[np.ndarray, " P"]) -> float:
+def median_risk(values: Float[np.ndarray, " P"]) -> float:
+    """The median (linear interpolation).
+
+    Raises:
+        MetricError: There are no values.
+    """
     if not len(values):
         raise MetricError("There are no patients to take a median of.")
     return float(np.percentile(values, 50))

@@ -11,6 +11,7 @@ from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.metric import Metric
 
+CURE = "If it was trained by gradient steps, that went wrong: look at its losses, and lower training.learning_rate."
 COLUMNS = ["metric", "fold", "value", "low", "high", "sd"]
 
 
@@ -35,12 +36,25 @@ def evaluate(
     held_out = [patient for fold in folds for patient in fold.outcome.patients]
     if len(set(held_out)) < len(held_out):
         notes.append("Some patients are held out in several folds; intervals take folds for independent.")
+    notes += _nothing_told(folds)
     counts = {fold.fold: draw_counts(fold, draws, seed) for fold in folds}
     names = list(METRICS) if metrics is None else list(metrics)
     rows = [row for name in names for row in _rows(name, find_metric(name), folds, counts, notes)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame.attrs["notes"] = notes
     return frame
+
+
+def _nothing_told(folds: Sequence[Fold]) -> list[str]:
+    """Sentences on folds whose predictions tell no patient from another, or leave no chance to anybody."""
+    flat = [fold.fold for fold in folds if len(fold) > 1 and np.ptp(fold.prediction.risk) == 0]
+    certain = [fold.fold for fold in folds if np.isin(fold.prediction.survival, (0.0, 1.0)).all()]
+    told = []
+    if flat:
+        told.append(f"All patients tested in fold {some(flat)} have one risk, so it tells nothing of them. {CURE}")
+    if certain := [number for number in certain if number not in flat]:
+        told.append(f"Every chance of survival in fold {some(certain)} is exactly 0 or 1, as no model knows. {CURE}")
+    return told
 
 
 def find_metric(name: str) -> Metric:

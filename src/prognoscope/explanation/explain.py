@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError
-from prognoscope.explanation.explanation import Explanation, PatchScores
+from prognoscope.explanation.explanation import COMPUTED_GROUP_SCORES, Explanation, PatchScores
 from prognoscope.explanation.faithfulness import Measures, against_truth, agreement, curves, shuffled
 from prognoscope.explanation.gradients import gene_attribution
 from prognoscope.explanation.leaving_out import gene_group_effects, regions_of
@@ -141,14 +141,15 @@ def _gene_tables(
         return pd.DataFrame(), pd.DataFrame(), {}
     effects = gene_group_effects(model, inputs, most_patches=trained.spec.most_patches)
     attributions = gene_attribution(model, inputs)
-    groups = pd.DataFrame({"group": names["gene_groups"], "left_out": effects})
-    groups["integrated_gradients"] = [float(each.sum()) for each in attributions]
+    left_out, integrated = COMPUTED_GROUP_SCORES
+    groups = pd.DataFrame({"group": names["gene_groups"], left_out: effects})
+    groups[integrated] = [float(each.sum()) for each in attributions]
     meanings = {
-        "left_out": (
+        left_out: (
             "By how much the log risk would fall, were the genes 0, which is average if scaled.",
             UNIT,
         ),
-        "integrated_gradients": (
+        integrated: (
             "What the genes add to the log risk of genes at 0, which is average if scaled.",
             UNIT,
         ),

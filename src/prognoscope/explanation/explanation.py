@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+COMPUTED_GROUP_SCORES = ("left_out", "integrated_gradients")  # of any method; all others are a method's own
+
 
 @dataclass(frozen=True, slots=True)
 class PatchScores:

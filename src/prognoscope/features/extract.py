@@ -251,7 +251,8 @@ def _squares_of(slide: Slide, job: _Job) -> tuple[PatchGrid | str, dict[str, flo
     found = segment_tissue(slide, job.spec.tissue)
     grid = tile(slide, found, job.spec)
     write_preview(job.preview, slide, found, grid)
-    areas = {"tissue_mm2": round(found.area_mm2, 4), "pen_mm2": round(found.pen_mm2, 4)}
+    areas = {"tissue_mm2": found.area_mm2, "pen_mm2": found.pen_mm2, "pale_mm2": found.pale_mm2}
+    areas = {name: round(area, 4) for name, area in areas.items()}
     if found.why_none:
         return f"no tissue was found in {job.path}: {found.why_none}, or leave the slide out of the cohort", areas
     if not len(grid.coords):

@@ -1,4 +1,4 @@
-"""What should be known of slides that gave embeddings: which were enlarged, of which much was taken for ink."""
+"""What should be known of slides that gave embeddings: enlarged ones, and much that was taken for ink or for glass."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -8,6 +8,7 @@ from prognoscope.core.words import count
 from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 
 ENLARGED = 1.05  # how much coarser than asked a slide may be without a word
+MUCH_PALE = 0.1  # of tissue and what is paler together
 MUCH_INK = 0.1  # of tissue and ink together
 
 
@@ -20,11 +21,14 @@ def extraction_notes(files: Mapping[str, Path], mpp: float) -> tuple[str, ...]:
     """
     told = {slide: _told(path) for slide, path in files.items()}
     resolutions = {slide: each.get("mpp") for slide, each in told.items()}
-    inked = {
-        slide: each.get("pen_mm2", 0) / max(each.get("pen_mm2", 0) + each.get("tissue_mm2", 0), 1e-9)
-        for slide, each in told.items()
-    }
-    return (*enlarged_slides(resolutions, mpp), *_inked(inked))
+    inked = {slide: _share(each, "pen_mm2") for slide, each in told.items()}
+    pale = {slide: _share(each, "pale_mm2") for slide, each in told.items()}
+    return (*enlarged_slides(resolutions, mpp), *_inked(inked), *_pale(pale))
+
+
+def _share(told: Mapping[str, float], area: str) -> float:
+    """Of this area and tissue together."""
+    return told.get(area, 0) / max(told.get(area, 0) + told.get("tissue_mm2", 0), 1e-9)
 
 
 def enlarged_slides(resolutions: Mapping[str, float | None], mpp: float) -> Iterator[str]:
@@ -45,6 +49,17 @@ def _inked(shares: Mapping[str, float]) -> Iterator[str]:
         yield (
             f"Much was taken for ink of pens in {count(len(much), 'slide')}, of all that has colour: {named}. Look at "
             "their previews; if it is stain, set features.tissue.remove_pen to false."
+        )
+
+
+def _pale(shares: Mapping[str, float]) -> Iterator[str]:
+    much = {slide: share for slide, share in shares.items() if share > MUCH_PALE}
+    if much:
+        named = some(f"{slide} {share:.0%}" for slide, share in _falling(much))
+        yield (
+            f"Much stands out of the glass in {count(len(much), 'slide')} and was not taken for tissue, being pale, of "
+            f"all that does: {named}. Look at their previews; if it is tissue, such as a counterstain beside DAB, set "
+            "features.tissue.saturation, to 0.05 for instance."
         )
 
 

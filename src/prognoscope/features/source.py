@@ -5,6 +5,7 @@ from math import isclose
 from pathlib import Path
 
 from prognoscope.core.errors import FeatureError, SlideError
+from prognoscope.features.bad_files import BadFileError
 from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 from prognoscope.slides.content import slide_sum
 from prognoscope.slides.readers import open_slide
@@ -19,6 +20,29 @@ def made_of_slide(path: Path, mpp: float | None) -> dict[str, object]:
         mpp: um per pixel of level 0, if the study gives it.
     """
     return {SUM: slide_sum(path), GIVEN: mpp}
+
+
+def told_sum(path: Path) -> str | None:
+    """What an embedding file keeps of the content of its slide; None where it keeps nothing, or is none of ours."""
+    if path.suffix.lower() not in (".h5", ".hdf5", ".hdf"):
+        return None
+    try:
+        with opened(path) as file:
+            found = find_dataset(path, file, "features")
+            told = None if found is None else attributes(found).get(SUM)
+    except BadFileError:  # whoever reads the embeddings says so
+        return None
+    return None if told is None else str(told)
+
+
+def is_replaced(slide: Path, embeddings: Path | None) -> bool:
+    """Whether a slide is another one than its embeddings were made of, as far as their file tells.
+
+    Raises:
+        OSError: The slide cannot be read.
+    """
+    told = None if embeddings is None else told_sum(embeddings)
+    return told is not None and told != slide_sum(slide)
 
 
 def why_again(path: Path, mpp: float | None, told: Mapping[str, object], resolution: object) -> str:

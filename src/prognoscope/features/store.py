@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from prognoscope.core.errors import FeatureError, MissingFileError, some
-from prognoscope.core.files import written_whole
+from prognoscope.core.files import why_not_there, written_whole
 from prognoscope.core.slide_names import Parts, distinct_names, name_parts
 from prognoscope.core.tables import notes_of, read_table
 from prognoscope.core.walk import files_below
@@ -100,7 +100,10 @@ def find_embeddings(folder: Path | str, layout: str = "auto") -> dict[str, Path]
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise MissingFileError(f"The folder of embeddings {folder} does not exist. Correct the path in the study file.")
+        raise MissingFileError(
+            f"The folder of embeddings {folder} does not exist. {why_not_there(folder)}Correct the path in the study "
+            "file."
+        )
     places: dict[Parts, list[Path]] = defaultdict(list)
     for place, names in files_below(folder):
         for path in (place / name for name in names):

@@ -1,5 +1,6 @@
 """AnnData files (.h5ad): the matrix X as a table; nothing outside of the file is read."""
 
+import warnings
 from collections.abc import Collection
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def read_anndata(
         raise OmicsError(f'{path} is AnnData: install "prognoscope[anndata]" -c constraints.txt to read it.') from cause
     try:
         _need_own_values(path)
-        data = read_h5ad(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # on names that are there twice, which is an error below
+            data = read_h5ad(path)
         if data.X is None:
             raise OmicsError(f"{path} has no matrix X. Put the values to use into X.")
         need_proportion(4 * data.n_obs * data.n_vars, path.stat().st_size, path, WHAT)

@@ -172,6 +172,11 @@ def _of_gmt(
     start = 1 if _lacks_descriptions(rows, known) else 2
     if start == 1:
         notes.append(f"{path.name}: its groups have no descriptions; genes begin in the second field.")
+    elif genes := [f"{row[0]} ({row[1]})" for row in rows if len(row) > 1 and row[1] in known and row[1] != row[0]]:
+        notes.append(
+            f"{path.name}: the descriptions of {len(genes)} of {len(rows)} groups are names of genes, and were not "
+            f"taken as such: {some(genes)}. If they are genes, put a description, such as na, before them."
+        )
     groups = {row[0]: [_without_weight(cell) for cell in row[start:] if _is_gene(cell)] for row in rows}
     if weighted := sum(_without_weight(cell) != cell for row in rows for cell in row[start:]):
         notes.append(f"{path.name}: the weights of {weighted} genes were left out.")

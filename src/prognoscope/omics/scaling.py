@@ -14,6 +14,8 @@ from prognoscope.core.genes import without_version
 Scale = Literal["zscore", "none"]
 FARTHEST = 3.5  # SDs from training's means of half the genes of a patient
 NARROWEST = 20.0  # times that genes may differ less than in training
+FAR_GENE = 10.0  # SDs of one gene's median over patients from its training mean
+FEWEST_PATIENTS = 3  # with fewer, one gene's median may be far away by chance
 FEWEST_COLUMNS = 5  # with fewer, a patient may be far away by chance
 LISTS = ("columns", "median", "mean", "sd", "constant", "emptied", "counts")
 
@@ -180,6 +182,35 @@ class OmicsScaler:
             f"({who}): {self.columns[worst]} is about {middle[worst]:.4g}, and was "
             f"{mean[worst]:.4g} with an SD of {sd[worst]:.3g}. {hint}Give genes prepared as those of training were, or "
             "leave these patients out."
+        )
+
+    def apart(self, table: pd.DataFrame, source: str) -> str:
+        """A sentence where the genes of new patients lie apart from those of training, "" elsewhere.
+
+        In another unit, by logarithms to another base, or of another batch, genes move together: the patients' median
+        of a gene lies near its training mean where all is alike, but for chance in few patients.
+        """
+        if not set(self.columns) <= set(table.columns):
+            return ""
+        values = _logarithms(_finite(table, self.columns), self.columns, self.counts)
+        values = values[~np.isnan(values).all(axis=1)]
+        mean, sd = np.array(self.mean), np.array(self.sd)
+        middle = pd.DataFrame(values).median().to_numpy()
+        away = np.abs(middle - mean) / sd
+        if not np.isfinite(away).any():
+            return ""
+        half = np.nanmedian(away) if len(self.columns) >= FEWEST_COLUMNS else 0.0
+        far = int((away > FAR_GENE).sum()) if len(values) >= FEWEST_PATIENTS else 0
+        if half <= 0.8 + 1.2 / np.sqrt(len(values)) and not far:
+            return ""
+        worst = int(np.nanargmax(away))
+        which = f"{far} of {len(away)} genes" if far else "half of the genes"
+        least = FAR_GENE if far else half
+        return (
+            f"The genes of {source} lie apart from those of training: the patients' medians of {which} are "
+            f"{least:.2g} SD or more away, most of all {self.columns[worst]}, {middle[worst]:.4g} where training had "
+            f"{mean[worst]:.4g} with an SD of {sd[worst]:.3g}. Are they in the same unit, and normalised alike? If "
+            "not, their predictions are not to be trusted."
         )
 
     def to_dict(self) -> dict[str, object]:

@@ -14,6 +14,7 @@ from prognoscope.core.column_names import is_unnamed, plain_name
 from prognoscope.core.errors import OmicsError, nearest, some
 from prognoscope.core.genes import KIND, KINDS, kind_of, without_version
 from prognoscope.core.tables import MISSING_WORDS, as_text, need_plain_ids, notes_of, read_table, told_row
+from prognoscope.core.words import count
 from prognoscope.omics.anndata_file import read_anndata
 from prognoscope.omics.columns import is_metadata
 from prognoscope.omics.joining import OmicsTable, join_tables
@@ -128,10 +129,11 @@ def _patient_column(table: pd.DataFrame, patient: str | None, path: Path) -> str
         return known
     first = next((column for column in table.columns if not _is_row_counter(table[column])), None)
     if first is None or (pd.api.types.is_float_dtype(table[first]) and (table[first].dropna() % 1 != 0).any()):
-        raise OmicsError(
-            f"{path} has no column of patients: the first, {first!r}, holds no ids. "
-            "Name the column in cohort.omics.patient."
-        )
+        counter = table.columns[0] != first and is_unnamed(str(table.columns[0]))
+        cure = "Name the column in cohort.omics.patient."
+        if counter:
+            cure = "The column before it has no name and counts rows: if these are the patients, name it patient_id."
+        raise OmicsError(f"{path} has no column of patients: the first, {first!r}, holds no ids. {cure}")
     return first
 
 
@@ -208,21 +210,26 @@ def _without_versions(values: pd.DataFrame, path: Path, notes: list[str]) -> pd.
 
 
 def _numbers(table: pd.DataFrame, ids: pd.Series, path: Path, notes: list[str]) -> pd.DataFrame:
-    mended, words = {}, Counter()
+    mended, words, wrong = {}, Counter(), {}
     for column in table.columns[[kind.kind not in "fiub" for kind in table.dtypes]]:
         number = pd.to_numeric(table[column], errors="coerce")
         bad = table[column][number.isna() & table[column].notna()].astype(str).str.strip()
         words.update(word for word in bad if word.lower() in MISSING_WORDS)
         bad = bad[[word.lower() not in MISSING_WORDS for word in bad]]
         if len(bad):
-            cure = "Correct it, or remove the column."
-            if all(DECIMAL_COMMA.fullmatch(str(value).strip()) for value in bad):
-                cure = "If the comma is the decimal sign, write points, or separate the fields by semicolons."
-            raise OmicsError(
-                f"{path} has {bad.iloc[0]!r} in column {column!r}, patient {ids[bad.index[0]]}, which is not a number. "
-                f"{cure}"
-            )
+            wrong[column] = bad
         mended[column] = number.astype(np.float64)
+    if wrong:
+        column, bad = next(iter(wrong.items()))
+        others = [name for name in wrong if name != column]
+        more = f", nor are fields of {count(len(others), 'other column')}: {some(others)}" if others else ""
+        cure = "Correct them, or remove the columns." if others else "Correct it, or remove the column."
+        if all(DECIMAL_COMMA.fullmatch(value) for each in wrong.values() for value in each):
+            cure = "If the comma is the decimal sign, write points, or separate the fields by semicolons."
+        raise OmicsError(
+            f"{path} has {bad.iloc[0]!r} in column {column!r}, patient {ids[bad.index[0]]}, which is not a "
+            f"number{more}. {cure}"
+        )
     if any(words):
         told = some(f"{word} ({n})" for word, n in words.items() if word)
         notes.append(f"{path.name}: words in the place of gene values were taken as missing: {told}.")

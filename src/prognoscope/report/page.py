@@ -6,12 +6,12 @@ from markupsafe import Markup
 
 from prognoscope.core.files import write_text
 from prognoscope.core.words import count
-from prognoscope.report.model_card import model_card
 from prognoscope.report.page_section import draw_section
 from prognoscope.report.patient_page import write_patient_pages
 from prognoscope.report.rendering import rendered, script
 from prognoscope.report.sections import SECTIONS
-from prognoscope.report.tripod import tripod_markdown
+from prognoscope.report.sections.model_card import model_card
+from prognoscope.report.sections.tripod import tripod_markdown
 from prognoscope.runs.read import Run
 
 

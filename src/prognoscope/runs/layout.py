@@ -33,6 +33,11 @@ class FoldFiles:
         return self.folder / "predictions.csv"
 
     @property
+    def training_risks(self) -> Path:
+        """What the model says of the patients of the training part, to take cuts from."""
+        return self.folder / "training_risks.csv"
+
+    @property
     def history(self) -> Path:
         """A row an epoch."""
         return self.folder / "history.csv"
@@ -104,9 +109,9 @@ class FoldFiles:
     @property
     def kept(self) -> tuple[Path, ...]:
         """All that a finished fold may leave behind, but for the manifest, which tells of them."""
-        of_fold = (self.weights, self.card, self.predictions, self.history, self.genes, self.reconstruction)
-        taught = self.teacher
-        return (*of_fold, self.trials, self.surgery, taught.weights, taught.card, taught.history, taught.manifest)
+        of_fold = (self.weights, self.card, self.predictions, self.training_risks, self.history, self.genes)
+        more, taught = (self.reconstruction, self.trials, self.surgery), self.teacher
+        return (*of_fold, *more, taught.weights, taught.card, taught.history, taught.manifest)
 
     @property
     def is_done(self) -> bool:

@@ -18,6 +18,7 @@ from prognoscope.runs.tables import (
     PREDICTIONS,
     RECONSTRUCTION,
     SURGERY_RISKS,
+    TRAINING_RISKS,
     TRIALS,
     Table,
     numbered_columns,
@@ -63,6 +64,12 @@ class MethodRun:
         """The epochs of all folds that were tested, ascending, with the number of each (fold)."""
         tested = {number: table for number, table in self.histories.items() if number in self.tested}
         return _stacked(tested, _HISTORY).sort_values(["fold", "epoch"], ignore_index=True)
+
+    @cached_property
+    def training_risks(self) -> Mapping[int, pd.DataFrame]:
+        """Fold -> the risks of its training part by its own model, of the folds that were tested and kept them."""
+        there = (each for each in self.files if each.is_tested and is_there(each.training_risks))
+        return {each.number: TRAINING_RISKS.read(each.training_risks) for each in there}
 
     @cached_property
     def reconstructions(self) -> Mapping[int, pd.DataFrame]:

@@ -27,6 +27,7 @@ class Provenance:
     name: str = ""  # of the study
     command: str = ""
     protocol: str = ""  # `honest` or `paper`
+    cut_from: str = ""  # where the cut between risk groups comes from: `train` or `pooled`
     choose: str | None = None  # the rule for epochs, where the protocol leaves it open
     methods: tuple[str, ...] = ()  # titles of those with results
     papers: Mapping[str, str] = field(default_factory=dict)  # method -> whom to cite for it
@@ -86,7 +87,8 @@ def _is_failure(value: Any) -> bool:
 
 
 _CHECKS = {
-    **dict.fromkeys(("name", "command", "protocol", "choose", "precision", "embeddings", "store"), _is_text),
+    **dict.fromkeys(("name", "command", "protocol", "cut_from", "choose"), _is_text),
+    **dict.fromkeys(("precision", "embeddings", "store"), _is_text),
     **dict.fromkeys(("methods", "notes", "warnings"), _are(_is_text)),
     **dict.fromkeys(("optimistic", "papers", "versions", "inputs"), _is_mapping),
     "covariates": _are(_is_mapping),

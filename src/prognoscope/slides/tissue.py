@@ -85,6 +85,7 @@ class TissueMask:
     downsample: float  # level-0 pixels that one pixel of the mask spans
     threshold: float  # of saturation, in [0, 1]
     thumbnail: UInt8[np.ndarray, "h w 3"]  # what it was found on
+    pale: Bool[np.ndarray, "h w"] | None = None  # True on what is apart from glass and too pale to count as tissue
     why_none: str = ""  # where there is no tissue: why, and which setting would change that
 
     @property
@@ -96,6 +97,11 @@ class TissueMask:
     def pen_mm2(self) -> float:
         """The area of pen marks, in square millimetres."""
         return self._mm2(self.pen)
+
+    @property
+    def pale_mm2(self) -> float:
+        """The area of what is apart from glass and too pale to count as tissue, in square millimetres."""
+        return 0.0 if self.pale is None else self._mm2(self.pale)
 
     def _mm2(self, mask: Bool[np.ndarray, "h w"]) -> float:
         return float(mask.sum()) * (self.um_per_px / 1000) ** 2
@@ -112,22 +118,22 @@ def segment_tissue(slide: Slide, spec: TissueSpec) -> TissueMask:
     thumbnail = slide.thumbnail(max(1, math.ceil(longest * mpp / max(spec.um_per_px, mpp))))
     downsample = longest / max(thumbnail.shape[:2])
     um_per_px = mpp * downsample
-    mask, pen, threshold = tissue_of(thumbnail, um_per_px, spec)
+    mask, pen, threshold, pale = tissue_of(thumbnail, um_per_px, spec)
     why = "" if mask.any() else why_none(thumbnail, um_per_px, spec)
-    return TissueMask(mask, pen, um_per_px, downsample, threshold, thumbnail, why)
+    return TissueMask(mask, pen, um_per_px, downsample, threshold, thumbnail, pale, why)
 
 
 def tissue_of(
     thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: TissueSpec
-) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"], float]:
-    """Tissue, pen marks, and the saturation from which on there is tissue and no glass.
+) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"], float, Bool[np.ndarray, "h w"]]:
+    """Tissue, pen marks, the saturation from which on there is tissue and no glass, and what is apart from both.
 
     Unless the spec says it, that is Otsu's threshold, kept between what glass and what stained tissue have: a picture
     of tissue alone, or of glass alone, has no two classes to tell apart.
 
     Source: Otsu: A threshold selection method from gray-level histograms. IEEE Trans. SMC 9, 1979.
     """
-    coloured, pen, threshold = _coloured(thumbnail, um_per_px, spec)
+    coloured, pen, threshold, saturation = _coloured(thumbnail, um_per_px, spec)
     px_per_mm2 = (1000 / um_per_px) ** 2
     tissue = coloured & ~pen
     if gap := round(spec.close_um / um_per_px):
@@ -135,12 +141,15 @@ def tissue_of(
         tissue = np.asarray(closed, bool)[gap:-gap, gap:-gap]
     tissue |= ~large_pieces(~tissue, spec.max_hole_mm2 * px_per_mm2)
     tissue = large_pieces(tissue & ~pen, spec.min_area_mm2 * px_per_mm2)
-    return tissue, pen, threshold
+    pale = _pale(saturation, coloured | pen, spec.smooth_um / um_per_px)
+    if spec.saturation > 0 or not coloured.any():  # as was asked; nothing to be pale beside
+        pale = np.zeros_like(pale)
+    return tissue, pen, threshold, large_pieces(pale, spec.min_area_mm2 * px_per_mm2)
 
 
 def why_none(thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: TissueSpec) -> str:
     """Why a thumbnail has no tissue, and the setting to change if there is some: half a sentence."""
-    coloured, pen, threshold = _coloured(thumbnail, um_per_px, spec)
+    coloured, pen, threshold, saturation = _coloured(thumbnail, um_per_px, spec)
     left = coloured & ~pen
     if (coloured & pen).sum() > left.sum():
         return (
@@ -157,7 +166,6 @@ def why_none(thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: Tiss
             f"all {len(sizes_px)} coloured pieces are smaller than {spec.min_area_mm2:g} sq mm, the largest has "
             f"{largest:.2g}; if they are tissue, lower features.tissue.min_area_mm2"
         )
-    saturation = _smooth_saturation(thumbnail, um_per_px, spec)
     low, high = np.quantile(saturation, [0.05, 0.999])
     if high < BLANK:
         return f"it is blank, with a saturation of {high:.2g} at most; scan it again"
@@ -174,12 +182,12 @@ def why_none(thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: Tiss
 
 def _coloured(
     thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: TissueSpec
-) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"], float]:
-    """What has the colour of tissue, what is pen, and the saturation that divides."""
+) -> tuple[Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"], float, Float[np.ndarray, "h w"]]:
+    """What has the colour of tissue, what is pen, the saturation that divides, and that of all."""
     saturation = _smooth_saturation(thumbnail, um_per_px, spec)
     pen = find_ink(thumbnail, um_per_px) if spec.remove_pen else np.zeros(thumbnail.shape[:2], bool)
     if spec.saturation > 0:
-        return saturation >= spec.saturation, pen, float(spec.saturation)
+        return saturation >= spec.saturation, pen, float(spec.saturation), saturation
     seen = saturation[~pen]
     least, most = spec.otsu_between
     threshold = most
@@ -187,7 +195,24 @@ def _coloured(
         found, apart = _otsu(seen)
         # a split between shades of glass says nothing of tissue, of which there may still be a little
         threshold = float(np.clip(found, least, most)) if apart > LEAST_CONTRAST else most
-    return saturation > threshold, pen, threshold
+    return saturation > threshold, pen, threshold, saturation
+
+
+def _pale(
+    saturation: Float[np.ndarray, "h w"], seen: Bool[np.ndarray, "h w"], smooth_px: float
+) -> Bool[np.ndarray, "h w"]:
+    """What Otsu's threshold divides from glass where nothing has colour yet, such as a pale counterstain beside DAB.
+
+    Args:
+        seen: Where tissue or ink is; its blurred edges are neither glass nor pale.
+        smooth_px: By how much they are blurred.
+    """
+    edges = ndimage.binary_dilation(seen, iterations=max(1, math.ceil(2 * smooth_px)))
+    left = ~np.asarray(edges, bool)
+    if not left.any():
+        return left
+    found, apart = _otsu(saturation[left])
+    return left & (saturation > found) if apart > LEAST_CONTRAST else np.zeros_like(left)
 
 
 def _smooth_saturation(

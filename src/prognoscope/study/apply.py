@@ -42,7 +42,7 @@ def predict_patients(
     Returns:
         patient_id, risk (mean over the models), risk_sd (over the models), S_0 to S_{K-1}: the mean chance of outliving
         the months in months_0 to months_{K-1}. Its attrs["left_out"] has a sentence for each step at which patients
-        were left out, and for each covariate that models never saw such values of.
+        were left out, and for what of their covariates and genes is unlike what the models saw.
 
     Raises:
         ModelError: The run has no such method, or the embeddings are of another encoder.
@@ -60,11 +60,13 @@ def predict_patients(
     spec = TrainingSpec(device=device, precision=settled_precision(study.spec.training.precision, device))
     models = load_models(run, method, spec)
     cohort, embeddings = _patients_of(study, models[0].model.profile.needs, models[0].card)
+    apart: list[str] = []
     if cohort.omics is not None:
         genes = cohort.omics.values.reindex(list(cohort.patients))
         for scaler in (trained.preparation.omics for trained in models):
             if scaler is not None:
                 scaler.need_same_scale(genes, cohort.omics.source)
+                apart.append(scaler.apart(genes, cohort.omics.source))
     told = _told_origin(Origin.told(models[0].card.embeddings), embeddings)
     strange = _strangers(models, cohort)
     predictions = [trained.predict(cohort, embeddings).prediction for trained in models]
@@ -81,7 +83,7 @@ def predict_patients(
         for step in cohort.account.steps
         if step.dropped
     ]
-    table.attrs["left_out"] += [*told, *strange]
+    table.attrs["left_out"] += [*told, *strange, *filter(None, apart[:1])]
     return table
 
 

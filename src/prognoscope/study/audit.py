@@ -56,6 +56,9 @@ def audit(plan: Plan) -> Audit:
     few = [split.fold for split in plan.splits if sum(event[p] for p in split.test) < FEW_EVENTS]
     if few:
         warnings.append(f"Fewer than {FEW_EVENTS} events in the test part of fold {some(few)}: expect wide intervals.")
+    few = [split.fold for split in plan.splits if sum(event[p] for p in split.train) < FEW_EVENTS]
+    if few:
+        warnings.append(f"Fewer than {FEW_EVENTS} events to learn from in fold {some(few)}: expect little of it.")
     account = account_of_splits(complete, plan.splits)
     table = account.to_table()
     table["who"] = table["who"].map(lambda who: some(who.split("; ")) if who else "")

@@ -18,10 +18,12 @@ from prognoscope.core.errors import StudyError, nearest, some
 from prognoscope.core.files import need_writable, sha256
 from prognoscope.core.parallel import run_many
 from prognoscope.explanation.explain import Truth, explain
-from prognoscope.explanation.explanation import Explanation, PatchScores, mean_of
+from prognoscope.explanation.explanation import COMPUTED_GROUP_SCORES, Explanation, PatchScores, mean_of
 from prognoscope.explanation.patch_maps import OWN
+from prognoscope.features.source import is_replaced
 from prognoscope.features.store import Embeddings, PackedEmbeddings
-from prognoscope.report.heatmap.files import write_pictures
+from prognoscope.report.heatmap.bars import GroupBars
+from prognoscope.report.heatmap.files import AMOUNTS, write_pictures
 from prognoscope.report.heatmap.panel import write_panel
 from prognoscope.report.heatmap.patch_map import PatchMap
 from prognoscope.runs.explanations import About, KeptExplanation, ToldMap, ToldSlide, is_kept, keep
@@ -38,8 +40,13 @@ from prognoscope.study.true_patches import truth_of
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
 
-FORM = 1  # of what is kept; another number makes all of it stale
+FORM = 2  # of what is kept; another number makes all of it stale
 MOST = 6  # patients of each method, half of highest and half of lowest risk, where nobody says whom
+MOST_WITH_ALL_PICTURES = 8  # patients of each method; of more, PNGs alone, as all of a map take some 3 MB
+LESS = {
+    "png": "Of each map the PNG alone was kept; `--pictures all` adds SVG, OME-TIFF, GeoJSON and its best patches.",
+    "none": "No pictures of maps were kept; `--pictures png` or `--pictures all` draws them.",
+}
 RISK_TOLERANCE = 1e-3  # by which a risk may differ from the run's on another machine
 
 
@@ -52,6 +59,7 @@ class Wanted:
     patient: str
     folds: tuple[int, ...]  # whose models did not learn from the patient
     maps: tuple[str, ...]  # to draw; all if empty
+    pictures: str  # one of AMOUNTS
 
 
 def explain_run(
@@ -61,6 +69,7 @@ def explain_run(
     methods: Sequence[str] = (),
     maps: Sequence[str] = (),
     most: int | None = MOST,
+    pictures: str | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[KeptExplanation]:
@@ -74,6 +83,8 @@ def explain_run(
         methods: Their titles; all by default.
         maps: Names of the maps to draw; all by default. Tables have every map.
         most: None: everybody.
+        pictures: "all" of each map (PNG, SVG, OME-TIFF, GeoJSON, the best patches), its "png" alone, or "none"; by
+            default all of up to eight patients of a method, and PNGs of more. What is there already stays.
         jobs: Processes at once.
         progress: Called with the number of finished and of all explanations.
 
@@ -81,8 +92,10 @@ def explain_run(
         StudyError: The run has no such method, patient or map, or what it was made of is gone or was changed.
         MissingFileError: The run is not finished.
     """
+    if pictures is not None and pictures not in AMOUNTS:
+        raise StudyError(f"There is no amount of pictures {pictures!r}; {nearest(pictures, AMOUNTS)}")
     run = open_finished(run.folder if isinstance(run, Run) else run)
-    wanted = _wanted(run, patients, methods, tuple(maps), most)
+    wanted = _wanted(run, patients, methods, tuple(maps), most, pictures)
     need_writable(run.files.explanations, "The explanations", "Change its permissions, or copy the run.")
     with claimed(run.files.explanations / ".claim", "`prognoscope explain`"):
         tidy(run.files.explanations)
@@ -94,7 +107,12 @@ def explain_run(
 
 
 def _wanted(
-    run: Run, patients: Sequence[str], methods: Sequence[str], maps: tuple[str, ...], most: int | None
+    run: Run,
+    patients: Sequence[str],
+    methods: Sequence[str],
+    maps: tuple[str, ...],
+    most: int | None,
+    pictures: str | None,
 ) -> list[Wanted]:
     if unknown := [method for method in methods if method not in run.methods]:
         raise StudyError(f"The run {run.folder} has no method {unknown[0]!r}; {nearest(unknown[0], run.methods)}")
@@ -111,7 +129,8 @@ def _wanted(
         chosen = [patient for patient in patients if patient in folds] or list(folds)
         if not patients and most is not None and len(chosen) > most:
             chosen = [*chosen[: (most + 1) // 2], *chosen[len(chosen) - most // 2 :]]
-        wanted += [Wanted(run.folder, method, patient, folds[patient], maps) for patient in chosen]
+        amount = pictures or ("all" if len(chosen) <= MOST_WITH_ALL_PICTURES else "png")
+        wanted += [Wanted(run.folder, method, patient, folds[patient], maps, amount) for patient in chosen]
     if not wanted:
         raise StudyError(f"None of the methods asked for predicted {some(patients)}. Name another method or patient.")
     return wanted
@@ -127,14 +146,28 @@ class _World:
     embeddings: PackedEmbeddings | None
     loaders: Bags  # patient -> slides with functions that read their embeddings
     files: dict[str, Path]  # slide -> image file, of a study that has slides
+    sources: dict[str, Path]  # slide -> file of its embeddings
     mpp: dict[str, float] | float | None
 
     def loaded(self, patient: str) -> list[Embeddings]:
         """The embeddings of each slide in the patient's bag."""
-        if self.embeddings is None:
+        if self.embeddings is None or patient not in self.loaders:
             return []
         of_slide = dict(self.loaders[patient])
         return [of_slide[slide]() for slide, first, last in self.embeddings.slides(patient) if last > first]
+
+    def image(self, slide: str) -> tuple[Path | None, str]:
+        """The image file of a slide, or why there is none to draw on; neither where the study has no slides."""
+        path = self.files.get(slide)
+        if path is None:
+            has_slides = self.study.where.slides is not None
+            return None, f"The file of slide {slide} is gone, so its maps are drawn without it." * has_slides
+        if is_replaced(path, self.sources.get(slide)):
+            return None, (
+                f"The slide {path} was changed or replaced after its embeddings were made, so its maps are drawn "
+                "without it. Put the old file back and start again, or start `prognoscope run` again."
+            )
+        return path, ""
 
 
 @lru_cache(maxsize=1)
@@ -149,8 +182,8 @@ def _world(folder: Path) -> _World:
             f"{len(gone)} patients of the run are no more in its inputs: {some(gone)}. Put the tables back as they "
             "were, or run the study again."
         )
-    cohort, embeddings, loaders = cohort.take(patients), None, {}
-    if any("embedding_dim" in card.sizes for title in run.methods for card in run.method(title).cards.values()):
+    cohort, embeddings, loaders, files = cohort.take(patients), None, {}, {}
+    if any(card.sizes.get("embedding_dim") for title in run.methods for card in run.method(title).cards.values()):
         files = embedding_files(study.where, study.extracted)
         kept = {p: tuple(s for s in slides if s in files) for p, slides in cohort.slides.items()}
         if not any(kept.values()) and study.where.slides is not None:
@@ -165,7 +198,7 @@ def _world(folder: Path) -> _World:
     if slides is not None and Path(slides.folder).is_dir():
         images = dict(find_slides(slides.folder))
         mpp = slide_mpp(slides, images)
-    return _World(run, study, cohort, embeddings, loaders, images, mpp)
+    return _World(run, study, cohort, embeddings, loaders, images, files, mpp)
 
 
 @lru_cache(maxsize=2)
@@ -183,22 +216,29 @@ def explain_one(wanted: Wanted) -> None:
     files = run.explanation(wanted.method, wanted.patient)
     folds = [run.fold(wanted.method, number).manifest for number in wanted.folds]
     models = {path.parent.name: sha256(path) if path.is_file() else "" for path in folds}
-    made_of = Fingerprint({"explanation": sum_of([FORM, wanted.patient, models, sorted(wanted.maps)])})
-    if is_kept(files, made_of):
+    world = _world(wanted.run)
+    images = [world.image(slide)[1] for slide, _ in world.loaders.get(wanted.patient, ())]
+    told = [FORM, wanted.patient, models, sorted(wanted.maps), images]
+    amounts = list(AMOUNTS)
+    enough = amounts[amounts.index(wanted.pictures) :]  # what was kept with more pictures will do
+    made_of = {amount: Fingerprint({"explanation": sum_of([*told, amount])}) for amount in enough}
+    if any(is_kept(files, each) for each in made_of.values()):
         return
     shutil.rmtree(files.folder, ignore_errors=True)
-    world = _world(wanted.run)
     loaded = world.loaded(wanted.patient)
     truth = truth_of(world.study, loaded)
     explanation = mean_of(tuple(_by_fold(world, wanted, number, truth) for number in wanted.folds))
     _need_maps(explanation, wanted)
     slides, notes, pictures = [], list(explanation.notes), []
+    if wanted.maps and not explanation.maps:
+        notes.append(f"{wanted.method} reads no slides, so there is no map of it to draw.")
+    notes += [LESS[wanted.pictures]] if wanted.pictures in LESS and explanation.maps else []
     at = 0
     for one in loaded if explanation.maps else ():
         maps = [replace(each, values=each.values[at : at + len(one)]) for each in explanation.maps]
         at += len(one)
         drawn = [(m, judgement(explanation.faithfulness, m.name)) for m in maps if m.name in (wanted.maps or [m.name])]
-        told, written, said = _draw(world, wanted.method, files, one, drawn)
+        told, written, said = _draw(world, files, one, drawn, explanation, wanted.pictures)
         slides.append(told)
         pictures += written
         notes += said
@@ -219,13 +259,18 @@ def explain_one(wanted: Wanted) -> None:
         "modalities": explanation.modalities,
         "faithfulness": explanation.faithfulness,
     }
-    keep(files, about, tables, pictures, made_of)
+    keep(files, about, tables, pictures, made_of[wanted.pictures])
 
 
 def _by_fold(world: _World, wanted: Wanted, number: int, truth: Truth | None) -> Explanation:
     models = _models(wanted.run, wanted.method)
     trained = next(each for each in models if each.card.fold == number)
-    patient, run = wanted.patient, world.run
+    patient, run, needs = wanted.patient, world.run, trained.model.profile.needs
+    if "bag" in needs and patient not in world.loaders:
+        raise StudyError(
+            f"No slide of {patient} is where the study of the run {run.folder} looks for them any more, and "
+            f"{wanted.method} needs them. Put the files back under their old names."
+        )
     now = float(trained.predict(world.cohort, world.embeddings, [patient]).prediction.risk[0])
     table = run.method(wanted.method).tested[number]
     then = float(table.loc[table["patient_id"] == patient, "risk"].iloc[0])
@@ -234,7 +279,6 @@ def _by_fold(world: _World, wanted: Wanted, number: int, truth: Truth | None) ->
             f"The model of {wanted.method}, fold {number}, now gives {patient} the risk {now:.4g}, and gave {then:.4g} "
             "in the run: the slides, embeddings or tables were changed since. Put them back, or run the study again."
         )
-    needs = trained.model.profile.needs
     able = set.intersection(*(world.cohort.having(what) for what in needs)) if needs else set()
     return explain(
         trained,
@@ -262,13 +306,26 @@ def _geometry(one: Embeddings) -> tuple[np.ndarray | None, float | None, float |
     return None, None, one.mpp
 
 
+def _bars(explanation: Explanation) -> list[GroupBars]:
+    """What the method itself says of gene groups."""
+    table = explanation.gene_groups
+    own = {name: told for name, told in explanation.meanings.items() if name not in COMPUTED_GROUP_SCORES}
+    return [GroupBars(name, list(table["group"]), table[name].to_numpy(), *told) for name, told in own.items()]
+
+
 def _draw(
-    world: _World, method: str, files: ExplanationFiles, one: Embeddings, scores: Sequence[tuple[PatchScores, str]]
+    world: _World,
+    files: ExplanationFiles,
+    one: Embeddings,
+    scores: Sequence[tuple[PatchScores, str]],
+    explanation: Explanation,
+    amount: str,
 ) -> tuple[ToldSlide, list[Path], list[str]]:
     """Write the pictures of one slide; what is told of it, their paths, and why there are fewer of them.
 
     Args:
         scores: Each map, and what is to be thought of it.
+        amount: One of `AMOUNTS`.
     """
     coords, side, mpp = _geometry(one)
     if coords is None or side is None:
@@ -276,21 +333,28 @@ def _draw(
     maps = [
         PatchMap(s.name, s.values, coords, side, s.meaning, s.unit, s.is_signed, judged=judged) for s, judged in scores
     ]
-    image, said = world.files.get(one.slide), []
-    if image is None and world.study.where.slides is not None:
-        said.append(f"The file of slide {one.slide} is gone, so its maps are drawn without it.")
+    image, why_not = world.image(one.slide)
+    said = [why_not] if why_not else []
     given = world.mpp.get(one.slide) if isinstance(world.mpp, dict) else world.mpp
     with nullcontext() if image is None else open_slide(image, mpp=given) as slide:
         size = None if slide is None else slide.size_px
         told = ToldSlide(one.slide, len(one), side, mpp, size)
         drawn = partial(
-            write_pictures, files.folder, files.stem(one.slide), slide, title=one.slide, mpp=mpp, size_px=size
+            write_pictures,
+            files.folder,
+            files.stem(one.slide),
+            slide,
+            title=one.slide,
+            mpp=mpp,
+            size_px=size,
+            kinds=AMOUNTS[amount],
         )
         paths = [path for each in maps for path in drawn(each)]
         own = [each for each, (scored, _) in zip(maps, scores, strict=True) if scored.source == OWN]
-        if len(own) > 1:
+        if len(own) > 1 and AMOUNTS[amount]:
             paths.append(files.panel(one.slide))
-            write_panel(paths[-1], slide, own, title=f"{one.slide}, {method}", size_px=size)
+            title = f"{one.slide}, {explanation.method}"
+            write_panel(paths[-1], slide, own, title=title, size_px=size, bars=_bars(explanation))
         return told, paths, said
 
 

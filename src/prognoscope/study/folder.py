@@ -182,6 +182,7 @@ def provenance(
         name=study.spec.name,
         command=study.command,
         protocol=study.spec.protocol,
+        cut_from=study.spec.evaluation.cut_from or ("pooled" if study.spec.protocol == "paper" else "train"),
         choose=training.choose,
         methods=tuple(methods),
         papers={each.title: card_of(each.name).paper for each in study.spec.methods if each.title in set(methods)},

@@ -26,7 +26,10 @@ WANTED = {  # by the kinds of error that pydantic tells apart
     "tuple_type": "one value or a list in [brackets]",
 }
 NOT_SUPPORTED: dict[str, str] = dict.fromkeys(  # keys of cohort.clinical that people look for
-    ("entry", "entry_time", "time_entry", "delayed_entry", "left_truncation", "start", "time_start", "time0"),
+    (
+        *("entry", "entry_time", "time_entry", "delayed_entry", "late_entry", "entry_col", "truncation"),
+        *("left_truncation", "left_truncated", "start", "start_time", "time_start", "tstart", "time0", "t0"),
+    ),
     "left truncation (delayed entry) is not supported: losses and measures take everybody as followed from time 0. "
     "Measure time from each patient's entry, and give what was known by then, such as age at entry, as a covariate",
 )

@@ -10,7 +10,7 @@ from prognoscope.cohort.dataset import PatientDataset
 from prognoscope.core.errors import PrognoscopeError, TrainingError
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import seal
-from prognoscope.runs.tables import COSTS, GENES, PREDICTIONS, RECONSTRUCTION
+from prognoscope.runs.tables import COSTS, GENES, PREDICTIONS, RECONSTRUCTION, TRAINING_RISKS
 from prognoscope.training.cost import Spent, cost_table, spending
 from prognoscope.training.job import FoldJob
 from prognoscope.training.predict import Predicted
@@ -61,6 +61,8 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
         RECONSTRUCTION.write(files.reconstruction, table)
     months = trained.preparation.bins.told_at(float(data.cohort.take(data.learned).outcome.time.max()))
     PREDICTIONS.write(files.predictions, prediction_table(predicted, test, data.fold, months))
+    learned = trained.predict_prepared(data.dataset(data.learned, trained.model.profile.uses)).prediction
+    TRAINING_RISKS.write(files.training_risks, pd.DataFrame({"patient_id": learned.patients, "risk": learned.risk}))
     COSTS.write(files.cost, cost_table(job, data, trained, training if is_whole else Spent(), testing))
 
 

@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from prognoscope.core.errors import InputError, PrognoscopeError, SlideError
+from prognoscope.core.ids import FORMULAS
 from prognoscope.viewer.facts import Facts, as_notes
 from prognoscope.viewer.layers import Scale
 from prognoscope.viewer.neighbours import Search
@@ -23,7 +24,6 @@ STATIC = Path(__file__).parent / "static"
 PAGES = {each.name: each for each in sorted(STATIC.iterdir()) if each.suffix in (".html", ".js", ".css")}
 AT_ONCE = 4  # threads that cut tiles
 MOST_PATCH_PX = 640  # side of an enlarged patch
-FORMULAS = ("=", "+", "-", "@", "\t")  # that cells of spreadsheets begin with
 MOST_BODY = 32_768  # bytes of what is sent here
 REPORT_MAY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; font-src data:"
 

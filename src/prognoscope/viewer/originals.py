@@ -9,11 +9,8 @@ from prognoscope.cohort.slides import assign_slides
 from prognoscope.cohort.subtypes import read_subtypes
 from prognoscope.core.errors import InputError, PrognoscopeError
 from prognoscope.core.slide_names import Parts, name_parts
-from prognoscope.features.bad_files import BadFileError
-from prognoscope.features.hdf5_file import attributes, find_dataset, opened
-from prognoscope.features.source import SUM
+from prognoscope.features.source import is_replaced
 from prognoscope.runs.read import Run
-from prognoscope.slides.content import slide_sum
 from prognoscope.slides.readers import find_slides
 from prognoscope.study.inputs import bags_of, embedding_files, slide_mpp
 from prognoscope.study.kept_study import study_of
@@ -47,9 +44,8 @@ class Originals:
             return " ".join(self.troubles) or f"There is no file of the slide {slide}. {ELSEWHERE}"
         if not path.exists():
             return f"The slide {path} is not there any more: put it back. {ELSEWHERE}"
-        told = self._told_sum(slide)
         try:
-            if told is not None and told != slide_sum(path):
+            if is_replaced(path, self.embeddings.get(slide)):
                 return (
                     f"The slide {path} was changed or replaced after its embeddings were made: the maps are of another "
                     "picture. Put the old file back, or start `prognoscope run` again."
@@ -57,18 +53,6 @@ class Originals:
         except OSError as cause:
             return f"The slide {path} cannot be read ({(cause.strerror or 'unknown').lower()})."
         return ""
-
-    def _told_sum(self, slide: str) -> str | None:
-        path = self.embeddings.get(slide)
-        if path is None or path.suffix.lower() not in (".h5", ".hdf5", ".hdf"):
-            return None
-        try:
-            with opened(path) as file:
-                found = find_dataset(path, file, "features")
-                told = None if found is None else attributes(found).get(SUM)
-        except BadFileError:  # whoever reads the embeddings says so
-            return None
-        return None if told is None else str(told)
 
 
 def find_originals(run: Run, folder: Path | None = None) -> Originals:

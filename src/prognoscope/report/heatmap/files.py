@@ -1,5 +1,6 @@
 """All files of one map of one slide."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from prognoscope.core.errors import InputError, nearest
@@ -12,6 +13,12 @@ from prognoscope.report.heatmap.svg import write_svg
 from prognoscope.report.heatmap.window import need_within, window_of
 from prognoscope.slides.readers.base import Slide, stated_bounds
 
+# how much to keep of each map, from little to much, as kinds of pictures
+AMOUNTS: Mapping[str, tuple[str, ...]] = {
+    "none": (),
+    "png": ("png",),
+    "all": ("png", "svg", "geojson", "ome_tiff", "sheet"),
+}
 ENDINGS = {"png": ".png", "svg": ".svg", "geojson": ".geojson", "ome_tiff": ".ome.tiff", "sheet": ".patches.png"}
 
 

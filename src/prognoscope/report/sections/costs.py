@@ -16,9 +16,9 @@ HEADER = (
 )
 MEANING = (
     "Means over the folds. Operations of products only, of the patient with the median bag of those trained on; "
-    "training is forward and backward. The last column is of all patients and epochs of a fold, a teacher's too. A method "
-    "that is taught counts its teacher's parameters beside its own. Seconds and memory differ between equal runs, so "
-    "they are in costs.csv and not on this page."
+    "training is forward and backward. The last column is of all patients and epochs of a fold, a teacher's too. A "
+    "method that is taught counts its teacher's parameters beside its own. Seconds and memory differ between equal "
+    "runs, so they are in costs.csv and not on this page."
 )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from prognoscope.analysis.clinical_words import spoken
 from prognoscope.analysis.patient_counts import follow_up
 from prognoscope.core.words import count, listed
+from prognoscope.report.encoder_papers import encoder_citation
 from prognoscope.report.number_words import DASH, number
 from prognoscope.report.page_section import Section
 from prognoscope.runs.card import ModelCard
@@ -53,14 +54,20 @@ def paper_content(run: Run) -> dict[str, Any]:
     ]
     rows = [_recipe(name, card) for name, card in cards.items()]
     cited = [f"{name}: {paper}" for name, paper in run.provenance.papers.items()]
+    encoder, left = _encoder_citation(cards)
+    unknown = [] if cited else ["The run does not tell the papers of its methods; `prognoscope methods` lists them."]
     return {
         "paragraphs": [each for each in paragraphs if each],
         "recipes": [HEADER, *rows] if rows else [],
-        "cited": [*cited, *SOURCES],
-        "unknown": ""
-        if cited
-        else "The run does not tell the papers of its methods; `prognoscope methods` lists them.",
+        "cited": [*cited, *([encoder] if encoder else []), *SOURCES],
+        "unknown": " ".join([*unknown, *([left] if left else [])]),
     }
+
+
+def _encoder_citation(cards: Mapping[str, ModelCard]) -> tuple[str, str]:
+    """As `encoder_citation`; both "" of a run without embeddings."""
+    seen = [card.embeddings.get("encoder") for card in cards.values() if "embedding_dim" in card.sizes]
+    return encoder_citation(next((name for name in seen if name), None)) if seen else ("", "")
 
 
 def cards_of(run: Run) -> dict[str, ModelCard]:

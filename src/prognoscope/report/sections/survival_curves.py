@@ -5,23 +5,42 @@ from typing import Any
 
 import numpy as np
 
-from prognoscope.analysis.figure_data import log_rank_p_within_folds, risk_hazard_ratio, survival_data
+from prognoscope.analysis.figure_data import risk_hazard_ratio, survival_data
+from prognoscope.analysis.risk_cuts import CutFrom, cut_from, log_rank_p
 from prognoscope.core.errors import MetricError
+from prognoscope.core.words import listed
 from prognoscope.report.number_words import interval, number, p_text
 from prognoscope.report.page_section import Absence, Plate, Section
 from prognoscope.report.style import stems_of
 from prognoscope.runs.read import Run
 
-NOTE = (
-    "All held-out patients are cut into two halves at the median of their predicted risk (high: at or above). "
-    "A cut taken from the predictions it is tested on flatters a little. Bands: 95 % log-log intervals. Ticks: "
-    "patients censored."
-)
+HOW = "Bands: 95 % log-log intervals. Ticks: patients censored."
+CUTS = {
+    "train": "Held-out patients are at high risk at or above the median risk of the training part of their fold, by "
+    "the same model: the cut knows none of the patients whom it divides, so the groups need not be halves.",
+    "pooled": "All held-out patients are cut into two halves at the median of their predicted risk (high: at or "
+    "above). A cut taken from the predictions it is tested on flatters a little.",
+}
+OTHERWISE: Mapping[str, tuple[CutFrom, str]] = {
+    "train": ("pooled", "the median of all held-out risks"),
+    "pooled": ("fold", "each fold's own median"),
+}
 
 
 def survival_content(run: Run) -> dict[str, Any]:
     """How to read the figures."""
-    return {"note": NOTE}
+    found: dict[str, list[str]] = {}
+    for name in run.methods:
+        found.setdefault(cut_from(run, name), []).append(name)
+    if len(found) < 2:
+        notes = [CUTS[cut] for cut in found]
+    else:
+        notes = [f"{listed(names, 40)}: {CUTS[cut]}" for cut, names in found.items()]
+    if "pooled" in found and run.provenance.cut_from != "pooled":
+        notes.append(
+            "The run kept no risks of training patients to take a cut from, as it was made by an earlier version."
+        )
+    return {"note": " ".join([*notes, HOW])}
 
 
 def survival_plates(run: Run) -> list[Plate | Absence]:
@@ -42,10 +61,11 @@ def _survival(run: Run, name: str, stem: str) -> Plate | Absence:
         caption += f" Hazard ratio {number(ratio.value, 2)} ({interval(ratio.low, ratio.high, 2)})."
     except MetricError:
         caption += " One group has all the events, so there is no hazard ratio."
+    other, words = OTHERWISE[cut_from(run, name)]
     try:
-        caption += f" Cut at each fold's own median instead, log-rank {p_text(log_rank_p_within_folds(run, name))}."
+        caption += f" Cut at {words} instead, log-rank {p_text(log_rank_p(run, name, other))}."
     except MetricError:
-        caption += " Cut at each fold's own median, one group is empty."
+        caption += f" Cut at {words}, one group is empty."
     sizes = [f"{row['patients']} patients at {row['group'].lower()}" for row in firsts]
     p = p_text(data["log_rank_p"].iloc[0])
     alt = f"{name}: Kaplan-Meier curves of {' and '.join(sizes)}; log-rank {p}. {caption}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prognoscope.core.errors import MissingFileError, SlideError, some
+from prognoscope.core.files import why_not_there
 from prognoscope.core.slide_names import Parts, distinct_names, name_parts
 from prognoscope.core.walk import files_below
 from prognoscope.core.words import count, listed
@@ -69,7 +70,9 @@ def look_for_slides(folder: Path | str) -> SlideFolder:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise MissingFileError(f"The folder of slides {folder} does not exist. Correct `cohort.slides.folder`.")
+        raise MissingFileError(
+            f"The folder of slides {folder} does not exist. {why_not_there(folder)}Correct `cohort.slides.folder`."
+        )
     places: dict[Parts, list[Path]] = defaultdict(list)
     passed: dict[str, list[str]] = defaultdict(list)
     series: set[str] = set()

@@ -6,6 +6,7 @@ Collins et al.: TRIPOD+AI statement. BMJ 2024. The items are in our words.
 from dataclasses import dataclass
 
 from prognoscope.analysis.clinical_words import spoken
+from prognoscope.analysis.risk_cuts import cut_from
 from prognoscope.analysis.standings import MAIN, best_method, ranking
 from prognoscope.core.words import count, listed
 from prognoscope.report.learning_words import learning_sentences
@@ -115,6 +116,7 @@ def _answers(run: Run) -> dict[str, str]:
     genes = next((c.sizes.get("group_sizes") for c in cards.values() if c.preparation.get("omics")), None)
     seen += [f"{sum(genes)} genes in {count(len(genes), 'group')}"] if genes else []
     seen += [f"clinical covariates: {listed(covariates, 20)}"] if covariates else []
+    cuts = {cut_from(run, name) for name in run.methods}
     folds, searched = len(run.fold_numbers), not run.settings.empty
     left = run.account[run.account["dropped"] > 0]
     dropped = [f"{row['dropped']:.0f} at \u201c{row['step']}\u201d" for row in left.to_dict("records")]
@@ -145,7 +147,7 @@ def _answers(run: Run) -> dict[str, str]:
         "13": "The likelihood takes censoring into account; how patients were drawn is in each model's card.",
         "14": "Nothing was done in training; hazard ratios by each covariate and site are in the report's subgroups.",
         "15": "Survival at the ends of time bins, and a risk, higher being worse. Groups of high and low risk are cut "
-        "at the median of predicted risks.",
+        + ("at the median of a fold's training part." if cuts == {"train"} else "at the median of predicted risks."),
         "16": "Both are parts of one cohort; the sizes of the parts of each fold are in the report (Patients).",
         "18f": f"Prognoscope {known.versions['prognoscope']}" if "prognoscope" in known.versions else "",
         "20a": f"{people}; the account of patients and median follow-up are in the report.",

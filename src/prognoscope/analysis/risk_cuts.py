@@ -1,0 +1,52 @@
+"""Who of the held-out patients is at high risk, and where the cut between the groups comes from."""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool
+
+from prognoscope.core.errors import MetricError, some
+from prognoscope.evaluation.group_tests import log_rank
+from prognoscope.evaluation.risk_groups import median_risk, split_by_risk
+from prognoscope.runs.read import Run
+
+CutFrom = Literal["train", "pooled", "fold"]
+
+
+def cut_from(run: Run, method: str) -> CutFrom:
+    """What the study asked for; "pooled" where a fold kept no risks of its training part, as in runs of before."""
+    held_out = run.methods[method]
+    asked = run.provenance.cut_from or "pooled"
+    return "train" if asked == "train" and set(held_out.tested) <= set(held_out.training_risks) else "pooled"
+
+
+def high_risk(run: Run, method: str, cut: CutFrom | None = None) -> Bool[np.ndarray, " P"]:
+    """Whether each held-out patient is at high risk, in the order of the method's predictions.
+
+    Args:
+        cut: "train": at or above the median risk of the training part of the patient's fold, by the same model;
+            "pooled": of all held-out patients; "fold": of the held-out patients of the same fold. None: see `cut_from`.
+
+    Raises:
+        MetricError: One of the groups is empty, or a patient is held out twice.
+    """
+    held_out = run.methods[method]
+    table = held_out.predictions
+    if twice := table.loc[table["patient_id"].duplicated(), "patient_id"].tolist():
+        raise MetricError(f"{len(twice)} patients are held out in several folds, {some(twice)}, and cannot be pooled.")
+    risk, cut = table["risk"].to_numpy(float), cut or cut_from(run, method)
+    if cut == "pooled":
+        return split_by_risk(risk)
+    tables = held_out.training_risks if cut == "train" else held_out.tested
+    cuts = {fold: median_risk(tables[fold]["risk"].to_numpy(float)) for fold in held_out.tested}
+    return split_by_risk(risk, cut=table["fold"].map(cuts).to_numpy(float))
+
+
+def log_rank_p(run: Run, method: str, cut: CutFrom) -> float:
+    """The log-rank p between groups that are cut another way.
+
+    Raises:
+        MetricError: One of the groups is empty, or nothing can be tested.
+    """
+    outcome = run.methods[method].outcome
+    return log_rank(high_risk(run, method, cut), time=outcome.time, event=outcome.event).p
