@@ -316,6 +316,27 @@ def report(run: RunFolder) -> None:
 
 
 @app.command()
+def figures(
+    runs: Annotated[list[Path], typer.Argument(help="One or more run folders; a study's name is its cohort.")],
+    to: Annotated[Path, typer.Option("--out", help="The folder to write to.")],
+    figure: Annotated[str, typer.Option(help="Which figure of the reports; survival: Kaplan-Meier.")] = "survival",
+    method: Annotated[list[str], typer.Option("--method", help="Which methods; all by default.")] = [],  # noqa: B006
+    panel: Annotated[bool, typer.Option("--panel", help="All cohorts in one file, side by side.")] = False,
+    ending: Annotated[str, typer.Option("--format", help="svg, pdf or png.")] = "svg",
+) -> None:
+    """Figures of finished runs as files for a paper, one by one or as a panel over cohorts.
+
+    Example: `prognoscope figures blca/run luad/run --method mcti --panel --format pdf --out panel`.
+    """
+    from prognoscope.report.panels import write_figures
+    from prognoscope.runs.read import open_finished
+
+    found = [open_finished(run) for run in runs]
+    for path in write_figures(found, to, figure=figure, methods=method, is_panel=panel, ending=ending):
+        say(f"Wrote {path}")
+
+
+@app.command()
 def view(
     run: RunFolder,
     host: Annotated[str, typer.Option(help="Where to listen; elsewhere a token is asked for.")] = "127.0.0.1",
