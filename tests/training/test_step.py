@@ -237,8 +237,9 @@ def test_patients_of_whom_no_two_can_be_compared_neither_train_nor_choose(big):
         message = rf"^No two of the {len(part)} training patients can be compared: nobody was followed as long"
         with pytest.raises(CohortError, match=message):
             fit(model_of("gpdbn", {"head": "cox"}), taken(big, part), recipe=how, spec=TrainingSpec(choose="last"))
-    with pytest.raises(CohortError, match="No two of the 2 validation patients can be compared"):
-        fit(model_of("gpdbn", {"head": "cox"}), big, validation=alone, recipe=how, spec=TrainingSpec())
+    for rule in ("validation_loss", "last"):
+        with pytest.raises(CohortError, match="No two of the 2 validation patients can be compared"):
+            fit(model_of("gpdbn", {"head": "cox"}), big, validation=alone, recipe=how, spec=TrainingSpec(choose=rule))
     fit(model_of("gpdbn", {}), big, validation=alone, recipe=how, spec=TrainingSpec())
 
 
