@@ -11,7 +11,16 @@ from prognoscope.core.errors import InputError, MissingFileError
 from prognoscope.runs.card import read_card, write_card
 from prognoscope.runs.provenance import FailedFold, Provenance, read_provenance, write_provenance
 from prognoscope.runs.read import Run, open_finished
-from prognoscope.runs.tables import ABLATIONS, HISTORY, METRICS, PREVIEWS, RECONSTRUCTION, SURGERY_RISKS, TRIALS
+from prognoscope.runs.tables import (
+    ABLATIONS,
+    COVARIATES,
+    HISTORY,
+    METRICS,
+    PREVIEWS,
+    RECONSTRUCTION,
+    SURGERY_RISKS,
+    TRIALS,
+)
 from tests.analysis.fake_runs import write_run
 
 METHODS = {"good": 0.6, "poor": 0.1}
@@ -214,6 +223,26 @@ def test_what_knows_the_truth_is_told_apart_from_the_methods(copy):
     assert Run(copy).oracles() == ["oracle", "oracle_genes"] and Run(copy).found == ("good", "poor")
 
 
+def test_covariates_are_numbers_or_words_as_the_run_read_them(copy):
+    words = {"age": ["61.5", ""], "stage": ["1", ""], "grade": ["G1", "7"], "is_old": ["0", "1"]}
+    COVARIATES.write(Run(copy).files.covariates, pd.DataFrame({"patient_id": ["P001", "007"], **words}))
+    tell(copy, covariates=[{"covariate": "stage", "read as": "category"}, {"covariate": "age", "read as": "number"}])
+    found = Run(copy).covariates
+    assert found.index.tolist() == ["P001", "007"]
+    np.testing.assert_array_equal(found["age"], [61.5, np.nan])
+    assert found["stage"].tolist() == ["1", None] and found["grade"].tolist() == ["G1", "7"]
+    assert found["is_old"].tolist() == [0.0, 1.0]
+
+
+def test_predictions_are_of_all_methods_and_open_where_one_has_fewer_bins(copy):
+    for path in copy.glob("poor/*/predictions.csv"):
+        pd.read_csv(path, dtype=str).drop(columns="S_3").to_csv(path, index=False)
+    table = Run(copy).predictions
+    assert list(table)[:2] == ["method", "patient_id"] and table.index.tolist() == list(range(240))
+    assert table["method"].tolist() == ["good"] * 120 + ["poor"] * 120
+    assert table["S_3"].isna().tolist() == [False] * 120 + [True] * 120
+
+
 def test_held_out_is_everybody_once_whom_a_method_was_tested_on(copy):
     outcomes = table_of(copy, "outcomes.csv").sort_values("patient_id")
     (copy / "good" / "fold_1" / "predictions.csv").unlink()
@@ -331,6 +360,9 @@ def test_a_run_that_has_not_come_to_its_end_is_refused(copy):
             open_finished(copy)
     with pytest.raises(InputError, match="There is no run folder"):
         open_finished(copy / "nowhere")
+    (copy / "provenance.json").unlink()
+    with pytest.raises(MissingFileError, match="provenance.json does not exist"):
+        open_finished(copy)
 
 
 def test_a_result_that_is_there_twice_is_refused(copy):

@@ -241,3 +241,4 @@ def test_a_method_that_keeps_something_of_every_patch_takes_no_draw(toy):
     model.profile = replace(model.profile, keeps_patches=True)
     with pytest.raises(ModelError, match="ABMIL keeps something of every patch .* set patch_draw to all"):
         fit(model, toy.dataset("train"), recipe=recipe(patch_draw=2), spec=TrainingSpec(choose="last"))
+    fit(model, toy.dataset("train"), recipe=recipe(epochs=1), spec=TrainingSpec(choose="last"))

@@ -140,6 +140,7 @@ def test_a_pass_drops_the_same_out_when_it_goes_through_the_network_again(name, 
 @pytest.mark.parametrize(("name", "options"), MIXING, ids=str)
 def test_a_step_of_one_pass_goes_through_the_network_once(name, options):
     model, batch = model_of(name, options, dropout=True), patients_of([3, 2, 4], dtype=torch.float32)
+    assert reading_order(model, plan_steps([3, 2, 4], 3, 100)) == [(0, 1, 2)]
     grads, losses, _ = learned(model, batch, 100, seed=3)
     model.zero_grad(set_to_none=True)
     with torch.random.fork_rng():
@@ -149,6 +150,25 @@ def test_a_step_of_one_pass_goes_through_the_network_once(name, options):
     assert torch.equal(losses["survival"], loss.detach())
     for label, p in model.named_parameters():
         assert grads[label] is p.grad is None or torch.equal(grads[label], p.grad), label
+
+
+def test_a_pass_on_a_gpu_draws_the_random_numbers_of_that_gpu_again(monkeypatch):
+    taken, put = [], []
+
+    def state(device):
+        taken.append(device)
+        return torch.tensor([len(taken)])
+
+    monkeypatch.setattr(torch.cuda, "get_rng_state", state)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda value, device: put.append((int(value), device)))
+    model, batch = (
+        model_of("deepattnmisl", {"variant": "original"}).train(),
+        patients_of([3, 2, 4], dtype=torch.float32),
+    )
+    (step,) = steps = plan_steps([3, 2, 4], 3, 5)
+    learn(model, step, iter(cut(batch, steps, reading_order(model, steps))), Recipe(), TrainingSpec(device="cuda:1"))
+    assert taken == ["cuda:1"] * 3
+    assert put == [(1, "cuda:1"), (2, "cuda:1"), (3, "cuda:1")]  # each pass its own, then that after the first round
 
 
 BIG = 4100  # patches, more than a pass on a CPU holds
@@ -217,8 +237,9 @@ def test_patients_of_whom_no_two_can_be_compared_neither_train_nor_choose(big):
         message = rf"^No two of the {len(part)} training patients can be compared: nobody was followed as long"
         with pytest.raises(CohortError, match=message):
             fit(model_of("gpdbn", {"head": "cox"}), taken(big, part), recipe=how, spec=TrainingSpec(choose="last"))
-    with pytest.raises(CohortError, match="No two of the 2 validation patients can be compared"):
-        fit(model_of("gpdbn", {"head": "cox"}), big, validation=alone, recipe=how, spec=TrainingSpec())
+    for rule in ("validation_loss", "last"):
+        with pytest.raises(CohortError, match="No two of the 2 validation patients can be compared"):
+            fit(model_of("gpdbn", {"head": "cox"}), big, validation=alone, recipe=how, spec=TrainingSpec(choose=rule))
     fit(model_of("gpdbn", {}), big, validation=alone, recipe=how, spec=TrainingSpec())
 
 

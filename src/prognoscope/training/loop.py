@@ -79,7 +79,7 @@ def fit(
     _check_rule(spec.choose, parts, metric)
     if model.profile.compares_patients:
         check_comparable(train.outcome, "", "training")
-        if spec.choose == "validation_loss" and validation is not None:
+        if validation is not None:
             check_comparable(validation.outcome, "", "validation")
     key = _key(model, recipe, spec, [train, validation, test], about) if state_file is not None else ""
     model.before_training(train.target, lambda rows: train.batch(rows).inputs)
