@@ -61,6 +61,7 @@ def test_a_fold_with_a_search_leaves_the_fold_s_files_and_the_trials(finished):
         "predictions.csv",
         "training_risks.csv",
         "search.csv",
+        "cost.csv",
         "manifest.json",
     }
 
