@@ -47,4 +47,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 clean:
-	rm -rf demo docs/_build docs/reference .pytest_cache .ruff_cache .hypothesis
+	rm -rf demo docs/_build docs/jupyter_execute docs/reference .pytest_cache .ruff_cache .hypothesis
