@@ -200,7 +200,7 @@ def run(
 @app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="One or more run folders; a study's name is its cohort.")],
-    metric: Annotated[str, typer.Option(help="What to compare, a metric of metrics.csv.")] = "c_index",
+    metric: Annotated[str, typer.Option(help="A metric of metrics.csv, log_rank_p or hazard_ratio.")] = "c_index",
     ddof: Annotated[int, typer.Option(min=0, max=1, help="Of the SD over folds: divide by folds - ddof.")] = 0,
     to: Annotated[Path | None, typer.Option("--out", help="A folder for HTML, CSV, Markdown, LaTeX and SVG.")] = None,
     mixed: Annotated[bool, typer.Option("--mixed", help="Let protocols and folds differ, in columns apart.")] = False,
@@ -217,7 +217,8 @@ def compare(
 
     found = compare_runs(runs, metric=metric, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
     is_plain = len(runs) == 1 and not published
-    title = f"{metric}, mean over folds" + ("" if is_plain else f" ± SD (ddof {ddof})")
+    spread = "" if is_plain else f" ± SD (ddof {ddof})"
+    title = f"{metric}, " + (f"mean over folds{spread}" if found.is_over_folds else "of all held-out patients")
     show_table(title, summary_table(found) if is_plain else terminal_table(found))
     if to is None and len(found.pairs):
         show_table("Paired differences", found.pairs.drop(columns="column") if is_plain else found.pairs)

@@ -37,8 +37,8 @@ CARD = Card(
         "The cohort loss is the mean over the four components; eq. 5 as printed is their sum (lp_reduction='sum').",
         "The knowledge loss is a mean of its eight terms, since the published weight of 1 belongs to the mean that the "
         "released code takes, not to the sum that is printed (lk_reduction='sum').",
-        "Survival groups are the time bins, quartiles of patients with an event, as released; the paper has r groups of "
-        "equal size of all patients (groups_by='all_times').",
+        "Survival groups are the time bins, quartiles of patients with an event, as released; the paper has r groups "
+        "of equal size of all patients (groups_by='all_times').",
         "K-means starts from the anchor and runs in every step, as released; the paper calls it stochastic and gives "
         "no start (center_cache='once': one seeded k-means++ start a slide, and only the matching follows the anchor).",
         "Centres are matched with the anchor at the least sum of L1 distances, as released; the paper matches by "
