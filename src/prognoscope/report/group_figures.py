@@ -10,6 +10,13 @@ from prognoscope.report.style import INK, RISK_COLOURS
 TITLES = {"time_by_risk": "Months seen, by predicted risk", "risk_by_time": "Predicted risk, by months seen"}
 AXES = {"time_by_risk": "Months until event or censoring", "risk_by_time": "Predicted risk, standard deviations"}
 GROUP_COLOURS = {**RISK_COLOURS, "Below the median time": "#a50f15", "At or above it": "#3182bd"}
+COMPONENTS = {  # how a component is called, and its colour
+    "common": ("Common", "#e69f00"),
+    "synergy": ("Synergy", "#009e73"),
+    "gene": ("Gene-specific", "#0072b2"),
+    "slide": ("Slide-specific", "#aa4499"),
+}
+MARKERS = {"High risk": "^", "Low risk": "o"}
 
 
 def draw_group_means(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
@@ -42,3 +49,28 @@ def draw_group_means(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         f"{AXES.get(reading, reading)}\nBox: quartiles and median. Diamond: mean. Whiskers: 5 to 95 %.\n"
         "Student's t-test takes months until censoring for months until death: it is biased."
     )
+
+
+def draw_components(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
+    """Components of held-out patients in a plane: a colour a component, filled triangles for high risk.
+
+    Args:
+        data: method, optimistic, fold, component, group ("High risk", "Low risk"), x, y, silhouette; a row a patient
+            and component.
+    """
+    for name, rows in data.groupby("component", sort=False):
+        label, colour = COMPONENTS.get(str(name), (str(name), INK))
+        for group, members in rows.groupby("group", sort=True):
+            filled = colour if group == "High risk" else "none"
+            marker = MARKERS.get(str(group), "s")
+            axes.plot(members["x"], members["y"], marker, ms=4.5, mec=colour, mfc=filled, mew=0.9, alpha=0.85)
+        axes.plot([], [], "s", color=colour, label=f"{label}, silhouette {number(rows['silhouette'].mean(), 2)}")
+    for group in dict.fromkeys(sorted(data["group"])):
+        filled = INK if group == "High risk" else "none"
+        axes.plot([], [], MARKERS.get(group, "s"), ms=5, mec=INK, mfc=filled, label=group)
+    axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.3)
+    name = optimistic_name(str(data["method"].iloc[0]), bool(data["optimistic"].iloc[0]))
+    axes.set_title(f"{name}: components of the held-out patients of fold {data['fold'].iloc[0]}")
+    axes.set_xlabel("t-SNE: who is near is told, how far apart groups lie is not")

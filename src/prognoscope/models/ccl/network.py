@@ -168,6 +168,7 @@ class CCL(SurvivalModel):
         check_sizes(group_sizes, k=k, bank_length=bank_length, groups=groups, d=d, heads=heads)
         check_weights(tau=tau, temperature=temperature, alpha=alpha)
         self.options, self.align, self.ablation, self.group_sizes = chosen, align, ablation, tuple(group_sizes)
+        self.component_names = () if ablation == "cca" else COMPONENTS
         self.tau, self.alpha, self.temperature = tau, alpha, temperature
 
         self.group_snns = nn.ModuleList(snn_block(size, gene_hidden, dropout, "selu") for size in group_sizes)
