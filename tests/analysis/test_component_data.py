@@ -41,7 +41,7 @@ def test_a_map_holds_the_patients_of_one_fold_once_for_each_component(run):
     table = run.method("good").predictions.set_index("patient_id")
     is_high = table["risk"] >= np.median(table["risk"])
     assert data["group"].tolist() == np.where(is_high[data["patient_id"]], "High risk", "Low risk").tolist()
-    assert set(component_map(run, "good")["fold"]) == {0}
+    assert set(component_map(run, "good")["fold"]) == {"0"}
 
 
 def test_a_map_is_seeded(run):

@@ -50,7 +50,7 @@ MINIMAL = {
     | {"observed": 0.6, "low": 0.4, "high": 0.8},
     "reconstruction": {"method": NASTY, "optimistic": False, "group": "Oncogenes", "gene": "MYC", "folds": 5}
     | {"spearman": 0.2},
-    "components": {"method": NASTY, "optimistic": False, "fold": 0, "patient_id": "P", "component": "gene", "x": 0.1}
+    "components": {"method": NASTY, "optimistic": False, "fold": "0", "patient_id": "P", "component": "gene", "x": 0.1}
     | {"group": "High risk", "y": 2.0, "silhouette": 0.3},
     "comparison": {"column": "blca", "metric": "c_index", "method": NASTY, "optimistic": True, "value": 0.6}
     | {"difference": 0.0, "low": 0.0, "high": 0.0, "part_0": 0.0},

@@ -33,8 +33,8 @@ def component_map(run: Run, method: str, fold: int | None = None, *, seed: int =
         fold: The first one that kept components, by default.
 
     Returns:
-        method, optimistic, fold, patient_id, component, group (of risk, as the Kaplan-Meier curves have it), x, y,
-        silhouette (of the component among the components, in its own space); no rows where there are no components.
+        method, optimistic, fold (text), patient_id, component, group (of risk, as the Kaplan-Meier curves have it), x,
+        y, silhouette (of the component among the components, in its own space); no rows where there are no components.
 
     Raises:
         MetricError: There is no t-SNE, or there are too few patients for it.
@@ -53,7 +53,7 @@ def component_map(run: Run, method: str, fold: int | None = None, *, seed: int =
         {
             "method": method,
             "optimistic": method in run.optimistic,
-            "fold": fold,
+            "fold": str(fold),
             "patient_id": patients * len(components),
             "component": names,
             "group": _group_of(run, method).loc[patients].tolist() * len(components),

@@ -14,7 +14,7 @@ COMPONENTS = {  # how a component is called, and its colour
     "common": ("Common", "#e69f00"),
     "synergy": ("Synergy", "#009e73"),
     "gene": ("Gene-specific", "#0072b2"),
-    "slide": ("Slide-specific", "#aa4499"),
+    "slide": ("Slide-specific", "#cc79a7"),
 }
 MARKERS = {"High risk": "^", "Low risk": "o"}
 
