@@ -201,7 +201,7 @@ def run(
 @app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="One or more run folders; a study's name is its cohort.")],
-    metric: Annotated[str, typer.Option(help="What to compare, a metric of metrics.csv.")] = "c_index",
+    metric: Annotated[str, typer.Option(help="A metric of metrics.csv, log_rank_p or hazard_ratio.")] = "c_index",
     at: Annotated[At | None, typer.Option(help="Which epoch counts; by default the one that each run chose.")] = None,
     ddof: Annotated[
         int | None, typer.Option(min=0, max=1, help="Of the SD over folds: divide by folds - ddof; by the protocol.")
@@ -221,8 +221,8 @@ def compare(
 
     found = compare_runs(runs, metric=metric, at=at, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
     is_plain = len(runs) == 1 and not published
-    title = f"{metric}{f' at {WORDS[at]}' if at else ''}, mean over folds"
-    title += "" if is_plain else f" ± SD (ddof {found.ddof})"
+    at_words, spread = f" at {WORDS[at]}" if at else "", "" if is_plain else f" ± SD (ddof {found.ddof})"
+    title = f"{metric}{at_words}, " + (f"mean over folds{spread}" if found.is_over_folds else "of all held-out patients")
     show_table(title, summary_table(found) if is_plain else terminal_table(found))
     if to is None and len(found.pairs):
         show_table("Paired differences", found.pairs.drop(columns="column") if is_plain else found.pairs)

@@ -11,8 +11,9 @@ from prognoscope.evaluation.concordance import concordance, concordance_ipcw
 from prognoscope.evaluation.curves import censoring_curve, kaplan_meier
 from prognoscope.evaluation.fold import Fold, survival_at
 from prognoscope.evaluation.group_tests import log_rank
+from prognoscope.evaluation.mean_tests import t_test_risk_by_time, t_test_time_by_risk
 from prognoscope.evaluation.risk_groups import split_by_risk
-from tests.evaluation.papers import brier_score, survpath_metrics, t_test_risk_by_time, t_test_time_by_risk
+from tests.evaluation.papers import brier_score, survpath_metrics
 
 EXACT = {"train_label", "test_label", "is_high"}
 

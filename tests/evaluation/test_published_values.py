@@ -8,8 +8,9 @@ from prognoscope.core.outcome import Outcome, Prediction, TimeBins
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.evaluation.fold import Fold, pool
 from prognoscope.evaluation.group_tests import log_rank
+from prognoscope.evaluation.mean_tests import t_test_risk_by_time, t_test_time_by_risk
 from prognoscope.evaluation.summary import evaluate
-from tests.evaluation.papers import mcat_notebook_auc, risk_groups, t_test_risk_by_time, t_test_time_by_risk
+from tests.evaluation.papers import mcat_notebook_auc, risk_groups
 
 MODELS = [
     *(f"{cohort}_{model}" for cohort in ("blca", "ucec", "gbmlgg") for model in ("snn", "mcat", "amil")),

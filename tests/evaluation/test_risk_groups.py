@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.fold import pool
 from prognoscope.evaluation.group_tests import hazard_ratio, log_rank
+from prognoscope.evaluation.mean_tests import t_test_risk_by_time, t_test_time_by_risk
 from prognoscope.evaluation.risk_groups import split_by_risk
-from tests.evaluation.papers import risk_groups, split_by_survival_mid, t_test_risk_by_time, t_test_time_by_risk
+from tests.evaluation.papers import risk_groups, split_by_survival_mid
 
 from .cohorts import follow_ups, simulated_folds
 

@@ -22,6 +22,7 @@ from tests.training.toys import DIM, make_toy, weights
 GROUPS = (5, 1, 3)
 SMALL = {"k": 3, "d": 16, "gene_hidden": 8, "heads": 2, "dropout": 0.0, "attention_dropout": 0.0, "bank_length": 2}
 BOTH = pytest.mark.parametrize("variant", ["paper", "released"])
+ALL = pytest.mark.parametrize("variant", ["paper", "released", "printed"])
 
 
 def model_of(seed=0, bank=0, **options):
@@ -88,7 +89,7 @@ def test_only_remembering_changes_the_state_and_in_the_order_of_patients(variant
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"variant": "released"}, {"groups": 2, "ablation": "full"}, {"ablation": "cca"}, {"center_cache": "once"}],
+    [{}, {"variant": "released"}, {"groups": 2, "ablation": "full"}, {"ablation": "cca"}, {"variant": "printed"}],
 )
 def test_a_stopped_training_continues_as_if_unbroken_and_its_checkpoint_predicts_the_same(options, tmp_path):
     toy = make_toy(tmp_path, 24, parts=(12, 6))
@@ -141,11 +142,15 @@ def test_a_patient_without_positives_or_negatives_has_no_cohort_loss():
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in CHOICES.items() for value in values])
 def test_every_option_trains_and_changes_what_it_names(name, value):
     inputs, target = batch_of([12, 3, 1])
-    model, other = (model_of(bank=12, **{name: each}) for each in (value, *{*CHOICES[name]} - {value}))
+    model, other = (model_of(**{name: each}) for each in (value, next(v for v in CHOICES[name] if v != value)))
+    model.before_training(target, lambda rows: inputs)
+    for i in range(12):
+        once, then = batch_of([20], seed=100 + i)
+        model.remember(model.to_remember(model(once), then))
     output = model(inputs)
     losses(model, output, target).sum().backward()
     assert all(each.grad is not None and each.grad.isfinite().all() for each in model.parameters())
-    if name not in ("center_cache", "fusion_attention", "empty_cluster"):
+    if name not in ("center_cache", "fusion_attention", "empty_cluster", "matching", "feed_forward", "groups_by"):
         other.load_state_dict(model.state_dict())
         assert not torch.equal(losses(model, output, target), losses(other, other(inputs), target))
 
@@ -154,6 +159,13 @@ def test_a_variant_sets_every_option_that_is_not_given():
     released = model_of(variant="released", lp_pool="component")
     assert released.options["swap_specific"] and released.options["lp_pool"] == "component"
     assert model_of().options == {name: values[0] for name, values in CHOICES.items()}
+    for chosen, expected in (
+        ({"variant": "printed"}, "raw"),
+        ({"interaction": "printed"}, "raw"),
+        ({"variant": "printed", "interaction": "released"}, "projected"),
+        ({"interaction": "printed", "interaction_value": "projected"}, "projected"),
+    ):
+        assert model_of(**chosen).options["interaction_value"] == expected
 
 
 def test_the_specific_tokens_read_their_own_side_unless_swapped():
@@ -205,6 +217,8 @@ def test_a_patient_without_patches_is_refused():
         ({"ablation": "ccca"}, "ccl has no ablation 'ccca'; did you mean 'cca'"),
         ({"k": 0}, "ccl cannot work with k=0. Give a whole number from 1 on"),
         ({"groups": 1}, "groups=1"),
+        ({"interaction": "print"}, "ccl has no interaction 'print'; did you mean 'printed'"),
+        ({"groups": 3, "groups_by": "bins"}, "ccl cannot have groups=3 that are its 4 time bins. Leave out groups, or"),
         ({"tau": 0.0}, "ccl needs tau in \\(0, 1\\], temperature above 0, alpha from 0, not tau=0.0"),
         ({"d": 15}, "ccl cannot cut tokens of width d=15 into heads=2 equal parts"),
         ({"anchor": torch.zeros(2, 2)}, "The anchor of ccl has shape \\(3, 6\\), not \\(2, 2\\)"),

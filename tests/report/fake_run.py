@@ -10,6 +10,7 @@ from prognoscope.core.files import write_text
 from prognoscope.core.outcome import TimeBins
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.runs.card import ModelCard, write_card
+from prognoscope.runs.components import write_components
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.provenance import Provenance, write_provenance
 from prognoscope.runs.read import Run
@@ -51,9 +52,10 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
         risks[method] = rho * log_hazard + np.sqrt(1 - rho**2) * noise
         for fold in range(folds):
             _write_fold(files.fold(method, fold), method, rho, rng, part_of, names, time, event, risks[method])
-    if "mcti" in skill:  # no method of the fake tells genes, so one is taken for one that does
+    if "mcti" in skill:  # no method of the fake tells genes or has components, so one is taken for one that does
         for fold in range(folds):
             RECONSTRUCTION.write(files.fold("mcti", fold).reconstruction, _reconstruction(fold))
+            write_components(files.fold("mcti", fold).components, _components(log_hazard[part_of == fold]))
     oracles = {"oracle": log_hazard, "oracle_slides": log_hazard + rng.normal(size=patients) * 0.8}
     oracles["oracle_genes"] = log_hazard + rng.normal(size=patients) * 1.1
     draws = [
@@ -126,6 +128,16 @@ def _reconstruction(fold) -> pd.DataFrame:
     table["spearman"] = rng.uniform(-0.1, 0.6, 19)
     table.loc[fold, "spearman"] = np.nan  # a gene that was constant
     return table.drop(index=[18 - fold])  # and one that was not chosen
+
+
+def _components(log_hazard) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(3)
+    shared = log_hazard[:, None] * np.eye(1, 6, 5)
+    middles = {"common": [0, 0], "synergy": [4, 0], "gene": [0, 8], "slide": [8, 8]}
+    return {
+        name: rng.normal(0, 0.4, (len(log_hazard), 6)) + shared + np.array([*middle, 0, 0, 0, 0])
+        for name, middle in middles.items()
+    }
 
 
 def _c(risk, chosen, time, event) -> float:

@@ -32,6 +32,9 @@ MINIMAL = {
     "survival": {"method": NASTY, "optimistic": False, "group": "High risk", "patients": 1, "median": np.inf}
     | {"median_low": np.inf, "median_high": np.inf, "log_rank_p": np.nan, "time": 0.0, "survival": 1.0, "low": 1.0}
     | {"high": 1.0, "at_risk": 1, "events": 0, "censored": 0},
+    "group_means": {"method": NASTY, "optimistic": False, "reading": "time_by_risk", "group": "Low risk", "patients": 1}
+    | dict.fromkeys(("mean", "low", "first_quartile", "median", "third_quartile", "high"), 3.0)
+    | {"t": 0.5, "p": 0.6},
     "loss": {"method": NASTY, "fold": "0", "epoch": 0, "train_loss": 1.0, "validation_loss": np.nan, "chosen": True},
     "epoch_c_index": {"method": NASTY, "fold": "0", "epoch": 0, "validation_c_index": 0.5, "test_c_index": 0.6}
     | {"chosen": False},
@@ -47,6 +50,8 @@ MINIMAL = {
     | {"observed": 0.6, "low": 0.4, "high": 0.8},
     "reconstruction": {"method": NASTY, "optimistic": False, "group": "Oncogenes", "gene": "MYC", "folds": 5}
     | {"spearman": 0.2},
+    "components": {"method": NASTY, "optimistic": False, "fold": "0", "patient_id": "P", "component": "gene", "x": 0.1}
+    | {"group": "High risk", "y": 2.0, "silhouette": 0.3},
     "comparison": {"column": "blca", "metric": "c_index", "method": NASTY, "optimistic": True, "value": 0.6}
     | {"difference": 0.0, "low": 0.0, "high": 0.0, "part_0": 0.0},
     "optimism": {"method": NASTY, "optimistic": True, "since": "last", "added": 0.05, "noise_added": 0.06}

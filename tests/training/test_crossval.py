@@ -13,7 +13,9 @@ from prognoscope.cohort.dataset import open_bags, prepared_dataset
 from prognoscope.cohort.preparation import Preparation
 from prognoscope.cohort.splits import Split
 from prognoscope.core.errors import CohortError, TrainingError
+from prognoscope.runs.components import read_components
 from prognoscope.runs.layout import FoldFiles
+from prognoscope.runs.manifest import read_manifest
 from prognoscope.training.crossval import run_fold
 from prognoscope.training.jobs import cross_validate
 from prognoscope.training.spec import TrainingSpec
@@ -56,6 +58,21 @@ def test_risks_of_the_training_part_are_those_of_the_model_that_was_kept(toy, fi
     model = Trained.load(FoldFiles(finished[name]), TrainingSpec())
     bags = open_bags(toy.job(finished[name], name).pack)
     assert table["risk"].to_numpy() == pytest.approx(model.predict(toy.cohort, bags, learned).prediction.risk, abs=1e-5)
+
+
+def test_a_fold_of_a_method_that_splits_its_input_keeps_the_components_of_its_test_patients(toy, tmp_path):
+    options = {"k": 3, "d": 16, "gene_hidden": 8, "heads": 2}
+    folder = folder_of(toy.job(tmp_path / "ccl", "ccl", options=options, recipe={"epochs": 1}))
+    assert set(files(folder)) == WRITTEN | {"components.safetensors"}
+    found = read_components(FoldFiles(folder).components)
+    assert "components.safetensors" in read_manifest(folder).files
+    again = Trained.load(FoldFiles(folder), TrainingSpec()).predict(toy.cohort, open_bags(toy.pack), toy.split.test)
+    assert list(found) == ["common", "synergy", "gene", "slide"] == list(again.components)
+    for name, values in found.items():
+        assert values.shape == (len(toy.split.test), 16)
+        assert np.array_equal(values, again.components[name].astype(np.float32))
+    without = folder_of(toy.job(tmp_path / "cca", "ccl", options={**options, "ablation": "cca"}, recipe={"epochs": 1}))
+    assert set(files(without)) == WRITTEN
 
 
 def test_processes_give_the_bytes_of_one(toy, finished, tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+RISK_GROUP_METRICS = {"log_rank_p": False, "hazard_ratio": True}  # of two groups of all patients; is higher better
 OVERALL = "Mean"  # the column of the mean over cohorts
 CELL_COLUMNS = (
     *("group", "row", "kind", "method", "column", "cohort", "protocol", "optimistic", "metric"),
@@ -25,6 +26,11 @@ class Comparison:
     notes: tuple[str, ...]
     runs: pd.DataFrame  # RUN_COLUMNS
     at: str = ""  # the choice of the epoch, where it is not each run's own
+
+    @property
+    def is_over_folds(self) -> bool:
+        """Whether its numbers are means over folds; else each is of the held-out patients of all folds together."""
+        return self.metric not in RISK_GROUP_METRICS
 
     @property
     def columns(self) -> list[str]:

@@ -42,8 +42,8 @@ def high_risk(run: Run, method: str, cut: CutFrom | None = None) -> Bool[np.ndar
     return split_by_risk(risk, cut=table["fold"].map(cuts).to_numpy(float))
 
 
-def log_rank_p(run: Run, method: str, cut: CutFrom) -> float:
-    """The log-rank p between groups that are cut another way.
+def log_rank_p(run: Run, method: str, cut: CutFrom | None = None) -> float:
+    """The log-rank p between the risk groups, cut as `high_risk` says.
 
     Raises:
         MetricError: One of the groups is empty, or nothing can be tested.

@@ -7,13 +7,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prognoscope.analysis.comparison import CELL_COLUMNS, OVERALL, PAIR_COLUMNS, RUN_COLUMNS, Comparison
+from prognoscope.analysis.comparison import (
+    CELL_COLUMNS,
+    OVERALL,
+    PAIR_COLUMNS,
+    RISK_GROUP_METRICS,
+    RUN_COLUMNS,
+    Comparison,
+)
 from prognoscope.analysis.epoch_values import check_epoch
 from prognoscope.analysis.epoch_words import At
 from prognoscope.analysis.published import CHOSEN_LIKE_IT, published_of
+from prognoscope.analysis.risk_group_values import risk_group_values
 from prognoscope.analysis.run_columns import GROUPS, Column, Entry, Uses, columns_of, read_entries, row_titles
-from prognoscope.core.errors import InputError, MetricError, some
+from prognoscope.core.errors import InputError, MetricError, nearest, some
 from prognoscope.core.words import count
+from prognoscope.evaluation import METRICS
 from prognoscope.evaluation.paired import Measured, difference, measure
 from prognoscope.evaluation.ranking import marks, mean_over_cohorts, ranked
 from prognoscope.runs.card import ModelCard
@@ -41,6 +50,8 @@ def set_side_by_side(
 
     Args:
         uses_of: What the method of a card takes.
+        metric: One of the metrics of folds, or of `RISK_GROUP_METRICS`: then a cell is of all held-out patients of a
+            run, cut as its own Kaplan-Meier curves are, and neither means nor pairs exist.
         at: The choice of the epoch, from what runs kept of every epoch: "honest" (by no reported patient), "last", or
             "best_on_test"; None is what each run reports.
         ddof: Of the standard deviation over folds; None is that of the runs' protocol, 0 where they differ.
@@ -55,6 +66,8 @@ def set_side_by_side(
     runs = [Path(run) for run in runs]
     if twice := [str(run) for run in runs if [r.resolve() for r in runs].count(run.resolve()) > 1]:
         raise InputError(f"The run {twice[0]} is named twice. Name each run once.")
+    if metric not in (known := [*METRICS, *RISK_GROUP_METRICS]):
+        raise MetricError(f"There is no metric {metric!r}; {nearest(metric, known)}")
     if published and metric != "c_index":
         raise InputError(f"Published values are C-indices, so they cannot stand beside {metric}. Leave out --metric.")
     if at is not None:
@@ -74,18 +87,21 @@ def set_side_by_side(
         trainings: dict[str, list[Entry]] = {}
         for entry in column.entries:
             trainings.setdefault(titles[entry.run, entry.method], []).append(entry)
-        of_column = {
-            title: _measured(title, column, each, metric, draws, number, notes) for title, each in trainings.items()
-        }
-        measured[column.title] = {title: each for title, each in of_column.items() if each is not None}
-        cells += _cells(column, trainings, measured[column.title], metric, ddof)
-        cells += _oracle_cells(column, metric, ddof)
+        if metric in RISK_GROUP_METRICS:
+            cells += _cells(column, trainings, risk_group_values(column, trainings, metric, notes), {}, metric)
+        else:
+            of_column = {
+                title: _measured(title, column, each, metric, draws, number, notes) for title, each in trainings.items()
+            }
+            measured[column.title] = {title: each for title, each in of_column.items() if each is not None}
+            cells += _measured_cells(column, trainings, measured[column.title], metric, ddof)
+            cells += _oracle_cells(column, metric, ddof)
         notes += _seed_notes(column, trainings)
     table = pd.DataFrame(cells, columns=CELL_COLUMNS)
     if published:
         table = pd.concat([table, *_published_cells(columns, cohort, ddof)], ignore_index=True)
         notes.append(CHOSEN_LIKE_IT)
-    overall = _overall(columns, measured)
+    overall = _overall(columns, measured) if measured else {}
     table = _in_order(_with_overall(table, columns, overall, metric), columns)
     everything = {**measured, **overall}
     return Comparison(
@@ -125,11 +141,22 @@ def _values(entry: Entry) -> tuple[float, ...]:
     return tuple(measure([entry.folds], metric="c_index", draws=1).values)
 
 
-def _cells(
+def _measured_cells(
     column: Column, trainings: Mapping[str, list[Entry]], measured: Mapping[str, Measured], metric: str, ddof: int
 ) -> list[dict]:
     flattered = frozenset(title for title, each in trainings.items() if each[0].optimistic)
     marked = marks(measured, metric=metric, flattered=flattered)
+    numbers = {title: _numbers(each, ddof) for title, each in measured.items()}
+    return _cells(column, trainings, numbers, marked, metric)
+
+
+def _cells(
+    column: Column,
+    trainings: Mapping[str, list[Entry]],
+    numbers: Mapping[str, dict[str, float]],
+    marked: Mapping[str, str],
+    metric: str,
+) -> list[dict]:
     return [
         {
             "group": trainings[title][0].group,
@@ -141,11 +168,11 @@ def _cells(
             "protocol": column.protocol,
             "optimistic": trainings[title][0].optimistic,
             "metric": metric,
-            **_numbers(each, ddof),
+            **of_title,
             "seeds": " ".join(str(entry.seed) for entry in trainings[title]),
             "mark": marked.get(title, ""),
         }
-        for title, each in measured.items()
+        for title, of_title in numbers.items()
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prognoscope.analysis.comparison import RISK_GROUP_METRICS
 from prognoscope.evaluation import METRICS
 from prognoscope.runs.read import Run
 from prognoscope.runs.tables import ALL_FOLDS, COMPARISON, ORACLES
@@ -49,6 +50,8 @@ def method_table(run: Run) -> pd.DataFrame:
 
 def higher_is_better(metric: str) -> bool:
     """The direction of a metric; of one that is not known, upwards."""
+    if metric in RISK_GROUP_METRICS:
+        return RISK_GROUP_METRICS[metric]
     return metric not in METRICS or METRICS[metric].higher_is_better
 
 

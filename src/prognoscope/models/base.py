@@ -36,6 +36,7 @@ class SurvivalModel(nn.Module):
     card: ClassVar[Card]
     patch_maps: ClassVar[Mapping[str, Kind]] = ATTENTION  # what `explain` says of patches, where a model has it
     group_scores: ClassVar[Mapping[str, Kind]] = {}  # and of gene groups
+    component_names: tuple[str, ...] = ()  # of details["components"], (P, Q, d), kept of held-out patients
     profile: Profile  # what its card says of these options
 
     def __init__(self, **options: object):

@@ -7,7 +7,7 @@ from prognoscope.analysis.epoch_words import WORDS
 from prognoscope.analysis.standings import higher_is_better
 from prognoscope.core.words import listed
 from prognoscope.report.markdown_text import escaped
-from prognoscope.report.number_words import DASH, metric_words, number
+from prognoscope.report.number_words import DASH, interval, metric_text, metric_words
 
 GROUP_TITLES = {
     "clinical": "Clinical covariates",
@@ -48,7 +48,10 @@ def cell_text(comparison: Comparison, row: str, column: str) -> tuple[str, str, 
     if cells.empty:
         return DASH, "", ""
     cell = cells.iloc[0]
-    text = number(cell["mean"]) + (f" ± {number(cell['sd'])}" if pd.notna(cell["sd"]) else "")
+    text = metric_text(comparison.metric, cell["mean"])
+    text += f" ± {metric_text(comparison.metric, cell['sd'])}" if pd.notna(cell["sd"]) else ""
+    if not comparison.is_over_folds and (spread := interval(cell["low"], cell["high"], 2)):
+        text += f" ({spread})"
     said = column in comparison.optimistic or cell["kind"] == "published"
     return text, str(cell["mark"]), "optimistic" if cell["optimistic"] and not said else ""
 
@@ -65,12 +68,18 @@ def rows_of(comparison: Comparison) -> list[tuple[str, str, str, str]]:
 def caption_of(comparison: Comparison) -> str:
     """What the numbers are."""
     folds = sorted({int(n) for n in comparison.table.loc[comparison.table["kind"] == "method", "folds"].dropna()})
+    words = metric_words(comparison.metric)
+    if not comparison.is_over_folds:
+        return (
+            f"{words.label}, {words.meaning}: held-out patients of all folds together, cut as the Kaplan-Meier curves "
+            "of their run are. Neither is a mean over folds, so methods are not compared by it in pairs."
+        )
     which = "higher" if higher_is_better(comparison.metric) else "lower"
     spread = f"standard deviation (ddof {comparison.ddof}) over {' or '.join(map(str, folds))} folds"
     means = [name for name in comparison.columns if name not in set(comparison.runs["column"])]
     over = " The last column is the plain mean over cohorts, of rows that have all of them." if means else ""
     at = f" at {WORDS[comparison.at]}" if comparison.at else ""
-    return f"{metric_words(comparison.metric).label}{at}, mean ± {spread}; {which} is better.{over}"
+    return f"{words.label}{at}, mean ± {spread}; {which} is better.{over}"
 
 
 def sentences_of(comparison: Comparison, *, marked: bool = True) -> list[str]:
@@ -86,7 +95,7 @@ def sentences_of(comparison: Comparison, *, marked: bool = True) -> list[str]:
         why.setdefault((reason, listed(rows.tolist(), 30)), []).append(column)
     warnings = [f"{OPTIMISTIC}: {who} in {listed(where, 9)}, as {reason}." for (reason, who), where in why.items()]
     several = comparison.table.loc[comparison.table["kind"] == "method", "row"].nunique() > 1
-    return [*warnings, *([MARKS] if several and marked else []), *comparison.notes]
+    return [*warnings, *([MARKS] if several and marked and comparison.is_over_folds else []), *comparison.notes]
 
 
 def terminal_table(comparison: Comparison) -> pd.DataFrame:
@@ -105,8 +114,11 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
     """The only column of a comparison in numbers, methods alone: method, mean, low, high, SD, and why it flatters."""
     rows = comparison.table[comparison.table["kind"] == "method"]
     table = pd.DataFrame({"method": rows["row"]})
-    for shown, name in (("mean", "mean"), ("low", "low"), ("high", "high"), (f"sd (ddof {comparison.ddof})", "sd")):
-        table[shown] = [number(value) for value in rows[name]]
+    shown = {"mean" if comparison.is_over_folds else comparison.metric: "mean", "low": "low", "high": "high"}
+    shown |= {f"sd (ddof {comparison.ddof})": "sd"}
+    for heading, name in shown.items():
+        if comparison.is_over_folds or rows[name].notna().any():
+            table[heading] = [metric_text(comparison.metric, value) for value in rows[name]]
     if (rows["optimistic"] != "").any():
         table["optimistic"] = rows["optimistic"]
     return table.reset_index(drop=True)

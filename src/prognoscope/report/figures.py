@@ -20,6 +20,7 @@ from prognoscope.report.clinical_figures import (
     draw_hazard_ratios,
     draw_subgroups,
 )
+from prognoscope.report.group_figures import draw_components, draw_group_means
 from prognoscope.report.number_words import interval, metric_words, number, optimistic_name, p_text
 from prognoscope.report.patient_figures import draw_contributions, draw_patient_survival
 from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
@@ -258,10 +259,12 @@ FIGURES: dict[str, Drawing] = {
     "c_index": Drawing(draw_c_index, 6.4, 1.15, 0.42),
     "differences": Drawing(draw_differences, 6.4, 1.15, 0.34),
     "survival": Drawing(draw_survival, 4.9, 4.5),
+    "group_means": Drawing(draw_group_means, 6.4, 1.6, 0.62, by="method"),
     "calibration": Drawing(draw_calibration, 3.5, 3.4),
     "loss": Drawing(draw_loss, 4.4, 3.0),
     "epoch_c_index": Drawing(draw_epoch_c_index, 4.4, 3.0),
     "reconstruction": Drawing(draw_reconstruction, 6.4, 1.15, 0.42, by="group"),
+    "components": Drawing(draw_components, 6.4, 4.0),
     "comparison": Drawing(draw_comparison, 7.2, 1.3, 0.38),
     "optimism": Drawing(draw_optimism, 6.4, 1.3, 0.52),
     "patient_survival": Drawing(draw_patient_survival, 5.6, 3.9),

@@ -14,6 +14,7 @@ class MetricWords:
     label: str
     meaning: str
     digits: int = 3
+    is_p: bool = False  # a p-value, which may be as small as it likes
 
 
 METRIC_WORDS = {
@@ -28,6 +29,10 @@ METRIC_WORDS = {
     "d_calibration_p": MetricWords(
         "D-calibration p", "of all patients together; small where predicted survival does not fit what was seen", 2
     ),
+    "log_rank_p": MetricWords(
+        "Log-rank p", "two-sided, between the groups at high and at low predicted risk of all patients", is_p=True
+    ),
+    "hazard_ratio": MetricWords("Hazard ratio", "of the group at high predicted risk over that at low risk", 2),
     "subtype_accuracy": MetricWords("Subtype accuracy", "share of patients whose subtype was predicted"),
     "subtype_auroc": MetricWords("Subtype AUROC", "how well the subtype is told apart; 0.5 is chance"),
 }
@@ -68,6 +73,14 @@ def p_text(p: SupportsFloat | None, *, name: str = "p") -> str:
 def p_cell(p: SupportsFloat | None) -> str:
     """A p-value in a column that says p."""
     return DASH if not is_number(p) else p_text(p, name="").replace(" = ", "").strip()
+
+
+def metric_text(metric: str, value: SupportsFloat | None) -> str:
+    """A value of a metric in its own digits; a p-value below 0.001 as a power of ten."""
+    words = metric_words(metric)
+    if value is not None and words.is_p and is_number(value) and float(value) < 0.001:
+        return f"{float(value):.1e}"
+    return number(value, words.digits)
 
 
 def pair_name(a: str, b: str) -> str:

@@ -58,6 +58,11 @@ class FoldFiles:
         return self.folder / "reconstruction.csv"
 
     @property
+    def components(self) -> Path:
+        """What a method that splits its input into components made of the test patients."""
+        return self.folder / "components.safetensors"
+
+    @property
     def trials(self) -> Path:
         """Of a search for settings."""
         return self.folder / "search.csv"
@@ -115,7 +120,7 @@ class FoldFiles:
     def kept(self) -> tuple[Path, ...]:
         """All that a finished fold may leave behind, but for the manifest, which tells of them."""
         of_fold = (self.weights, self.card, self.predictions, self.training_risks, self.epoch_risks, self.history)
-        more, taught = (self.genes, self.reconstruction, self.trials, self.surgery), self.teacher
+        more, taught = (self.genes, self.reconstruction, self.components, self.trials, self.surgery), self.teacher
         return (*of_fold, *more, taught.weights, taught.card, taught.history, taught.manifest)
 
     @property

@@ -11,6 +11,7 @@ import pandas as pd
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.outcome import Outcome
 from prognoscope.runs.card import ModelCard, need_own_card
+from prognoscope.runs.components import read_components
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import is_there
 from prognoscope.runs.tables import (
@@ -83,6 +84,19 @@ class MethodRun:
         """Fold -> how well it told genes from slides, of a method that does."""
         there = (each for each in self.files if is_there(each.reconstruction))
         return {each.number: RECONSTRUCTION.read(each.reconstruction) for each in there}
+
+    @cached_property
+    def components(self) -> Mapping[int, Mapping[str, np.ndarray]]:
+        """Fold -> component -> (P, d) of its test patients in the order of the predictions, where a method has them."""
+        there = [each for each in self.files if each.is_tested and is_there(each.components)]
+        found = {each.number: read_components(each.components) for each in there}
+        for files in there:
+            if {len(values) for values in found[files.number].values()} != {len(self.tested[files.number])}:
+                raise InputError(
+                    f"{files.components} is not of the patients in {files.predictions.name} beside it. Remove the "
+                    f"folder {files.folder} and run the study again."
+                )
+        return found
 
     @cached_property
     def trials(self) -> Mapping[int, pd.DataFrame]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 EXTRAS = {"encoders": ("timm", "huggingface_hub"), "anndata": ("anndata",), "deseq2": ("pydeseq2",)}
-EXTRAS |= {"search": ("optuna",), "viewer": ("nicegui",)}
+EXTRAS |= {"search": ("optuna",), "tsne": ("sklearn",), "viewer": ("nicegui",)}
 
 
 def examine_machine() -> pd.DataFrame:

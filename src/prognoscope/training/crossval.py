@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from prognoscope.cohort.dataset import PatientDataset
 from prognoscope.core.errors import PrognoscopeError, TrainingError
+from prognoscope.runs.components import write_components
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import seal
 from prognoscope.runs.tables import COSTS, GENES, PREDICTIONS, RECONSTRUCTION, TRAINING_RISKS
@@ -59,6 +60,8 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
     if predicted.genes and job.gene_metric is not None:
         table = reconstruction_table(predicted, test, trained.preparation.gene_groups, job.gene_metric)
         RECONSTRUCTION.write(files.reconstruction, table)
+    if predicted.components:
+        write_components(files.components, predicted.components)
     months = trained.preparation.bins.told_at(float(data.cohort.take(data.learned).outcome.time.max()))
     PREDICTIONS.write(files.predictions, prediction_table(predicted, test, data.fold, months))
     learned = trained.predict_prepared(data.dataset(data.learned, trained.model.profile.uses)).prediction

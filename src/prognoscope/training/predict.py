@@ -27,6 +27,9 @@ class Predicted:
     loss: float  # mean survival loss per patient; means nothing without follow-up
     subtype: Float[np.ndarray, "P C"] | None  # probabilities of the subtypes
     genes: dict[int, Float[np.ndarray, "P _"]] = field(default_factory=dict)  # gene group -> scaled genes, if told
+    components: dict[str, Float[np.ndarray, "P _"]] = field(
+        default_factory=dict
+    )  # of a method that splits what it sees
 
 
 def predict(model: SurvivalModel, dataset: PatientDataset, *, spec: TrainingSpec, alpha: float = 0.0) -> Predicted:
@@ -47,6 +50,7 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, spec: TrainingSpec
     compared: list[Output] = []  # whose loss is of everybody at once, however many go through the model together
     subtypes: list[Tensor] = []
     told: dict[int, list[Tensor]] = {}
+    split: list[Tensor] = []
     was_training = model.training
     model.to(spec.device).eval()
     batches = loaded_ahead(dataset, passes, spec.device)
@@ -61,6 +65,8 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, spec: TrainingSpec
                 losses.append(model.survival_loss(output, batch.target, alpha=alpha))
             if output.subtype_logits is not None:
                 subtypes.append(output.subtype_logits.float().softmax(dim=1))
+            if model.component_names:
+                split.append(output.details["components"])
             for name, genes in output.details.items():
                 if name.startswith(RECONSTRUCTION):
                     told.setdefault(int(name.removeprefix(RECONSTRUCTION)), []).append(genes)
@@ -75,8 +81,10 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, spec: TrainingSpec
             "Check their embeddings and genes for missing and extreme values."
         )
     genes = {group: _gathered(parts) for group, parts in told.items()}
+    parts = _gathered(split) if split else np.empty((0, 0, 0))
+    components = {name: parts[:, i] for i, name in enumerate(model.component_names)}
     prediction = Prediction(dataset.patients, risk, survival)
-    return Predicted(prediction, float(loss.mean()), _gathered(subtypes) if subtypes else None, genes)
+    return Predicted(prediction, float(loss.mean()), _gathered(subtypes) if subtypes else None, genes, components)
 
 
 def _joined(outputs: Sequence[Output]) -> Output:

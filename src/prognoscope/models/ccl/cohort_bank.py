@@ -97,6 +97,7 @@ def cohort_loss(
     *,
     with_itself: Bool[Tensor, " P"] | None = None,
     pool: Literal["component", "joint"] = "component",
+    reduction: Literal["mean", "sum"] = "mean",
     similarity: Literal["elementwise", "cosine"] = "elementwise",
     temperature: float = 2.0,
 ) -> Float[Tensor, " P"]:
@@ -106,8 +107,9 @@ def cohort_loss(
 
     Args:
         with_itself: Whose own components, as they are now, are one more positive.
-        pool: A and B are sums over entries, one loss a "component", of which the mean is taken; or one "joint" loss of
-            means over entries and components, where the numbers of entries cancel.
+        pool: A and B are sums over entries, one loss a "component"; or one "joint" loss of means over entries and
+            components, where the numbers of entries cancel.
+        reduction: The "mean" of the components' losses, or their "sum"; a joint loss is one.
         similarity: The mean over features of exp(product / temperature), or exp(cosine / temperature).
     """
     z, others = at_least_float32(components)[:, None], entries[None]
@@ -123,7 +125,8 @@ def cohort_loss(
     a, b = (likeness.masked_fill(~each[:, :, None], -torch.inf) for each in (positive, negative))
     if pool == "component":
         a, b = a.logsumexp(dim=1), b.logsumexp(dim=1)
-        loss = (torch.logaddexp(a, b) - a).mean(dim=1)
+        of_components = torch.logaddexp(a, b) - a
+        loss = of_components.mean(dim=1) if reduction == "mean" else of_components.sum(dim=1)
     else:
         of_each = components.shape[1]
         a = a.flatten(1).logsumexp(dim=1) - (of_each * positive.sum(dim=1)).log()

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from prognoscope.models.layers.precision import at_least_float32
 
+Value = Literal["projected", "raw"]
+Gate = Literal["sigmoid", "linear"]
+
 
 class TokenPool(nn.Module):
     """One vector of m tokens: a learned weighted sum, scaled to mean 0 and variance 1 over its features, and a ReLU.
@@ -47,13 +50,14 @@ class Interaction(nn.Module):
 
     Args:
         value: What the gates weigh: the "projected" or the "raw" summaries.
+        gate: The reduced matrix goes through a "sigmoid", or stays as it is, "linear".
     """
 
-    def __init__(self, d: int, value: Literal["projected", "raw"] = "projected"):
+    def __init__(self, d: int, value: Value = "projected", gate: Gate = "sigmoid"):
         super().__init__()
         self.gene, self.slide = _projection(d), _projection(d)
         self.gene_gate, self.slide_gate = nn.Linear(d, 1), nn.Linear(d, 1)  # the first weighs the slide's features
-        self.value = value
+        self.value, self.gate = value, gate
 
     def forward(self, gene: Float[Tensor, "P d"], slide: Float[Tensor, "P d"]) -> Float[Tensor, "P d"]:
         g, p = self.gene(gene), self.slide(slide)
@@ -63,12 +67,13 @@ class Interaction(nn.Module):
         return p * slide_gate + g * gene_gate
 
     def gates(self, gene: Float[Tensor, "P d"], slide: Float[Tensor, "P d"]) -> Float[Tensor, "P 2 d"]:
-        """Of genes and slide, between 0 and 1."""
+        """Of genes and slide; between 0 and 1 after a sigmoid."""
         return torch.stack(self._gates(self.gene(gene), self.slide(slide)), dim=1)
 
     def _gates(self, g: Float[Tensor, "P d"], p: Float[Tensor, "P d"]) -> tuple[Tensor, Tensor]:
         of_slide, of_gene = p @ self.gene_gate.weight.T, g @ self.slide_gate.weight.T  # (P, 1)
-        return (g * of_slide + self.gene_gate.bias).sigmoid(), (p * of_gene + self.slide_gate.bias).sigmoid()
+        gates = g * of_slide + self.gene_gate.bias, p * of_gene + self.slide_gate.bias
+        return gates if self.gate == "linear" else (gates[0].sigmoid(), gates[1].sigmoid())
 
 
 class Decomposition(nn.Module):
@@ -76,12 +81,12 @@ class Decomposition(nn.Module):
 
     Args:
         swap_specific: The gene-specific encoder reads the slide and the reverse, as in the released code.
-        value: As in `Interaction`.
+        value, gate: As in `Interaction`.
     """
 
-    def __init__(self, d: int, *, swap_specific: bool = False, value: Literal["projected", "raw"] = "projected"):
+    def __init__(self, d: int, *, swap_specific: bool = False, value: Value = "projected", gate: Gate = "sigmoid"):
         super().__init__()
-        self.common, self.synergy = Interaction(d, value), Interaction(d, value)
+        self.common, self.synergy = Interaction(d, value, gate), Interaction(d, value, gate)
         self.gene_specific, self.slide_specific = _projection(d), _projection(d)
         self.swap_specific = swap_specific
 

@@ -18,8 +18,8 @@ from prognoscope.models.ccl.card import CARD
 from prognoscope.models.ccl.cohort_bank import NOBODY, CohortBank, cohort_loss
 from prognoscope.models.ccl.knowledge import Decomposition, TokenPool, knowledge_loss
 from prognoscope.models.ccl.slot_scores import influence, mean_by, shared_evenly
-from prognoscope.models.ccl.token_fusion import FusionLayer, NystromFusionLayer
-from prognoscope.models.ccl.variants import check_sizes, check_weights, settled
+from prognoscope.models.ccl.token_fusion import FusionLayer, NystromFusionLayer, feed_forward_part
+from prognoscope.models.ccl.variants import check_sizes, check_weights, rule_of_groups, settled
 from prognoscope.models.explained import ATTENTION, SHARE, Kind
 from prognoscope.models.layers.kmeans import (
     RememberedClusters,
@@ -54,12 +54,20 @@ class CCL(SurvivalModel):
         embedding_dim: D, the length of a patch embedding.
         group_sizes: Genes in each gene group.
         n_bins: K, the number of time bins.
-        variant: "paper" or "released": sets every option below that is None.
+        variant: "paper", "released" or "printed": sets every option below that is None. "paper" is the paper where it
+            can be trained as it stands; "printed" takes every formula as it is printed.
         swap_specific: The released code reads the gene-specific token from the slide, and the reverse.
         fusion_attention: "softmax", or "nystrom" as released, where zeros hold most of the attention.
-        interaction_value: What the gates of common and synergy weigh: the "projected" or the "raw" summaries.
+        interaction: Eq. 2 as "released" or as "printed": sets the next one.
+        interaction_value: What the gates of common and synergy weigh: the "projected" or the "raw" summaries. Those are
+            not negative, so that synergy cannot leave them (see the departures).
+        interaction_gate: The gates are a "sigmoid" of the reduced matrix, or the reduced matrix itself, "linear".
+        matching: Centres take the order of the anchor at the least sum of "l1" distances, as released, or the largest
+            sum of "cosine" similarities.
+        feed_forward: Each layer of the fusion ends with a feed-forward part, 4 d wide, as in an ordinary transformer.
         lk_reduction: The "mean" of the eight terms of eq. 4 plus 1, or their "sum", as printed.
         lp_pool, similarity: As in `cohort_loss`.
+        lp_reduction: The "mean" or the "sum" of the components' losses of eq. 5.
         bank_order: A patient is compared with earlier ones ("loss_first"), or, as released, "push_first".
         empty_cluster: A centre without patches becomes the "farthest" patch, or, as released, "zero".
         center_cache: Cluster each bag from the anchor in every "step", or "once", from a seeded start that depends on
@@ -68,8 +76,10 @@ class CCL(SurvivalModel):
         ablation: "full"; "cca_mkd", without the losses of eq. 4 and 5; "cca", which fuses the two summaries directly.
         k, tau: Centres of a bag, and how far the anchor follows each patient.
         bank_length: Earlier patients remembered in each group.
-        groups: Survival groups; None: the K time bins. Another number takes quantiles of the training patients'
-            event times, learned in `before_training`.
+        groups: r, survival groups; None: as many as time bins.
+        groups_by: What cuts them. "bins": the K time bins. "all_times": groups of equal size of all training patients,
+            by time, as the paper says; "event_times": of those with an event. Both are learned in `before_training`.
+            None: the bins, or the event times where the number of groups is another.
         alpha, temperature: Weight of the losses of eq. 4 and 5, and what similarities are divided by.
         d, gene_hidden, heads: Widths of a token and of the group networks, and heads of the fusion.
         dropout, attention_dropout: Of the self-normalising networks, and at the output of the fusion's attention.
@@ -106,9 +116,14 @@ class CCL(SurvivalModel):
         variant: str = "paper",
         swap_specific: bool | None = None,
         fusion_attention: str | None = None,
+        interaction: str | None = None,
         interaction_value: str | None = None,
+        interaction_gate: str | None = None,
+        matching: str | None = None,
+        feed_forward: bool | None = None,
         lk_reduction: str | None = None,
         lp_pool: str | None = None,
+        lp_reduction: str | None = None,
         similarity: str | None = None,
         bank_order: str | None = None,
         empty_cluster: str | None = None,
@@ -119,6 +134,7 @@ class CCL(SurvivalModel):
         tau: float = 0.1,
         bank_length: int = 10,
         groups: int | None = None,
+        groups_by: str | None = None,
         alpha: float = 1.0,
         temperature: float = 2.0,
         d: int = 256,
@@ -132,19 +148,27 @@ class CCL(SurvivalModel):
         chosen = settled(
             variant,
             ablation,
+            interaction,
             swap_specific=swap_specific,
             fusion_attention=fusion_attention,
             interaction_value=interaction_value,
+            interaction_gate=interaction_gate,
+            matching=matching,
+            feed_forward=feed_forward,
             lk_reduction=lk_reduction,
             lp_pool=lp_pool,
+            lp_reduction=lp_reduction,
             similarity=similarity,
             bank_order=bank_order,
             empty_cluster=empty_cluster,
             center_cache=center_cache,
+            groups_by=groups_by,
         )
+        chosen["groups_by"] = rule_of_groups(groups_by, chosen["groups_by"], groups, n_bins)
         check_sizes(group_sizes, k=k, bank_length=bank_length, groups=groups, d=d, heads=heads)
         check_weights(tau=tau, temperature=temperature, alpha=alpha)
         self.options, self.align, self.ablation, self.group_sizes = chosen, align, ablation, tuple(group_sizes)
+        self.component_names = () if ablation == "cca" else COMPONENTS
         self.tau, self.alpha, self.temperature = tau, alpha, temperature
 
         self.group_snns = nn.ModuleList(snn_block(size, gene_hidden, dropout, "selu") for size in group_sizes)
@@ -153,10 +177,18 @@ class CCL(SurvivalModel):
         self.centre_snn = snn_block(embedding_dim, d, dropout, "selu")
         self.slide_pool = TokenPool(k)
         if ablation != "cca":
-            self.decompose = Decomposition(d, swap_specific=chosen["swap_specific"], value=chosen["interaction_value"])
+            self.decompose = Decomposition(
+                d,
+                swap_specific=chosen["swap_specific"],
+                value=chosen["interaction_value"],
+                gate=chosen["interaction_gate"],
+            )
         self.class_token = nn.Parameter(1e-6 * torch.randn(d))
         layer = NystromFusionLayer if chosen["fusion_attention"] == "nystrom" else FusionLayer
         self.fusion = nn.ModuleList(layer(d, heads=heads, dropout=attention_dropout) for _ in range(2))
+        self.feed_forward = nn.ModuleList(
+            feed_forward_part(d, attention_dropout) for _ in self.fusion if chosen["feed_forward"]
+        )
         self.fusion_norm = nn.LayerNorm(d)
         self.head = nn.Linear(d, n_bins)
 
@@ -166,8 +198,8 @@ class CCL(SurvivalModel):
         self.once = RememberedClusters(k, chosen["empty_cluster"]) if chosen["center_cache"] == "once" else None
         if ablation == "full":
             self.bank = CohortBank(groups or n_bins, bank_length, (4, d))
-            if groups not in (None, n_bins):
-                self.register_buffer("group_edges", torch.full((groups - 1,), torch.nan))  # months
+            if chosen["groups_by"] != "bins":
+                self.register_buffer("group_edges", torch.full(((groups or n_bins) - 1,), torch.nan))  # months
 
     def forward(self, inputs: Inputs) -> Output:
         clusters = self._cluster(inputs.bags)
@@ -195,6 +227,7 @@ class CCL(SurvivalModel):
             self.bank.neighbours(self._group(target), target.event, _numbers(target), order),
             with_itself=~target.event if order == "push_first" else None,
             pool=options["lp_pool"],
+            reduction=options["lp_reduction"],
             similarity=options["similarity"],
             temperature=self.temperature,
         )
@@ -203,11 +236,11 @@ class CCL(SurvivalModel):
     def before_training(self, target: Target, read: Callable[[Sequence[int]], Inputs]) -> None:
         """Learn the edges of the survival groups, where they are not the time bins."""
         if hasattr(self, "group_edges"):
-            if not target.event.any():
+            times = target.time if self.options["groups_by"] == "all_times" else target.time[target.event]
+            if not len(times):
                 raise ModelError("ccl cannot form survival groups of training patients without an event.")
             at = torch.linspace(0, 1, len(self.group_edges) + 2, dtype=torch.float64)[1:-1]
-            edges = target.time[target.event].double().cpu().quantile(at)
-            self.group_edges.copy_(edges)
+            self.group_edges.copy_(times.double().cpu().quantile(at))
 
     def to_remember(self, output: Output, target: Target) -> dict[str, Tensor]:
         centres = {"centres": output.details["centres"]}
@@ -294,7 +327,7 @@ class CCL(SurvivalModel):
         if not self.align:
             slots = torch.arange(len(self.anchor), device=cluster.device).expand(len(bags), -1)
             return SlotClusters(centres, slots, cluster)
-        slots = slots_of(centres, self.anchor)
+        slots = slots_of(centres, self.anchor, self.options["matching"])
         return SlotClusters(in_slots(centres, slots), slots, slots[bags.owner, cluster])
 
     def _tokens(
@@ -316,8 +349,10 @@ class CCL(SurvivalModel):
     def _fused(self, components: Float[Tensor, "P Q d"]) -> list[Float[Tensor, "P Q+1 d"]]:
         """The class token and the components, before and after each layer."""
         tokens = [torch.cat([self.class_token.expand(len(components), 1, -1), components], dim=1)]
-        for layer in self.fusion:
+        for i, layer in enumerate(self.fusion):
             tokens.append(layer(tokens[-1]))
+            if self.feed_forward:
+                tokens[-1] = tokens[-1] + self.feed_forward[i](tokens[-1])
         return tokens
 
     def _group(self, target: Target) -> Int[Tensor, " P"]:

@@ -60,3 +60,12 @@ class NystromFusionLayer(NystromLayer):
         """How much each token draws on each; rows need not sum to 1, since zeros in front hold a share."""
         n = tokens.shape[1]
         return torch.stack([self.attend.map(one)[:, -n:, -n:] for one in self.norm(tokens)])
+
+
+def feed_forward_part(d: int, dropout: float) -> nn.Sequential:
+    """What an ordinary transformer adds to the tokens after attention.
+
+    Source: Vaswani et al.: Attention is all you need. NeurIPS 2017; the norm in front, as in the layers here.
+    """
+    wide = nn.Linear(d, 4 * d), nn.ReLU(), nn.Dropout(dropout)
+    return nn.Sequential(nn.LayerNorm(d), *wide, nn.Linear(4 * d, d), nn.Dropout(dropout))

@@ -10,12 +10,17 @@ CHOICES = {  # the paper variant's first
     "swap_specific": (False, True),
     "fusion_attention": ("softmax", "nystrom"),
     "interaction_value": ("projected", "raw"),
+    "interaction_gate": ("sigmoid", "linear"),
+    "matching": ("l1", "cosine"),
+    "feed_forward": (False, True),
     "lk_reduction": ("mean", "sum"),
     "lp_pool": ("component", "joint"),
+    "lp_reduction": ("mean", "sum"),
     "similarity": ("elementwise", "cosine"),
     "bank_order": ("loss_first", "push_first"),
     "empty_cluster": ("farthest", "zero"),
     "center_cache": ("step", "once"),
+    "groups_by": ("bins", "event_times", "all_times"),
 }
 DEFAULTS = {name: values[0] for name, values in CHOICES.items()}
 VARIANTS = {
@@ -28,20 +33,53 @@ VARIANTS = {
         "bank_order": "push_first",
         "empty_cluster": "zero",
     },
+    "printed": DEFAULTS
+    | {
+        "interaction_value": "raw",
+        "matching": "cosine",
+        "feed_forward": True,
+        "lk_reduction": "sum",
+        "lp_reduction": "sum",
+        "center_cache": "once",
+        "groups_by": "all_times",
+    },
 }
+INTERACTIONS = {name: {"interaction_value": VARIANTS[name]["interaction_value"]} for name in ("released", "printed")}
 ABLATIONS = ("full", "cca_mkd", "cca")
 
 
-def settled(variant: str, ablation: str, **given: object) -> dict[str, Any]:
-    """What the variant says, and the options that are not None over it.
+def settled(variant: str, ablation: str, interaction: str | None, **given: object) -> dict[str, Any]:
+    """What the variant says, over it the form of eq. 2, and over both the options that are not None.
 
     Raises:
-        ModelError: There is no such variant, ablation or choice.
+        ModelError: There is no such variant, ablation, form or choice.
     """
-    check_choices("ccl", {"variant": variant, "ablation": ablation}, {"variant": VARIANTS, "ablation": ABLATIONS})
-    chosen = {name: VARIANTS[variant][name] if value is None else value for name, value in given.items()}
+    named = {"variant": variant, "ablation": ablation} | ({} if interaction is None else {"interaction": interaction})
+    check_choices("ccl", named, {"variant": VARIANTS, "ablation": ABLATIONS, "interaction": INTERACTIONS})
+    said = VARIANTS[variant] | INTERACTIONS.get(interaction or "", {})
+    chosen = {name: said[name] if value is None else value for name, value in given.items()}
     check_choices("ccl", chosen, CHOICES)
     return chosen
+
+
+def rule_of_groups(groups_by: str | None, chosen: str, groups: int | None, n_bins: int) -> str:
+    """How survival groups are cut: as chosen; where their number alone is given, it cannot be the time bins.
+
+    Args:
+        groups_by: What was asked for, if anything was.
+        chosen: What it settled to, with the variant.
+
+    Raises:
+        ModelError: The time bins are asked for, in another number than there are.
+    """
+    if chosen != "bins" or groups in (None, n_bins):
+        return chosen
+    if groups_by == "bins":
+        raise ModelError(
+            f"ccl cannot have {groups=} that are its {n_bins} time bins. Leave out groups, or cut them by other times: "
+            "groups_by='all_times' or 'event_times'."
+        )
+    return "event_times"
 
 
 def check_sizes(

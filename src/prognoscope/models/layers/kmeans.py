@@ -12,6 +12,7 @@ from itertools import accumulate, permutations
 from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
@@ -127,13 +128,21 @@ class RememberedClusters:
 
 
 @torch.no_grad()
-def slots_of(centres: Float[Tensor, "P k D"], anchor: Float[Tensor, "k D"]) -> Int[Tensor, "P k"]:
-    """The row of the anchor that each centre is matched with, at the least sum of L1 distances.
+def slots_of(
+    centres: Float[Tensor, "P k D"], anchor: Float[Tensor, "k D"], by: Literal["l1", "cosine"] = "l1"
+) -> Int[Tensor, "P k"]:
+    """The row of the anchor that each centre is matched with.
 
     Up to six centres all orders are tried on the device; more are solved on the CPU.
+
+    Args:
+        by: The least sum of "l1" distances, or the largest sum of "cosine" similarities.
     """
-    k = len(anchor)
-    cost = torch.cdist(at_least_float32(centres), at_least_float32(anchor).expand_as(centres), p=1)
+    k, centres, anchor = len(anchor), at_least_float32(centres), at_least_float32(anchor)
+    if by == "l1":
+        cost = torch.cdist(centres, anchor.expand_as(centres), p=1)
+    else:
+        cost = -F.normalize(centres, dim=2) @ F.normalize(anchor, dim=1).T
     if k > LARGEST_BRUTE_FORCE:
         return exact_matching(cost)
     orders = _orders(k, cost.device)

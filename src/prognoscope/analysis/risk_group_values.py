@@ -1,0 +1,46 @@
+"""How far apart a method's two risk groups are, of all held-out patients of a run together: a cell of a comparison."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from prognoscope.analysis.figure_data import risk_hazard_ratio
+from prognoscope.analysis.risk_cuts import log_rank_p
+from prognoscope.analysis.run_columns import Column, Entry
+from prognoscope.core.errors import MetricError
+from prognoscope.runs.read import Run
+
+
+def risk_group_values(
+    column: Column, trainings: Mapping[str, Sequence[Entry]], metric: str, notes: list[str]
+) -> dict[str, dict[str, float]]:
+    """Row -> its log-rank p, or its hazard ratio with Wald's 95 % interval, cut as the run's Kaplan-Meier curves are.
+
+    Of several seeds, the one with the middle value, or the lower of two; a mean of p-values would be none. `notes` is
+    told of that, and of what is not defined.
+
+    Args:
+        metric: "log_rank_p" or "hazard_ratio".
+    """
+    opened: dict[Path, Run] = {}
+    found = {}
+    for title, entries in trainings.items():
+        try:
+            values = [_value(opened.setdefault(each.run, Run(each.run)), each.method, metric) for each in entries]
+        except MetricError as cause:
+            notes.append(f"{metric} of {title} in {column.title} is not defined. {cause}")
+            continue
+        middle = sorted(values)[(len(values) - 1) // 2]
+        numbers = dict(zip(("mean", "low", "high"), middle, strict=True))
+        found[title] = {**numbers, "sd": np.nan, "folds": len(entries[0].folds)}
+        if len(entries) > 1:
+            notes.append(f"{title} in {column.title}: the middle of {len(entries)} seeds, which are not combined.")
+    return found
+
+
+def _value(run: Run, method: str, metric: str) -> tuple[float, float, float]:
+    if metric == "log_rank_p":
+        return log_rank_p(run, method), np.nan, np.nan
+    ratio = risk_hazard_ratio(run, method)
+    return ratio.value, ratio.low, ratio.high
