@@ -222,7 +222,9 @@ def compare(
     found = compare_runs(runs, metric=metric, at=at, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
     is_plain = len(runs) == 1 and not published
     at_words, spread = f" at {WORDS[at]}" if at else "", "" if is_plain else f" ± SD (ddof {found.ddof})"
-    title = f"{metric}{at_words}, " + (f"mean over folds{spread}" if found.is_over_folds else "of all held-out patients")
+    title = f"{metric}{at_words}, " + (
+        f"mean over folds{spread}" if found.is_over_folds else "of all held-out patients"
+    )
     show_table(title, summary_table(found) if is_plain else terminal_table(found))
     if to is None and len(found.pairs):
         show_table("Paired differences", found.pairs.drop(columns="column") if is_plain else found.pairs)
