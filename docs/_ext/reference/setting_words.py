@@ -69,6 +69,7 @@ WORDS = {
     "methods.name": "Which method.",
     "methods.label": "Its name in tables and folders, to tell two variants of one method apart.",
     "methods.training": "What replaces parts of this method's recipe.",
+    "methods.vary": "Settings with a list of values each, `paper`, or names of the paper's sweeps.",
     "methods.ablations": "`all`, or rows of its paper's ablation table.",
     "training.epochs": "How often every training patient is seen.",
     "training.patients_per_step": "How many patients a step learns from.",
