@@ -43,6 +43,8 @@ def run_and_tell(plan: "Plan", folder: Path) -> None:
     show_table(title, table)
     for whole, rows in finished.ablations().items():
         show_table(f"Ablations of {whole}", rows)
+    for sweep, rows in finished.sweeps().items():
+        show_table(sweep, rows)
     for note in (*finished.warnings(), *finished.notes):
         say(note)
     say(f"Report: {finished.report}")

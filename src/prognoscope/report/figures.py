@@ -23,6 +23,7 @@ from prognoscope.report.clinical_figures import (
 from prognoscope.report.number_words import interval, metric_words, number, optimistic_name, p_text
 from prognoscope.report.patient_figures import draw_contributions, draw_patient_survival
 from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
+from prognoscope.report.sweep_figure import draw_sweep
 
 
 def draw_c_index(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
@@ -264,6 +265,7 @@ FIGURES: dict[str, Drawing] = {
     "reconstruction": Drawing(draw_reconstruction, 6.4, 1.15, 0.42, by="group"),
     "comparison": Drawing(draw_comparison, 7.2, 1.3, 0.38),
     "optimism": Drawing(draw_optimism, 6.4, 1.3, 0.52),
+    "sweep": Drawing(draw_sweep, 6.4, 3.6),
     "patient_survival": Drawing(draw_patient_survival, 5.6, 3.9),
     "contributions": Drawing(draw_contributions, 4.6, 1.1, 0.24),
     "hazard_ratios": Drawing(draw_hazard_ratios, 7.0, 1.2, 0.36),

@@ -13,7 +13,17 @@ from prognoscope.runs.layout import names_in_run
 from prognoscope.runs.tables import ORACLES
 from prognoscope.study.folder_name import FolderName
 from prognoscope.study.sections import MethodTraining, TrainingSettings
-from prognoscope.study.vary import Point, SweepSection, Vary, is_option, own_value, recipe_value, sweeps_of, word_of
+from prognoscope.study.vary import (
+    Point,
+    SweepSection,
+    Vary,
+    is_option,
+    own_value,
+    recipe_value,
+    same_value,
+    sweeps_of,
+    word_of,
+)
 
 TAKEN = names_in_run() | frozenset(ORACLES)  # in a run folder and its tables
 
@@ -118,7 +128,7 @@ class MethodSection(BaseModel):
 
     def _own_apart(self, point: Point, general: TrainingSettings) -> Point:
         own = self.own_point(tuple(point), general)
-        return {key: value for key, value in point.items() if not _same(value, own[key])}
+        return {key: value for key, value in point.items() if not same_value(value, own[key])}
 
     def _at(self, apart: Point) -> "MethodSection":
         options = {key: value for key, value in apart.items() if is_option(self.name, self.options, key)}
@@ -127,10 +137,3 @@ class MethodSection(BaseModel):
         entry = {"name": self.name, "label": label, "sweep_of": self.title}
         entry["training"] = replace(self.training, **recipe)
         return MethodSection.model_validate(self.options | options | entry)
-
-
-def _same(a: object, b: object) -> bool:
-    """Whether two values are one, whatever kind of list or number holds them."""
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(_same, a, b))
-    return isinstance(a, bool) == isinstance(b, bool) and a == b

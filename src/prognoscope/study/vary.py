@@ -162,3 +162,10 @@ def word_of(value: object) -> str:
     if not WORD.fullmatch(word):
         raise ValueError(f"the value {value!r} cannot be part of a label; give it an entry of its own with a label")
     return word
+
+
+def same_value(a: object, b: object) -> bool:
+    """Whether two values are one, whatever kind of list or number holds them."""
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(same_value, a, b))
+    return isinstance(a, bool) == isinstance(b, bool) and a == b
