@@ -56,8 +56,8 @@ def _table(run: Run, of: str, sweep: str, table: pd.DataFrame) -> dict[str, Any]
     return {
         "title": _title(of, sweep),
         "caption": (
-            "Means of the folds on held-out patients, with 95 % intervals. The difference is a row's C-index minus that "
-            f"of {of} with its own values, on the same patients of the same folds; all start from the same random "
+            "Means of the folds on held-out patients, with 95 % intervals. The difference is a row's C-index minus "
+            f"that of {of} with its own values, on the same patients of the same folds; all start from the same random "
             "weights, as far as shapes are the same."
         ),
         "header": HEADER,
