@@ -199,13 +199,17 @@ def run(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="One or more run folders; a study's name is its cohort.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="One or more run folders, or folders of seeds; a study's name is its cohort.")
+    ],
     metric: Annotated[str, typer.Option(help="What to compare, a metric of metrics.csv.")] = "c_index",
     ddof: Annotated[int, typer.Option(min=0, max=1, help="Of the SD over folds: divide by folds - ddof.")] = 0,
     to: Annotated[Path | None, typer.Option("--out", help="A folder for HTML, CSV, Markdown, LaTeX and SVG.")] = None,
     mixed: Annotated[bool, typer.Option("--mixed", help="Let protocols and folds differ, in columns apart.")] = False,
     published: Annotated[bool, typer.Option("--published", help="Set the papers' C-indices beside ours.")] = False,
     cohort: Annotated[str | None, typer.Option(help="Whose published values, if no study name tells.")] = None,
+    ablations: Annotated[bool, typer.Option("--ablations", help="The papers' ablation tables instead.")] = False,
+    sweeps: Annotated[bool, typer.Option("--sweeps", help="Methods by the settings that were varied instead.")] = False,
 ) -> None:
     """The table a paper prints: methods by cohort, with paired tests. Seeds and cohorts of several runs combine.
 
@@ -214,9 +218,14 @@ def compare(
     from prognoscope.report.comparison_page import write_comparison
     from prognoscope.report.comparison_text import sentences_of, summary_table, terminal_table
     from prognoscope.study.comparing import compare_runs
+    from prognoscope.study.seeds import runs_in
 
-    found = compare_runs(runs, metric=metric, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
-    is_plain = len(runs) == 1 and not published
+    if ablations and sweeps:
+        raise InputError("--ablations and --sweeps are tables of their own. Ask for one at a time.")
+    part = "ablations" if ablations else "sweeps" if sweeps else None
+    runs = [each for run in runs for each in runs_in(run)]
+    found = compare_runs(runs, part, metric=metric, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
+    is_plain = len(runs) == 1 and not published and part is None
     title = f"{metric}, mean over folds" + ("" if is_plain else f" ± SD (ddof {ddof})")
     show_table(title, summary_table(found) if is_plain else terminal_table(found))
     if to is None and len(found.pairs):

@@ -66,6 +66,7 @@ WORDS = {
     "splits.seed": "The same seed gives the same folds.",
     "splits.table": "A table that says the fold of each patient, instead of drawn folds.",
     "splits.validation": "The share of a fold's training patients that choose the epoch.",
+    "seeds": "How often everything is trained: with `training.seed` and the numbers after it, a run folder for each.",
     "methods.name": "Which method.",
     "methods.label": "Its name in tables and folders, to tell two variants of one method apart.",
     "methods.training": "What replaces parts of this method's recipe.",

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.analysis.comparison import CELL_COLUMNS, OVERALL, PAIR_COLUMNS, RUN_COLUMNS, Comparison
-from prognoscope.analysis.published import CHOSEN_LIKE_IT, published_of
+from prognoscope.analysis.part_rows import is_no_point
+from prognoscope.analysis.published import CHOSEN_LIKE_IT, as_cells, check_metric, published_of
 from prognoscope.analysis.run_columns import GROUPS, Column, Entry, Uses, columns_of, read_entries, row_titles
 from prognoscope.core.errors import InputError, MetricError, some
 from prognoscope.core.words import count
@@ -30,6 +31,7 @@ def set_side_by_side(
     mixed: bool = False,
     published: bool = False,
     cohort: str | None = None,
+    wanted: Callable[[Path, str], bool] = is_no_point,
 ) -> Comparison:
     """The methods of the runs, by cohort, with what paired intervals over the same patients say of their order.
 
@@ -42,6 +44,7 @@ def set_side_by_side(
         mixed: Let protocols, and folds of a cohort, differ; each combination then has a column of its own.
         published: Set the papers' values beside ours.
         cohort: Which cohort the published values are of, where the study's name does not tell.
+        wanted: Whether a method of a run is a row; by default all but points of sweeps, which have a table of their own.
 
     Raises:
         MetricError: The metric is unknown, or has no mean over folds.
@@ -50,10 +53,11 @@ def set_side_by_side(
     runs = [Path(run) for run in runs]
     if twice := [str(run) for run in runs if [r.resolve() for r in runs].count(run.resolve()) > 1]:
         raise InputError(f"The run {twice[0]} is named twice. Name each run once.")
-    if published and metric != "c_index":
-        raise InputError(f"Published values are C-indices, so they cannot stand beside {metric}. Leave out --metric.")
+    if published:
+        check_metric(metric)
     notes: list[str] = []
     entries = [entry for run in runs for entry in read_entries(run, uses_of, notes)]
+    entries = [entry for entry in entries if wanted(entry.run, entry.method)]
     columns = columns_of(entries, mixed=mixed)
     titles = row_titles(columns)
     cells, measured = [], {}
@@ -70,7 +74,7 @@ def set_side_by_side(
         notes += _seed_notes(column, trainings)
     table = pd.DataFrame(cells, columns=CELL_COLUMNS)
     if published:
-        table = pd.concat([table, *_published_cells(columns, cohort, ddof)], ignore_index=True)
+        table = pd.concat([table, *_published_cells(columns, cohort, metric)], ignore_index=True)
         notes.append(CHOSEN_LIKE_IT)
     overall = _overall(columns, measured)
     table = _in_order(_with_overall(table, columns, overall, metric), columns)
@@ -83,6 +87,8 @@ def set_side_by_side(
         figures=_figures(everything, table, metric, columns),
         notes=tuple(dict.fromkeys(notes)),
         runs=_runs_table(columns),
+        titles=titles,
+        measured=everything,
     )
 
 
@@ -124,7 +130,7 @@ def _cells(
 
 def _numbers(measured: Measured, ddof: int) -> dict[str, float]:
     low, high = measured.interval
-    sd = {"sd": measured.sd(ddof), "ddof": ddof}
+    sd = {"sd": measured.sd(ddof), "sd_seeds": measured.sd_of_trainings(ddof), "ddof": ddof}
     return {"mean": measured.mean, **sd, "low": low, "high": high, "folds": len(measured.values)}
 
 
@@ -141,20 +147,14 @@ def _oracle_cells(column: Column, metric: str, ddof: int) -> list[dict]:
     return rows
 
 
-def _published_cells(columns: Sequence[Column], cohort: str | None, ddof: int) -> list[pd.DataFrame]:
+def _published_cells(columns: Sequence[Column], cohort: str | None, metric: str) -> list[pd.DataFrame]:
     parts = []
     names = list(dict.fromkeys(column.cohort for column in columns))
-    for name, values in published_of(names, cohort).items():
+    for name, values in published_of(names, cohort, metric=metric).items():
         for column in columns:
             if column.cohort == name:
                 rows = values["method"] + ", published by " + values["source"]
-                why = values["optimistic"].map({True: "the paper's epoch was chosen on the reported fold", False: ""})
-                named = values[["group", "method", "mean", "sd", "source", "protocol"]].assign(
-                    row=rows, kind="published", column=column.title, cohort=name, optimistic=why, metric="c_index"
-                )
-                ddofs = values["source"].map(lambda source: 1 if source == "MCTI" else 0)
-                folds = values["protocol"].str.extract(r"^(\d+)", expand=False).astype(int)
-                parts.append(named.assign(ddof=ddofs, folds=folds, seeds="", mark=""))
+                parts.append(as_cells(values).assign(row=rows, column=column.title, cohort=name))
     return [part.reindex(columns=CELL_COLUMNS) for part in parts]
 
 
@@ -189,7 +189,9 @@ def _with_overall(table: pd.DataFrame, columns: Sequence[Column], overall: ByCol
         marked = marks(measured, metric=metric, flattered=flattered)
         ends = [measured[name].interval if name in measured else (np.nan, np.nan) for name in rows["row"]]
         rows[["low", "high"]] = np.array(ends).reshape(-1, 2)
-        parts.append(rows.assign(sd=np.nan, folds=np.nan, seeds="", mark=rows["row"].map(marked).fillna("")))
+        parts.append(
+            rows.assign(sd=np.nan, sd_seeds=np.nan, folds=np.nan, seeds="", mark=rows["row"].map(marked).fillna(""))
+        )
     return pd.concat(parts, ignore_index=True)
 
 

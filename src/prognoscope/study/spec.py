@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import Interval
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -38,6 +39,7 @@ class StudySpec(BaseModel):
     splits: SplitSpec = SplitSpec()
     protocol: Literal["honest", "paper"] = "honest"
     methods: tuple[MethodSection, ...] = Field(min_length=1)
+    seeds: Annotated[int, Interval(ge=1, le=100)] = 1  # trainings of everything: training.seed and what follows it
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSpec = EvaluationSpec()
 
