@@ -44,7 +44,7 @@ def set_side_by_side(
         mixed: Let protocols, and folds of a cohort, differ; each combination then has a column of its own.
         published: Set the papers' values beside ours.
         cohort: Which cohort the published values are of, where the study's name does not tell.
-        wanted: Whether a method of a run is a row; by default all but points of sweeps, which have a table of their own.
+        wanted: Whether a method of a run is a row; by default all but points of sweeps, which have their own table.
 
     Raises:
         MetricError: The metric is unknown, or has no mean over folds.

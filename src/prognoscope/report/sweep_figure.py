@@ -20,13 +20,16 @@ def draw_sweep(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         data: column, metric, method, optimistic, setting, line, value, row, is_own, mean, difference, low, high.
     """
     values, method = list(dict.fromkeys(data["value"])), data["method"].iloc[0]
+    is_scale = all(map(_is_number, set(values) - {"default"}))
     lines = list(dict.fromkeys(zip(data["column"], data["line"], strict=True)))
     for i, (column, line) in enumerate(lines):
         rows = data[(data["column"] == column) & (data["line"] == line)]
         colour = colours.get(method, INK) if len(lines) == 1 else PALETTE[i % len(PALETTE)]
         x = np.array([values.index(value) for value in rows["value"]]) + DODGE * (i - (len(lines) - 1) / 2)
         named = ", ".join(part for part in (column, line) if part)
-        axes.plot(x, rows["difference"], "-", color=colour, lw=1.3, label=named or None)
+        dashes = "-" if is_scale else "none"  # between words there is nothing to follow
+        axes.plot(x, rows["difference"], ls=dashes, color=colour, lw=1.3)
+        axes.plot([], [], "-", color=colour, lw=2, label=named or None)
         for at, row in zip(x, rows.to_dict("records"), strict=True):
             axes.plot([at, at], [row["low"], row["high"]], "-", color=colour, lw=2, solid_capstyle="butt")
             filled = colour if row["low"] > 0 or row["high"] < 0 else "white"
@@ -44,7 +47,15 @@ def draw_sweep(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     title = textwrap.fill(f"{name}: {label} by {data['setting'].iloc[0]}, minus that of its own value", 62)
     axes.set_title(title, pad=18 if len(lines) == 1 else 8)
     axes.set_ylabel("Paired difference, 95 % interval")
-    above = " Above: the values." if len(lines) == 1 else ""
+    above = f" Above: {label}." if len(lines) == 1 else ""
     axes.set_xlabel(f"{data['setting'].iloc[0]}\nDiamond: its own value. Filled: the interval leaves 0 out.{above}")
     if len(lines) > 1:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
