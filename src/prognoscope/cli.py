@@ -200,7 +200,9 @@ def run(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="One or more run folders; a study's name is its cohort.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="One or more run folders, or folders of seeds; a study's name is its cohort.")
+    ],
     metric: Annotated[str, typer.Option(help="A metric of metrics.csv, log_rank_p or hazard_ratio.")] = "c_index",
     at: Annotated[At | None, typer.Option(help="Which epoch counts; by default the one that each run chose.")] = None,
     ddof: Annotated[
@@ -210,6 +212,8 @@ def compare(
     mixed: Annotated[bool, typer.Option("--mixed", help="Let protocols and folds differ, in columns apart.")] = False,
     published: Annotated[bool, typer.Option("--published", help="Set the papers' C-indices beside ours.")] = False,
     cohort: Annotated[str | None, typer.Option(help="Whose published values, if no study name tells.")] = None,
+    ablations: Annotated[bool, typer.Option("--ablations", help="The papers' ablation tables instead.")] = False,
+    sweeps: Annotated[bool, typer.Option("--sweeps", help="Methods by the settings that were varied instead.")] = False,
 ) -> None:
     """The table a paper prints: methods by cohort, with paired tests. Seeds and cohorts of several runs combine.
 
@@ -218,13 +222,18 @@ def compare(
     from prognoscope.report.comparison_page import write_comparison
     from prognoscope.report.comparison_text import sentences_of, summary_table, terminal_table
     from prognoscope.study.comparing import compare_runs
+    from prognoscope.study.seeds import runs_in
 
-    found = compare_runs(runs, metric=metric, at=at, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
-    is_plain = len(runs) == 1 and not published
-    at_words, spread = f" at {WORDS[at]}" if at else "", "" if is_plain else f" ± SD (ddof {found.ddof})"
-    title = f"{metric}{at_words}, " + (
-        f"mean over folds{spread}" if found.is_over_folds else "of all held-out patients"
-    )
+    if ablations and sweeps:
+        raise InputError("--ablations and --sweeps are tables of their own. Ask for one at a time.")
+    part = "ablations" if ablations else "sweeps" if sweeps else None
+    runs = [each for run in runs for each in runs_in(run)]
+    asked = {"metric": metric, "at": at, "ddof": ddof, "mixed": mixed, "published": published, "cohort": cohort}
+    found = compare_runs(runs, part, **asked)
+    is_plain = len(runs) == 1 and not published and part is None
+    spread = "" if is_plain else f" ± SD (ddof {found.ddof})"
+    over = f"mean over folds{spread}" if found.is_over_folds else "of all held-out patients"
+    title = f"{metric}{f' at {WORDS[at]}' if at else ''}, {over}"
     show_table(title, summary_table(found) if is_plain else terminal_table(found))
     if to is None and len(found.pairs):
         show_table("Paired differences", found.pairs.drop(columns="column") if is_plain else found.pairs)

@@ -14,6 +14,7 @@ from prognoscope.terminal import RunBar, bar, print_table
 if TYPE_CHECKING:
     from prognoscope.features.extract import ExtractionReport
     from prognoscope.study.plan import Plan
+    from prognoscope.study.run import Finished
 
 
 def extract_and_tell(start: "Callable[[Callable[[int, int], None]], ExtractionReport]") -> "ExtractionReport":
@@ -30,6 +31,34 @@ def extract_and_tell(start: "Callable[[Callable[[int, int], None]], ExtractionRe
 
 
 def run_and_tell(plan: "Plan", folder: Path) -> None:
+    """Run a plan, with all seeds of its study, and print what came of it.
+
+    Raises:
+        Exit: A fold failed.
+    """
+    if plan.study.spec.seeds == 1:
+        finished = [_run_one(plan, folder)]
+    else:
+        from prognoscope.report.comparison_text import sentences_of, terminal_table
+        from prognoscope.study.seeds import run_seeds, write_seeds
+
+        finished = run_seeds(plan, folder, _run_one)
+        for found, page in write_seeds(folder, finished, draws=plan.study.spec.evaluation.draws):
+            show_table(f"{found.kind} over {plan.study.spec.seeds} seeds", terminal_table(found))
+            for note in sentences_of(found):
+                say(note)
+            say(f"Wrote {page}")
+    failures = [failure for each in finished for failure in each.failures]
+    for failure in failures:
+        if is_debugging.get() and failure.trace:
+            err.print(failure.trace, markup=False, highlight=False, soft_wrap=True)
+        err.print(f"[bold red]failed:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
+    if failures:
+        err.print("Everything else is finished. The same command tries again what failed.")
+        raise typer.Exit(1)
+
+
+def _run_one(plan: "Plan", folder: Path) -> "Finished":
     from prognoscope.study.gather import extract as extract_slides
     from prognoscope.study.run import run_plan
 
@@ -43,16 +72,12 @@ def run_and_tell(plan: "Plan", folder: Path) -> None:
     show_table(title, table)
     for whole, rows in finished.ablations().items():
         show_table(f"Ablations of {whole}", rows)
+    for sweep, rows in finished.sweeps().items():
+        show_table(sweep, rows)
     for note in (*finished.warnings(), *finished.notes):
         say(note)
     say(f"Report: {finished.report}")
-    for failure in finished.failures:
-        if is_debugging.get() and failure.trace:
-            err.print(failure.trace, markup=False, highlight=False, soft_wrap=True)
-        err.print(f"[bold red]failed:[/] {escape(failure.sentence)}", highlight=False, soft_wrap=True)
-    if finished.failures:
-        err.print("Everything else is finished. The same command tries again what failed.")
-        raise typer.Exit(1)
+    return finished
 
 
 def say(text: str) -> None:

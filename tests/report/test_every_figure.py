@@ -56,6 +56,8 @@ MINIMAL = {
     | {"difference": 0.0, "low": 0.0, "high": 0.0, "part_0": 0.0},
     "optimism": {"method": NASTY, "optimistic": True, "since": "last", "added": 0.05, "noise_added": 0.06}
     | {"noise_low": 0.01, "noise_high": 0.1, "fold_0": 0.05},
+    "sweep": {"column": "", "metric": "c_index", "method": NASTY, "optimistic": True, "setting": "k", "line": ""}
+    | {"value": "4", "row": "k = 4", "is_own": True, "mean": 0.6, "difference": 0.0, "low": np.nan, "high": np.nan},
     "patient_survival": {"method": NASTY, "patient_id": "", "months": 3.0, "survival": 0.9},
     "contributions": {"method": NASTY, "name": NASTY, "value": -0.2},
     "hazard_ratios": {"method": NASTY, "optimistic": True, "covariates": "age and sex", "columns": 2, "patients": 60}
@@ -71,7 +73,7 @@ MINIMAL = {
 }
 OF_A_PATIENT = ("patient_survival", "contributions")
 OF_A_RUN = [
-    name for name in FIGURES if name not in ("comparison", "optimism", *OF_A_PATIENT)
+    name for name in FIGURES if name not in ("comparison", "optimism", "sweep", *OF_A_PATIENT)
 ]  # the page of a run has these
 
 

@@ -14,8 +14,9 @@ from prognoscope.core.yaml_text import parse_yaml
 from prognoscope.features.encoders import ENCODERS
 from prognoscope.models.recipe import Recipe
 from prognoscope.models.registry import MODELS
+from prognoscope.study.folder_name import DEVICES
 from prognoscope.study.sections import MethodTraining, changes
-from prognoscope.study.spec import DEVICES, MethodSection, StudySpec, is_made_by, parse_study, plain, read_study
+from prognoscope.study.spec import MethodSection, StudySpec, is_made_by, parse_study, plain, read_study
 from prognoscope.study.study import Study
 from prognoscope.study.study_file import StudyFile
 from prognoscope.study.wording import inner_kinds, keys_of
@@ -115,6 +116,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "training.patches_per_pass": whole,
     "training.save_every_s": st.floats(0, 100),
     "training.seed": st.integers(0, 10**6),
+    "seeds": st.integers(1, 9),
     "training.search.trials": st.integers(0, 1000),
     "training.search.folds": st.integers(1, 20),
     "evaluation.draws": st.integers(10, 10_000),
@@ -127,6 +129,7 @@ NOT_WITH |= {"cohort.slides.sample_types", "cohort.slides.most_bad", "methods.na
 NOT_WITH |= {"cohort.slides.slide", "cohort.slides.patient", "methods.training"}
 NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "whole")}
 NOT_WITH |= {"protocol.like", "methods.ablations", "methods.ablation_of", "methods.row", "methods.of"}
+NOT_WITH |= {"methods.vary", "methods.sweep_of", *(f"methods.sweeps.{key}" for key in ("label", "values", "rows"))}
 SETTLED = {"training.choose", "training.bins_from"}  # by a paper's protocol, which refuses them
 TOGETHER = {  # keys that a section must have besides
     "cohort.features": {"folder": "features"},
@@ -291,7 +294,10 @@ def test_the_nearest_method_is_named(name, at):
 def test_a_recipe_in_the_study_is_a_recipe_of_a_model():
     published = {"published_epoch", "published_stop"}
     assert set(keys_of(MethodTraining)) - {"search"} == set(Recipe.__dataclass_fields__) - published
-    assert set(MethodSection.model_fields) == {"name", "label", "training", "ablations", "ablation_of", "row", "of"}
+    assert set(MethodSection.model_fields) == {
+        *("name", "label", "training", "ablations", "ablation_of", "row", "of"),
+        *("vary", "sweeps", "sweep_of"),
+    }
 
 
 def test_a_recipe_can_be_told_to_draw_no_patches_and_one_norm_is_of_the_whole_gradient():

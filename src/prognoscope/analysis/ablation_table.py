@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from prognoscope.runs.tables import ABLATIONS, ALL_FOLDS
 
@@ -28,16 +29,24 @@ def ablation_table(rows: Sequence[AblationRow], metrics: pd.DataFrame, pairs: pd
         Columns of `ABLATIONS`: of each row its C-index and integrated Brier score with intervals, the SD over
         folds, and how much higher its C-index is than the whole method's, which has no difference itself.
     """
+    told = [(each.ablation_of, each.row, each.method) for each in rows]
+    numbers = beside_the_whole([(each.method, each.ablation_of) for each in rows], metrics, pairs)
+    return pd.DataFrame([(*a, *b) for a, b in zip(told, numbers, strict=True)], columns=list(ABLATIONS.columns))
+
+
+def beside_the_whole(
+    parts: Sequence[tuple[str, str]], metrics: pd.DataFrame, pairs: pd.DataFrame
+) -> list[Float[np.ndarray, " N"]]:
+    """For each (method, whole method) the numbers of its row; NaN for the difference of the whole to itself."""
     summaries = metrics[metrics["fold"] == ALL_FOLDS].set_index(["method", "metric"])
     differences = pairs[pairs["metric"] == "c_index"].set_index(["method_a", "method_b"])
-    told = []
-    for each in rows:
-        numbers = [_cells(summaries, (each.method, "c_index"), ("value", "low", "high", "sd"))]
-        at = (each.method, each.ablation_of)
-        numbers.append(_cells(differences, at, ("difference", "low", "high", "p_bootstrap", "p_t")))
-        numbers.append(_cells(summaries, (each.method, "integrated_brier"), ("value", "low", "high")))
-        told.append((each.ablation_of, each.row, each.method, *np.concatenate(numbers)))
-    return pd.DataFrame(told, columns=list(ABLATIONS.columns))
+    found = []
+    for method, whole in parts:
+        numbers = [_cells(summaries, (method, "c_index"), ("value", "low", "high", "sd"))]
+        numbers.append(_cells(differences, (method, whole), ("difference", "low", "high", "p_bootstrap", "p_t")))
+        numbers.append(_cells(summaries, (method, "integrated_brier"), ("value", "low", "high")))
+        found.append(np.concatenate(numbers))
+    return found
 
 
 def _cells(table: pd.DataFrame, at: tuple[str, str], columns: Sequence[str]) -> np.ndarray:

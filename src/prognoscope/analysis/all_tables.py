@@ -12,9 +12,10 @@ from prognoscope.analysis.optimism_table import optimism_table
 from prognoscope.analysis.pair_table import pair_table
 from prognoscope.analysis.setting_table import setting_table
 from prognoscope.analysis.surgery_table import surgery_table
+from prognoscope.analysis.sweep_table import SweepRow, sweep_table
 from prognoscope.core.errors import some
 from prognoscope.runs.read import Run
-from prognoscope.runs.tables import ABLATIONS, COMPARISON, COSTS, METRICS, OPTIMISM, SETTINGS, SURGERY
+from prognoscope.runs.tables import ABLATIONS, COMPARISON, COSTS, METRICS, OPTIMISM, SETTINGS, SURGERY, SWEEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Questions:
     methods: tuple[str, ...]  # titles of those whose folds are all done
     pairs: tuple[tuple[str, str], ...]  # which of them to compare
     ablations: tuple[AblationRow, ...] = ()
+    sweeps: tuple[SweepRow, ...] = ()
     oracles: Mapping[str, pd.Series] | None = None  # see `metric_table`
     has_surgery: bool = False
     draws: int = 1000
@@ -45,6 +47,8 @@ def write_tables(run: Run, asked: Questions) -> tuple[str, ...]:
     pairs = pair_table(folds, asked.pairs, draws=draws, seed=seed)
     COMPARISON.write(files.comparison, pairs)
     ABLATIONS.write(files.ablations, ablation_table(asked.ablations, metrics, pairs))
+    if asked.sweeps:
+        SWEEPS.write(files.sweeps, sweep_table(asked.sweeps, metrics, pairs))
     OPTIMISM.write(files.optimism, optimism_table(run, methods, seed=seed))
     COSTS.write(files.costs, cost_table(run, methods))
     if len(chosen := setting_table(run, methods)):

@@ -1,14 +1,20 @@
 """The comparison of methods over cohorts, as one value."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
+from prognoscope.evaluation.paired import Measured
+
 RISK_GROUP_METRICS = {"log_rank_p": False, "hazard_ratio": True}  # of two groups of all patients; is higher better
+Kind = Literal["methods", "ablations", "sweeps"]
 OVERALL = "Mean"  # the column of the mean over cohorts
 CELL_COLUMNS = (
     *("group", "row", "kind", "method", "column", "cohort", "protocol", "optimistic", "metric"),
-    *("mean", "sd", "ddof", "low", "high", "folds", "seeds", "mark", "source"),
+    *("mean", "sd", "sd_seeds", "ddof", "low", "high", "folds", "seeds", "mark", "source", "label"),
 )
 PAIR_COLUMNS = ["column", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t"]
 RUN_COLUMNS = ["run", "column", "protocol", "seed", "folds", "patients", "events"]
@@ -20,12 +26,17 @@ class Comparison:
 
     metric: str
     ddof: int  # of the standard deviation over folds
-    table: pd.DataFrame  # CELL_COLUMNS: a row a cell; rows and columns in the order of their first cells
+    table: (
+        pd.DataFrame
+    )  # CELL_COLUMNS: a row a cell; rows and columns in the order of their first cells; label: if not row
     pairs: pd.DataFrame  # PAIR_COLUMNS
     figures: dict[str, pd.DataFrame]  # column -> the data of the figure "comparison"
     notes: tuple[str, ...]
     runs: pd.DataFrame  # RUN_COLUMNS
     at: str = ""  # the choice of the epoch, where it is not each run's own
+    kind: Kind = "methods"  # what the rows are
+    titles: Mapping[tuple[Path, str], str] = field(default_factory=dict)  # run, method in it -> row
+    measured: Mapping[str, Mapping[str, Measured]] = field(default_factory=dict, repr=False)  # column -> row
 
     @property
     def is_over_folds(self) -> bool:

@@ -1,4 +1,4 @@
-"""C-indices that papers printed, each with its protocol; found by the name of a cohort."""
+"""Values that papers printed, each with its table and protocol; found by the name of a cohort."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +20,14 @@ def published_values() -> pd.DataFrame:
     """Every published value known here.
 
     Returns:
-        group (as the paper has it: genes, slides, both, distilled), method (our name; what follows a colon tells a
-        form of it), cohort, mean, sd, source (the paper), protocol, optimistic (bool).
+        table ("methods", "ablations" or "sweeps"), group (as the paper has it: genes, slides, both, distilled), method
+        (our name; what follows a colon tells a form of it), row (of a table of ablations or a sweep, as our cards name
+        it), cohort, metric, mean (of folds, or the value), sd (NaN where none is printed), source (the paper),
+        protocol, optimistic (bool).
     """
     table = pd.read_csv(TABLE, dtype=str, keep_default_na=False)
     return table.assign(
-        mean=table["mean"].astype(float), sd=table["sd"].astype(float), optimistic=table["optimistic"] == "yes"
+        mean=table["mean"].astype(float), sd=pd.to_numeric(table["sd"]), optimistic=table["optimistic"] == "yes"
     )
 
 
@@ -40,8 +42,22 @@ def known_cohort(name: str) -> str | None:
     return whole[0] if len(whole) == 1 else None
 
 
-def published_of(names: Sequence[str], cohort: str | None = None) -> dict[str, pd.DataFrame]:
-    """Study name -> its published values, for those names that are known.
+def check_metric(metric: str) -> None:
+    """Refuse a metric of which no paper here printed values.
+
+    Raises:
+        InputError: It is such a metric.
+    """
+    if metric not in (known := list(dict.fromkeys(published_values()["metric"]))):
+        raise InputError(
+            f"Published values are {' and '.join(known)}, so they cannot stand beside {metric}. Leave out --metric."
+        )
+
+
+def published_of(
+    names: Sequence[str], cohort: str | None = None, *, table: str = "methods", metric: str = "c_index"
+) -> dict[str, pd.DataFrame]:
+    """Study name -> its published values of a metric in tables of one kind, for those names that are known.
 
     Args:
         cohort: What the study is of, where its name does not tell; only with one name.
@@ -49,7 +65,8 @@ def published_of(names: Sequence[str], cohort: str | None = None) -> dict[str, p
     Raises:
         InputError: No name is known, or the cohort is not, or it is said for several names.
     """
-    table = published_values()
+    values = published_values()
+    values = values[(values["table"] == table) & (values["metric"] == metric)]
     if cohort is not None:
         if len(names) > 1:
             raise InputError(
@@ -58,14 +75,24 @@ def published_of(names: Sequence[str], cohort: str | None = None) -> dict[str, p
             )
         if cohort.upper() not in _cohorts():
             raise InputError(f"No values of {cohort!r} were published; {nearest(cohort, map(str.lower, _cohorts()))}")
-        return {names[0]: table[table["cohort"] == cohort.upper()]}
+        return {names[0]: values[values["cohort"] == cohort.upper()]}
     found = {name: known_cohort(name) for name in names}
     if not any(found.values()):
         raise InputError(
             f"No published values are known of {' or '.join(names)}. Say with --cohort which of these it is: "
             f"{', '.join(_cohorts())}."
         )
-    return {name: table[table["cohort"] == known] for name, known in found.items() if known is not None}
+    return {name: values[values["cohort"] == known] for name, known in found.items() if known is not None}
+
+
+def as_cells(values: pd.DataFrame) -> pd.DataFrame:
+    """Published values as cells of a comparison, which lack row, column and cohort."""
+    why = values["optimistic"].map({True: "the paper's epoch was chosen on the reported fold", False: ""})
+    named = values[["group", "method", "metric", "mean", "sd", "source", "protocol"]].assign(
+        kind="published", optimistic=why, seeds="", mark=""
+    )
+    folds = values["protocol"].str.extract(r"^(\d+)", expand=False).astype(int)
+    return named.assign(ddof=values["source"].map(lambda source: 1 if source == "MCTI" else 0), folds=folds)
 
 
 def _cohorts() -> list[str]:

@@ -17,7 +17,8 @@ from prognoscope.analysis.comparison import (
 )
 from prognoscope.analysis.epoch_values import check_epoch
 from prognoscope.analysis.epoch_words import At
-from prognoscope.analysis.published import CHOSEN_LIKE_IT, published_of
+from prognoscope.analysis.part_rows import is_no_point
+from prognoscope.analysis.published import CHOSEN_LIKE_IT, as_cells, check_metric, published_of
 from prognoscope.analysis.risk_group_values import risk_group_values
 from prognoscope.analysis.run_columns import GROUPS, Column, Entry, Uses, columns_of, read_entries, row_titles
 from prognoscope.core.errors import InputError, MetricError, nearest, some
@@ -42,6 +43,7 @@ def set_side_by_side(
     mixed: bool = False,
     published: bool = False,
     cohort: str | None = None,
+    wanted: Callable[[Path, str], bool] = is_no_point,
 ) -> Comparison:
     """The methods of the runs, by cohort, with what paired intervals over the same patients say of their order.
 
@@ -58,6 +60,7 @@ def set_side_by_side(
         mixed: Let protocols, and folds of a cohort, differ; each combination then has a column of its own.
         published: Set the papers' values beside ours.
         cohort: Which cohort the published values are of, where the study's name does not tell.
+        wanted: Whether a method of a run is a row; by default all but points of sweeps, which have their own table.
 
     Raises:
         MetricError: The metric is unknown, or has no mean over folds.
@@ -68,14 +71,15 @@ def set_side_by_side(
         raise InputError(f"The run {twice[0]} is named twice. Name each run once.")
     if metric not in (known := [*METRICS, *RISK_GROUP_METRICS]):
         raise MetricError(f"There is no metric {metric!r}; {nearest(metric, known)}")
-    if published and metric != "c_index":
-        raise InputError(f"Published values are C-indices, so they cannot stand beside {metric}. Leave out --metric.")
+    if published:
+        check_metric(metric)
     if at is not None:
         check_epoch(at)
         if metric != "c_index":
             raise InputError(f"Runs keep the C-index of every epoch, not {metric}. Leave out --at or --metric.")
     notes: list[str] = []
     entries = [entry for run in runs for entry in read_entries(run, uses_of, notes, at)]
+    entries = [entry for entry in entries if wanted(entry.run, entry.method)]
     if ddof is None:
         of_runs = {entry.ddof for entry in entries}
         ddof = of_runs.pop() if len(of_runs) == 1 else 0
@@ -99,7 +103,7 @@ def set_side_by_side(
         notes += _seed_notes(column, trainings)
     table = pd.DataFrame(cells, columns=CELL_COLUMNS)
     if published:
-        table = pd.concat([table, *_published_cells(columns, cohort, ddof)], ignore_index=True)
+        table = pd.concat([table, *_published_cells(columns, cohort, metric)], ignore_index=True)
         notes.append(CHOSEN_LIKE_IT)
     overall = _overall(columns, measured) if measured else {}
     table = _in_order(_with_overall(table, columns, overall, metric), columns)
@@ -113,6 +117,8 @@ def set_side_by_side(
         notes=tuple(dict.fromkeys(notes)),
         at=at or "",
         runs=_runs_table(columns),
+        titles=titles,
+        measured=everything,
     )
 
 
@@ -178,7 +184,7 @@ def _cells(
 
 def _numbers(measured: Measured, ddof: int) -> dict[str, float]:
     low, high = measured.interval
-    sd = {"sd": measured.sd(ddof), "ddof": ddof}
+    sd = {"sd": measured.sd(ddof), "sd_seeds": measured.sd_of_trainings(ddof), "ddof": ddof}
     return {"mean": measured.mean, **sd, "low": low, "high": high, "folds": len(measured.values)}
 
 
@@ -195,20 +201,14 @@ def _oracle_cells(column: Column, metric: str, ddof: int) -> list[dict]:
     return rows
 
 
-def _published_cells(columns: Sequence[Column], cohort: str | None, ddof: int) -> list[pd.DataFrame]:
+def _published_cells(columns: Sequence[Column], cohort: str | None, metric: str) -> list[pd.DataFrame]:
     parts = []
     names = list(dict.fromkeys(column.cohort for column in columns))
-    for name, values in published_of(names, cohort).items():
+    for name, values in published_of(names, cohort, metric=metric).items():
         for column in columns:
             if column.cohort == name:
                 rows = values["method"] + ", published by " + values["source"]
-                why = values["optimistic"].map({True: "the paper's epoch was chosen on the reported fold", False: ""})
-                named = values[["group", "method", "mean", "sd", "source", "protocol"]].assign(
-                    row=rows, kind="published", column=column.title, cohort=name, optimistic=why, metric="c_index"
-                )
-                ddofs = values["source"].map(lambda source: 1 if source == "MCTI" else 0)
-                folds = values["protocol"].str.extract(r"^(\d+)", expand=False).astype(int)
-                parts.append(named.assign(ddof=ddofs, folds=folds, seeds="", mark=""))
+                parts.append(as_cells(values).assign(row=rows, column=column.title, cohort=name))
     return [part.reindex(columns=CELL_COLUMNS) for part in parts]
 
 
@@ -243,7 +243,9 @@ def _with_overall(table: pd.DataFrame, columns: Sequence[Column], overall: ByCol
         marked = marks(measured, metric=metric, flattered=flattered)
         ends = [measured[name].interval if name in measured else (np.nan, np.nan) for name in rows["row"]]
         rows[["low", "high"]] = np.array(ends).reshape(-1, 2)
-        parts.append(rows.assign(sd=np.nan, folds=np.nan, seeds="", mark=rows["row"].map(marked).fillna("")))
+        parts.append(
+            rows.assign(sd=np.nan, sd_seeds=np.nan, folds=np.nan, seeds="", mark=rows["row"].map(marked).fillna(""))
+        )
     return pd.concat(parts, ignore_index=True)
 
 

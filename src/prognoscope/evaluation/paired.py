@@ -31,6 +31,7 @@ class Measured:
     values: Float[np.ndarray, " J"]  # by fold, mean over trainings
     drawn: Float[np.ndarray, " R"]  # the mean over folds in every draw of patients
     test_to_train: float = float("nan")  # test patients per training patient; NaN where values are not of folds
+    of_trainings: tuple[float, ...] = ()  # the mean over folds of each training; empty where it is not known
 
     @property
     def mean(self) -> float:
@@ -45,6 +46,11 @@ class Measured:
     def sd(self, ddof: int = 0) -> float:
         """The standard deviation over folds; NaN with too few of them."""
         return float(self.values.std(ddof=ddof)) if len(self.values) > ddof else float("nan")
+
+    def sd_of_trainings(self, ddof: int = 0) -> float:
+        """The standard deviation of the mean over folds, over trainings; NaN with one training, or too few of them."""
+        several = len(self.of_trainings) > max(ddof, 1)
+        return float(np.std(self.of_trainings, ddof=ddof)) if several else float("nan")
 
 
 def measure(trainings: Sequence[Sequence[Fold]], *, metric: str, draws: int = 1000, seed: int = 0) -> Measured:
@@ -67,7 +73,8 @@ def measure(trainings: Sequence[Sequence[Fold]], *, metric: str, draws: int = 10
         values.append([how(fold) for fold in folds])
         drawn.append(np.mean([how.of_draws(fold, draw_counts(fold, draws, seed)) for fold in folds], axis=0))
         ratios += [len(fold) / len(fold.train) for fold in folds]
-    return Measured(np.mean(values, axis=0), np.mean(drawn, axis=0), float(np.mean(ratios)))
+    of_trainings = tuple(float(np.mean(each)) for each in values)
+    return Measured(np.mean(values, axis=0), np.mean(drawn, axis=0), float(np.mean(ratios)), of_trainings)
 
 
 def difference(a: Measured, b: Measured) -> PairedDifference:

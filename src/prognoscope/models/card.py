@@ -29,6 +29,17 @@ class Departure:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """A sensitivity table or figure of the paper: the method at several values of one setting, all else its own."""
+
+    label: str  # what the paper calls the setting: "tau"
+    setting: str  # the option
+    values: tuple[object, ...]  # in the order of the paper; the method's own among them
+    rows: tuple[str, ...]  # what the paper calls them
+    where: str  # it is in the paper: "Table IV"
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A method's paper, profile and history; its module imports no torch, so that telling of methods is light."""
 
@@ -39,6 +50,7 @@ class Card:
     as_published: Mapping[str, Any] = field(default_factory=dict)  # options that are the paper's where defaults are not
     found_wrong: tuple[str, ...] = ()  # in the published code or tables
     ablations: tuple[Ablation, ...] = ()  # in the order of the paper's table, without the whole method
+    sweeps: tuple[Sweep, ...] = ()  # in the order of the paper
     whole_row: str = ""  # what that table calls the whole method; "": by its name
     whole_is_first: bool = False  # whether that table begins with the whole method; else it ends with it
 

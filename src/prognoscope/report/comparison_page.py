@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 from markupsafe import Markup
 
 from prognoscope.analysis.comparison import Comparison
@@ -23,9 +24,18 @@ from prognoscope.report.number_words import DASH, interval, metric_words, number
 from prognoscope.report.rendering import rendered
 from prognoscope.report.style import file_stem, inline_svg, method_colours
 
+STEMS = {"methods": "comparison", "ablations": "ablations", "sweeps": "sweeps"}  # of the files' names
+HEADINGS = {  # of the table, and of its figures
+    "methods": ("Methods by cohort", "Distance to the best"),
+    "ablations": ("Ablations by cohort", "Distance to the whole method"),
+    "sweeps": ("Settings by cohort", "Distance to the method's own values"),
+}
+
 
 def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
-    """Write comparison.html (which holds all it shows), .csv, .md, .tex, and a figure with its data where there is one.
+    """Write comparison.html (which holds all it shows), .csv, .md, .tex, and its figures with their data.
+
+    Ablations and sweeps are files of that name, so that one folder holds all three.
 
     Returns:
         What was written, the page first.
@@ -33,29 +43,40 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
     Raises:
         InputError: The folder holds files by these names that are of a run, or of somebody else.
     """
-    folder = Path(folder)
-    written = [folder / "comparison.html"]
-    need_ours(written[0], ": comparison of methods</title>", sorted(folder.glob("comparison*")))
-    ours = comparison.table.loc[comparison.table["kind"] == "method", "row"].drop_duplicates()
+    folder, name = Path(folder), STEMS[comparison.kind]
+    written = [folder / f"{name}.html"]
+    need_ours(written[0], ": comparison of methods</title>", sorted(folder.glob(f"{name}*")))
+    ours = comparison.table.loc[comparison.table["kind"] == "method"]
+    colours = method_colours(ours["label"].fillna(ours["row"]).drop_duplicates())
     pictures = []
-    for column, data in comparison.figures.items():
-        stem = "comparison" if not pictures else f"comparison-{file_stem(column)}"
-        svg = render("comparison", data, method_colours(ours))
+    for title, data in comparison.figures.items():
+        stem = name if not pictures and comparison.kind == "methods" else f"{name}-{file_stem(title)}"
+        svg = render("sweep" if comparison.kind == "sweeps" else "comparison", data, colours)
         write_text(folder / f"{stem}.svg", svg)
         write_table(folder / f"{stem}-figure.csv", data)
-        alt = f"{column}: how far each method is from the best, {data['method'].iloc[0]}, with 95 % paired intervals."
-        caption = f"{column}: each method's {metric_words(comparison.metric).label} minus that of the best, in pairs."
+        alt, caption = _words_of(comparison, title, data)
         shown = Markup(inline_svg(svg, stem, str(Markup.escape(alt))))
         pictures.append(
             {"svg": shown, "alt": alt, "caption": caption, "href": f"{stem}.svg", "data": f"{stem}-figure.csv"}
         )
         written += [folder / f"{stem}.svg", folder / f"{stem}-figure.csv"]
-    for name, text in (("comparison.md", markdown(comparison)), ("comparison.tex", latex(comparison))):
-        write_text(folder / name, text)
-        written.append(folder / name)
-    write_table(folder / "comparison.csv", comparison.table)
+    for ending, text in ((".md", markdown(comparison)), (".tex", latex(comparison))):
+        write_text(folder / f"{name}{ending}", text)
+        written.append(folder / f"{name}{ending}")
+    write_table(folder / f"{name}.csv", comparison.table)
     write_text(written[0], rendered("comparison.html", page=_content(comparison, pictures)))
-    return [*written, folder / "comparison.csv"]
+    return [*written, folder / f"{name}.csv"]
+
+
+def _words_of(comparison: Comparison, title: str, data: pd.DataFrame) -> tuple[str, str]:
+    """What a figure shows, for who cannot see it, and its caption."""
+    label = metric_words(comparison.metric).label
+    if comparison.kind == "methods":
+        alt = f"{title}: how far each method is from the best, {data['method'].iloc[0]}, with 95 % paired intervals."
+        return alt, f"{title}: each method's {label} minus that of the best, in pairs."
+    other = "the whole method" if comparison.kind == "ablations" else "its own values"
+    caption = f"{title}: {label} minus that of {other}, in pairs, with 95 % intervals."
+    return caption, caption
 
 
 def _content(comparison: Comparison, pictures: list[dict]) -> dict:
@@ -71,7 +92,7 @@ def _content(comparison: Comparison, pictures: list[dict]) -> dict:
         shown = {"label": label, "kind": kind, "cells": cells, "group": ""}
         if of_group != group:
             group = of_group
-            shown["group"] = GROUP_TITLES[group]
+            shown["group"] = GROUP_TITLES.get(group, group)
         body.append(shown)
     pairs = [
         {
@@ -89,6 +110,8 @@ def _content(comparison: Comparison, pictures: list[dict]) -> dict:
     papers = published.drop_duplicates("source")[["source", "protocol", "optimistic"]].to_dict("records")
     return {
         "title": title_of(comparison),
+        "table_heading": HEADINGS[comparison.kind][0],
+        "figure_heading": HEADINGS[comparison.kind][1],
         "lead": f"{protocols[:1].upper()}{protocols[1:]}. {lead}",
         "warnings": [each for each in said if each.startswith(OPTIMISTIC)],
         "notes": [each for each in said if not each.startswith(OPTIMISTIC)],

@@ -32,7 +32,8 @@ def title_of(comparison: Comparison) -> str:
     """What is compared, and on whom."""
     table = comparison.table
     cohorts = dict.fromkeys(table.loc[table["column"].isin(comparison.runs["column"]), "cohort"])
-    return f"{metric_words(comparison.metric).label} on {listed(list(cohorts), 8)}"
+    what = "" if comparison.kind == "methods" else f"{comparison.kind.capitalize()}: "
+    return f"{what}{metric_words(comparison.metric).label} on {listed(list(cohorts), 8)}"
 
 
 def heading_of(comparison: Comparison, column: str) -> str:
@@ -50,6 +51,7 @@ def cell_text(comparison: Comparison, row: str, column: str) -> tuple[str, str, 
     cell = cells.iloc[0]
     text = metric_text(comparison.metric, cell["mean"])
     text += f" ± {metric_text(comparison.metric, cell['sd'])}" if pd.notna(cell["sd"]) else ""
+    text += f" (seeds ± {metric_text(comparison.metric, cell['sd_seeds'])})" if pd.notna(cell["sd_seeds"]) else ""
     if not comparison.is_over_folds and (spread := interval(cell["low"], cell["high"], 2)):
         text += f" ({spread})"
     said = column in comparison.optimistic or cell["kind"] == "published"
@@ -58,10 +60,11 @@ def cell_text(comparison: Comparison, row: str, column: str) -> tuple[str, str, 
 
 def rows_of(comparison: Comparison) -> list[tuple[str, str, str, str]]:
     """group, row, its label (published values say where they are optimistic), and kind, top to bottom."""
-    first = comparison.table.drop_duplicates("row")[["group", "row", "kind", "optimistic"]]
+    first = comparison.table.drop_duplicates("row")
+    first = first.assign(label=first["label"].fillna(first["row"]))[["group", "row", "label", "kind", "optimistic"]]
     return [
-        (group, row, f"{row} (optimistic)" if kind == "published" and optimistic else row, kind)
-        for group, row, kind, optimistic in first.to_numpy().tolist()
+        (group, row, f"{label} (optimistic)" if kind == "published" and optimistic else label, kind)
+        for group, row, label, kind, optimistic in first.to_numpy().tolist()
     ]
 
 
@@ -76,8 +79,14 @@ def caption_of(comparison: Comparison) -> str:
         )
     which = "higher" if higher_is_better(comparison.metric) else "lower"
     spread = f"standard deviation (ddof {comparison.ddof}) over {' or '.join(map(str, folds))} folds"
+    if comparison.table["sd_seeds"].notna().any():
+        spread += (
+            f" of the means over seeds, in brackets that (ddof {comparison.ddof}) over seeds of the means over folds"
+        )
     means = [name for name in comparison.columns if name not in set(comparison.runs["column"])]
     over = " The last column is the plain mean over cohorts, of rows that have all of them." if means else ""
+    if comparison.kind != "methods":
+        over += " Paired differences are to the whole method, or to its own values; rows started as it did."
     at = f" at {WORDS[comparison.at]}" if comparison.at else ""
     return f"{words.label}{at}, mean ± {spread}; {which} is better.{over}"
 
@@ -95,7 +104,8 @@ def sentences_of(comparison: Comparison, *, marked: bool = True) -> list[str]:
         why.setdefault((reason, listed(rows.tolist(), 30)), []).append(column)
     warnings = [f"{OPTIMISTIC}: {who} in {listed(where, 9)}, as {reason}." for (reason, who), where in why.items()]
     several = comparison.table.loc[comparison.table["kind"] == "method", "row"].nunique() > 1
-    return [*warnings, *([MARKS] if several and marked and comparison.is_over_folds else []), *comparison.notes]
+    has_marks = several and marked and comparison.kind == "methods" and comparison.is_over_folds
+    return [*warnings, *([MARKS] if has_marks else []), *comparison.notes]
 
 
 def terminal_table(comparison: Comparison) -> pd.DataFrame:
@@ -133,7 +143,7 @@ def markdown(comparison: Comparison) -> str:
     for of_group, row, label, kind in rows_of(comparison):
         if of_group != group:
             group = of_group
-            lines.append(f"| **{GROUP_TITLES[group]}** |{' |' * len(columns)}")
+            lines.append(f"| **{GROUP_TITLES.get(group, group)}** |{' |' * len(columns)}")
         cells = []
         for column in comparison.columns:
             text, mark, optimistic = cell_text(comparison, row, column)
@@ -161,7 +171,10 @@ def latex(comparison: Comparison) -> str:
     for of_group, row, label, kind in rows_of(comparison):
         if of_group != group:
             group = of_group
-            lines += [r"\midrule", rf"\multicolumn{{{len(columns) + 1}}}{{l}}{{\textit{{{GROUP_TITLES[group]}}}}} \\"]
+            lines += [
+                r"\midrule",
+                rf"\multicolumn{{{len(columns) + 1}}}{{l}}{{\textit{{{_tex(GROUP_TITLES.get(group, group))}}}}} \\",
+            ]
         cells = []
         for column in comparison.columns:
             text, mark, optimistic = cell_text(comparison, row, column)

@@ -24,6 +24,7 @@ from prognoscope.report.group_figures import draw_components, draw_group_means
 from prognoscope.report.number_words import interval, metric_words, number, optimistic_name, p_text
 from prognoscope.report.patient_figures import draw_contributions, draw_patient_survival
 from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
+from prognoscope.report.sweep_figure import draw_sweep
 
 
 def draw_c_index(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
@@ -190,7 +191,9 @@ def draw_comparison(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
 
     Args:
         data: column, metric, method, optimistic, value, difference, low, high, part_0, part_1, ...; the best one first.
+            Where that is another one: reference, what it is.
     """
+    reference = data["reference"].iloc[0] if "reference" in data else "the highest"
     parts = [name for name in data.columns if name.startswith("part_")]
     for y, row in enumerate(data.to_dict("records")):
         colour = colours.get(row["method"], INK)
@@ -203,7 +206,7 @@ def draw_comparison(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         axes.plot([row["difference"]], [y], "s" if y else "D", ms=6.5, mec=colour, mfc=filled, mew=1.4)
         spread = interval(row["low"], row["high"], sign=True)
         apart = f"  {number(row['difference'], sign=True)} ({spread})" if spread else ""
-        text = number(row["value"]) + (apart if y else "  the highest")
+        text = number(row["value"]) + (apart if y else f"  {reference}")
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     label_rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
@@ -211,7 +214,8 @@ def draw_comparison(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     label = metric_words(data["metric"].iloc[0]).label
     axes.set_title(textwrap.fill(f"{data['column'].iloc[0]}: {label} minus that of {data['method'].iloc[0]}", 64))
     axes.set_xlabel(
-        "Paired difference to the best with its 95 % interval; dashed line: no difference\n"
+        f"Paired difference to the {'best' if reference == 'the highest' else 'first'} with its 95 % interval; "
+        "dashed line: no difference\n"
         "Filled: the interval leaves 0 out. Rings: single folds, or cohorts of a mean."
     )
 
@@ -267,6 +271,7 @@ FIGURES: dict[str, Drawing] = {
     "components": Drawing(draw_components, 6.4, 4.0),
     "comparison": Drawing(draw_comparison, 7.2, 1.3, 0.38),
     "optimism": Drawing(draw_optimism, 6.4, 1.3, 0.52),
+    "sweep": Drawing(draw_sweep, 6.4, 3.6),
     "patient_survival": Drawing(draw_patient_survival, 5.6, 3.9),
     "contributions": Drawing(draw_contributions, 4.6, 1.1, 0.24),
     "hazard_ratios": Drawing(draw_hazard_ratios, 7.0, 1.2, 0.36),

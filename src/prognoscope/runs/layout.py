@@ -223,8 +223,8 @@ class RunFiles:
     @property
     def tables(self) -> tuple[Path, ...]:
         """What is computed from the folds, and where from, for the manifest."""
-        measured = (self.metrics, self.comparison, self.ablations, self.optimism, self.search, self.surgery)
-        return (*measured, self.provenance)
+        measured = (self.metrics, self.comparison, self.ablations, self.sweeps, self.optimism, self.search)
+        return (*measured, self.surgery, self.provenance)
 
     @property
     def account(self) -> Path:
@@ -265,6 +265,11 @@ class RunFiles:
     def ablations(self) -> Path:
         """The rows of published ablation tables."""
         return self.folder / "ablations.csv"
+
+    @property
+    def sweeps(self) -> Path:
+        """Methods at several values of their settings."""
+        return self.folder / "sweeps.csv"
 
     @property
     def optimism(self) -> Path:

@@ -38,6 +38,7 @@ from prognoscope.runs.tables import (
     SETTINGS,
     SPLITS,
     SURGERY,
+    SWEEPS,
     UNFINISHED,
     Table,
     numbered_columns,
@@ -144,6 +145,11 @@ class Run:
         return _optional(ABLATIONS, self.files.ablations)
 
     @cached_property
+    def sweeps(self) -> pd.DataFrame:
+        """Methods at several values of their settings, sweep by sweep."""
+        return _optional(SWEEPS, self.files.sweeps)
+
+    @cached_property
     def optimism(self) -> pd.DataFrame:
         """What choosing the best epoch on the reported patients would have added."""
         return _optional(OPTIMISM, self.files.optimism)
@@ -197,13 +203,14 @@ class Run:
     def found(self) -> tuple[str, ...]:
         """Titles of what was measured, in the order of the metrics, then of what else has folds and did not fail.
 
-        Oracles and ablations are left out.
+        Oracles, ablations and points of sweeps are left out.
         """
-        ablated = self.ablations[self.ablations["method"] != self.ablations["ablation_of"]]
+        parts = {m for m, of in self.ablations[["method", "ablation_of"]].to_numpy().tolist() if m != of}
+        parts |= {m for m, of in self.sweeps[["method", "sweep_of"]].to_numpy().tolist() if m != of}
         measured = [name for name in dict.fromkeys(self.metrics["method"]) if name not in ORACLES]
         failed = {each.method for each in self.provenance.failed}
         others = [name for name in self.files.methods() if name not in {*measured, *failed}]
-        return tuple(name for name in (*measured, *others) if name not in set(ablated["method"]))
+        return tuple(name for name in (*measured, *others) if name not in parts)
 
     @cached_property
     def methods(self) -> Mapping[str, MethodRun]:

@@ -159,12 +159,18 @@ METRICS = Table(
     {"method": str, "metric": str, "fold": str, "value": float, **_INTERVAL, "sd": float},
 )
 COMPARISON = Table("The table of paired differences", {"metric": str, "method_a": str, "method_b": str, **_PAIR})
-ABLATIONS = Table(
-    "The table of ablations",
-    {"ablation_of": str, "row": str, "method": str}
-    | dict.fromkeys(("c_index", "c_index_low", "c_index_high", "c_index_sd"), float)
-    | dict.fromkeys(("difference", "difference_low", "difference_high", "p_bootstrap", "p_t"), float)
-    | dict.fromkeys(("integrated_brier", "integrated_brier_low", "integrated_brier_high"), float),
+_BESIDE_THE_WHOLE: dict[str, Kind] = dict.fromkeys(
+    (
+        *("c_index", "c_index_low", "c_index_high", "c_index_sd"),
+        *("difference", "difference_low", "difference_high", "p_bootstrap", "p_t"),
+        *("integrated_brier", "integrated_brier_low", "integrated_brier_high"),
+    ),
+    float,
+)
+ABLATIONS = Table("The table of ablations", {"ablation_of": str, "row": str, "method": str} | _BESIDE_THE_WHOLE)
+SWEEPS = Table(  # value: of the setting, as text; line: those of the other settings of a grid
+    "The table of sweeps",
+    dict.fromkeys(("sweep_of", "sweep", "setting", "line", "value", "row", "method"), str) | _BESIDE_THE_WHOLE,
 )
 OPTIMISM = Table(
     "The table of choosing the epoch",

@@ -90,6 +90,9 @@ def _section(name: str) -> str:
         facts.append(("Published checkpoints", f'`create_model("{name}", weights="their.pt")`.'))
     if card.ablations:
         facts.append(("Ablations", ", ".join(f"`{each.label}`" for each in card.ablations) + "."))
+    if card.sweeps:
+        told = (f"`{e.label}` ({e.where}: `{e.setting}` {', '.join(map(repr, e.values))})" for e in card.sweeps)
+        facts.append(("Sweeps of the paper", "; ".join(told) + "."))
     lines = [f"## {name}", "", summary, "", *([rest, ""] if rest else [])]
     lines += [f"* **{word}:** {text}" for word, text in facts]
     options = _options(kind)

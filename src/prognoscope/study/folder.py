@@ -3,11 +3,12 @@
 import logging
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,14 +69,19 @@ def check_folder(spec: StudySpec, folder: Path) -> None:
             f"{folder} holds a run with other settings of {some(differing)}. Choose another folder with --out, "
             "or remove it."
         )
-    known = {m.get("label") or m["name"]: m for m in before.get("methods", ())}
-    for method in now["methods"]:
+    known = {m.get("label") or m["name"]: _without_sweeps(m) for m in before.get("methods", ())}
+    for method in map(_without_sweeps, now["methods"]):
         title = method.get("label") or method["name"]
         if known.get(title, method) != method:
             raise StudyError(
                 f"{folder} holds a run of {title} with other options or training. Give this one a label of its own, or "
                 "choose another folder with --out."
             )
+
+
+def _without_sweeps(method: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry as far as its training goes, to which sweeps may be added later."""
+    return {key: value for key, value in method.items() if key != "sweeps"}
 
 
 def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:

@@ -62,9 +62,15 @@ def planned_methods(spec: StudySpec, device: str, precision: Precision) -> tuple
             how |= {"warm_up": stop.warm_up, "earliest_stop": stop.earliest}
             how["patience"] = training.patience or stop.patience
         recipe = {**changes(training), **changes(section.training)}
-        method = Method(section.name, section.title, section.options, recipe)
+        method = Method(section.name, section.title, section.options, recipe, _start_of(spec, section))
         planned.append(PlannedMethod(method, TrainingSpec(**how), search_of(spec, section), bins_of(spec), notes))
     return tuple(planned)
+
+
+def _start_of(spec: StudySpec, section: MethodSection) -> Method | None:
+    """The method that an ablation, or a point of a sweep, starts as; None of any other."""
+    whole = spec.whole_of(section)
+    return None if whole is section else Method(whole.name, whole.title, whole.options)
 
 
 def bins_of(spec: StudySpec) -> dict[str, Any]:

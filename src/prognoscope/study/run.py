@@ -15,6 +15,7 @@ from prognoscope.core.errors import InputError, StudyError, TrainingError
 from prognoscope.features.extract import ExtractionReport
 from prognoscope.report.page import write_report
 from prognoscope.report.sections.ablations import ablation_rows
+from prognoscope.report.sections.sweeps import sweep_rows
 from prognoscope.report.sections.verdict import warnings_of
 from prognoscope.report.table_text import method_rows
 from prognoscope.runs.explanations import KeptExplanation
@@ -28,7 +29,7 @@ from prognoscope.study.gather import extract, gather
 from prognoscope.study.input_files import input_sums, told_changes
 from prognoscope.study.inputs import embedding_sums
 from prognoscope.study.jobs import Gathered, fold_jobs
-from prognoscope.study.method_pairs import ablation_rows_of, pairs_of
+from prognoscope.study.method_pairs import ablation_rows_of, pairs_of, sweep_rows_of
 from prognoscope.study.places import check_place, stored, try_places
 from prognoscope.study.plan import Plan
 from prognoscope.study.previews import keep_previews
@@ -109,6 +110,11 @@ class Finished:
         tables = ablation_rows(self.run)
         return {whole: pd.DataFrame(rows, columns=header) for whole, (header, *rows) in tables.items()}
 
+    def sweeps(self) -> dict[str, pd.DataFrame]:
+        """The table of each sweep, as text."""
+        tables = sweep_rows(self.run)
+        return {title: pd.DataFrame(rows, columns=header) for title, (header, *rows) in tables.items()}
+
     def explain(self, **asked: Any) -> list[KeptExplanation]:
         """What predictions rest on; the arguments are those of `study.explain.explain_run`."""
         return explain_run(self.run, **asked)
@@ -184,6 +190,7 @@ def _run(
         methods=tuple(methods),
         pairs=tuple(pair for pair in pairs_of(study.spec.methods) if not unfinished.intersection(pair)),
         ablations=tuple(ablation_rows_of(sections)),
+        sweeps=tuple(sweep_rows_of(sections, study.spec.training)),
         oracles=oracles,
         has_surgery=has_surgery,
         draws=study.spec.evaluation.draws,

@@ -1,9 +1,11 @@
 """The whole way as one thing: `Study.load("study.yaml").run()`."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from prognoscope.cohort.cohort import Cohort
+from prognoscope.core.errors import StudyError
 from prognoscope.features.extract import ExtractionReport
 from prognoscope.study.audit import Audit, audit
 from prognoscope.study.clock import Standing
@@ -13,6 +15,7 @@ from prognoscope.study.inputs import read_cohort
 from prognoscope.study.places import need_extracted
 from prognoscope.study.plan import Plan, plan
 from prognoscope.study.run import Finished, run_plan
+from prognoscope.study.seeds import run_seeds, write_seeds
 from prognoscope.study.study_file import StudyFile
 
 
@@ -63,6 +66,29 @@ class Study(StudyFile):
             folder: The run folder; `run` beside the study file by default.
             jobs: Processes at once; the numbers do not depend on it.
             progress: Called with the share of the work that is done, and the seconds that are left.
+
+        Raises:
+            StudyError: The study asks for several seeds.
         """
+        if self.spec.seeds > 1:
+            raise StudyError(f"The study has seeds: {self.spec.seeds}, so it makes several runs. Call `run_seeds`.")
         at = Path(folder or self.folder / "run")
         return run_plan(plan(self, jobs=jobs), at, progress=progress)
+
+    def run_seeds(
+        self,
+        folder: Path | str | None = None,
+        *,
+        jobs: int = 1,
+        progress: Callable[[Standing], None] | None = None,
+    ) -> list[Finished]:
+        """The same with every seed of the study: a run folder for each, and the comparisons over all of them.
+
+        Args:
+            folder: Where the run folders are, `seed_0` and so on, with `comparison.html` beside them.
+            progress: Called as by `run`, seed by seed.
+        """
+        at = Path(folder or self.folder / "run")
+        finished = run_seeds(plan(self, jobs=jobs), at, partial(run_plan, progress=progress))
+        write_seeds(at, finished, draws=self.spec.evaluation.draws)
+        return finished

@@ -53,13 +53,14 @@ class FoldJob:
     def made_of(self) -> Fingerprint:
         """All that the numbers of this fold hang on, by content; of the cohort what the method uses."""
         method, split, recipe = self.method, self.split, self.method.changed_recipe
+        whole = method.starts_as
         used = {PEOPLE, *(part for what in method.profile.uses for part in PARTS[what])}
         settings = asdict(self.spec)
         seed, device, precision = (settings.pop(name) for name in ("seed", "device", "precision"))
         del settings["save_every_s"]
         parts = {
             "program": f"form {FORM}",
-            "method": method.name,
+            "method": method.name if whole is None else f"{method.name} that starts as {whole.title}",
             "options": sum_of(method.options),
             "recipe": sum_of(None if recipe is None else asdict(recipe)),
             "search": sum_of(None if self.search is None else asdict(self.search)),
@@ -68,6 +69,8 @@ class FoldJob:
             "preparation": sum_of(self.bins),
             "folds": sum_of([split.fold, split.train, split.validation, split.test]),
         }
+        if whole is not None:
+            parts["start"] = sum_of([whole.name, whole.options])
         if recipe is not None:  # what is solved at once knows neither
             parts |= {"device": device.split(":")[0], "precision": precision}
         return self.content.only(used).brief.with_parts(parts)

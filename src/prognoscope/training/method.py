@@ -21,6 +21,7 @@ class Method:
     title: str
     options: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)  # what replaces parts of the method's own
+    starts_as: "Method | None" = None  # of an ablation or a point of a sweep: the method whose random start it shares
 
     @property
     def profile(self) -> Profile:
@@ -44,6 +45,7 @@ class Method:
         return 1 if recipe is None else recipe.epochs
 
     def seed(self, seed: int, fold: int) -> int:
-        """A seed for this fold of the method under a study's seed, whatever else runs."""
-        words = [seed, fold, zlib.crc32(self.title.encode())]
+        """A seed for this fold of the method, or of the one that it starts as, whatever else the study runs."""
+        title = self.title if self.starts_as is None else self.starts_as.title
+        words = [seed, fold, zlib.crc32(title.encode())]
         return int(np.random.SeedSequence(words).generate_state(1)[0])

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import PatientDataset, prepared_dataset
@@ -165,17 +166,39 @@ class Trained:
 def new_model(method: Method, data: FoldData, spec: TrainingSpec) -> SurvivalModel:
     """An untrained model of the method, its weights drawn from the seed, the fold and the method's title.
 
+    One that starts as another method has that one's random weights, wherever it is the same network and a parameter
+    has the same name and shape.
+
     Raises:
         ModelError: Nothing can be made with the method's options.
     """
+    model = _drawn_model(method, method.seed(spec.seed, data.fold), data)
+    if method.starts_as is not None:
+        other = _drawn_model(method.starts_as, method.seed(spec.seed, data.fold), data)
+        if type(other) is type(model):
+            _copy_random(other, model)
+    return model
+
+
+def _drawn_model(method: Method, seed: int, data: FoldData) -> SurvivalModel:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(method.seed(spec.seed, data.fold))
+        torch.manual_seed(seed)
         try:
             return create_model(method.name, sizes=data.sizes, **method.options)
         except PrognoscopeError:
             raise
         except (TypeError, ValueError, RuntimeError) as cause:  # whatever a constructor makes of values that do not fit
             raise ModelError((str(cause).splitlines() or [type(cause).__name__])[0]) from cause
+
+
+def _copy_random(source: nn.Module, target: nn.Module) -> None:
+    """Parameters of one name and shape become those of the source, but for constants, which an option may have set."""
+    known = dict(source.named_parameters())
+    with torch.no_grad():
+        for name, own in target.named_parameters():
+            other = known.get(name)
+            if other is not None and other.shape == own.shape and own.numel() and own.min() < own.max():
+                own.copy_(other)
 
 
 def _closed_form(spec: TrainingSpec) -> TrainingSpec:

@@ -1,6 +1,6 @@
 """The card of CCL: its paper, its recipe, where our default departs, what was found wrong."""
 
-from prognoscope.models.card import Ablation, Card
+from prognoscope.models.card import Ablation, Card, Sweep
 from prognoscope.models.profile import Profile
 from prognoscope.models.recipe import Recipe
 
@@ -62,6 +62,12 @@ CARD = Card(
         Ablation("baseline", "baseline", {"fusion": "transformer"}, method="dualtrans"),
         Ablation("cca", "cca", {"ablation": "cca"}),
         Ablation("cca-mkd", "cca_mkd", {"ablation": "cca_mkd"}),
+    ),
+    sweeps=(
+        Sweep("k", "k", (4, 6, 9), ("k = 4", "k = 6", "k = 9"), "Table IV"),
+        Sweep("tau", "tau", (0.05, 0.1, 0.3), ("tau = 0.05", "tau = 0.1", "tau = 0.3"), "Table IV"),
+        Sweep("b", "bank_length", (5, 10, 20), ("b = 5", "b = 10", "b = 20"), "Table IV"),
+        Sweep("r", "groups", (2, None, 6), ("r = 2", "r = the time bins", "r = 6"), "Table IV"),
     ),
     whole_row="ours",
 )

@@ -1,6 +1,6 @@
 """The card of CMTA: its paper, its recipe, where our default departs, what was found wrong."""
 
-from prognoscope.models.card import Ablation, Card
+from prognoscope.models.card import Ablation, Card, Sweep
 from prognoscope.models.profile import Profile
 from prognoscope.models.recipe import Recipe
 
@@ -51,6 +51,7 @@ CARD = Card(
         Ablation("no-detach", "without detaching", {"detach": False}),
         Ablation("no-ppeg", "without PPEG", {"ppeg": False}),
     ),
+    sweeps=(Sweep("alignment", "alignment", ("l1", "mse", "kl", "cosine"), ("L1", "MSE", "KL", "cosine"), "Fig. 3"),),
     whole_row="all on",
     whole_is_first=True,
 )

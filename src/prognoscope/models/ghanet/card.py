@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from prognoscope.core.genes import GeneSelection
-from prognoscope.models.card import Ablation, Card
+from prognoscope.models.card import Ablation, Card, Sweep
 from prognoscope.models.ghanet.presets import settled
 from prognoscope.models.profile import Profile
 from prognoscope.models.recipe import Recipe
@@ -58,6 +58,15 @@ CARD = Card(
         Ablation("model4", "m4: no bridge", {"preset": "model4"}),
         Ablation("model5", "m5: genomic weights alone", {"preset": "model5"}),
         Ablation("model6", "m6: all genes", {"preset": "model6"}),
+    ),
+    sweeps=(
+        Sweep(
+            "k",
+            "ratio",
+            (0.10, 0.15, 0.20, 0.25, 0.30, 0.35),
+            ("k = 10 %", "k = 15 %", "k = 20 %", "k = 25 %", "k = 30 %", "k = 35 %"),
+            "Table 3",
+        ),
     ),
     whole_row="m7: the method",
 )

@@ -38,11 +38,12 @@ def ablation_tables(run: Run) -> list[dict[str, Any]]:
 
 def ablation_rows(run: Run) -> dict[str, list[tuple[str, ...]]]:
     """Whole method -> its ablation table as text, its first row the header: what the command line prints."""
-    printed = {}
-    for table in ablation_tables(run):
-        rows = [(_named(row), *(_joined(cell) for cell in row["cells"])) for row in table["rows"]]
-        printed[table["title"]] = [_header(run, PRINTED), *rows]
-    return printed
+    return {table["title"]: printed_rows(table, _header(run, PRINTED)) for table in ablation_tables(run)}
+
+
+def printed_rows(table: dict[str, Any], header: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """A table of parts beside their whole as text, its first row the header."""
+    return [header, *((_named(row), *(_joined(cell) for cell in row["cells"])) for row in table["rows"])]
 
 
 def _header(run: Run, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -68,13 +69,14 @@ def _table(run: Run, whole: str, table: pd.DataFrame) -> dict[str, Any]:
             f"folds: below 0, {whole} loses without what the row takes away."
         ),
         "header": _header(run, HEADER),
-        "rows": [_row(run, row) for row in rows],
-        "note": _note(whole, [row for row in rows if row["method"] != whole]),
+        "rows": [row_beside(run, row, whole) for row in rows],
+        "note": note_of(whole, [row for row in rows if row["method"] != whole]),
     }
 
 
-def _row(run: Run, row: dict) -> dict[str, Any]:
-    is_whole = row["method"] == row["ablation_of"]
+def row_beside(run: Run, row: dict, whole: str) -> dict[str, Any]:
+    """A row of `ABLATIONS` or `SWEEPS` as the page shows it: name, method, cells."""
+    is_whole = row["method"] == whole
     spread = interval(row["difference_low"], row["difference_high"], sign=True)
     cells = [
         (number(row["c_index"]), interval(row["c_index_low"], row["c_index_high"])),
@@ -93,7 +95,7 @@ def _row(run: Run, row: dict) -> dict[str, Any]:
     }
 
 
-def _note(whole: str, ablated: list[dict]) -> str:
+def note_of(whole: str, ablated: list[dict]) -> str:
     """Which rows the intervals tell from the whole method, and which way."""
     worse = [row["row"] for row in ablated if row["difference_high"] < 0]
     better = [row["row"] for row in ablated if row["difference_low"] > 0]
