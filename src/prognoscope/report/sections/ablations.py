@@ -38,7 +38,7 @@ def ablation_tables(run: Run) -> list[dict[str, Any]]:
 
 def ablation_rows(run: Run) -> dict[str, list[tuple[str, ...]]]:
     """Whole method -> its ablation table as text, its first row the header: what the command line prints."""
-    return {table["title"]: printed_rows(table, _header(run, PRINTED)) for table in ablation_tables(run)}
+    return {table["title"]: printed_rows(table, header_of(run, PRINTED)) for table in ablation_tables(run)}
 
 
 def printed_rows(table: dict[str, Any], header: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -46,7 +46,8 @@ def printed_rows(table: dict[str, Any], header: tuple[str, ...]) -> list[tuple[s
     return [header, *((_named(row), *(_joined(cell) for cell in row["cells"])) for row in table["rows"])]
 
 
-def _header(run: Run, names: tuple[str, ...]) -> tuple[str, ...]:
+def header_of(run: Run, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of columns with the ddof of the run's standard deviations."""
     return tuple(name.format(ddof=run.provenance.ddof) for name in names)
 
 
@@ -68,7 +69,7 @@ def _table(run: Run, whole: str, table: pd.DataFrame) -> dict[str, Any]:
             "The difference is the row's C-index minus that of the whole method, on the same patients of the same "
             f"folds: below 0, {whole} loses without what the row takes away."
         ),
-        "header": _header(run, HEADER),
+        "header": header_of(run, HEADER),
         "rows": [row_beside(run, row, whole) for row in rows],
         "note": note_of(whole, [row for row in rows if row["method"] != whole]),
     }

@@ -6,7 +6,7 @@ import pandas as pd
 
 from prognoscope.report.number_words import number
 from prognoscope.report.page_section import Plate, Section
-from prognoscope.report.sections.ablations import HEADER, PRINTED, note_of, printed_rows, row_beside
+from prognoscope.report.sections.ablations import HEADER, PRINTED, header_of, note_of, printed_rows, row_beside
 from prognoscope.report.style import file_stem
 from prognoscope.runs.read import Run
 
@@ -24,7 +24,7 @@ def sweep_tables(run: Run) -> list[dict[str, Any]]:
 
 def sweep_rows(run: Run) -> dict[str, list[tuple[str, ...]]]:
     """Title of a sweep -> its table as text, its first row the header: what the command line prints."""
-    return {table["title"]: printed_rows(table, ("Value", *PRINTED[1:])) for table in sweep_tables(run)}
+    return {table["title"]: printed_rows(table, header_of(run, ("Value", *PRINTED[1:]))) for table in sweep_tables(run)}
 
 
 def sweep_plates(run: Run) -> list[Plate]:
@@ -60,7 +60,7 @@ def _table(run: Run, of: str, sweep: str, table: pd.DataFrame) -> dict[str, Any]
             f"that of {of} with its own values, on the same patients of the same folds; all start from the same random "
             "weights, as far as shapes are the same."
         ),
-        "header": HEADER,
+        "header": header_of(run, HEADER),
         "rows": [row_beside(run, row, of) for row in rows],
         "note": note_of(f"{of} with its own values", [row for row in rows if row["method"] != of]),
         "figure": f"figure-{_stem(of, sweep)}",
