@@ -9,6 +9,7 @@ from typing import IO, cast
 
 COSTLY = 10**8  # letters of the texts, each squared: about a second of torch's search
 SHORT = 4096  # bytes of what is no pickle, in which that search costs nothing
+ZIP = b"PK\x03\x04"  # begins an archive, also one that is cut short
 PICKLES = 5  # that a file of torch's old form begins with
 
 
@@ -27,7 +28,10 @@ def names_endlessly(path: Path) -> bool:
 
 def _pickles(path: Path, opened: ExitStack) -> list[BufferedIOBase]:
     if not zipfile.is_zipfile(path):
-        return [opened.enter_context(path.open("rb"))] * PICKLES  # one behind the other
+        file = opened.enter_context(path.open("rb"))
+        is_cut = file.read(len(ZIP)) == ZIP
+        file.seek(0)
+        return [] if is_cut else [file] * PICKLES  # one behind the other
     archive = opened.enter_context(zipfile.ZipFile(path))
     entries = [each for each in archive.infolist() if each.filename.endswith(".pkl")]
     stored = [each for each in entries if each.compress_type == zipfile.ZIP_STORED]
