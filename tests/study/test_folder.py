@@ -40,7 +40,7 @@ def test_a_run_whose_study_file_cannot_be_read_is_another_run(simulated, folder)
         ("features.patch_px=128", "features"),
         ("features.tissue.remove_pen=false", "features"),
         ("splits.seed=7", "splits"),
-        ("protocol=paper", "protocol"),
+        ("protocol=paper", "protocol, training"),  # whose bins and epochs it settles
         ("training.epochs=9", "training"),
     ],
 )

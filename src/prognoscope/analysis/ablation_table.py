@@ -25,8 +25,8 @@ def ablation_table(rows: Sequence[AblationRow], metrics: pd.DataFrame, pairs: pd
         metrics, pairs: The tables of metrics and of paired differences of the run.
 
     Returns:
-        Columns of `ABLATIONS`: of each row its C-index and integrated Brier score with intervals, the SD over folds
-        with ddof 0, and how much higher its C-index is than the whole method's, which has no difference itself.
+        Columns of `ABLATIONS`: of each row its C-index and integrated Brier score with intervals, the SD over
+        folds, and how much higher its C-index is than the whole method's, which has no difference itself.
     """
     summaries = metrics[metrics["fold"] == ALL_FOLDS].set_index(["method", "metric"])
     differences = pairs[pairs["metric"] == "c_index"].set_index(["method_a", "method_b"])

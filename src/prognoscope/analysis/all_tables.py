@@ -28,6 +28,7 @@ class Questions:
     has_surgery: bool = False
     draws: int = 1000
     seed: int = 0
+    ddof: int = 0  # of the SD over folds
 
 
 def write_tables(run: Run, asked: Questions) -> tuple[str, ...]:
@@ -39,7 +40,7 @@ def write_tables(run: Run, asked: Questions) -> tuple[str, ...]:
     files, methods = run.files, asked.methods
     draws, seed = asked.draws, asked.seed
     folds = {method: run.folds(method) for method in methods}
-    metrics, notes = metric_table(run, folds, draws=draws, seed=seed, oracles=asked.oracles)
+    metrics, notes = metric_table(run, folds, draws=draws, seed=seed, ddof=asked.ddof, oracles=asked.oracles)
     METRICS.write(files.metrics, metrics)
     pairs = pair_table(folds, asked.pairs, draws=draws, seed=seed)
     COMPARISON.write(files.comparison, pairs)

@@ -25,12 +25,14 @@ def metric_table(
     *,
     draws: int,
     seed: int,
+    ddof: int = 0,
     oracles: Mapping[str, pd.Series] | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Every metric of every method and fold, oracles of a simulated cohort below; and notes on what is not defined.
 
     Args:
         folds: Method -> its folds.
+        ddof: Of the SD over folds.
         oracles: A row's name -> the risk of each patient, of those who know the truth.
 
     Returns:
@@ -39,15 +41,15 @@ def metric_table(
     parts: list[pd.DataFrame] = []
     notes: dict[str, list[str]] = {}  # each once, with the methods that it is of
     for method, each in folds.items():
-        table = evaluate(each, draws=draws, seed=seed)
+        table = evaluate(each, draws=draws, seed=seed, ddof=ddof)
         for note in table.attrs.get("notes", ()):
             notes.setdefault(note, []).append(method)
-        subtype = _subtype_metrics(run.method(method).tested, each, draws=draws, seed=seed)
+        subtype = _subtype_metrics(run.method(method).tested, each, draws=draws, seed=seed, ddof=ddof)
         parts += [found.assign(method=method) for found in (table, subtype) if len(found)]
     first = next(iter(folds.values()))
     for name, risk in (oracles or {}).items():
         told = [_with_risk(fold, risk) for fold in first]
-        parts.append(evaluate(told, metrics=["c_index"], draws=draws, seed=seed).assign(method=name))
+        parts.append(evaluate(told, metrics=["c_index"], draws=draws, seed=seed, ddof=ddof).assign(method=name))
     return pd.concat(parts, ignore_index=True)[list(METRICS.columns)], tuple(
         f"{'All methods' if len(of) == len(folds) > 1 else listed(of, 30)}: {note}" for note, of in notes.items()
     )
@@ -59,7 +61,7 @@ def _with_risk(fold: Fold, risk: pd.Series) -> Fold:
 
 
 def _subtype_metrics(
-    tested: Mapping[int, pd.DataFrame], folds: Sequence[Fold], *, draws: int, seed: int
+    tested: Mapping[int, pd.DataFrame], folds: Sequence[Fold], *, draws: int, seed: int, ddof: int
 ) -> pd.DataFrame:
     told = [fold for fold in folds if "subtype" in tested[fold.fold]]
     rows = []
@@ -80,5 +82,6 @@ def _subtype_metrics(
                 drawn.append(of_fold)
         if values:
             spread = percentile_interval(np.mean(drawn, axis=0))
-            rows.append((name, ALL_FOLDS, float(np.mean(values)), *spread, float(np.std(values))))
+            sd = float(np.std(values, ddof=ddof)) if len(values) > ddof else np.nan
+            rows.append((name, ALL_FOLDS, float(np.mean(values)), *spread, sd))
     return pd.DataFrame(rows, columns=[name for name in METRICS.columns if name != "method"])

@@ -16,6 +16,7 @@ from prognoscope.runs.read import Run
 from prognoscope.runs.tables import ALL_FOLDS, OPTIMISM, PREDICTIONS, UNFINISHED
 
 ON_TEST = ("test_c_index", "latest_test_c_index")  # rules that chose on the reported patients
+CHOSEN_ON_TEST = "the epoch was chosen on the fold that is reported"  # how their reason begins
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def method_table(run: Run) -> pd.DataFrame:
     Returns:
         Columns method, label, kind ("method" or "oracle"), optimistic (the reason, or ""), best (whether the paired
         intervals put its C-index above that of every other method), of_the_way (from 0.5 to the oracle's C-index;
-        NaN without an oracle), `<metric>`, `<metric>_low`, `_high`, `_sd` (over folds, ddof 0), and `fold_<k>`, the
+        NaN without an oracle), `<metric>`, `<metric>_low`, `_high`, `_sd` (over folds), and `fold_<k>`, the
         C-index by fold.
     """
     ceiling = run.summary("oracle", MAIN)

@@ -16,9 +16,9 @@ COLUMNS = ["metric", "fold", "value", "low", "high", "sd"]
 
 
 def evaluate(
-    folds: Sequence[Fold], *, metrics: Sequence[str] | None = None, draws: int = 1000, seed: int = 0
+    folds: Sequence[Fold], *, metrics: Sequence[str] | None = None, draws: int = 1000, seed: int = 0, ddof: int = 0
 ) -> pd.DataFrame:
-    """A row per metric and fold, and a row "all" with the mean over folds and its SD (ddof = 0).
+    """A row per metric and fold, and a row "all" with the mean over folds and its SD.
 
     `low` and `high` are the 95 % interval over patients drawn with replacement within folds, at the times and with
     the training patients of the fold. A p-value has no interval; its "all" row is that of all patients together.
@@ -27,6 +27,7 @@ def evaluate(
     Args:
         metrics: Names from `METRICS`; all of them by default.
         draws: Bootstrap draws; 0 leaves the intervals empty.
+        ddof: Of the SD over folds, which is NaN with no more folds than that.
 
     Raises:
         MetricError: There are no folds, a fold or metric is named twice or unknown, or a C-index is not defined.
@@ -39,7 +40,7 @@ def evaluate(
     notes += _nothing_told(folds)
     counts = {fold.fold: draw_counts(fold, draws, seed) for fold in folds}
     names = list(METRICS) if metrics is None else list(metrics)
-    rows = [row for name in names for row in _rows(name, find_metric(name), folds, counts, notes)]
+    rows = [row for name in names for row in _rows(name, find_metric(name), folds, counts, notes, ddof)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame.attrs["notes"] = notes
     return frame
@@ -77,7 +78,7 @@ def check_folds(folds: Sequence[Fold]) -> None:
         raise MetricError(f"A fold appears twice among {some(numbers, 12)}. Evaluate one round of folds at a time.")
 
 
-def _rows(name: str, metric: Metric, folds: Sequence[Fold], counts: dict, notes: list[str]) -> list[tuple]:
+def _rows(name: str, metric: Metric, folds: Sequence[Fold], counts: dict, notes: list[str], ddof: int) -> list[tuple]:
     values, drawn, lost = [], [], {}
     for fold in folds:
         try:
@@ -100,10 +101,12 @@ def _rows(name: str, metric: Metric, folds: Sequence[Fold], counts: dict, notes:
         (name, str(fold.fold), value, *percentile_interval(draw), np.nan)
         for fold, value, draw in zip(folds, values, drawn, strict=True)
     ]
-    return [*rows, _over_folds(name, metric, folds, np.array(values), np.array(drawn), notes)]
+    return [*rows, _over_folds(name, metric, folds, np.array(values), np.array(drawn), notes, ddof)]
 
 
-def _over_folds(name, metric: Metric, folds, values: np.ndarray, drawn: np.ndarray, notes: list[str]) -> tuple:
+def _over_folds(
+    name, metric: Metric, folds, values: np.ndarray, drawn: np.ndarray, notes: list[str], ddof: int
+) -> tuple:
     if metric.pooled is not None:
         try:
             return name, "all", metric.of_folds(folds), np.nan, np.nan, np.nan
@@ -116,4 +119,5 @@ def _over_folds(name, metric: Metric, folds, values: np.ndarray, drawn: np.ndarr
     if not defined.all():
         notes.append(f"The mean of {name} is over {defined.sum()} of {len(values)} folds.")
     low, high = percentile_interval(drawn[defined].mean(axis=0))
-    return name, "all", float(values[defined].mean()), low, high, float(values[defined].std())
+    sd = float(values[defined].std(ddof=ddof)) if defined.sum() > ddof else np.nan
+    return name, "all", float(values[defined].mean()), low, high, sd

@@ -21,13 +21,22 @@ class Ablation:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """Where our default differs from paper or released code, unless options are as given here."""
+
+    text: str
+    unless: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A method's paper, profile and history; its module imports no torch, so that telling of methods is light."""
 
     paper: str  # authors, title, venue, year
     profile: Profile | Callable[[Mapping[str, Any]], Profile]  # a function where options change it
     parameters: int | None = None  # that are learned, at the sizes of EXAMPLE; None: counted when it is asked for
-    departures: tuple[str, ...] = ()  # where our defaults differ from paper or released code, and why
+    departures: tuple[str | Departure, ...] = ()  # where our defaults differ from paper or released code, and why
+    as_published: Mapping[str, Any] = field(default_factory=dict)  # options that are the paper's where defaults are not
     found_wrong: tuple[str, ...] = ()  # in the published code or tables
     ablations: tuple[Ablation, ...] = ()  # in the order of the paper's table, without the whole method
     whole_row: str = ""  # what that table calls the whole method; "": by its name
@@ -40,3 +49,8 @@ class Card:
             ModelError: An option that the profile depends on has a value that it cannot have.
         """
         return self.profile if isinstance(self.profile, Profile) else self.profile(options)
+
+    def departures_with(self, options: Mapping[str, object]) -> tuple[str, ...]:
+        """The departures of the method with these options of the constructor."""
+        every = [each if isinstance(each, Departure) else Departure(each, {}) for each in self.departures]
+        return tuple(each.text for each in every if not each.unless or not each.unless.items() <= options.items())

@@ -26,13 +26,17 @@ class Provenance:
 
     name: str = ""  # of the study
     command: str = ""
-    protocol: str = ""  # `honest` or `paper`
+    protocol: str = ""  # `honest`, `paper`, or that of a paper's table, such as `like-ghanet`
+    rule: str = ""  # what that of a paper's table means
+    ddof: int = 0  # of the SD over folds
     cut_from: str = ""  # where the cut between risk groups comes from: `train` or `pooled`
     choose: str | None = None  # the rule for epochs, where the protocol leaves it open
     methods: tuple[str, ...] = ()  # titles of those with results
     papers: Mapping[str, str] = field(default_factory=dict)  # method -> whom to cite for it
     failed: tuple[FailedFold, ...] = ()
     optimistic: Mapping[str, str] = field(default_factory=dict)  # method -> why its numbers flatter it
+    other_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # method -> what is not its paper's
+    departures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # method -> what its network does otherwise
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
     precision: str = ""
@@ -65,6 +69,8 @@ def read_provenance(path: Path) -> Provenance:
         if not _CHECKS[name](value):
             raise InputError(f"{path} tells no usable {name!r} ({value!r:.80}). Remove it and run the study again.")
     values |= {name: tuple(values[name]) for name in ("methods", "covariates", "warnings", "notes") if name in values}
+    for name in {"other_settings", "departures"} & values.keys():
+        values[name] = {method: tuple(told) for method, told in values[name].items()}
     failed = tuple(FailedFold(each["method"], each["fold"], each["sentence"]) for each in values.pop("failed", ()))
     return Provenance(**values, failed=failed)
 
@@ -81,17 +87,22 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
+def _is_mapping_of(is_one: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(is_one, value.values()))
+
+
 def _is_failure(value: Any) -> bool:
     kinds = {"method": str, "fold": int, "sentence": str}
     return isinstance(value, dict) and all(isinstance(value.get(name), kind) for name, kind in kinds.items())
 
 
 _CHECKS = {
-    **dict.fromkeys(("name", "command", "protocol", "cut_from", "choose"), _is_text),
+    **dict.fromkeys(("name", "command", "protocol", "rule", "cut_from", "choose"), _is_text),
     **dict.fromkeys(("precision", "embeddings", "store"), _is_text),
     **dict.fromkeys(("methods", "notes", "warnings"), _are(_is_text)),
     **dict.fromkeys(("optimistic", "papers", "versions", "inputs"), _is_mapping),
+    **dict.fromkeys(("other_settings", "departures"), _is_mapping_of(_are(_is_text))),
     "covariates": _are(_is_mapping),
     "failed": _are(_is_failure),
-    "seed": lambda value: isinstance(value, int),
+    **dict.fromkeys(("seed", "ddof"), lambda value: isinstance(value, int)),
 }

@@ -170,7 +170,7 @@ class Run:
 
     @property
     def protocol(self) -> str:
-        """`honest` or `paper`; "" where the run does not say."""
+        """`honest`, `paper` or that of a paper's table, such as `like-ghanet`; "" where the run does not say."""
         return self.provenance.protocol
 
     @property

@@ -99,7 +99,7 @@ def _section(name: str) -> str:
     if options:
         lines += ["", "Options:", "", *(f"* {names}: {text}" for names, text in options)]
     for title, sentences in (
-        ("Where our default departs, and why", card.departures),
+        ("Where our default departs, and why", card.departures_with({})),
         ("Found wrong in the published code or tables", card.found_wrong),
     ):
         if sentences:

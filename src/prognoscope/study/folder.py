@@ -24,9 +24,11 @@ from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.manifest import checked, seal
 from prognoscope.runs.provenance import FailedFold, Provenance, write_provenance
 from prognoscope.runs.tables import ACCOUNT, COVARIATES, OUTCOMES, PATIENTS, SPLITS
+from prognoscope.study.departures import departures, other_settings
 from prognoscope.study.jobs import Gathered, optimism
 from prognoscope.study.places import need_run_or_room
 from prognoscope.study.plan import Plan
+from prognoscope.study.protocols import name_of, rule_of
 from prognoscope.study.search import search_of
 from prognoscope.study.sections import CHANGED, changes
 from prognoscope.study.spec import StudySpec, parse_study, plain
@@ -177,15 +179,22 @@ def provenance(
 ) -> Provenance:
     """Where the numbers come from."""
     packages = ("prognoscope", "torch", "numpy", "pandas", "scipy", "lifelines")
-    study, training = plan.study, plan.study.spec.training
+    study, spec, training = plan.study, plan.study.spec, plan.study.spec.training
+    rule, sections = rule_of(spec.protocol), [each for each in spec.methods if each.title in set(methods)]
+    how = {"folds": len(plan.splits), "precision": plan.precision}
+    differs = {} if spec.protocol == "honest" else {each.title: other_settings(spec, each, **how) for each in sections}
     return Provenance(
         name=study.spec.name,
         command=study.command,
-        protocol=study.spec.protocol,
-        cut_from=study.spec.evaluation.cut_from or ("pooled" if study.spec.protocol == "paper" else "train"),
-        choose=training.choose,
+        protocol=name_of(spec.protocol),
+        cut_from=spec.evaluation.cut_from or ("train" if spec.protocol == "honest" else "pooled"),
+        rule="" if rule is None else rule.sentence,
+        ddof=0 if rule is None else rule.ddof,
+        choose=training.choose if rule is None else rule.choose,
+        other_settings=differs,
+        departures={} if spec.protocol == "honest" else {each.title: departures(each) for each in sections},
         methods=tuple(methods),
-        papers={each.title: card_of(each.name).paper for each in study.spec.methods if each.title in set(methods)},
+        papers={each.title: card_of(each.name).paper for each in sections},
         failed=tuple(FailedFold(each.method, each.fold, each.sentence) for each in failures),
         optimistic=optimism(study.spec),
         versions={"python": platform.python_version()} | {name: version(name) for name in packages},

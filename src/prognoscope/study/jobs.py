@@ -5,15 +5,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prognoscope.analysis.optimism_table import CHOSEN_ON_TEST, ON_TEST
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.splits import Split
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.evaluation.rank_correlation import spearman
 from prognoscope.features.origin import Origin
-from prognoscope.models.recipe import Recipe
+from prognoscope.models.recipe import EarlyStop, Recipe
 from prognoscope.models.registry import profile_of
 from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import RunFiles
+from prognoscope.study.protocols import PUBLISHED_CHOICE, name_of, rule_of
 from prognoscope.study.search import search_of
 from prognoscope.study.sections import changes
 from prognoscope.study.spec import MethodSection, StudySpec, plain
@@ -21,13 +23,6 @@ from prognoscope.training.job import FoldJob
 from prognoscope.training.method import Method
 from prognoscope.training.space import SearchSpec
 from prognoscope.training.spec import Precision, TrainingBasics, TrainingSpec
-
-PUBLISHED_CHOICE = {
-    "last": "last",
-    "best_on_test": "test_c_index",
-    "last_best_on_test": "latest_test_c_index",
-    "best_on_validation": "validation_c_index",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +54,13 @@ def planned_methods(spec: StudySpec, device: str, precision: Precision) -> tuple
     """The study's methods with all that the protocol and the machine settle."""
     training = spec.training
     basics = {name: getattr(training, name) for name in TrainingBasics.__dataclass_fields__}
-    notes = {"protocol": spec.protocol, "features": {} if spec.cohort.features else plain(spec.features)}
+    notes = {"protocol": name_of(spec.protocol), "features": {} if spec.cohort.features else plain(spec.features)}
     planned = []
     for section in spec.methods:
-        how: dict[str, Any] = {**basics, "choose": training.choose, "device": device, "precision": precision}
-        if spec.protocol == "paper":
-            published = published_recipe(spec, section)
-            how["choose"] = PUBLISHED_CHOICE[published.published_epoch]
-            if (stop := published.published_stop) is not None:
-                how |= {"warm_up": stop.warm_up, "earliest_stop": stop.earliest}
-                how["patience"] = training.patience or stop.patience
+        how: dict[str, Any] = {**basics, "choose": choice_of(spec, section), "device": device, "precision": precision}
+        if (stop := stop_of(spec, section)) is not None:
+            how |= {"warm_up": stop.warm_up, "earliest_stop": stop.earliest}
+            how["patience"] = training.patience or stop.patience
         recipe = {**changes(training), **changes(section.training)}
         method = Method(section.name, section.title, section.options, recipe)
         planned.append(PlannedMethod(method, TrainingSpec(**how), search_of(spec, section), bins_of(spec), notes))
@@ -79,8 +71,6 @@ def bins_of(spec: StudySpec) -> dict[str, Any]:
     """How each fold's training part is prepared."""
     training, omics = spec.training, spec.cohort.omics
     bins: dict[str, Any] = {"n_bins": training.n_bins, "bins_from": training.bins_from}
-    if spec.protocol == "paper":
-        bins["bins_from"] = "cohort"
     return bins if omics is None else bins | {"clip": omics.clip, "scale": omics.scale}
 
 
@@ -117,20 +107,36 @@ def c_index(risk, *, time, event) -> float:
     return concordance(risk, time=time, event=event).value
 
 
-def published_recipe(spec: StudySpec, section: MethodSection) -> Recipe:
-    """How the authors of a method, or of the one that it is an ablation of, trained it."""
+def published_recipe(spec: StudySpec, section: MethodSection) -> Recipe | None:
+    """How the authors of a method, or of the one that it is an ablation of, trained it; None without epochs."""
     whole = spec.whole_of(section)
-    return profile_of(whole.name, whole.options).recipe or Recipe()
+    return profile_of(whole.name, whole.options).recipe
+
+
+def choice_of(spec: StudySpec, section: MethodSection) -> str:
+    """The rule by which a method's epoch is chosen, by name in training.progress.RULES."""
+    if (rule := rule_of(spec.protocol)) is not None:
+        return rule.choose
+    published = published_recipe(spec, section) or Recipe()
+    return PUBLISHED_CHOICE[published.published_epoch] if spec.protocol == "paper" else spec.training.choose or "last"
+
+
+def stop_of(spec: StudySpec, section: MethodSection) -> EarlyStop | None:
+    """When a method's training ends before its last epoch, by the study's protocol."""
+    if (rule := rule_of(spec.protocol)) is not None:
+        return rule.stop
+    published = published_recipe(spec, section) or Recipe()
+    return published.published_stop if spec.protocol == "paper" else None
 
 
 def optimism(spec: StudySpec) -> dict[str, str]:
     """Method -> why its numbers flatter it; empty under the honest protocol with bins from training patients."""
-    reasons = {}
+    reasons, rule = {}, rule_of(spec.protocol)
     for section in spec.methods:
         why = []
-        published = published_recipe(spec, section).published_epoch
-        if spec.protocol == "paper" and published in ("best_on_test", "last_best_on_test"):
-            why.append("the epoch was chosen on the fold that is reported, as its authors did")
+        if choice_of(spec, section) in ON_TEST and published_recipe(spec, section) is not None:
+            who = "as its authors did" if rule is None else f"as in the {rule.paper} table"
+            why.append(f"{CHOSEN_ON_TEST}, {who}")
         if bins_of(spec)["bins_from"] == "cohort":
             why.append("time bins were fitted on all patients, test patients included")
         if why:

@@ -20,6 +20,7 @@ from prognoscope.core.genes import GeneSelection
 from prognoscope.core.outcome import TimeBins
 from prognoscope.core.words import count
 from prognoscope.omics.differential import uses_deseq2
+from prognoscope.study.departures import departure_notes, general_notes, rule_notes
 from prognoscope.study.devices import device_of, workers_for
 from prognoscope.study.input_files import input_sums
 from prognoscope.study.inputs import read_cohort, without_patchless
@@ -102,7 +103,9 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     methods = planned_methods(spec, device, precision)
     workers, told = workers_for(jobs, training.threads)
     told += _try_folds(spec, complete, splits, methods)
-    notes = (*chosen.left_out, *search_notes(spec), *looks.notes)
+    like = rule_notes(spec, len(splits))
+    differs = departure_notes(spec, folds=len(splits), precision=precision)
+    notes = (*chosen.left_out, *like, *general_notes(spec), *differs, *search_notes(spec), *looks.notes)
     sizes = (count(len(methods), "method"), count(len(complete), "patient"), count(len(splits), "fold"))
     log.info("planned %s, %s, %s, on %s", *sizes, device)
     return Plan(
@@ -142,8 +145,8 @@ def _try_folds(
         choosing = [each for each in methods if each.spec.choose.startswith("validation")]
         if not split.validation and not all(is_solved[each.method.title] for each in choosing):
             raise StudyError(
-                f"Fold {split.fold} has no validation part to choose an epoch by. Give splits.validation more than 0, "
-                "or take training.choose: last."
+                f"Fold {split.fold} has no validation part to choose an epoch by. Give splits.validation more than 0"
+                + (", or take training.choose: last." if spec.protocol == "honest" else ".")
             )
         _check_compared(cohort, split, methods)
     _check_bins(cohort, {f"fold {each.fold}": each for each in splits}, bins_of(spec))

@@ -32,6 +32,7 @@ from prognoscope.study.method_pairs import ablation_rows_of, pairs_of
 from prognoscope.study.places import check_place, stored, try_places
 from prognoscope.study.plan import Plan
 from prognoscope.study.previews import keep_previews
+from prognoscope.study.protocols import rule_of
 from prognoscope.study.run_log import at_work
 from prognoscope.study.work import permuted_jobs, work_off
 from prognoscope.training.jobs import Failure
@@ -178,6 +179,7 @@ def _run(
     if not sections:
         raise _no_method(failures, len(study.spec.methods))
     methods = [method.title for method in sections]
+    rule = rule_of(study.spec.protocol)
     asked = Questions(
         methods=tuple(methods),
         pairs=tuple(pair for pair in pairs_of(study.spec.methods) if not unfinished.intersection(pair)),
@@ -186,6 +188,7 @@ def _run(
         has_surgery=has_surgery,
         draws=study.spec.evaluation.draws,
         seed=study.spec.training.seed,
+        ddof=0 if rule is None else rule.ddof,
     )
     run = Run(folder)
     notes = (*plan.notes, *_changed_meanwhile(plan, inputs), *write_tables(run, asked))

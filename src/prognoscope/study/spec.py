@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +26,7 @@ from prognoscope.models.registry import MODELS, card_of
 from prognoscope.runs.layout import names_in_run
 from prognoscope.runs.tables import ORACLES
 from prognoscope.study.method_groups import entries_of
+from prognoscope.study.protocols import Protocol, settled_by_protocol
 from prognoscope.study.sections import CohortSpec, EvaluationSpec, MethodTraining, TrainingSettings
 from prognoscope.study.truths import truths_for_numbers
 from prognoscope.study.wording import MOST, in_sentences, inner_kinds, keys_of, kind_of
@@ -124,7 +125,7 @@ class StudySpec(BaseModel):
     cohort: CohortSpec
     features: FeatureSpec = FeatureSpec()
     splits: SplitSpec = SplitSpec()
-    protocol: Literal["honest", "paper"] = "honest"
+    protocol: Protocol = "honest"
     methods: tuple[MethodSection, ...] = Field(min_length=1)
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSpec = EvaluationSpec()
@@ -135,12 +136,12 @@ class StudySpec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _names_are_methods(cls, values):
+    def _entries_and_protocol_are_settled(cls, values):
         if not isinstance(values, Mapping) or values.get("methods") is None:
             return values
         methods = values["methods"]
         listed = methods if isinstance(methods, list | tuple) else [methods]
-        return {**values, "methods": entries_of(listed)}
+        return settled_by_protocol({**values, "methods": entries_of(listed)})
 
     @field_validator("methods")
     @classmethod

@@ -34,7 +34,7 @@ NOT_SUPPORTED: dict[str, str] = dict.fromkeys(  # keys of cohort.clinical that p
     "Measure time from each patient's entry, and give what was known by then, such as age at entry, as a covariate",
 )
 BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
-NO_KEYS = ("{range}", "[list]")  # of `sections`: what pydantic calls the kinds of values that a search may take
+NO_KEYS = ("{range}", "[list]", "{word}", "{keys}")  # what pydantic calls the forms that a search and a protocol take
 
 
 def in_sentences(errors: Sequence[Mapping], root: type) -> str:

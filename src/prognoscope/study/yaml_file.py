@@ -9,6 +9,7 @@ from prognoscope.core.errors import StudyError
 from prognoscope.core.yaml_text import parse_yaml, problem_of
 
 MOST_BYTES = 2**20  # no study file is as long
+WORD_OR_KEYS = frozenset({"protocol"})  # sections that a word may stand for, which a key then replaces
 
 
 def read_yaml(path: Path) -> Any:
@@ -48,7 +49,8 @@ def set_value(values: dict[str, Any], override: str) -> None:
     if not separator or not all([*sections, key]):
         raise StudyError(f"--set wants section.key=value, such as training.epochs=10, not {override!r}.")
     for i, section in enumerate(sections):
-        if values.get(section) is None:  # absent, or a heading with nothing below it
+        word = i == 0 and section in WORD_OR_KEYS and isinstance(values.get(section), str)
+        if word or values.get(section) is None:  # absent, or a heading with nothing below it
             values[section] = {}
         values = values[section]
         if not isinstance(values, dict):

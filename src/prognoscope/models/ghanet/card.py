@@ -37,7 +37,7 @@ CARD = Card(
         "patients; the released code tests patients that its sampler has drawn repeatedly.",
         "What the paper leaves open, such as feed-forward layers, norms and residuals, is as in the released code.",
         "The share of selected patches is 0.2 everywhere; the paper chose it per cohort on the folds that it reports.",
-        "The last epoch is kept, and a token selects at least one patch.",
+        "A token selects at least one patch.",
     ),
     found_wrong=(
         "The numbers of selected genes in the paper come from a t-test on z-scores of patients drawn with replacement, "

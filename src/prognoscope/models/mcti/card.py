@@ -5,7 +5,7 @@ from dataclasses import replace
 from numbers import Real
 from typing import Any
 
-from prognoscope.models.card import Ablation, Card
+from prognoscope.models.card import Ablation, Card, Departure
 from prognoscope.models.options import check_choices, check_numbers
 from prognoscope.models.profile import Profile
 from prognoscope.models.recipe import EarlyStop, Recipe
@@ -45,11 +45,15 @@ CARD = Card(
     paper="MCTI, Multimodal cross-task interaction for survival analysis in whole slide images, MICCAI 2024",
     parameters=9_093_912,
     profile=profile,
+    as_published={"preset": "paper"},
     departures=(
         "The default follows the paper: selected patches as tokens, four blocks each way, addition on the skips, "
         "losses on subtype and bag. The released code, which does otherwise in each of these, is variant='released'.",
-        "Tokens are 256 wide and the gene encoder 256, as 1024 and a gene encoder of 8192 are out of proportion to a "
-        "few hundred patients; preset='paper' is 1024 wide.",
+        Departure(
+            "Tokens are 256 wide and the gene encoder 256, as 1024 and a gene encoder of 8192 are out of proportion to "
+            "a few hundred patients; preset='paper' is 1024 wide.",
+            unless={"preset": "paper"},
+        ),
         "The plan is entropic transport, with a gradient through its last normalisation; exact transport, as released, "
         "is ot='emd'.",
         "The k equal gene tokens are one token that counts k times, which is the same to rounding.",

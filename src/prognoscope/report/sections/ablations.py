@@ -10,14 +10,14 @@ from prognoscope.report.page_section import Section
 from prognoscope.runs.read import Run
 
 HEADER = (
-    *("C-index", "SD over folds (ddof\u00a00)", "Difference to the whole", "p, bootstrap", "p, corrected t-test"),
+    *("C-index", "SD over folds (ddof\u00a0{ddof})", "Difference to the whole", "p, bootstrap", "p, corrected t-test"),
     "Integrated Brier",
 )
 
 PRINTED = (
     "Row of the paper",
     "C-index",
-    "SD (ddof\u00a00)",
+    "SD (ddof\u00a0{ddof})",
     "Difference",
     "p, bootstrap",
     "p, t-test",
@@ -41,8 +41,12 @@ def ablation_rows(run: Run) -> dict[str, list[tuple[str, ...]]]:
     printed = {}
     for table in ablation_tables(run):
         rows = [(_named(row), *(_joined(cell) for cell in row["cells"])) for row in table["rows"]]
-        printed[table["title"]] = [PRINTED, *rows]
+        printed[table["title"]] = [_header(run, PRINTED), *rows]
     return printed
+
+
+def _header(run: Run, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.format(ddof=run.provenance.ddof) for name in names)
 
 
 def _named(row: dict) -> str:
@@ -63,7 +67,7 @@ def _table(run: Run, whole: str, table: pd.DataFrame) -> dict[str, Any]:
             "The difference is the row's C-index minus that of the whole method, on the same patients of the same "
             f"folds: below 0, {whole} loses without what the row takes away."
         ),
-        "header": HEADER,
+        "header": _header(run, HEADER),
         "rows": [_row(run, row) for row in rows],
         "note": _note(whole, [row for row in rows if row["method"] != whole]),
     }

@@ -31,7 +31,11 @@ def _methods(run: Run, colours: Mapping[str, str]) -> dict[str, Any]:
     table = method_table(run)
     beside = [metric for metric in BESIDE if metric in table]
     has_oracle = table["of_the_way"].notna().any()
-    header = ["C-index", "SD over folds (ddof\u00a00)", *(["Way from 0.5 to oracle"] if has_oracle else [])]
+    header = [
+        "C-index",
+        f"SD over folds (ddof\u00a0{run.provenance.ddof})",
+        *(["Way from 0.5 to oracle"] if has_oracle else []),
+    ]
     rows, oracles = [], 0
     for row in table.to_dict("records"):
         flag, is_oracle = bool(row["optimistic"]), row["kind"] == "oracle"

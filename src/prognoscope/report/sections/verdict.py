@@ -17,8 +17,9 @@ PROTOCOLS = {
         "everything else that is fitted come from the training part of each fold."
     ),
     "paper": (
-        "Paper protocol: each method is trained and chosen as its authors did it, so that published numbers can be "
-        "repeated. Where that means looking at the held-out fold, the numbers are optimistic and say so."
+        "Paper protocol: the epoch of each method is chosen as its authors chose theirs, and time bins are fitted to "
+        "all patients. What is not as in the papers is listed method by method. Where a choice means looking at the "
+        "held-out fold, the numbers are optimistic and say so."
     ),
 }
 CHOSEN = {  # of the honest protocol
@@ -42,7 +43,7 @@ def protocol_sentence(run: Run) -> str:
     """What the run's protocol means."""
     unknown = f"Protocol: {run.protocol}." if run.protocol else "The run does not say which protocol it followed."
     chosen = CHOSEN.get(run.provenance.choose or "", "") if run.protocol == "honest" else ""
-    return PROTOCOLS.get(run.protocol, unknown) + chosen
+    return run.provenance.rule or PROTOCOLS.get(run.protocol, unknown) + chosen
 
 
 def warnings_of(run: Run) -> list[tuple[str, str]]:

@@ -1,0 +1,183 @@
+"""One rule for all rows of a table, and what a run that follows papers says is not theirs."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from prognoscope.core.errors import StudyError
+from prognoscope.models.card import Departure
+from prognoscope.models.mcti.card import CARD as MCTI
+from prognoscope.models.registry import MODELS, card_of, profile_of
+from prognoscope.models.snn.card import CARD as SNN
+from prognoscope.report.sections.departures import AS_AUTHORS, departure_content
+from prognoscope.study.departures import departure_notes, departures, general_notes, other_settings
+from prognoscope.study.jobs import optimism, planned_methods
+from prognoscope.study.protocols import RULES
+from prognoscope.study.spec import StudySpec, parse_study, plain
+from prognoscope.study.study import Study
+from tests.sketches import sketches
+
+HOW = {"folds": 5, "precision": "float32"}
+WHY = "the epoch was chosen on the fold that is reported, as in the {} table"
+
+
+@pytest.fixture
+def sketched():
+    with sketches():
+        yield
+
+
+def study_of(*methods, **sections) -> StudySpec:
+    cohort = {"clinical": {"table": "clinical.csv"}}
+    return parse_study({"name": "study", "cohort": cohort, "methods": list(methods or ["abmil"]), **sections})
+
+
+def settings_of(spec: StudySpec) -> dict[str, tuple[str, ...]]:
+    return {each.title: other_settings(spec, each, **HOW) for each in spec.methods}
+
+
+@pytest.mark.parametrize(
+    ("like", "chosen", "folds", "ddof"),
+    [
+        *[("ghanet", "test_c_index", 5, 0), ("cmta", "test_c_index", 5, 0)],
+        *[("ccl", "latest_test_c_index", 5, 0), ("mcti", "validation_c_index", 4, 1)],
+    ],
+)
+def test_every_row_is_made_by_the_one_rule(like, chosen, folds, ddof):
+    spec = study_of("snn", "ghanet", "ccl", "mcti", "coxph", protocol={"like": like})
+    planned = planned_methods(spec, "cpu", "float32")
+    assert {each.spec.choose for each in planned} == {chosen} and spec.splits.folds == folds
+    assert {each.bins["bins_from"] for each in planned} == {"cohort"} and RULES[like].ddof == ddof
+    waits = {(each.spec.patience, each.spec.warm_up, each.spec.earliest_stop) for each in planned}
+    assert waits == ({(5, 2, 18)} if like == "mcti" else {(None, 0, 0)})
+    assert spec.splits.validation == (0.2 if like == "mcti" else 0)
+    reasons = optimism(spec)
+    assert all("bins were fitted on all patients" in why for why in reasons.values()) and len(reasons) == 5
+    on_test = {title for title, why in reasons.items() if WHY.format(RULES[like].paper) in why}
+    assert on_test == (set() if like == "mcti" else {"snn", "ghanet", "ccl", "mcti"})  # coxph has no epochs
+
+
+@pytest.mark.parametrize("protocol", ["paper", "honest", *({"like": like} for like in RULES)])
+def test_a_study_under_a_protocol_can_be_written_and_read_again(protocol):
+    spec = study_of("snn", "mcti", protocol=protocol)
+    assert parse_study(yaml.safe_load(yaml.safe_dump(plain(spec)))) == spec
+
+
+@pytest.mark.parametrize("protocol", ["paper", {"like": "cmta"}])
+@pytest.mark.parametrize(("key", "value"), [("choose", "last"), ("choose", "validation_loss"), ("bins_from", "train")])
+def test_what_the_protocol_settles_is_refused_and_not_replaced(protocol, key, value):
+    with pytest.raises(StudyError, match=rf"training.{key} is {value}, but protocol: .*--set training.{key}=null"):
+        study_of(protocol=protocol, training={key: value})
+    assert study_of(protocol=protocol, training={key: None, "bins_from": "cohort"}).training.bins_from == "cohort"
+
+
+def test_a_paper_is_named_below_like(simulated):
+    with pytest.raises(StudyError, match="'ghanet' is a paper; write {like: ghanet}"):
+        study_of(protocol="ghanet")
+    with pytest.raises(StudyError, match="must be ghanet, cmta, ccl or mcti, not 'ccll'; did you mean 'ccl'"):
+        Study.load(simulated / "study.yaml", ["protocol.like=ccll"])
+    assert Study.load(simulated / "study.yaml", ["protocol.like=ccl"]).spec.protocol.like == "ccl"
+
+
+def test_mcti_is_as_published_where_nobody_said_otherwise():
+    spec = study_of("mcti", {"name": "mcti", "label": "small", "d": 64}, protocol="paper")
+    whole, small = spec.methods
+    assert whole.options == {"preset": "paper"} and profile_of("mcti", whole.options).recipe.learning_rate == 5e-5
+    assert small.options == {"d": 64}
+    told = settings_of(spec)
+    assert "preset default instead of paper" in told["small"] and "d 64 instead of its own" in told["small"]
+    assert "learning_rate 0.0002 instead of 5e-05" in told["small"]
+    assert told["mcti"] == ("5 folds instead of 4", "15 % of the training part to choose instead of 20 %")
+    assert study_of("mcti").methods[0].options == {}  # honest: ours
+
+
+def test_every_setting_that_is_not_the_papers_is_told():
+    changed = {"epochs": 3, "patience": 2, "n_bins": 5, "search": {"space": {"l1": [0, 1]}}}
+    spec = study_of(
+        {"name": "snn", "widths": [8], "training": {"learning_rate": 0.1}}, protocol="paper", training=changed
+    )
+    (told,) = settings_of(spec).values()
+    assert told == (
+        "widths [8] instead of its own",
+        "learning_rate 0.1 instead of 0.0002",
+        "epochs 3 instead of 20",
+        "l1 searched in each fold",
+        "5 time bins instead of 4",
+        "patience 2 instead of none",
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_method_as_it_comes_has_no_other_settings_but_its_folds(name):
+    spec = study_of(name, protocol="paper", splits={"folds": 4 if name == "mcti" else 5, "validation": 0.2})
+    (method,) = spec.methods
+    assert other_settings(spec, method, folds=spec.splits.folds, precision="float32") == ()
+
+
+def test_what_makes_an_ablation_one_is_no_other_setting():
+    spec = study_of({"name": "cmta", "ablations": "all"}, {"name": "ghanet", "ablations": "all"}, protocol="paper")
+    assert set(settings_of(spec).values()) == {()}
+
+
+def test_only_who_is_as_published_is_said_to_be(monkeypatch):
+    spec = study_of("snn", protocol="paper")
+    assert departure_notes(spec, **HOW) == []  # its network is not its paper's, as the page lists
+    monkeypatch.setattr("prognoscope.models.snn.card.CARD", replace(SNN, departures=()))
+    assert departure_notes(spec, **HOW) == ["snn is trained and chosen as its authors did it."]
+    (other,) = departure_notes(study_of("snn", protocol="paper", training={"epochs": 2}), **HOW)
+    assert other == "snn differs from its paper in: epochs 2 instead of 20."
+    assert departure_notes(study_of("snn", training={"epochs": 2}), **HOW) == []
+
+
+def test_a_departure_is_of_the_options_that_are_used():
+    texts = [each.text for each in MCTI.departures if isinstance(each, Departure)]
+    assert len(texts) == 1 and texts[0] in card_of("mcti").departures_with({})
+    (whole,) = study_of("mcti", protocol="paper").methods
+    assert texts[0] not in departures(whole) and len(departures(whole)) == len(MCTI.departures) - 1
+
+
+def test_a_general_section_that_replaces_recipes_is_told():
+    spec = study_of("snn", "mcti", {"name": "abmil", "training": {"epochs": 7}}, training={"epochs": 3, "l1": 0.0})
+    assert general_notes(spec) == [
+        "The general training section replaces what methods have of their own: epochs 3 instead of 20 (snn) and 30 "
+        "(mcti)."
+    ]
+    assert general_notes(study_of("snn", "coxph", training={"epochs": 20})) == []
+
+
+@pytest.fixture(scope="module")
+def like_mcti(simulated):
+    with sketches():
+        study = Study.load(simulated / "study.yaml", ["protocol.like=mcti", "methods=[snn, coxph]"])
+        return study.run(simulated / "like")
+
+
+def test_a_run_says_by_whose_rule_it_was_made(like_mcti):
+    about = json.loads((like_mcti.folder / "provenance.json").read_text())
+    assert (about["protocol"], about["choose"], about["ddof"]) == ("like-mcti", "validation_c_index", 1)
+    assert about["rule"].startswith("All rows by the rule of the MCTI table") and about["rule"] in about["notes"]
+    assert any("This study has 3 folds, the MCTI table 4" in note for note in about["notes"])
+    page = like_mcti.report.read_text()
+    assert about["rule"] in page and "SD over folds (ddof\u00a01)" in page and "as its authors did it" not in page
+    assert "epochs 3 instead of 20" in page and AS_AUTHORS not in page
+    history = pd.read_csv(like_mcti.folder / "snn" / "fold_0" / "history.csv")
+    assert history["chosen"].tolist() == [0, 0, 1]  # the first two warm up
+    values = like_mcti.metrics[(like_mcti.metrics["method"] == "snn") & (like_mcti.metrics["metric"] == "c_index")]
+    folds = values.loc[values["fold"] != "all", "value"]
+    assert values.loc[values["fold"] == "all", "sd"].item() == pytest.approx(np.std(folds, ddof=1))
+
+
+def test_a_run_by_a_papers_rule_can_be_run_again_from_its_study_file(like_mcti, tmp_path, sketched):
+    again = Study.load(like_mcti.folder / "study.yaml").run(tmp_path / "again")
+    for name in ("metrics.csv", "snn/fold_0/predictions.csv"):
+        assert (again.folder / name).read_bytes() == (like_mcti.folder / name).read_bytes()
+
+
+def test_the_page_lists_what_is_not_as_in_the_papers(like_mcti):
+    rows = {row["method"]: row for row in departure_content(like_mcti.run)["rows"]}
+    assert "epochs 3 instead of 20" in rows["snn"]["settings"] and rows["snn"]["network"] == SNN.departures
+    assert rows["coxph"]["settings"] == ("No setting.",)
