@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from prognoscope import __version__
+from prognoscope.analysis.epoch_words import WORDS, At
 from prognoscope.core.errors import InputError
 from prognoscope.core.words import count
 from prognoscope.shell import err, out, run_command
@@ -201,7 +202,10 @@ def run(
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="One or more run folders; a study's name is its cohort.")],
     metric: Annotated[str, typer.Option(help="What to compare, a metric of metrics.csv.")] = "c_index",
-    ddof: Annotated[int, typer.Option(min=0, max=1, help="Of the SD over folds: divide by folds - ddof.")] = 0,
+    at: Annotated[At | None, typer.Option(help="Which epoch counts; by default the one that each run chose.")] = None,
+    ddof: Annotated[
+        int | None, typer.Option(min=0, max=1, help="Of the SD over folds: divide by folds - ddof; by the protocol.")
+    ] = None,
     to: Annotated[Path | None, typer.Option("--out", help="A folder for HTML, CSV, Markdown, LaTeX and SVG.")] = None,
     mixed: Annotated[bool, typer.Option("--mixed", help="Let protocols and folds differ, in columns apart.")] = False,
     published: Annotated[bool, typer.Option("--published", help="Set the papers' C-indices beside ours.")] = False,
@@ -215,9 +219,10 @@ def compare(
     from prognoscope.report.comparison_text import sentences_of, summary_table, terminal_table
     from prognoscope.study.comparing import compare_runs
 
-    found = compare_runs(runs, metric=metric, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
+    found = compare_runs(runs, metric=metric, at=at, ddof=ddof, mixed=mixed, published=published, cohort=cohort)
     is_plain = len(runs) == 1 and not published
-    title = f"{metric}, mean over folds" + ("" if is_plain else f" ± SD (ddof {ddof})")
+    title = f"{metric}{f' at {WORDS[at]}' if at else ''}, mean over folds"
+    title += "" if is_plain else f" ± SD (ddof {found.ddof})"
     show_table(title, summary_table(found) if is_plain else terminal_table(found))
     if to is None and len(found.pairs):
         show_table("Paired differences", found.pairs.drop(columns="column") if is_plain else found.pairs)

@@ -1,19 +1,25 @@
 """One rule for all rows of a table, and what a run that follows papers says is not theirs."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from prognoscope.core.errors import StudyError
+from prognoscope.analysis.epoch_words import WORDS
+from prognoscope.core.errors import InputError, StudyError
 from prognoscope.models.card import Departure
 from prognoscope.models.mcti.card import CARD as MCTI
 from prognoscope.models.registry import MODELS, card_of, profile_of
 from prognoscope.models.snn.card import CARD as SNN
+from prognoscope.report.comparison_page import write_comparison
+from prognoscope.report.comparison_text import caption_of
 from prognoscope.report.sections.departures import AS_AUTHORS, departure_content
+from prognoscope.study.comparing import compare_runs
 from prognoscope.study.departures import departure_notes, departures, general_notes, other_settings
 from prognoscope.study.jobs import optimism, planned_methods
 from prognoscope.study.protocols import RULES
@@ -181,3 +187,60 @@ def test_the_page_lists_what_is_not_as_in_the_papers(like_mcti):
     rows = {row["method"]: row for row in departure_content(like_mcti.run)["rows"]}
     assert "epochs 3 instead of 20" in rows["snn"]["settings"] and rows["snn"]["network"] == SNN.departures
     assert rows["coxph"]["settings"] == ("No setting.",)
+
+
+def _c_index(run: Path, method: str, at: str) -> list[float]:
+    histories = [pd.read_csv(run / method / f"fold_{k}" / "history.csv")["test_c_index"] for k in range(3)]
+    return [each.iloc[-1] if at == "last" else each.max() for each in histories]
+
+
+def _row(found, method: str) -> pd.Series:
+    return found.table[found.table["kind"] == "method"].set_index("row").loc[method]
+
+
+@pytest.mark.parametrize("at", ["last", "best_on_test"])
+def test_a_run_is_compared_at_another_epoch_by_the_risks_that_it_kept(like_mcti, at):
+    found = compare_runs([like_mcti.folder], at=at)
+    row, values = _row(found, "snn"), _c_index(like_mcti.folder, "snn", at)
+    assert row["mean"] == pytest.approx(np.mean(values)) and row["sd"] == pytest.approx(np.std(values, ddof=1))
+    assert row["low"] < row["mean"] < row["high"] and found.ddof == 1
+    assert ("the epoch was chosen on the fold" in row["optimistic"]) == (at == "best_on_test")
+    assert "bins were fitted on all patients" in row["optimistic"]
+    assert _row(found, "coxph")["mean"] == _row(compare_runs([like_mcti.folder]), "coxph")["mean"]
+    notes = " ".join(found.notes)
+    assert "coxph of" in notes and "has no epochs" in notes and "left a validation part out of the training" in notes
+    assert f"at {WORDS[at]}, mean" in caption_of(found)
+
+
+def test_the_honest_choice_is_the_runs_own(like_mcti):
+    honest, own = (compare_runs([like_mcti.folder], at=at) for at in ("honest", None))
+    pd.testing.assert_frame_equal(honest.table, own.table)
+
+
+def test_an_older_run_has_spreads_but_no_intervals_at_another_epoch(like_mcti, tmp_path, sketched):
+    folder = shutil.copytree(like_mcti.folder, tmp_path / "older")
+    for path in folder.rglob("manifest.json"):
+        path.unlink()
+    for path in folder.rglob("epoch_risks.csv"):
+        path.unlink()
+    found = compare_runs([folder], at="best_on_test")
+    row, values = _row(found, "snn"), _c_index(folder, "snn", "best_on_test")
+    assert (row["mean"], row["sd"]) == pytest.approx((np.mean(values), np.std(values, ddof=1)))
+    assert np.isnan(row["low"]) and np.isnan(row["high"])
+    (pair,) = found.pairs.to_dict("records")
+    assert np.isnan(pair["low"]) and np.isfinite(pair["p_t"])
+    assert any("no interval can be had" in note and "Run the study again" in note for note in found.notes)
+    write_comparison(found, tmp_path / "page")
+
+
+def test_a_number_that_is_not_honest_is_not_called_so(simulated, tmp_path, sketched):
+    study = ["protocol.like=ghanet", "methods=[snn]", "splits.folds=2", "training.epochs=2"]
+    run = Study.load(simulated / "study.yaml", study).run(tmp_path / "run")
+    with pytest.raises(InputError, match="snn of .* chose its epoch on the reported fold.* Take --at last, or run"):
+        compare_runs([run.folder], at="honest")
+    own, best = (_row(compare_runs([run.folder], at=at), "snn") for at in (None, "best_on_test"))
+    assert (own["mean"], own["low"]) == (best["mean"], best["low"])
+    with pytest.raises(InputError, match="honest, last or best_on_test, not 'lsat'; did you mean 'last'"):
+        compare_runs([run.folder], at="lsat")
+    with pytest.raises(InputError, match="keep the C-index of every epoch, not integrated_brier"):
+        compare_runs([run.folder], at="last", metric="integrated_brier")

@@ -3,9 +3,10 @@
 import math
 
 import pytest
+import torch
 
 from prognoscope.models.creation import create_model
-from prognoscope.training.progress import RULES, Progress
+from prognoscope.training.progress import RULES, Progress, risk_table
 from prognoscope.training.spec import TrainingSpec
 
 NAN = math.nan
@@ -65,3 +66,17 @@ def test_patience_counts_epochs_since_the_best():
     assert not progress_after(losses, "validation_loss").is_over(9, patient)
     assert progress_after(losses, "validation_loss").is_over(4, patient)
     assert not progress_after(losses, "last").is_over(9, TrainingSpec(patience=1))
+
+
+@pytest.mark.parametrize(
+    ("values", "best"), [([0.5, 0.7, 0.6, 0.7], 1), ([0.9, 0.2], 0), ([NAN, 0.4, NAN, 0.3], 1), ([0.4, NAN], 0)]
+)
+def test_risks_are_kept_of_the_last_epoch_and_of_the_first_best_on_the_test_part(values, best):
+    progress, model = Progress(), create_model("meanmil", embedding_dim=1, n_bins=2)
+    for epoch, value in enumerate(values):
+        risk = torch.tensor([epoch, -epoch], dtype=torch.float64)
+        progress.add({"epoch": epoch, "test_c_index": value}, model, "last", risk=risk)
+    table = risk_table(progress, ["P1", "P2"])
+    assert table["last"].tolist() == [len(values) - 1, 1 - len(values)]
+    assert table["best_on_test"].tolist() == [best, -best] and table["patient_id"].tolist() == ["P1", "P2"]
+    assert risk_table(Progress(), []) is None

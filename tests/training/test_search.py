@@ -55,14 +55,8 @@ def test_every_trial_is_told_and_the_best_one_is_trained(finished):
 def test_a_fold_with_a_search_leaves_the_fold_s_files_and_the_trials(finished):
     names = {path.name for path in finished[0].files.folder.iterdir()}
     assert names == {
-        "model.safetensors",
-        "model.json",
-        "history.csv",
-        "predictions.csv",
-        "training_risks.csv",
-        "search.csv",
-        "cost.csv",
-        "manifest.json",
+        *("model.safetensors", "model.json", "history.csv", "epoch_risks.csv", "cost.csv"),
+        *("predictions.csv", "training_risks.csv", "search.csv", "manifest.json"),
     }
 
 

@@ -24,6 +24,7 @@ class Comparison:
     figures: dict[str, pd.DataFrame]  # column -> the data of the figure "comparison"
     notes: tuple[str, ...]
     runs: pd.DataFrame  # RUN_COLUMNS
+    at: str = ""  # the choice of the epoch, where it is not each run's own
 
     @property
     def columns(self) -> list[str]:

@@ -1,14 +1,16 @@
 """Finished runs -> their methods, put into columns whose methods can be compared in pairs."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from prognoscope.analysis.epoch_values import AtEpoch, at_epoch, reason_at
+from prognoscope.analysis.epoch_words import WORDS, At
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.files import digest
-from prognoscope.core.words import count
+from prognoscope.core.words import count, listed
 from prognoscope.evaluation.fold import Fold
 from prognoscope.runs.card import ModelCard
 from prognoscope.runs.read import Run, open_finished
@@ -39,7 +41,9 @@ class Entry:
     seed: int
     settings: str  # stands for options and recipe
     optimistic: str  # why its numbers flatter it
-    folds: tuple[Fold, ...]
+    folds: tuple[Fold, ...]  # at the choice of the epoch that is compared
+    values: tuple[float, ...]  # of the C-index by fold, where no risks were kept at that choice; else ()
+    ddof: int  # of the SD over folds, by its protocol
     oracles: pd.DataFrame  # of its run, columns of `METRICS`
 
 
@@ -59,11 +63,14 @@ class Column:
         return list(dict.fromkeys(entry.run for entry in self.entries))
 
 
-def read_entries(folder: Path, uses_of: Callable[[ModelCard], Uses], notes: list[str]) -> list[Entry]:
+def read_entries(
+    folder: Path, uses_of: Callable[[ModelCard], Uses], notes: list[str], at: At | None = None
+) -> list[Entry]:
     """The methods of a run that have results; `notes` is told of the others.
 
     Args:
         uses_of: What the method of a card takes.
+        at: Another choice of the epoch than the run's own.
 
     Raises:
         InputError: The run is not finished, or a file of it is missing or cannot be used.
@@ -72,14 +79,15 @@ def read_entries(folder: Path, uses_of: Callable[[ModelCard], Uses], notes: list
     about, finished = run.provenance, set(run.metrics["method"])
     failed = {each.method: each.sentence for each in about.failed}
     notes += [f"{method} of {folder} failed and is left out. {sentence}" for method, sentence in failed.items()]
-    entries = []
+    entries: list[Entry] = []
+    known: dict[str, AtEpoch] = {}
     for method in about.methods:
         if method in failed:
             continue
         if method not in finished:
             notes.append(f"{method} of {folder} has no results and is left out. Finish that run for them.")
             continue
-        folds = run.folds(method)
+        folds, optimistic, values = run.folds(method), run.optimistic.get(method, ""), ()
         card = run.method(method).cards[folds[0].fold]
         uses = uses_of(card)
         group = group_of(uses.needs, uses.learns_from)
@@ -87,6 +95,10 @@ def read_entries(folder: Path, uses_of: Callable[[ModelCard], Uses], notes: list
             given = _given(card)
             group = "genes" if "genes" in given else "clinical"
             notes += [f"{method} has the clinical covariates beside the genes."] * (len(given) > 1)
+        if at is not None:
+            known[method] = at_epoch(run.method(method), folds, at)
+            folds, values = known[method].folds, known[method].values
+            optimistic = reason_at(optimistic, at) if known[method].has_epochs else optimistic
         entry = Entry(
             run=folder,
             method=method,
@@ -96,14 +108,38 @@ def read_entries(folder: Path, uses_of: Callable[[ModelCard], Uses], notes: list
             protocol=run.protocol,
             seed=about.seed or 0,
             settings=digest([card.name, card.options, card.recipe, card.choose]),
-            optimistic=run.optimistic.get(method, ""),
+            optimistic=optimistic,
             folds=folds,
+            values=values,
+            ddof=about.ddof,
             oracles=_oracles(run),
         )
         entries.append(entry)
+    if at is not None:
+        notes += epoch_notes(folder, at, known)
     if not entries:
         raise InputError(f"No method of {folder} has results. {UNFINISHED}")
     return entries
+
+
+def epoch_notes(run: Path, at: At, known: Mapping[str, AtEpoch]) -> list[str]:
+    """What must be known of a run's methods at another choice of the epoch."""
+    without = [method for method, each in known.items() if not each.has_epochs]
+    bare = [method for method, each in known.items() if each.values]
+    spared = [method for method, each in known.items() if each.is_spared]
+    notes = [f"{listed(without, 30)} of {run} has no epochs: the number is the run's own."] * bool(without)
+    if bare:
+        notes.append(
+            f"{listed(bare, 30)} of {run}: of {WORDS[at]} no interval can be had, as the run, of an older version, "
+            "kept the C-index of every epoch but the risks of the chosen one alone. The SD and the t-test are over "
+            "folds. Run the study again for intervals."
+        )
+    if spared:
+        notes.append(
+            f"{listed(spared, 30)} of {run} left a validation part out of the training, which a study that takes "
+            f"{WORDS[at]} trains on too."
+        )
+    return notes
 
 
 def group_of(needs: Iterable[str], learns_from: Iterable[str]) -> str:

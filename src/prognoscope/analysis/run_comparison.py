@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.analysis.comparison import CELL_COLUMNS, OVERALL, PAIR_COLUMNS, RUN_COLUMNS, Comparison
+from prognoscope.analysis.epoch_values import check_epoch
+from prognoscope.analysis.epoch_words import At
 from prognoscope.analysis.published import CHOSEN_LIKE_IT, published_of
 from prognoscope.analysis.run_columns import GROUPS, Column, Entry, Uses, columns_of, read_entries, row_titles
 from prognoscope.core.errors import InputError, MetricError, some
@@ -25,7 +27,8 @@ def set_side_by_side(
     uses_of: Callable[[ModelCard], Uses],
     *,
     metric: str = "c_index",
-    ddof: int = 0,
+    at: At | None = None,
+    ddof: int | None = None,
     draws: int = 1000,
     mixed: bool = False,
     published: bool = False,
@@ -38,7 +41,9 @@ def set_side_by_side(
 
     Args:
         uses_of: What the method of a card takes.
-        ddof: Of the standard deviation over folds.
+        at: The choice of the epoch, from what runs kept of every epoch: "honest" (by no reported patient), "last", or
+            "best_on_test"; None is what each run reports.
+        ddof: Of the standard deviation over folds; None is that of the runs' protocol, 0 where they differ.
         mixed: Let protocols, and folds of a cohort, differ; each combination then has a column of its own.
         published: Set the papers' values beside ours.
         cohort: Which cohort the published values are of, where the study's name does not tell.
@@ -52,8 +57,16 @@ def set_side_by_side(
         raise InputError(f"The run {twice[0]} is named twice. Name each run once.")
     if published and metric != "c_index":
         raise InputError(f"Published values are C-indices, so they cannot stand beside {metric}. Leave out --metric.")
+    if at is not None:
+        check_epoch(at)
+        if metric != "c_index":
+            raise InputError(f"Runs keep the C-index of every epoch, not {metric}. Leave out --at or --metric.")
     notes: list[str] = []
-    entries = [entry for run in runs for entry in read_entries(run, uses_of, notes)]
+    entries = [entry for run in runs for entry in read_entries(run, uses_of, notes, at)]
+    if ddof is None:
+        of_runs = {entry.ddof for entry in entries}
+        ddof = of_runs.pop() if len(of_runs) == 1 else 0
+        notes += ["The SD is with ddof 0 everywhere, as the protocols of these runs differ in it."] * bool(of_runs)
     columns = columns_of(entries, mixed=mixed)
     titles = row_titles(columns)
     cells, measured = [], {}
@@ -82,6 +95,7 @@ def set_side_by_side(
         pairs=_pairs(everything, metric, only_with_best=len(columns) > 1),
         figures=_figures(everything, table, metric, columns),
         notes=tuple(dict.fromkeys(notes)),
+        at=at or "",
         runs=_runs_table(columns),
     )
 
@@ -89,6 +103,8 @@ def set_side_by_side(
 def _measured(
     title: str, column: Column, entries: list[Entry], metric: str, draws: int, number: int, notes: list[str]
 ) -> Measured | None:
+    if any(entry.values for entry in entries):
+        return _of_values(entries, draws)
     try:
         return measure([entry.folds for entry in entries], metric=metric, draws=draws, seed=number)
     except MetricError as cause:
@@ -96,6 +112,17 @@ def _measured(
             raise
         notes.append(f"{metric} of {title} in {column.title} is not defined. {cause}")
         return None
+
+
+def _of_values(entries: Sequence[Entry], draws: int) -> Measured:
+    """The C-index by fold, mean over trainings, where patients cannot be drawn because their risks were not kept."""
+    values = [entry.values or _values(entry) for entry in entries]
+    ratios = [len(fold) / len(fold.train) for entry in entries for fold in entry.folds]
+    return Measured(np.mean(values, axis=0), np.full(draws, np.nan), float(np.mean(ratios)))
+
+
+def _values(entry: Entry) -> tuple[float, ...]:
+    return tuple(measure([entry.folds], metric="c_index", draws=1).values)
 
 
 def _cells(

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from prognoscope.analysis.comparison import Comparison
+from prognoscope.analysis.epoch_words import WORDS
 from prognoscope.analysis.standings import higher_is_better
 from prognoscope.core.words import listed
 from prognoscope.report.markdown_text import escaped
@@ -68,7 +69,8 @@ def caption_of(comparison: Comparison) -> str:
     spread = f"standard deviation (ddof {comparison.ddof}) over {' or '.join(map(str, folds))} folds"
     means = [name for name in comparison.columns if name not in set(comparison.runs["column"])]
     over = " The last column is the plain mean over cohorts, of rows that have all of them." if means else ""
-    return f"{metric_words(comparison.metric).label}, mean ± {spread}; {which} is better.{over}"
+    at = f" at {WORDS[comparison.at]}" if comparison.at else ""
+    return f"{metric_words(comparison.metric).label}{at}, mean ± {spread}; {which} is better.{over}"
 
 
 def sentences_of(comparison: Comparison, *, marked: bool = True) -> list[str]:

@@ -43,6 +43,11 @@ class FoldFiles:
         return self.folder / "history.csv"
 
     @property
+    def epoch_risks(self) -> Path:
+        """Of the test patients at the last epoch, and at that of their greatest C-index."""
+        return self.folder / "epoch_risks.csv"
+
+    @property
     def genes(self) -> Path:
         """Which genes the fold chose, of a method that selects them."""
         return self.folder / "genes.csv"
@@ -109,8 +114,8 @@ class FoldFiles:
     @property
     def kept(self) -> tuple[Path, ...]:
         """All that a finished fold may leave behind, but for the manifest, which tells of them."""
-        of_fold = (self.weights, self.card, self.predictions, self.training_risks, self.history, self.genes)
-        more, taught = (self.reconstruction, self.trials, self.surgery), self.teacher
+        of_fold = (self.weights, self.card, self.predictions, self.training_risks, self.epoch_risks, self.history)
+        more, taught = (self.genes, self.reconstruction, self.trials, self.surgery), self.teacher
         return (*of_fold, *more, taught.weights, taught.card, taught.history, taught.manifest)
 
     @property

@@ -14,6 +14,7 @@ from prognoscope.runs.card import ModelCard, need_own_card
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import is_there
 from prognoscope.runs.tables import (
+    EPOCH_RISKS,
     HISTORY,
     PREDICTIONS,
     RECONSTRUCTION,
@@ -58,6 +59,12 @@ class MethodRun:
         """Fold -> its epochs, of the folds that kept them; what was not measured is NaN or False."""
         found = {each.number: HISTORY.read(each.history) for each in self.files if is_there(each.history)}
         return {number: _completed(table, HISTORY) for number, table in found.items()}
+
+    @cached_property
+    def epoch_risks(self) -> Mapping[int, pd.DataFrame]:
+        """Fold -> risks of its test patients at epochs that nobody chose, of the folds that kept them."""
+        there = (each for each in self.files if is_there(each.epoch_risks))
+        return {each.number: EPOCH_RISKS.read(each.epoch_risks) for each in there}
 
     @cached_property
     def history(self) -> pd.DataFrame:

@@ -126,6 +126,7 @@ HISTORY = Table(
     optional={"validation_loss": float, "validation_c_index": float, "test_c_index": float, "chosen": bool},
     others=float,  # a method's own losses
 )
+EPOCH_RISKS = Table("The table of risks at other epochs", {"patient_id": str, "last": float, "best_on_test": float})
 GENES = Table(
     "The table of chosen genes",
     {"group": str, "gene": str, "p": float, "p_adjusted": float, "kept": bool, "rule": str},

@@ -15,7 +15,7 @@ def compare_runs(runs: Sequence[Path | str], **how: Any) -> Comparison:
     """The methods of the runs, by cohort, with what paired intervals over the same patients say of their order.
 
     Args:
-        how: What `set_side_by_side` takes besides: metric, ddof, draws, mixed, published, cohort.
+        how: What `set_side_by_side` takes besides: metric, at, ddof, draws, mixed, published, cohort.
 
     Raises:
         MetricError, InputError: As it says.

@@ -78,6 +78,7 @@ def save_state(path: Path, model: SurvivalModel, optimizer: Optimizer, progress:
     """
     tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in progress.best_weights.items()}
+    tensors |= {f"risks/{name}": value for name, value in progress.risks.items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in state.items() if value is not None}
     about = {"key": key, "history": json.dumps(progress.history), "best_epoch": str(progress.best_epoch)}
@@ -95,7 +96,7 @@ def load_state(path: Path, model: SurvivalModel, optimizer: Optimizer, key: str)
     """
     if not path.is_file():
         return None
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "risks": {}, "optimizer": {}}
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             about = file.metadata() or {}
@@ -115,7 +116,7 @@ def load_state(path: Path, model: SurvivalModel, optimizer: Optimizer, key: str)
         index, name = place.split("/", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return Progress(json.loads(about["history"]), int(about["best_epoch"]), parts["best"])
+    return Progress(json.loads(about["history"]), int(about["best_epoch"]), parts["best"], parts["risks"])
 
 
 def _sum_of(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:

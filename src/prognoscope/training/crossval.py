@@ -52,7 +52,7 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
     with spending(job.spec) as testing:
         test = data.dataset(data.test, trained.model.profile.uses)
         predicted = trained.predict_prepared(test)
-    trained.save(files)
+    trained.save(files, data.test)
     genes = trained.preparation.genes
     if genes is not None:
         GENES.write(files.genes, genes.table)

@@ -95,9 +95,13 @@ def fit(
             set_learning_rate(optimizer, recipe, epoch)
             row: EpochRow = {"epoch": epoch, "learning_rate": learning_rate(recipe, epoch)}
             row |= train_epoch(model, train, optimizer, recipe=recipe, spec=spec, epoch=epoch)
+            risks: dict[str, Tensor] = {}
             for part, patients in parts.items():
-                row |= {} if patients is None else _measure(model, patients, part, metric, recipe, spec)
-            progress.add(row, model, spec.choose, warm_up=spec.warm_up)
+                if patients is not None:
+                    measured, risks[part] = _measure(model, patients, part, metric, recipe, spec)
+                    row |= measured
+            risk = risks.get("test") if metric is not None else None
+            progress.add(row, model, spec.choose, warm_up=spec.warm_up, risk=risk)
             if state_file is not None and time.monotonic() - saved_at >= spec.save_every_s:
                 save_state(state_file, model, optimizer, progress, key)
                 saved_at = time.monotonic()
@@ -165,7 +169,7 @@ def draw_patients(target: Target, sampler: str, generator: np.random.Generator) 
 
 def _measure(
     model: SurvivalModel, dataset: PatientDataset, part: str, metric: Metric | None, recipe: Recipe, spec: TrainingSpec
-) -> EpochRow:
+) -> tuple[EpochRow, Tensor]:
     try:
         predicted = predict(model, dataset, spec=spec, alpha=recipe.nll_alpha)
     except ModelError as cause:
@@ -179,7 +183,7 @@ def _measure(
         except MetricError:  # a small part may have no comparable pair
             value = math.nan
         row[f"{part}_c_index"] = value
-    return row
+    return row, torch.from_numpy(predicted.prediction.risk)
 
 
 def _check_rule(rule: str, parts: dict[str, PatientDataset | None], metric: Metric | None) -> None:

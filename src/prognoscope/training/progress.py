@@ -1,6 +1,7 @@
 """Where a training stands, and which of its epochs is kept."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ class Rule(NamedTuple):
     last_of_equals: bool = False
 
 
+EPOCHS = ("last", "best_on_test")  # at which the risks of test patients are kept, whatever epoch is chosen
 RULES = {
     "last": None,
     "validation_loss": Rule("validation_loss", more_is_better=False),
@@ -38,18 +40,27 @@ class Progress:
     history: list[EpochRow] = field(default_factory=list)
     best_epoch: int = -1
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    risks: dict[str, Tensor] = field(default_factory=dict)  # of test patients, (P,), by EPOCHS
 
     @property
     def epoch(self) -> int:
         """The number of finished epochs."""
         return len(self.history)
 
-    def add(self, row: EpochRow, model: SurvivalModel, rule: str, *, warm_up: int = 0) -> None:
+    def add(
+        self, row: EpochRow, model: SurvivalModel, rule: str, *, warm_up: int = 0, risk: Tensor | None = None
+    ) -> None:
         """Record a finished epoch, and keep its weights if the rule likes it best so far.
 
         Args:
             warm_up: How many first epochs are kept only until there are later ones.
+            risk: Of the test patients, where there are any; it chooses nothing.
         """
+        if risk is not None:
+            before = [each["test_c_index"] for each in self.history if not math.isnan(each["test_c_index"])]
+            self.risks[EPOCHS[0]] = risk
+            if not before or row["test_c_index"] > max(before):
+                self.risks[EPOCHS[1]] = risk
         self.history.append(row)
         if self._is_best(RULES[rule], warm_up):
             self.best_epoch = self.epoch - 1
@@ -79,3 +90,14 @@ def history_table(progress: Progress) -> pd.DataFrame:
             table[column] = np.nan
     table["chosen"] = (table["epoch"] == progress.best_epoch).astype(int)
     return table
+
+
+def risk_table(progress: Progress, patients: Sequence[str]) -> pd.DataFrame | None:
+    """The risks of the test patients at epochs that nobody chose; None where they were not kept.
+
+    Args:
+        patients: Of the test part, in its order.
+    """
+    if set(progress.risks) != set(EPOCHS):  # no test patients, or the state of an older version
+        return None
+    return pd.DataFrame({"patient_id": list(patients), **{name: each.numpy() for name, each in progress.risks.items()}})

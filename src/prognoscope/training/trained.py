@@ -18,13 +18,13 @@ from prognoscope.runs.card import ModelCard, edges_of, read_card
 from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import damage, seal
-from prognoscope.runs.tables import HISTORY
+from prognoscope.runs.tables import EPOCH_RISKS, HISTORY
 from prognoscope.training.checkpoint import load_model, save_model, sizes_card, weights_digest
 from prognoscope.training.fold_data import FoldData
 from prognoscope.training.loop import Metric, fit
 from prognoscope.training.method import Method
 from prognoscope.training.predict import Predicted, predict
-from prognoscope.training.progress import Progress, history_table
+from prognoscope.training.progress import Progress, history_table, risk_table
 from prognoscope.training.spec import TrainingSpec
 
 OnEpoch = Callable[[int, int], None]  # called with the number of finished and of all epochs
@@ -109,10 +109,16 @@ class Trained:
         how = {"choose": spec.choose, "chosen_epoch": progress.best_epoch, "precision": spec.precision}
         return cls(model, preparation, spec, replace(card, recipe=asdict(recipe), **how), progress)
 
-    def save(self, files: FoldFiles) -> None:
-        """Write weights, history and card; the card last, so that it speaks for all three."""
+    def save(self, files: FoldFiles, test: Sequence[str] = ()) -> None:
+        """Write weights, history and card; the card last, so that it speaks for all three.
+
+        Args:
+            test: Patients of the test part, whose risks at other epochs are written too.
+        """
         if self.progress.history:
             HISTORY.write(files.history, history_table(self.progress))
+        if (risks := risk_table(self.progress, test)) is not None:
+            EPOCH_RISKS.write(files.epoch_risks, risks)
         save_model(files, self.model, self.card)
 
     @classmethod
