@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from prognoscope.analysis.epoch_values import check_epoch
 from prognoscope.analysis.epoch_words import WORDS
 from prognoscope.core.errors import InputError, StudyError
 from prognoscope.models.card import Departure
@@ -241,6 +242,6 @@ def test_a_number_that_is_not_honest_is_not_called_so(simulated, tmp_path, sketc
     own, best = (_row(compare_runs([run.folder], at=at), "snn") for at in (None, "best_on_test"))
     assert (own["mean"], own["low"]) == (best["mean"], best["low"])
     with pytest.raises(InputError, match="honest, last or best_on_test, not 'lsat'; did you mean 'last'"):
-        compare_runs([run.folder], at="lsat")
+        check_epoch("lsat")
     with pytest.raises(InputError, match="keep the C-index of every epoch, not integrated_brier"):
         compare_runs([run.folder], at="last", metric="integrated_brier")

@@ -209,7 +209,7 @@ class TrainingSettings(TrainingBasics, RecipeChanges):
 
     n_bins: Annotated[int, Interval(ge=2, le=50)] = 4  # of time
     bins_from: BinsFrom = "train"
-    choose: Literal["validation_loss", "last"] | None = "validation_loss"  # the epoch that is kept; None: see protocol
+    choose: Literal["validation_loss", "last"] | None = "validation_loss"  # the epoch; None: as a paper's protocol says
     precision: AskedPrecision | None = None  # None: float32 on a CPU, auto on a GPU
     device: str = "auto"
     search: SearchSettings | None = None

@@ -42,7 +42,7 @@ splits:
   # group: site                  # no hospital in two folds
   # files: splits/splits_{fold}.csv    # MCAT's folds instead of drawn ones
 
-protocol: honest                 # paper: mirrors what each method's authors did, and says where that flatters
+protocol: honest                 # paper: epochs as each method's authors chose them; {like: ghanet}: one rule for all
 methods: [meanmil, abmil]        # or all, all:slides, all:genes, all:both; `prognoscope methods` lists them
 training: {device: auto}         # epochs, learning_rate ... replace the methods' own recipes
 # Settings searched in each fold, on inner folds of its training part; needs prognoscope[search]:
