@@ -100,4 +100,4 @@ def risk_table(progress: Progress, patients: Sequence[str]) -> pd.DataFrame | No
     """
     if set(progress.risks) != set(EPOCHS):  # no test patients, or the state of an older version
         return None
-    return pd.DataFrame({"patient_id": list(patients), **{name: each.numpy() for name, each in progress.risks.items()}})
+    return pd.DataFrame({"patient_id": list(patients), **{name: progress.risks[name].numpy() for name in EPOCHS}})
