@@ -10,7 +10,11 @@ import prognoscope
 ROOT = Path(prognoscope.__file__).parent
 TEXT = {path: path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")}
 NAMED = {name for text in TEXT.values() for name in re.findall(r':(\w+)"', text)}  # in a registry
-CALLED_BY_LIBRARIES = {"cli.py": "Typer, by its decorators", "spec.py": "pydantic, by its decorators"}
+CALLED_BY_LIBRARIES = {
+    "cli.py": "Typer, by its decorators",
+    "method_section.py": "pydantic, by its decorators",
+    "spec.py": "likewise",
+}
 KEPT = {
     "__getattr__": "Python asks a module for it",
     "__dir__": "likewise",
