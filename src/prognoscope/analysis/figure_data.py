@@ -16,9 +16,9 @@ from prognoscope.runs.read import Run
 GROUPS = 5  # of a calibration, where there are patients enough
 
 
-def c_index_data(run: Run) -> pd.DataFrame:
-    """A row for each method and oracle that has a C-index: its value, interval and folds."""
-    table = method_table(run)
+def c_index_data(run: Run, *, common: bool = False) -> pd.DataFrame:
+    """A row for each method and oracle that has a C-index: its value, interval and folds; see `method_table`."""
+    table = method_table(run, common=common)
     table = table[np.isfinite(table[MAIN].astype(float))].reset_index(drop=True)
     first = table[["method", "label", "kind"]].assign(optimistic=table["optimistic"] != "")
     numbers = {"value": table[MAIN], "low": table[f"{MAIN}_low"], "high": table[f"{MAIN}_high"]}

@@ -218,12 +218,20 @@ class RunFiles:
     @property
     def before_training(self) -> tuple[Path, ...]:
         """What is written before anything is trained, for the manifest."""
-        return (self.study, self.splits, self.account, self.outcomes, self.patients, self.covariates)
+        return (self.study, self.splits, self.account, self.outcomes, self.patients, self.covariates, self.lacking)
 
     @property
     def tables(self) -> tuple[Path, ...]:
         """What is computed from the folds, and where from, for the manifest."""
-        measured = (self.metrics, self.comparison, self.ablations, self.optimism, self.search, self.surgery)
+        measured = (
+            self.metrics,
+            self.common_metrics,
+            self.comparison,
+            self.ablations,
+            self.optimism,
+            self.search,
+            self.surgery,
+        )
         return (*measured, self.provenance)
 
     @property
@@ -250,6 +258,16 @@ class RunFiles:
     def covariates(self) -> Path:
         """The clinical covariates of everybody, as they were read."""
         return self.folder / "covariates.csv"
+
+    @property
+    def lacking(self) -> Path:
+        """Which patients lack what a method predicts or learns from, where another method can do without it."""
+        return self.folder / "lacking.csv"
+
+    @property
+    def common_metrics(self) -> Path:
+        """The metrics on the patients whom all methods were tested on, where some were tested on more."""
+        return self.folder / "common_metrics.csv"
 
     @property
     def metrics(self) -> Path:
