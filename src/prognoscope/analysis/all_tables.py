@@ -8,6 +8,7 @@ import pandas as pd
 from prognoscope.analysis.ablation_table import AblationRow, ablation_table
 from prognoscope.analysis.common_patients import Folds, on_common_patients
 from prognoscope.analysis.cost_table import cost_table
+from prognoscope.analysis.gene_lengths import gene_lengths_of
 from prognoscope.analysis.metric_table import metric_table
 from prognoscope.analysis.optimism_table import optimism_table
 from prognoscope.analysis.pair_table import pair_table
@@ -16,7 +17,7 @@ from prognoscope.analysis.surgery_table import surgery_table
 from prognoscope.core.errors import MetricError, some
 from prognoscope.core.words import count
 from prognoscope.runs.read import Run
-from prognoscope.runs.tables import ABLATIONS, COMPARISON, COSTS, METRICS, OPTIMISM, SETTINGS, SURGERY
+from prognoscope.runs.tables import ABLATIONS, COMPARISON, COSTS, GENE_LENGTHS, METRICS, OPTIMISM, SETTINGS, SURGERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ def write_tables(run: Run, asked: Questions) -> tuple[str, ...]:
     COSTS.write(files.costs, cost_table(run, methods))
     if len(chosen := setting_table(run, methods)):
         SETTINGS.write(files.search, chosen)
+    if len(lengths := gene_lengths_of(run, methods)):
+        GENE_LENGTHS.write(files.gene_lengths, lengths)
     if asked.has_surgery:
         SURGERY.write(files.surgery, surgery_table(run, folds, draws=draws, seed=seed))
     return (*notes, *why, *gene_notes(run, methods))

@@ -22,19 +22,15 @@ def method_table(run: Run, *, common: bool = False) -> pd.DataFrame:
         common: On the patients whom all methods were tested on, not on all whom each was.
 
     Returns:
-        Columns method, label, kind ("method" or "oracle"), patients, optimistic (the reason, or ""), best (whether the paired
-        intervals put its C-index above that of every other method), of_the_way (from 0.5 to the oracle's C-index;
+        Columns method, label, kind ("method" or "oracle"), patients, optimistic (the reason, or ""), best (whether the
+        paired intervals put its C-index above that of every other method), of_the_way (from 0.5 to that of the oracle;
         NaN without an oracle), `<metric>`, `<metric>_low`, `_high`, `_sd` (over folds), and `fold_<k>`, the
         C-index by fold.
     """
     ceiling = run.summary("oracle", MAIN, common=common)
     best, whole = best_method(run, MAIN), len(run.common if common else run.held_out)
     tested = {name: whole if common else each.predictions["patient_id"].nunique() for name, each in run.methods.items()}
-    metrics = [
-        m
-        for m in (MAIN, *BESIDE)
-        if m == MAIN or any(run.summary(of, m, common=common) is not None for of in run.methods)
-    ]
+    metrics = [m for m in (MAIN, *BESIDE) if m == MAIN or _is_measured(run, m, common=common)]
     rows = []
     for name in [*run.methods, *run.oracles()]:
         kind = "method" if name in run.methods else "oracle"

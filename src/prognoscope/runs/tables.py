@@ -131,6 +131,9 @@ GENES = Table(
     "The table of chosen genes",
     {"group": str, "gene": str, "p": float, "p_adjusted": float, "kept": bool, "rule": str},
 )
+RECONSTRUCTION_PATIENTS = Table(
+    "The table of patients whose genes were told", {"group": str, "patient_id": str, "genes": int, "spearman": float}
+)
 RECONSTRUCTION = Table(
     "The table of genes told from slides", {"group": str, "gene": str, "patients": int, "spearman": float}
 )
@@ -174,6 +177,11 @@ OPTIMISM = Table(
     {"method": str, "fold": str, "chosen_by": str}
     | dict.fromkeys(("epochs", "reported_epoch", "best_epoch", "reported", "last", "best", "added"), float)
     | dict.fromkeys(("noise_last", "noise_best", "noise_low", "noise_high", "noise_added"), float),
+)
+GENE_LENGTHS = Table(
+    "The table of gene groups' lengths",
+    {"cohort": str, "method": str, "group": str, "before": float, "after": float, "sd": float, "folds": int}
+    | {"rule": str, "published": float},
 )
 SETTINGS = Table(
     "The table of chosen settings",

@@ -164,8 +164,8 @@ def _try_folds(
         if not (is_solved or job.split.validation) and job.spec.choose.startswith("validation"):
             whom = f" of patients whom {job.method.title} can predict" if own[job.label] else ""
             raise StudyError(
-                f"Fold {job.split.fold} has no validation part{whom} to choose an epoch by. Give splits.validation more "
-                "than 0" + (", or take training.choose: last." if spec.protocol == "honest" else ".")
+                f"Fold {job.split.fold} has no validation part{whom} to choose an epoch by. Give splits.validation "
+                "more than 0" + (", or take training.choose: last." if spec.protocol == "honest" else ".")
             )
         _check_compared(job)
     _check_bins(cohort, {f"{own[job.label]}fold {job.split.fold}": job.split for job in jobs}, bins_of(spec))
