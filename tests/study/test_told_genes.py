@@ -44,6 +44,11 @@ def test_the_run_keeps_which_genes_were_chosen_and_how_well_they_are_told(finish
     assert "Genes told from slides" in finished.report.read_text()
     figure = pd.read_csv(finished.folder / "figures" / "reconstruction_ghanet.csv")
     assert set(figure["folds"]) <= {1, 2} and figure["group"].nunique() == 6
+    lengths = pd.read_csv(finished.folder / "gene_lengths.csv")
+    sizes = [json.loads((finished.folder / "ghanet" / f"fold_{i}" / "model.json").read_text())["sizes"] for i in (0, 1)]
+    assert lengths["after"].tolist() == np.mean([each["group_sizes"] for each in sizes], axis=0).tolist()
+    by_patient = pd.read_csv(finished.folder / "figures" / "reconstruction_patients_ghanet.csv")
+    assert by_patient["patient_id"].nunique() == 60 and by_patient.groupby("group").size().le(60).all()
 
 
 def test_patients_are_predicted_alike_with_genes_without_and_with_others_genes(

@@ -30,7 +30,8 @@ def method_table(run: Run, *, common: bool = False) -> pd.DataFrame:
     ceiling = run.summary("oracle", MAIN, common=common)
     best, whole = best_method(run, MAIN), len(run.common if common else run.held_out)
     tested = {name: whole if common else each.predictions["patient_id"].nunique() for name, each in run.methods.items()}
-    metrics = [m for m in (MAIN, *BESIDE) if m == MAIN or _is_measured(run, m, common=common)]
+    beside = [m for m in BESIDE if any(run.summary(name, m, common=common) is not None for name in run.methods)]
+    metrics = [MAIN, *beside]
     rows = []
     for name in [*run.methods, *run.oracles()]:
         kind = "method" if name in run.methods else "oracle"

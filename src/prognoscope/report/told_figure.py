@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from scipy.stats import gaussian_kde
 
 from prognoscope.report.axes import Colours, beside, label_rows
 from prognoscope.report.number_words import number, optimistic_name
@@ -47,9 +48,10 @@ def draw_reconstruction(data: pd.DataFrame, axes: Axes, colours: Colours) -> Non
 def _draw_violin(axes: Axes, at: float, height: float, values: np.ndarray, colour: str) -> None:
     mean, sd = float(values.mean()), float(values.std())
     if len(values) >= LEAST and sd > 1e-9:
-        bodies = axes.violinplot([values], [at], vert=False, widths=height * 0.95, showextrema=False)["bodies"]
-        for body in bodies:
-            body.set(facecolor=colour, edgecolor=colour, alpha=0.35, linewidth=0.8)
+        along = np.linspace(values.min(), values.max(), 100)
+        width = gaussian_kde(values)(along)
+        width *= 0.47 * height / width.max()
+        axes.fill_between(along, at - width, at + width, facecolor=colour, edgecolor=colour, alpha=0.35, linewidth=0.8)
     axes.plot([mean - sd, mean + sd], [at, at], "-", color=colour, lw=1.6)
     axes.plot([mean], [at], "D", ms=4.5, mec=colour, mfc="white", mew=1.3)
     beside(axes, at, f"{number(mean, 2)} ± {number(sd, 2)}")

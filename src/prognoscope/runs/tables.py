@@ -119,7 +119,7 @@ PREDICTIONS = Table(
     # chance of outliving each bin; when it ends; chance of being of each subtype
     numbered={"S_": float, "months_": float, "subtype_": float},
 )
-TRAINING_RISKS = Table("The table of training risks", {"patient_id": str, "risk": float})
+TRAINING_RISKS = Table("The table of training risks", {"patient_id": str, "risk": float}, numbered={"S_": float})
 HISTORY = Table(
     "The history of a training",
     {"epoch": int, "learning_rate": float, "train_loss": float},

@@ -196,6 +196,7 @@ def provenance(
         name=study.spec.name,
         command=study.command,
         protocol=name_of(spec.protocol),
+        split=spec.evaluation.split,
         cut_from=spec.evaluation.cut_from or ("train" if spec.protocol == "honest" else "pooled"),
         rule="" if rule is None else rule.sentence,
         ddof=0 if rule is None else rule.ddof,

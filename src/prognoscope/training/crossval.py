@@ -67,7 +67,9 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
     months = trained.preparation.bins.told_at(float(data.cohort.take(data.learned).outcome.time.max()))
     PREDICTIONS.write(files.predictions, prediction_table(predicted, test, data.fold, months))
     learned = trained.predict_prepared(data.dataset(data.learned, trained.model.profile.uses)).prediction
-    TRAINING_RISKS.write(files.training_risks, pd.DataFrame({"patient_id": learned.patients, "risk": learned.risk}))
+    risks = {"patient_id": learned.patients, "risk": learned.risk}
+    risks |= {f"S_{k}": survival for k, survival in enumerate(learned.survival.T)}
+    TRAINING_RISKS.write(files.training_risks, pd.DataFrame(risks))
     COSTS.write(files.cost, cost_table(job, data, trained, training if is_whole else Spent(), testing))
 
 
