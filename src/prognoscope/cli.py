@@ -271,6 +271,27 @@ def optimism(
 
 
 @app.command()
+def genes(
+    paths: Annotated[list[Path], typer.Argument(help="Run folders, or study files, of whose tables it is computed.")],
+    to: Annotated[Path | None, typer.Option("--out", help="A folder for CSV and SVG.")] = None,
+) -> None:
+    """Genes of each group before and after they were chosen, and how well they are told from slides, by cohort.
+
+    Example: `prognoscope genes blca/run luad/run --out genes`, or `prognoscope genes study.yaml` before any run.
+    """
+    import pandas as pd
+
+    from prognoscope.report.sections.told_genes import length_rows, write_told
+    from prognoscope.study.gene_lengths import lengths_of
+
+    runs, lengths = lengths_of(paths)
+    header, *rows = length_rows(lengths)
+    show_table("Genes of each group, means over folds", pd.DataFrame(rows, columns=header))
+    for path in write_told(runs, lengths, to) if to is not None else ():
+        say(f"Wrote {path}")
+
+
+@app.command()
 def predict(
     run: RunFolder,
     study: Annotated[Path, typer.Option("--study", help="The study file of the new patients; needs no follow-up.")],

@@ -53,3 +53,19 @@ def test_what_the_study_asked_for_is_what_is_cut(folder):
     assert cut_from(run, "snn") == "pooled"
     note = survival_content(run)["note"]
     assert "flatters a little" in note and "kept no risks" not in note
+
+
+def test_groups_may_be_cut_by_survival_at_the_end_of_the_second_of_four_bins(folder):
+    told = json.loads((folder / "provenance.json").read_text())
+    (folder / "provenance.json").write_text(json.dumps(told | {"split": "survival"}))
+    run = Run(folder)
+    table = run.methods["snn"].predictions
+    assert np.array_equal(high_risk(run, "snn", "pooled"), table["S_1"] <= table["S_1"].median())
+    assert cut_from(run, "snn") == "pooled"  # this run kept no survival of its training patients
+    for files in run.files.folds("snn"):
+        learned = TRAINING_RISKS.read(files.training_risks)
+        TRAINING_RISKS.write(files.training_risks, learned.assign(S_0=0.9, S_1=0.6, S_2=0.4, S_3=0.1))
+    again = Run(folder)
+    assert cut_from(again, "snn") == "train"
+    assert np.array_equal(high_risk(again, "snn"), table["S_1"] <= 0.6)
+    assert "survival at the middle time" in survival_content(again)["note"]

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prognoscope.core.errors import ModelError
+from prognoscope.core.errors import CohortError, ModelError
+from prognoscope.evaluation.metrics import c_index
 from prognoscope.study.apply import predict_patients
 from prognoscope.study.study import Study
 
@@ -43,6 +44,11 @@ def test_the_run_keeps_which_genes_were_chosen_and_how_well_they_are_told(finish
     assert "Genes told from slides" in finished.report.read_text()
     figure = pd.read_csv(finished.folder / "figures" / "reconstruction_ghanet.csv")
     assert set(figure["folds"]) <= {1, 2} and figure["group"].nunique() == 6
+    lengths = pd.read_csv(finished.folder / "gene_lengths.csv")
+    sizes = [json.loads((finished.folder / "ghanet" / f"fold_{i}" / "model.json").read_text())["sizes"] for i in (0, 1)]
+    assert lengths["after"].tolist() == np.mean([each["group_sizes"] for each in sizes], axis=0).tolist()
+    by_patient = pd.read_csv(finished.folder / "figures" / "reconstruction_patients_ghanet.csv")
+    assert by_patient["patient_id"].nunique() == 60 and by_patient.groupby("group").size().le(60).all()
 
 
 def test_patients_are_predicted_alike_with_genes_without_and_with_others_genes(
@@ -59,15 +65,77 @@ def test_patients_are_predicted_alike_with_genes_without_and_with_others_genes(
     assert np.isfinite(predicted["risk"]).all()
 
 
-def test_patients_without_genes_teach_nothing_but_are_told_of(study_folder, tmp_path):
+@pytest.fixture(scope="module")
+def some_without(simulated, tmp_path_factory):
+    """A run of four methods of patients of whom the first 16 have no genes, and who they are."""
+    folder = shutil.copytree(simulated, tmp_path_factory.mktemp("some") / "study")
+    genes = pd.read_csv(folder / "genes.csv")
+    genes.iloc[16:].to_csv(folder / "genes.csv", index=False)
+    methods = f"methods=[abmil, {GHANET}, snn, {{name: coxph, covariates: omics}}]"
+    study = Study.load(folder / "study.yaml", [*SETTINGS, methods])
+    return study.run(folder / "run"), study, frozenset(genes["patient_id"].head(16))
+
+
+def test_patients_without_genes_are_lost_to_no_method_that_predicts_without(some_without):
+    finished, _, lacking = some_without
+    run = finished.run
+    everybody = set(run.outcomes.patients)
+    assert len(everybody) == 60 and lacking < everybody
+    for method in ("abmil", "ghanet"):
+        assert set(run.method(method).predictions["patient_id"]) == everybody
+        assert set(run.fold(method, 0).train.patients) == {*run.part(0, "train"), *run.part(0, "validation")}
+    for method in ("snn", "coxph"):
+        assert set(run.method(method).predictions["patient_id"]) == everybody - lacking
+        assert not lacking & set(run.fold(method, 0).train.patients)
+    told = run.lacking.groupby(["method", "left_out"], sort=False)["patient_id"].apply(frozenset)
+    assert told.to_dict() == {("ghanet", False): lacking, ("snn", True): lacking, ("coxph", True): lacking}
+    for fold, table in run.method("ghanet").reconstructions.items():
+        assert (table["patients"] == len(set(run.part(fold, "test")) - lacking)).all()
+
+
+def test_methods_are_compared_on_the_patients_of_all_and_their_numbers_on_all_are_beside(some_without):
+    finished, _, lacking = some_without
+    run = finished.run
+    assert run.common == set(run.outcomes.patients) - lacking
+    whole, common = run.by_fold("abmil", "c_index"), run.by_fold("abmil", "c_index", common=True)
+    for number in run.fold_numbers:
+        fold = run.fold("abmil", number)
+        kept = fold.take(np.flatnonzero([patient not in lacking for patient in fold.outcome.patients]))
+        assert (whole[number], common[number]) == (c_index(fold), c_index(kept))
+    pairs = run.comparison[run.comparison["metric"] == "c_index"].set_index(["method_a", "method_b"])
+    difference = pairs.loc[("abmil", "ghanet"), "difference"]
+    theirs = run.by_fold("ghanet", "c_index", common=True)
+    assert difference == pytest.approx((common - theirs).mean())
+    assert run.by_fold("snn", "c_index").equals(run.by_fold("snn", "c_index", common=True))
+    _, table = finished.printed()
+    assert table["Patients"].head(4).tolist() == ["60", "60", "44", "44"]
+    assert table["C-index on 44 common patients"][0] != table["C-index (95 % interval)"][0]
+    assert sum("whom all methods were tested on" in part for part in run.files.report.read_text().split("<table")) >= 1
+
+
+def test_who_lacks_genes_is_told_before_and_after(some_without):
+    finished, study, _ = some_without
+    told = "Neither trained nor tested on 16 patients of 60 without genes: snn and coxph."
+    alone = "Trained by the outcome alone, and tested, on 16 patients of 60 without genes: ghanet."
+    audit = study.check()
+    assert {told, alone} <= set(audit.notes) and {told, alone} <= set(finished.notes)
+    counted = audit.tables["Patients of each method"].set_index("method")
+    assert counted["patients"].to_dict() == {"abmil": 60, "ghanet": 60, "snn": 44, "coxph": 44}
+    assert counted.loc["ghanet", ["by outcome alone", "left out"]].tolist() == [16, 0]
+
+
+def test_a_run_in_which_everybody_has_genes_tells_of_nobody_who_lacks_them(finished):
+    run = finished.run
+    assert not run.files.lacking.exists() and not run.files.common_metrics.exists()
+    assert run.common_metrics is run.metrics and run.common == set(run.outcomes.patients)
+
+
+def test_a_method_with_too_few_patients_of_its_own_is_refused_before_any_work(study_folder):
     genes = pd.read_csv(study_folder / "genes.csv")
-    genes.iloc[5:].to_csv(study_folder / "genes.csv", index=False)
-    run = Study.load(study_folder / "study.yaml", SETTINGS).run(tmp_path / "run")
-    splits = pd.read_csv(run.folder / "splits.csv")
-    left_out = set(genes["patient_id"].head(5))
-    assert not left_out & set(splits["patient_id"])
-    predicted = predict_patients(run.folder, study_folder / "study.yaml").set_index("patient_id")
-    assert left_out <= set(predicted.index) and np.isfinite(predicted["risk"]).all()
+    genes.tail(5).to_csv(study_folder / "genes.csv", index=False)
+    study = Study.load(study_folder / "study.yaml", [*SETTINGS, "methods=[abmil, snn]"])
+    with pytest.raises(CohortError, match="snn has what it needs of 5 of the 60 patients.*take snn off the list"):
+        study.check()
 
 
 def test_a_study_without_genes_is_told_what_they_are_for(simulated):

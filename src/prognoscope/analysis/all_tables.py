@@ -6,16 +6,29 @@ from dataclasses import dataclass
 import pandas as pd
 
 from prognoscope.analysis.ablation_table import AblationRow, ablation_table
+from prognoscope.analysis.common_patients import Folds, on_common_patients
 from prognoscope.analysis.cost_table import cost_table
+from prognoscope.analysis.gene_lengths import gene_lengths_of
 from prognoscope.analysis.metric_table import metric_table
 from prognoscope.analysis.optimism_table import optimism_table
 from prognoscope.analysis.pair_table import pair_table
 from prognoscope.analysis.setting_table import setting_table
 from prognoscope.analysis.surgery_table import surgery_table
 from prognoscope.analysis.sweep_table import SweepRow, sweep_table
-from prognoscope.core.errors import some
+from prognoscope.core.errors import MetricError, some
+from prognoscope.core.words import count
 from prognoscope.runs.read import Run
-from prognoscope.runs.tables import ABLATIONS, COMPARISON, COSTS, METRICS, OPTIMISM, SETTINGS, SURGERY, SWEEPS
+from prognoscope.runs.tables import (
+    ABLATIONS,
+    COMPARISON,
+    COSTS,
+    GENE_LENGTHS,
+    METRICS,
+    OPTIMISM,
+    SETTINGS,
+    SURGERY,
+    SWEEPS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,12 @@ def write_tables(run: Run, asked: Questions) -> tuple[str, ...]:
     folds = {method: run.folds(method) for method in methods}
     metrics, notes = metric_table(run, folds, draws=draws, seed=seed, ddof=asked.ddof, oracles=asked.oracles)
     METRICS.write(files.metrics, metrics)
-    pairs = pair_table(folds, asked.pairs, draws=draws, seed=seed)
+    compared, why = _compared(folds)
+    files.common_metrics.unlink(missing_ok=True)  # of a run whose methods could predict other patients
+    if compared is not folds and compared:
+        metrics, _ = metric_table(run, compared, draws=draws, seed=seed, ddof=asked.ddof, oracles=asked.oracles)
+        METRICS.write(files.common_metrics, metrics)
+    pairs = pair_table(compared, asked.pairs if compared else (), draws=draws, seed=seed)
     COMPARISON.write(files.comparison, pairs)
     ABLATIONS.write(files.ablations, ablation_table(asked.ablations, metrics, pairs))
     if asked.sweeps:
@@ -53,9 +71,26 @@ def write_tables(run: Run, asked: Questions) -> tuple[str, ...]:
     COSTS.write(files.costs, cost_table(run, methods))
     if len(chosen := setting_table(run, methods)):
         SETTINGS.write(files.search, chosen)
+    if len(lengths := gene_lengths_of(run, methods)):
+        GENE_LENGTHS.write(files.gene_lengths, lengths)
     if asked.has_surgery:
         SURGERY.write(files.surgery, surgery_table(run, folds, draws=draws, seed=seed))
-    return (*notes, *gene_notes(run, methods))
+    return (*notes, *why, *gene_notes(run, methods))
+
+
+def _compared(folds: Folds) -> tuple[Folds, tuple[str, ...]]:
+    """The folds to compare methods by, and what is to be told of it; no folds where methods cannot be compared."""
+    try:
+        compared = on_common_patients(folds)
+    except MetricError as cause:
+        return {}, (str(cause),)
+    if compared is folds:
+        return folds, ()
+    number = sum(len(fold) for fold in next(iter(compared.values())))
+    return compared, (
+        f"Methods are compared in pairs on the {count(number, 'patient')} whom all of them can predict; their numbers "
+        "on these are in common_metrics.csv, those on all patients whom each can predict in metrics.csv.",
+    )
 
 
 def gene_notes(run: Run, methods: Sequence[str]) -> list[str]:

@@ -16,6 +16,8 @@ THRESHOLDS = np.arange(1, 100) / 100
 def decision_data(run: Run, methods: list[str], horizon: float) -> tuple[pd.DataFrame, list[str]]:
     """Net benefit at each threshold of these methods, of covariates alone, and of treating all and none.
 
+    It is of the patients whom all methods of the run were tested on.
+
     Thresholds go up to where treating all patients has lost twice what it can win.
 
     Returns:
@@ -26,8 +28,9 @@ def decision_data(run: Run, methods: list[str], horizon: float) -> tuple[pd.Data
         try:
             held_out = HeldOut.of(run, name)
             predicted = [fold.survival_at(np.array([horizon]))[:, 0] for fold in held_out.folds]
-            chances[name] = (1 - np.clip(np.concatenate(predicted), 0, 1), held_out.outcome)
-            outcome = held_out.outcome
+            common = np.flatnonzero([patient in run.common for patient in held_out.outcome.patients])
+            outcome = held_out.outcome.take(common)
+            chances[name] = (1 - np.clip(np.concatenate(predicted), 0, 1)[common], outcome)
         except (InputError, MetricError) as cause:
             absent.append(f"{name}: no decision curve. {cause}")
     if not chances:
@@ -35,7 +38,8 @@ def decision_data(run: Run, methods: list[str], horizon: float) -> tuple[pd.Data
     if len(run.covariates.columns):
         try:
             held_out = HeldOut.of(run, next(iter(chances)))
-            chances[CLINICAL] = (clinical_chances(held_out, horizon), held_out.outcome)
+            common = np.flatnonzero([patient in run.common for patient in held_out.outcome.patients])
+            chances[CLINICAL] = (clinical_chances(held_out, horizon)[common], held_out.outcome.take(common))
         except MetricError as cause:
             absent.append(f"{CLINICAL}: no decision curve. {cause}")
     everybody = _worth(np.ones(len(outcome)), THRESHOLDS, outcome, horizon)

@@ -16,9 +16,9 @@ from prognoscope.runs.read import Run
 GROUPS = 5  # of a calibration, where there are patients enough
 
 
-def c_index_data(run: Run) -> pd.DataFrame:
-    """A row for each method and oracle that has a C-index: its value, interval and folds."""
-    table = method_table(run)
+def c_index_data(run: Run, *, common: bool = False) -> pd.DataFrame:
+    """A row for each method and oracle that has a C-index: its value, interval and folds; see `method_table`."""
+    table = method_table(run, common=common)
     table = table[np.isfinite(table[MAIN].astype(float))].reset_index(drop=True)
     first = table[["method", "label", "kind"]].assign(optimistic=table["optimistic"] != "")
     numbers = {"value": table[MAIN], "low": table[f"{MAIN}_low"], "high": table[f"{MAIN}_high"]}
@@ -105,20 +105,3 @@ def calibration_data(run: Run, method: str, horizon: float) -> pd.DataFrame:
     table = calibration_table(predicted, time=outcome.time, event=outcome.event, horizon=horizon, groups=groups)
     constant = {"method": method, "optimistic": method in run.optimistic, "horizon": horizon}
     return pd.concat([pd.DataFrame(constant, index=table.index), table], axis=1)
-
-
-def reconstruction_data(run: Run, method: str) -> pd.DataFrame:
-    """A row for each gene of each group that the method tells: its Spearman correlation, the mean of its folds.
-
-    Returns:
-        method, optimistic, group, gene, folds (in how many the gene was chosen and its correlation is defined),
-        spearman. No rows for a method that tells none.
-    """
-    parts = [table for _, table in sorted(run.methods[method].reconstructions.items())]
-    if not parts:
-        return pd.DataFrame(columns=["method", "optimistic", "group", "gene", "folds", "spearman"])
-    told = pd.concat(parts, ignore_index=True).dropna(subset="spearman")
-    table = told.groupby(["group", "gene"], sort=False)["spearman"].agg(folds="count", spearman="mean").reset_index()
-    table.insert(0, "method", method)
-    table.insert(1, "optimistic", method in run.optimistic)
-    return table

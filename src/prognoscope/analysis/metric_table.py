@@ -46,9 +46,9 @@ def metric_table(
             notes.setdefault(note, []).append(method)
         subtype = _subtype_metrics(run.method(method).tested, each, draws=draws, seed=seed, ddof=ddof)
         parts += [found.assign(method=method) for found in (table, subtype) if len(found)]
-    first = next(iter(folds.values()))
+    most = max(folds.values(), key=lambda each: sum(map(len, each)))
     for name, risk in (oracles or {}).items():
-        told = [_with_risk(fold, risk) for fold in first]
+        told = [_with_risk(fold, risk) for fold in most]
         parts.append(evaluate(told, metrics=["c_index"], draws=draws, seed=seed, ddof=ddof).assign(method=name))
     return pd.concat(parts, ignore_index=True)[list(METRICS.columns)], tuple(
         f"{'All methods' if len(of) == len(folds) > 1 else listed(of, 30)}: {note}" for note, of in notes.items()

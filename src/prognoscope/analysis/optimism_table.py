@@ -44,21 +44,22 @@ def optimism_table(run: Run, methods: Sequence[str], *, seed: int = 0) -> pd.Dat
         InputError: A file of the run cannot be used.
     """
     histories = {method: fold_histories(run.method(method)) for method in methods}
-    patients: dict[int, Outcome] = {}
+    patients: dict[tuple[int, tuple[str, ...]], Outcome] = {}
     longest = 0
     for method, folds in histories.items():
         for each in folds:
-            if each.fold not in patients:
-                patients[each.fold] = outcome_in(run.method(method).tested[each.fold])
+            outcome = outcome_in(run.method(method).tested[each.fold])
+            patients.setdefault((each.fold, outcome.patients), outcome)
             longest = max(longest, len(each.c_index))
     # a process of n epochs begins like one of more, so all methods share the noise of the longest
-    noise = {fold: noise_c_index(outcome, longest, seed=(seed, fold)) for fold, outcome in patients.items()}
+    noise = {of: noise_c_index(outcome, longest, seed=(seed, of[0])) for of, outcome in patients.items()}
     rows = []
     for method, folds in histories.items():
         choices, noises = [], []
         for each in folds:
             choices.append(epoch_choice(each.c_index, each.reported))
-            noises.append(noise[each.fold][:, : len(each.c_index)])
+            tested = tuple(run.method(method).tested[each.fold]["patient_id"])
+            noises.append(noise[each.fold, tested][:, : len(each.c_index)])
             epochs = (len(each.c_index), each.reported, choices[-1].best_epoch)
             rows.append((method, str(each.fold), each.chosen_by, *epochs, *_numbers(choices[-1:], noises[-1:])))
         if folds:

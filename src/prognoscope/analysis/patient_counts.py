@@ -21,6 +21,27 @@ def fold_table(run: Run) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["fold", "part", "patients", "events"])
 
 
+def method_counts(run: Run) -> pd.DataFrame:
+    """How many patients each method had, where some lack what it predicts or learns from; else no rows.
+
+    Returns:
+        method, trained (in the median fold, validation part included), tested, events (of those tested), outcome_alone
+        (who teach it by their outcome alone), left_out, lacks (what those two lack).
+    """
+    rows = []
+    for method, each in run.methods.items() if len(run.lacking) else ():
+        own = run.lacking[run.lacking["method"] == method]
+        trained = [
+            len(run.part(fold, "train", method)) + len(run.part(fold, "validation", method)) for fold in each.tested
+        ]
+        tested = each.predictions.drop_duplicates("patient_id")
+        numbers = (float(np.median(trained)), len(tested), int(tested["event"].sum()))
+        alone = int((~own["left_out"]).sum())
+        rows.append((method, *numbers, alone, len(own) - alone, ", ".join(sorted(set(own["lacks"])))))
+    columns = ["method", "trained", "tested", "events", "outcome_alone", "left_out", "lacks"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def follow_up(run: Run) -> dict[str, float]:
     """patients, events, and median_months of follow-up by the reverse Kaplan-Meier method (inf where not reached)."""
     outcome = run.held_out

@@ -3,21 +3,28 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool
+import pandas as pd
+from jaxtyping import Bool, Float
 
 from prognoscope.core.errors import MetricError, some
 from prognoscope.evaluation.group_tests import log_rank
 from prognoscope.evaluation.risk_groups import median_risk, split_by_risk
 from prognoscope.runs.read import Run
+from prognoscope.runs.tables import numbered_columns
 
 CutFrom = Literal["train", "pooled", "fold"]
 
 
 def cut_from(run: Run, method: str) -> CutFrom:
     """What the study asked for; "pooled" where a fold kept no risks of its training part, as in runs of before."""
-    held_out = run.methods[method]
-    asked = run.provenance.cut_from or "pooled"
-    return "train" if asked == "train" and set(held_out.tested) <= set(held_out.training_risks) else "pooled"
+    held_out, score = run.methods[method], score_of(run)
+    known = {fold for fold, table in held_out.training_risks.items() if score != "survival" or "S_0" in table}
+    return "train" if run.provenance.cut_from == "train" and set(held_out.tested) <= known else "pooled"
+
+
+def score_of(run: Run) -> Literal["risk", "survival"]:
+    """By what patients are put into groups: the predicted risk, or survival at the middle time."""
+    return "survival" if run.provenance.split == "survival" else "risk"
 
 
 def high_risk(run: Run, method: str, cut: CutFrom | None = None) -> Bool[np.ndarray, " P"]:
@@ -26,6 +33,7 @@ def high_risk(run: Run, method: str, cut: CutFrom | None = None) -> Bool[np.ndar
     Args:
         cut: "train": at or above the median risk of the training part of the patient's fold, by the same model;
             "pooled": of all held-out patients; "fold": of the held-out patients of the same fold. None: see `cut_from`.
+            Where the study asks for it, minus the chance of outliving the middle time takes the place of the risk.
 
     Raises:
         MetricError: One of the groups is empty, or a patient is held out twice.
@@ -34,12 +42,20 @@ def high_risk(run: Run, method: str, cut: CutFrom | None = None) -> Bool[np.ndar
     table = held_out.predictions
     if twice := table.loc[table["patient_id"].duplicated(), "patient_id"].tolist():
         raise MetricError(f"{len(twice)} patients are held out in several folds, {some(twice)}, and cannot be pooled.")
-    risk, cut = table["risk"].to_numpy(float), cut or cut_from(run, method)
+    risk, cut = _score(run, table), cut or cut_from(run, method)
     if cut == "pooled":
         return split_by_risk(risk)
     tables = held_out.training_risks if cut == "train" else held_out.tested
-    cuts = {fold: median_risk(tables[fold]["risk"].to_numpy(float)) for fold in held_out.tested}
+    cuts = {fold: median_risk(_score(run, tables[fold])) for fold in held_out.tested}
     return split_by_risk(risk, cut=table["fold"].map(cuts).to_numpy(float))
+
+
+def _score(run: Run, table: pd.DataFrame) -> Float[np.ndarray, " P"]:
+    """Higher is worse; survival is that at the end of the second of four bins, the last of the first half."""
+    if score_of(run) == "risk":
+        return table["risk"].to_numpy(float)
+    survival = numbered_columns(table, "S_")
+    return -table[survival[max(len(survival) // 2 - 1, 0)]].to_numpy(float)
 
 
 def log_rank_p(run: Run, method: str, cut: CutFrom | None = None) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from prognoscope.analysis.common_patients import on_common_patients
 from prognoscope.analysis.epoch_values import AtEpoch, at_epoch, reason_at
 from prognoscope.analysis.epoch_words import WORDS, At
 from prognoscope.core.errors import InputError, some
@@ -80,6 +81,7 @@ def read_entries(
     failed = {each.method: each.sentence for each in about.failed}
     notes += [f"{method} of {folder} failed and is left out. {sentence}" for method, sentence in failed.items()]
     entries: list[Entry] = []
+    tested: dict[str, tuple[Fold, ...]] = {}
     known: dict[str, AtEpoch] = {}
     for method in about.methods:
         if method in failed:
@@ -87,7 +89,16 @@ def read_entries(
         if method not in finished:
             notes.append(f"{method} of {folder} has no results and is left out. Finish that run for them.")
             continue
-        folds, optimistic, values = run.folds(method), run.optimistic.get(method, ""), ()
+        tested[method] = run.folds(method)
+    compared = on_common_patients(tested) if tested else tested
+    if compared is not tested:
+        number = sum(len(fold) for fold in next(iter(compared.values())))
+        notes.append(
+            f"{folder}: methods are compared on the {count(number, 'patient')} whom all of them can predict; numbers "
+            "on all patients whom each can predict are in its metrics.csv."
+        )
+    for method, of_method in compared.items():
+        folds, optimistic, values = tuple(of_method), run.optimistic.get(method, ""), ()
         card = run.method(method).cards[folds[0].fold]
         uses = uses_of(card)
         group = group_of(uses.needs, uses.learns_from)
@@ -98,6 +109,11 @@ def read_entries(
         if at is not None:
             known[method] = at_epoch(run.method(method), folds, at)
             folds, values = known[method].folds, known[method].values
+            if values and compared is not tested:
+                raise InputError(
+                    f"{folder} kept the C-index of {method} at that epoch, but no risks, so it cannot be had on the "
+                    "patients whom all of its methods can predict. Leave out --at."
+                )
             optimistic = reason_at(optimistic, at) if known[method].has_epochs else optimistic
         entry = Entry(
             run=folder,
@@ -226,7 +242,7 @@ def _other_fold(one: Entry, other: Entry) -> str:
 
 
 def _oracles(run: Run) -> pd.DataFrame:
-    return run.metrics[run.metrics["method"].isin(list(ORACLES))]
+    return run.common_metrics[run.common_metrics["method"].isin(list(ORACLES))]
 
 
 def row_titles(columns: Sequence[Column]) -> dict[tuple[Path, str], str]:

@@ -15,18 +15,23 @@ BESIDE = ("c_index_ipcw", "integrated_brier", "auc", "d_calibration_p")  # colum
 SUBTYPE = ("subtype_accuracy", "subtype_auroc")
 
 
-def method_table(run: Run) -> pd.DataFrame:
+def method_table(run: Run, *, common: bool = False) -> pd.DataFrame:
     """A row for each method, then for each oracle.
 
+    Args:
+        common: On the patients whom all methods were tested on, not on all whom each was.
+
     Returns:
-        Columns method, label, kind ("method" or "oracle"), optimistic (the reason, or ""), best (whether the paired
-        intervals put its C-index above that of every other method), of_the_way (from 0.5 to the oracle's C-index;
+        Columns method, label, kind ("method" or "oracle"), patients, optimistic (the reason, or ""), best (whether the
+        paired intervals put its C-index above that of every other method), of_the_way (from 0.5 to that of the oracle;
         NaN without an oracle), `<metric>`, `<metric>_low`, `_high`, `_sd` (over folds), and `fold_<k>`, the
         C-index by fold.
     """
-    ceiling = run.summary("oracle", MAIN)
-    best = best_method(run, MAIN)
-    metrics = [m for m in (MAIN, *BESIDE) if m == MAIN or any(run.summary(name, m) is not None for name in run.methods)]
+    ceiling = run.summary("oracle", MAIN, common=common)
+    best, whole = best_method(run, MAIN), len(run.common if common else run.held_out)
+    tested = {name: whole if common else each.predictions["patient_id"].nunique() for name, each in run.methods.items()}
+    beside = [m for m in BESIDE if any(run.summary(name, m, common=common) is not None for name in run.methods)]
+    metrics = [MAIN, *beside]
     rows = []
     for name in [*run.methods, *run.oracles()]:
         kind = "method" if name in run.methods else "oracle"
@@ -34,18 +39,24 @@ def method_table(run: Run) -> pd.DataFrame:
             "method": name,
             "label": ORACLES.get(name, name) if kind == "oracle" else name,
             "kind": kind,
+            "patients": tested.get(name, whole),
         }
         row |= {"optimistic": run.optimistic.get(name, ""), "best": name == best, "of_the_way": np.nan}
         for metric in metrics:
-            found = run.summary(name, metric)
+            found = run.summary(name, metric, common=common)
             keys = (metric, f"{metric}_low", f"{metric}_high", f"{metric}_sd")
             values = (np.nan,) * 4 if found is None else (found["value"], found["low"], found["high"], found["sd"])
             row |= dict(zip(keys, values, strict=True))
-        if kind == "method" and ceiling is not None and ceiling["value"] > 0.5:
+        if kind == "method" and ceiling is not None and ceiling["value"] > 0.5 and row["patients"] == whole:
             row["of_the_way"] = (row[MAIN] - 0.5) / (ceiling["value"] - 0.5)
-        folds = run.by_fold(name, MAIN)
+        folds = run.by_fold(name, MAIN, common=common)
         rows.append(row | {f"fold_{fold}": folds.get(fold, np.nan) for fold in run.fold_numbers})
     return pd.DataFrame(rows)
+
+
+def is_unequal(run: Run) -> bool:
+    """Whether methods were tested on different patients, and were compared on those whom all were."""
+    return run.common_metrics is not run.metrics
 
 
 def higher_is_better(metric: str) -> bool:
@@ -78,8 +89,11 @@ def is_better(row: pd.Series | None) -> bool:
 
 
 def summaries(run: Run, metric: str) -> dict[str, pd.Series]:
-    """Method -> its row of the metric over all folds, of methods that have one; in the run's order."""
-    return {name: row for name in run.methods if (row := run.summary(name, metric)) is not None}
+    """Method -> its row of the metric over all folds, of methods that have one; in the run's order.
+
+    It is of the patients whom all methods were tested on, so that methods can be set beside each other.
+    """
+    return {name: row for name in run.methods if (row := run.summary(name, metric, common=True)) is not None}
 
 
 def ranking(run: Run, metric: str) -> list[str]:

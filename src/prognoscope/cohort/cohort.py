@@ -115,6 +115,29 @@ class Cohort:
             left = left.without(lacking, f"with {WORDS[what]}")
         return left
 
+    def able(self, needs: Iterable[str]) -> set[str]:
+        """The patients who have all of `needs`."""
+        return set(self.patients).intersection(*(self.having(what) for what in needs))
+
+    def needing_any(self, alternatives: Iterable[Iterable[str]]) -> "Cohort":
+        """The patients who have all of at least one of `alternatives`, the account extended by a step for what all of
+        these ask for, and by one for what only some do.
+
+        Raises:
+            CohortError: Nobody has all of any.
+        """
+        asked = {frozenset(needs) for needs in alternatives}
+        least = [needs for needs in asked if not any(other < needs for other in asked)]
+        common = frozenset.intersection(*least) if least else frozenset()
+        left = self.needing(common)
+        further = sorted(sorted(needs - common) for needs in least)
+        if len(further) < 2:
+            return left
+        has = set[str]().union(*(left.able(needs) for needs in further))
+        lacking = {patient: "" for patient in left.patients if patient not in has}
+        words = " or ".join(" and ".join(WORDS[what] for what in needs) for needs in further)
+        return left.without(lacking, f"with {words}")
+
     def _hint(self, what: str) -> str:
         others = {
             "bag": list(self.slides),

@@ -5,7 +5,7 @@ of seed and id.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -54,6 +54,11 @@ class Split:
     train: tuple[str, ...]  # teaches
     validation: tuple[str, ...]  # chooses; empty where nobody does
     test: tuple[str, ...]  # only reports
+
+    def only(self, patients: Set[str]) -> "Split":
+        """The same fold without anybody else."""
+        parts = (tuple(p for p in part if p in patients) for part in (self.train, self.validation, self.test))
+        return Split(self.fold, *parts)
 
 
 def make_splits(cohort: Cohort, spec: SplitSpec) -> tuple[Split, ...]:

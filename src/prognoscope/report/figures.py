@@ -25,6 +25,7 @@ from prognoscope.report.number_words import interval, metric_words, number, opti
 from prognoscope.report.patient_figures import draw_contributions, draw_patient_survival
 from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
 from prognoscope.report.sweep_figure import draw_sweep
+from prognoscope.report.told_figure import draw_reconstruction
 
 
 def draw_c_index(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
@@ -161,31 +162,6 @@ def draw_calibration(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.set_ylabel("Survived (Kaplan-Meier)")
 
 
-def draw_reconstruction(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
-    """How well the genes of each group are told: a diamond at their mean, a bar over their middle half.
-
-    Args:
-        data: method, optimistic, group, gene, folds, spearman; a row a gene of a group.
-    """
-    name = data["method"].iloc[0]
-    colour, labels = colours.get(name, INK), []
-    for y, (group, genes) in enumerate(data.groupby("group", sort=False)["spearman"]):
-        least, low, middle, high, most = np.quantile(genes, [0.05, 0.25, 0.5, 0.75, 0.95])
-        axes.plot([least, most], [y, y], "-", color=colour, lw=1.2)
-        axes.plot([low, high], [y, y], "-", color=colour, lw=9, alpha=0.4, solid_capstyle="butt")
-        axes.plot([middle], [y], "|", ms=9, mec=colour, mew=1.6)
-        axes.plot([genes.mean()], [y], "D", ms=5.5, mec=colour, mfc="white", mew=1.4)
-        axes.text(1.02, y, number(genes.mean(), 2), transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
-        labels.append(f"{group} ({len(genes)})")
-    label_rows(axes, labels)
-    axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
-    axes.set_title(f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: genes told from slides")
-    axes.set_xlabel(
-        "Spearman correlation on held-out patients; dashed line: none\n"
-        "Diamond: mean. Stroke: median. Bar: quartiles. Line: 5 to 95 %."
-    )
-
-
 def draw_comparison(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     """How far each method is from the best one: a square with its paired interval, rings for folds or cohorts.
 
@@ -267,7 +243,7 @@ FIGURES: dict[str, Drawing] = {
     "calibration": Drawing(draw_calibration, 3.5, 3.4),
     "loss": Drawing(draw_loss, 4.4, 3.0),
     "epoch_c_index": Drawing(draw_epoch_c_index, 4.4, 3.0),
-    "reconstruction": Drawing(draw_reconstruction, 6.4, 1.15, 0.42, by="group"),
+    "reconstruction": Drawing(draw_reconstruction, 6.8, 1.2, 0.62, by="group"),
     "components": Drawing(draw_components, 6.4, 4.0),
     "comparison": Drawing(draw_comparison, 7.2, 1.3, 0.38),
     "optimism": Drawing(draw_optimism, 6.4, 1.3, 0.52),

@@ -2,23 +2,29 @@
 
 import pandas as pd
 
-from prognoscope.analysis.standings import BESIDE, MAIN, method_table
+from prognoscope.analysis.standings import BESIDE, MAIN, is_unequal, method_table
 from prognoscope.report.number_words import interval, metric_words, number, optimistic_name, p_cell, pair_name
 from prognoscope.runs.read import Run
 
 
 def method_rows(run: Run) -> list[tuple[str, ...]]:
     """The table of methods and oracles as text, its first row the header: what the command line prints."""
-    table = method_table(run)
+    table, common = method_table(run), method_table(run, common=True)
     shown = [metric for metric in BESIDE if metric in table]
-    header = ("Method", "C-index (95 % interval)", *(metric_words(m).label for m in shown))
+    differ = is_unequal(run)
+    on_common = (f"C-index on {len(run.common)} common patients",) if differ else ()
+    header = ("Method", *(("Patients",) if differ else ()), "C-index (95 % interval)", *on_common)
+    header = (*header, *(metric_words(m).label for m in shown))
     rows = []
-    for row in table.to_dict("records"):
+    for row, of_common in zip(table.to_dict("records"), common.to_dict("records"), strict=True):
         others = [
             p_cell(row[metric]) if metric.endswith("_p") else number(row[metric], metric_words(metric).digits)
             for metric in shown
         ]
-        rows.append((optimistic_name(row["label"], bool(row["optimistic"])), _with_interval(row, MAIN), *others))
+        own = [_with_interval(row, MAIN)]
+        if differ:
+            own = [number(row["patients"], 0), *own, _with_interval(of_common, MAIN)]
+        rows.append((optimistic_name(row["label"], bool(row["optimistic"])), *own, *others))
     return [header, *rows]
 
 

@@ -58,6 +58,11 @@ class FoldFiles:
         return self.folder / "reconstruction.csv"
 
     @property
+    def reconstruction_patients(self) -> Path:
+        """How well it told each patient's."""
+        return self.folder / "reconstruction_patients.csv"
+
+    @property
     def components(self) -> Path:
         """What a method that splits its input into components made of the test patients."""
         return self.folder / "components.safetensors"
@@ -120,8 +125,17 @@ class FoldFiles:
     def kept(self) -> tuple[Path, ...]:
         """All that a finished fold may leave behind, but for the manifest, which tells of them."""
         of_fold = (self.weights, self.card, self.predictions, self.training_risks, self.epoch_risks, self.history)
-        more, taught = (self.genes, self.reconstruction, self.components, self.trials, self.surgery), self.teacher
-        return (*of_fold, *more, taught.weights, taught.card, taught.history, taught.manifest)
+        told, taught = (self.genes, self.reconstruction, self.reconstruction_patients, self.components), self.teacher
+        return (
+            *of_fold,
+            *told,
+            self.trials,
+            self.surgery,
+            taught.weights,
+            taught.card,
+            taught.history,
+            taught.manifest,
+        )
 
     @property
     def is_done(self) -> bool:
@@ -218,13 +232,23 @@ class RunFiles:
     @property
     def before_training(self) -> tuple[Path, ...]:
         """What is written before anything is trained, for the manifest."""
-        return (self.study, self.splits, self.account, self.outcomes, self.patients, self.covariates)
+        return (self.study, self.splits, self.account, self.outcomes, self.patients, self.covariates, self.lacking)
 
     @property
     def tables(self) -> tuple[Path, ...]:
         """What is computed from the folds, and where from, for the manifest."""
-        measured = (self.metrics, self.comparison, self.ablations, self.sweeps, self.optimism, self.search)
-        return (*measured, self.surgery, self.provenance)
+        measured = (
+            self.metrics,
+            self.common_metrics,
+            self.gene_lengths,
+            self.comparison,
+            self.ablations,
+            self.sweeps,
+            self.optimism,
+            self.search,
+            self.surgery,
+        )
+        return (*measured, self.provenance)
 
     @property
     def account(self) -> Path:
@@ -250,6 +274,21 @@ class RunFiles:
     def covariates(self) -> Path:
         """The clinical covariates of everybody, as they were read."""
         return self.folder / "covariates.csv"
+
+    @property
+    def lacking(self) -> Path:
+        """Which patients lack what a method predicts or learns from, where another method can do without it."""
+        return self.folder / "lacking.csv"
+
+    @property
+    def gene_lengths(self) -> Path:
+        """How many genes each group had before and after methods chose among them."""
+        return self.folder / "gene_lengths.csv"
+
+    @property
+    def common_metrics(self) -> Path:
+        """The metrics on the patients whom all methods were tested on, where some were tested on more."""
+        return self.folder / "common_metrics.csv"
 
     @property
     def metrics(self) -> Path:

@@ -16,9 +16,11 @@ from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import is_there
 from prognoscope.runs.tables import (
     EPOCH_RISKS,
+    GENES,
     HISTORY,
     PREDICTIONS,
     RECONSTRUCTION,
+    RECONSTRUCTION_PATIENTS,
     SURGERY_RISKS,
     TRAINING_RISKS,
     TRIALS,
@@ -97,6 +99,18 @@ class MethodRun:
                     f"folder {files.folder} and run the study again."
                 )
         return found
+
+    @cached_property
+    def told_patients(self) -> Mapping[int, pd.DataFrame]:
+        """Fold -> how well it told each patient's genes, of a method that does."""
+        there = (each for each in self.files if is_there(each.reconstruction_patients))
+        return {each.number: RECONSTRUCTION_PATIENTS.read(each.reconstruction_patients) for each in there}
+
+    @cached_property
+    def chosen_genes(self) -> Mapping[int, pd.DataFrame]:
+        """Fold -> which genes were kept, of the folds that were tested of a method that chooses among them."""
+        there = (each for each in self.files if each.is_tested and is_there(each.genes))
+        return {each.number: GENES.read(each.genes) for each in there}
 
     @cached_property
     def trials(self) -> Mapping[int, pd.DataFrame]:

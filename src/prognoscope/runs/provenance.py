@@ -30,6 +30,7 @@ class Provenance:
     rule: str = ""  # what that of a paper's table means
     ddof: int = 0  # of the SD over folds
     cut_from: str = ""  # where the cut between risk groups comes from: `train` or `pooled`
+    split: str = ""  # by what patients are put into risk groups: `risk` or `survival`
     choose: str | None = None  # the rule for epochs, where the protocol leaves it open
     methods: tuple[str, ...] = ()  # titles of those with results
     papers: Mapping[str, str] = field(default_factory=dict)  # method -> whom to cite for it
@@ -97,7 +98,7 @@ def _is_failure(value: Any) -> bool:
 
 
 _CHECKS = {
-    **dict.fromkeys(("name", "command", "protocol", "rule", "cut_from", "choose"), _is_text),
+    **dict.fromkeys(("name", "command", "protocol", "rule", "cut_from", "split", "choose"), _is_text),
     **dict.fromkeys(("precision", "embeddings", "store"), _is_text),
     **dict.fromkeys(("methods", "notes", "warnings"), _are(_is_text)),
     **dict.fromkeys(("optimistic", "papers", "versions", "inputs"), _is_mapping),

@@ -29,6 +29,7 @@ from prognoscope.runs.tables import (
     COMPARISON,
     COSTS,
     COVARIATES,
+    LACKING,
     METRICS,
     OPTIMISM,
     ORACLES,
@@ -105,6 +106,11 @@ class Run:
         return _optional(PATIENTS, self.files.patients).set_index("patient_id")
 
     @cached_property
+    def lacking(self) -> pd.DataFrame:
+        """Which patients lack what of which method; no rows where all have what every method uses."""
+        return _optional(LACKING, self.files.lacking)
+
+    @cached_property
     def covariates(self) -> pd.DataFrame:
         """The clinical covariates of everybody, by patient: numbers with NaN, categories with None; maybe no column."""
         table = _optional(COVARIATES, self.files.covariates).set_index("patient_id")
@@ -133,6 +139,15 @@ class Run:
                 "`prognoscope run` again, which makes it anew."
             )
         return table
+
+    @cached_property
+    def common_metrics(self) -> pd.DataFrame:
+        """The same on the patients whom all methods were tested on, who alone can be compared in pairs.
+
+        All metrics where every method was tested on the same patients.
+        """
+        table = _optional(METRICS, self.files.common_metrics)
+        return table if len(table) else self.metrics
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
@@ -248,6 +263,12 @@ class Run:
         tables = [each.predictions[["patient_id", "time", "event"]] for each in self.methods.values()]
         return outcome_in(pd.concat(tables).drop_duplicates("patient_id").sort_values("patient_id"))
 
+    @cached_property
+    def common(self) -> frozenset[str]:
+        """The patients whom all methods were tested on."""
+        compared = self.provenance.methods or tuple(self.methods)
+        return frozenset(self.held_out.patients).difference(*(self.left_out(method) for method in compared))
+
     def folds(self, method: str) -> tuple[Fold, ...]:
         """What a method predicted in every fold of the splits, with whom it had been trained on.
 
@@ -264,7 +285,7 @@ class Run:
         files, of_method = self.files.fold(method, number), self.method(method)
         table = of_method.tested[number] if number in of_method.tested else read_predictions(files.predictions)
         card = of_method.cards[number] if number in of_method.cards else need_own_card(files)
-        trained = [*self.part(number, "train"), *self.part(number, "validation")]
+        trained = [*self.part(number, "train", method), *self.part(number, "validation", method)]
         if strange := [patient for patient in (*table["patient_id"], *trained) if patient not in self._place]:
             raise InputError(
                 f"{len(strange)} patients in {files.predictions} or {self.files.splits.name} are not in "
@@ -275,10 +296,17 @@ class Run:
         prediction = Prediction(tuple(table["patient_id"]), table["risk"].to_numpy(float), survival)
         return Fold(number, prediction, self._known(prediction.patients), self._known(trained), card.time_bins)
 
-    def part(self, fold: int, part: str) -> list[str]:
-        """The patients of a part of a fold: train, validation or test."""
+    def part(self, fold: int, part: str, method: str | None = None) -> list[str]:
+        """The patients of a part of a fold: train, validation or test; of a method, those whom it can predict."""
         table = self.splits
-        return table.loc[(table["fold"] == fold) & (table["part"] == part), "patient_id"].tolist()
+        patients = table.loc[(table["fold"] == fold) & (table["part"] == part), "patient_id"].tolist()
+        out = self.left_out(method) if method is not None else ()
+        return [patient for patient in patients if patient not in out]
+
+    def left_out(self, method: str) -> frozenset[str]:
+        """The patients of the run whom the method was neither trained nor tested on."""
+        table = self.lacking
+        return frozenset(table.loc[(table["method"] == method) & table["left_out"], "patient_id"])
 
     @cached_property
     def _place(self) -> dict[str, int]:
@@ -292,18 +320,18 @@ class Run:
         present = set(self.metrics["method"])
         return [name for name in ORACLES if name in present]
 
-    def summary(self, method: str, metric: str) -> pd.Series | None:
-        """The row of a metric over all folds; None where it was not measured."""
-        rows = self._measured(method, metric, over_folds=True)
+    def summary(self, method: str, metric: str, *, common: bool = False) -> pd.Series | None:
+        """The row of a metric over all folds, on all patients or the common ones; None where it was not measured."""
+        rows = self._measured(method, metric, over_folds=True, common=common)
         return None if rows.empty or not np.isfinite(rows.iloc[0]["value"]) else rows.iloc[0]
 
-    def by_fold(self, method: str, metric: str) -> pd.Series:
+    def by_fold(self, method: str, metric: str, *, common: bool = False) -> pd.Series:
         """The values of a metric by fold, an integer index; empty where it was not measured."""
-        rows = self._measured(method, metric, over_folds=False)
+        rows = self._measured(method, metric, over_folds=False, common=common)
         return pd.Series(rows["value"].to_numpy(float), index=rows["fold"].astype(int)).sort_index()
 
-    def _measured(self, method: str, metric: str, *, over_folds: bool) -> pd.DataFrame:
-        table = self.metrics
+    def _measured(self, method: str, metric: str, *, over_folds: bool, common: bool) -> pd.DataFrame:
+        table = self.common_metrics if common else self.metrics
         wanted = (table["method"] == method) & (table["metric"] == metric)
         return table[wanted & ((table["fold"] == ALL_FOLDS) == over_folds)]
 

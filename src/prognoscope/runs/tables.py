@@ -119,7 +119,7 @@ PREDICTIONS = Table(
     # chance of outliving each bin; when it ends; chance of being of each subtype
     numbered={"S_": float, "months_": float, "subtype_": float},
 )
-TRAINING_RISKS = Table("The table of training risks", {"patient_id": str, "risk": float})
+TRAINING_RISKS = Table("The table of training risks", {"patient_id": str, "risk": float}, numbered={"S_": float})
 HISTORY = Table(
     "The history of a training",
     {"epoch": int, "learning_rate": float, "train_loss": float},
@@ -130,6 +130,9 @@ EPOCH_RISKS = Table("The table of risks at other epochs", {"patient_id": str, "l
 GENES = Table(
     "The table of chosen genes",
     {"group": str, "gene": str, "p": float, "p_adjusted": float, "kept": bool, "rule": str},
+)
+RECONSTRUCTION_PATIENTS = Table(
+    "The table of patients whose genes were told", {"group": str, "patient_id": str, "genes": int, "spearman": float}
 )
 RECONSTRUCTION = Table(
     "The table of genes told from slides", {"group": str, "gene": str, "patients": int, "spearman": float}
@@ -148,6 +151,9 @@ SPLITS = Table("The table of splits", {"patient_id": str, "fold": int, "part": s
 OUTCOMES = Table("The table of outcomes", {"patient_id": str, "time": float, "event": bool})
 PATIENTS = Table(  # patches: NaN where no embeddings were used
     "The table of patients", {"patient_id": str, "site": str, "subtype": str, "slides": int, "patches": float}
+)
+LACKING = Table(  # left_out: from training and test; else the patient teaches by the outcome alone
+    "The table of what patients lack", {"method": str, "patient_id": str, "lacks": str, "left_out": bool}
 )
 COVARIATES = Table("The table of covariates", {"patient_id": str}, others=str)
 ACCOUNT = Table(
@@ -177,6 +183,11 @@ OPTIMISM = Table(
     {"method": str, "fold": str, "chosen_by": str}
     | dict.fromkeys(("epochs", "reported_epoch", "best_epoch", "reported", "last", "best", "added"), float)
     | dict.fromkeys(("noise_last", "noise_best", "noise_low", "noise_high", "noise_added"), float),
+)
+GENE_LENGTHS = Table(
+    "The table of gene groups' lengths",
+    {"cohort": str, "method": str, "group": str, "before": float, "after": float, "sd": float, "folds": int}
+    | {"rule": str, "published": float},
 )
 SETTINGS = Table(
     "The table of chosen settings",

@@ -140,8 +140,8 @@ def _at_equal_months(
 
 def _last_month(run: Run, trained: Trained) -> float:
     """The last time among the patients whom a model of the run learned from."""
-    fold = trained.card.fold
-    learned = {*run.part(fold, "train"), *run.part(fold, "validation")}
+    fold, title = trained.card.fold, trained.card.title
+    learned = {*run.part(fold, "train", title), *run.part(fold, "validation", title)}
     outcomes = run.outcomes
     return float(outcomes.time[[patient in learned for patient in outcomes.patients]].max(initial=0.0))
 

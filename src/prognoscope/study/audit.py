@@ -14,6 +14,7 @@ from prognoscope.core.errors import some
 from prognoscope.omics.groups import assign_columns, coverage, groups_without_genes
 from prognoscope.omics.tables import OmicsTable
 from prognoscope.study.inputs import embedding_files
+from prognoscope.study.lacking import counts_of_lacking
 from prognoscope.study.places import place_warnings
 from prognoscope.study.plan import Plan
 from prognoscope.study.slide_audit import audit_slides
@@ -52,6 +53,9 @@ def audit(plan: Plan) -> Audit:
         tables["Gene groups"], found = _genes_table(cohort, cohort.omics)
         warnings += found
     complete = plan.patients
+    counted = counts_of_lacking([each.method for each in plan.methods], complete)
+    if len(counted):
+        tables["Patients of each method"] = counted
     event = dict(zip(complete.patients, complete.outcome.event.tolist(), strict=True))
     few = [split.fold for split in plan.splits if sum(event[p] for p in split.test) < FEW_EVENTS]
     if few:

@@ -24,9 +24,10 @@ from prognoscope.models.registry import card_of
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.manifest import checked, seal
 from prognoscope.runs.provenance import FailedFold, Provenance, write_provenance
-from prognoscope.runs.tables import ACCOUNT, COVARIATES, OUTCOMES, PATIENTS, SPLITS
+from prognoscope.runs.tables import ACCOUNT, COVARIATES, LACKING, OUTCOMES, PATIENTS, SPLITS
 from prognoscope.study.departures import departures, other_settings
 from prognoscope.study.jobs import Gathered, optimism
+from prognoscope.study.lacking import lacking_table
 from prognoscope.study.places import need_run_or_room
 from prognoscope.study.plan import Plan
 from prognoscope.study.protocols import name_of, rule_of
@@ -106,6 +107,10 @@ def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:
     table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event}
     OUTCOMES.write(files.outcomes, pd.DataFrame(table))
     _write_patients(files, inputs)
+    lacking = lacking_table([each.method for each in plan.methods], inputs.cohort)
+    files.lacking.unlink(missing_ok=True)  # of a run whose methods asked for more
+    if len(lacking):
+        LACKING.write(files.lacking, lacking)
     seal(folder, files.before_training, inputs.content)
 
 
@@ -113,7 +118,7 @@ def _write_patients(files: RunFiles, inputs: Gathered) -> None:
     """Who the patients are, as far as a report tells it: nothing that any model learns from."""
     cohort, pack = inputs.cohort, None if inputs.pack is None else PackedEmbeddings.open(inputs.pack)
     patients = list(cohort.patients)
-    patches = [np.nan if pack is None else sum(last - first for _, first, last in pack.slides(p)) for p in patients]
+    patches = [np.nan] * len(patients) if pack is None else [_patches(pack, patient) for patient in patients]
     told = {"site": cohort.site, "subtype": cohort.subtype}
     table = {name: [known.get(patient, "") for patient in patients] for name, known in told.items()}
     slides = [len(cohort.slides.get(patient, ())) for patient in patients]
@@ -124,6 +129,10 @@ def _write_patients(files: RunFiles, inputs: Gathered) -> None:
         known = cohort.covariates.reindex(patients)
         words = known.astype(object).where(known.notna(), "").astype(str).drop(columns="patient_id", errors="ignore")
         COVARIATES.write(files.covariates, words.rename_axis("patient_id").reset_index())
+
+
+def _patches(pack: PackedEmbeddings, patient: str) -> int:
+    return sum(last - first for _, first, last in pack.slides(patient)) if patient in pack.patients else 0
 
 
 def end(folder: Path, inputs: Gathered, told: Provenance) -> None:
@@ -193,6 +202,7 @@ def provenance(
         name=study.spec.name,
         command=study.command,
         protocol=name_of(spec.protocol),
+        split=spec.evaluation.split,
         cut_from=spec.evaluation.cut_from or ("train" if spec.protocol == "honest" else "pooled"),
         rule="" if rule is None else rule.sentence,
         ddof=0 if rule is None else rule.ddof,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.cohort.splits import check_measured, make_splits
+from prognoscope.cohort.splits import make_splits
 from prognoscope.core.errors import StudyError
 from prognoscope.features.extract import ExtractionReport, extract_slides
 from prognoscope.features.store import PackedEmbeddings, fault_sentences
@@ -13,7 +13,7 @@ from prognoscope.omics.groups import groups_without_genes
 from prognoscope.slides.readers import find_slides
 from prognoscope.study.content import content_of
 from prognoscope.study.inputs import embedding_sums, packed, slide_mpp, without_empty_bags
-from prognoscope.study.jobs import Gathered
+from prognoscope.study.jobs import Gathered, check_parts
 from prognoscope.study.left_out import without_slides
 from prognoscope.study.plan import Plan
 from prognoscope.study.sections import SlidesSpec
@@ -99,11 +99,12 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     path = packed(study, cohort, sums)
     pack = PackedEmbeddings.open(path)
     notes += fault_sentences(pack.left_out, slides)
-    left = without_empty_bags(without_slides(cohort, pack.left_out, study.where, slides), pack).needing(plan.needs)
+    left = without_slides(cohort, pack.left_out, study.where, slides)
+    left = without_empty_bags(left, pack, plan.alternatives).needing_any(plan.alternatives)
     is_planned = left.patients == plan.patients.patients
     with left.account.told_first():
         splits = plan.splits if is_planned else make_splits(left, study.splits)
-        check_measured(splits, left.outcome)
+        check_parts(plan.methods, left, splits)
     if pack.origin.encoder is None:
         notes.append("Nothing says by which encoder the embeddings were made.")
     return Gathered(left, splits, path, pack.origin, content_of(left, pack), sums, tuple(notes), failed)

@@ -1,7 +1,7 @@
 """The tables, slides and embeddings that a study names -> Cohort, and the loaders of its bags."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from prognoscope.core.errors import CohortError, FeatureError, StudyError, some
 from prognoscope.core.files import PART, digest, sha256
 from prognoscope.core.ids import Matched, match_ids
 from prognoscope.core.slide_names import match_entries
+from prognoscope.core.words import count
 from prognoscope.features.file_sums import file_sums
 from prognoscope.features.in_use import remove_unused
 from prognoscope.features.store import (
@@ -34,6 +35,7 @@ from prognoscope.slides.readers import look_for_slides
 from prognoscope.study.sections import CohortSpec, EmbeddingsSpec, SlidesSpec
 from prognoscope.study.study_file import StudyFile
 
+Alternatives = Collection[frozenset[str]]
 Bags = Mapping[str, Sequence[tuple[str, Loader]]]
 PACK_FORM = 2  # of a packed file and of how embeddings are read into it; another number makes all packs stale
 log = logging.getLogger(__name__)
@@ -218,10 +220,15 @@ def bag_loaders(where: CohortSpec, cohort: Cohort, files: Mapping[str, Path]) ->
     }
 
 
-def without_patchless(cohort: Cohort, heads: Mapping[str, Look]) -> Cohort:
-    """The cohort without patients none of whose slides has a patch, the account extended."""
+def without_patchless(cohort: Cohort, heads: Mapping[str, Look], alternatives: Alternatives = ()) -> Cohort:
+    """The cohort without patients none of whose slides has a patch, the account extended.
+
+    Args:
+        alternatives: What each method predicts from; where one can do without slides, only the slides are left out.
+    """
     counted = {p: slides for p, slides in cohort.slides.items() if slides and all(slide in heads for slide in slides)}
-    return _without(cohort, [p for p, slides in counted.items() if not sum(heads[slide].patches for slide in slides)])
+    empty = [p for p, slides in counted.items() if not sum(heads[slide].patches for slide in slides)]
+    return _without(cohort, empty, alternatives)
 
 
 def embedding_sums(study: StudyFile, cohort: Cohort) -> dict[str, str]:
@@ -276,13 +283,18 @@ def _why_damaged(path: Path) -> str:
     return f"{path} was changed or damaged in the bags of {some(bad)}." if bad else ""
 
 
-def without_empty_bags(cohort: Cohort, pack: PackedEmbeddings) -> Cohort:
-    """The cohort without patients whose slides gave no patch, the account extended."""
+def without_empty_bags(cohort: Cohort, pack: PackedEmbeddings, alternatives: Alternatives = ()) -> Cohort:
+    """The cohort without patients whose slides gave no patch, the account extended; see `without_patchless`."""
     packed = set(pack.patients)
-    return _without(cohort, [p for p in cohort.patients if p in packed and cohort.slides.get(p) and not _n(pack, p)])
+    empty = [p for p in cohort.patients if p in packed and cohort.slides.get(p) and not _n(pack, p)]
+    return _without(cohort, empty, alternatives)
 
 
-def _without(cohort: Cohort, empty: Sequence[str]) -> Cohort:
+def _without(cohort: Cohort, empty: Sequence[str], alternatives: Alternatives) -> Cohort:
+    if empty and any("bag" not in needs for needs in alternatives):
+        slides = {patient: each for patient, each in cohort.slides.items() if patient not in set(empty)}
+        step = f"slides of {count(len(empty), 'patient')} left out, for none has a patch: {some(empty)}"
+        return replace(cohort, slides=slides, account=cohort.account.then(step, cohort.outcome))
     dropped = dict.fromkeys(empty, "no patch in any slide")
     return cohort.without(dropped, "with at least one patch") if empty else cohort
 

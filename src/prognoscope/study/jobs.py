@@ -1,13 +1,14 @@
 """A study's methods as they will be trained, and their trainings: one for every method and fold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prognoscope.analysis.optimism_table import CHOSEN_ON_TEST, ON_TEST
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.cohort.splits import Split
+from prognoscope.cohort.splits import Split, check_measured, check_splits
+from prognoscope.core.errors import CohortError
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.evaluation.rank_correlation import spearman
 from prognoscope.features.origin import Origin
@@ -15,6 +16,7 @@ from prognoscope.models.recipe import EarlyStop, Recipe
 from prognoscope.models.registry import profile_of
 from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import RunFiles
+from prognoscope.study.methods import sizes_to_come
 from prognoscope.study.protocols import PUBLISHED_CHOICE, name_of, rule_of
 from prognoscope.study.search import search_of
 from prognoscope.study.sections import changes
@@ -38,7 +40,7 @@ class PlannedMethod:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What all jobs of a run share: patients who have everything that any method needs, their folds and bags."""
+    """What all jobs of a run share: patients who have all that one method or another needs, their folds and bags."""
 
     cohort: Cohort
     splits: tuple[Split, ...]
@@ -81,13 +83,15 @@ def bins_of(spec: StudySpec) -> dict[str, Any]:
 
 
 def fold_jobs(methods: Sequence[PlannedMethod], gathered: Gathered, folder: Path) -> list[FoldJob]:
-    """A job for every method and fold, methods in turn."""
+    """A job for every method and fold, methods in turn; in each part are those who have what the method needs."""
+    able = able_of([planned.method for planned in methods], gathered.cohort)
+    everybody = set(gathered.cohort.patients)
     return [
         FoldJob(
             files=RunFiles(folder).fold(planned.method.title, split.fold),
             method=planned.method,
             cohort=gathered.cohort,
-            split=split,
+            split=split.only(able[planned.method.title]),
             spec=planned.spec,
             pack=gathered.pack,
             bins=planned.bins,
@@ -96,10 +100,42 @@ def fold_jobs(methods: Sequence[PlannedMethod], gathered: Gathered, folder: Path
             notes={**planned.notes, **_embeddings_of(planned.method, gathered)},
             search=planned.search,
             content=gathered.content,
+            drawn=None if able[planned.method.title] == everybody else split,
         )
         for planned in methods
         for split in gathered.splits
     ]
+
+
+def needs_of(methods: Iterable[Method], cohort: Cohort) -> dict[str, frozenset[str]]:
+    """Title -> what the method predicts from; of one that takes what there is, what the cohort has."""
+    sizes = sizes_to_come(cohort)
+    return {method.title: method.settled_profile(sizes).needs for method in methods}
+
+
+def able_of(methods: Iterable[Method], cohort: Cohort) -> dict[str, set[str]]:
+    """Title -> the patients whom the method can predict; it is trained on them and tested on them."""
+    return {title: cohort.able(needs) for title, needs in needs_of(methods, cohort).items()}
+
+
+def check_parts(methods: Sequence[PlannedMethod], cohort: Cohort, splits: Sequence[Split]) -> None:
+    """Hold folds to what being measured needs, and the parts that a method has of them to what folds need.
+
+    Raises:
+        CohortError: There is a part without events, or one of which nobody can be compared.
+    """
+    check_measured(splits, cohort.outcome)
+    for title, patients in able_of([each.method for each in methods], cohort).items():
+        if len(patients) < len(cohort):
+            parts = [split.only(patients) for split in splits]
+            try:
+                check_splits(parts, cohort.outcome)
+                check_measured(parts, cohort.outcome)
+            except CohortError as cause:
+                raise CohortError(
+                    f"{title} has what it needs of {len(patients)} of the {len(cohort)} patients. {cause} Or give what "
+                    f"the others lack, or take {title} off the list of methods."
+                ) from cause
 
 
 def _embeddings_of(method: Method, gathered: Gathered) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from prognoscope.analysis.oracles import read_oracles
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.preparation import Preparation, binned
-from prognoscope.cohort.splits import Split, check_comparable, check_measured, make_splits, told_of_splits
+from prognoscope.cohort.splits import Split, check_comparable, make_splits, told_of_splits
 from prognoscope.core.errors import CohortError, InputError, StudyError, some
 from prognoscope.core.genes import GeneSelection
 from prognoscope.core.outcome import TimeBins
@@ -24,7 +24,16 @@ from prognoscope.study.departures import departure_notes, general_notes, rule_no
 from prognoscope.study.devices import device_of, workers_for
 from prognoscope.study.input_files import input_sums
 from prognoscope.study.inputs import read_cohort, without_patchless
-from prognoscope.study.jobs import Gathered, PlannedMethod, bins_of, fold_jobs, planned_methods
+from prognoscope.study.jobs import (
+    Gathered,
+    PlannedMethod,
+    bins_of,
+    check_parts,
+    fold_jobs,
+    needs_of,
+    planned_methods,
+)
+from prognoscope.study.lacking import told_of_lacking
 from prognoscope.study.left_out import without_slides
 from prognoscope.study.looks import Looks, look_at_embeddings
 from prognoscope.study.methods import choose_methods, sizes_to_come
@@ -32,6 +41,7 @@ from prognoscope.study.search import check_searches, search_notes
 from prognoscope.study.sections import changes
 from prognoscope.study.spec import StudySpec
 from prognoscope.study.study_file import StudyFile
+from prognoscope.training.job import FoldJob
 from prognoscope.training.search import inner_splits
 from prognoscope.training.spec import Precision, settled_precision
 
@@ -44,8 +54,8 @@ class Plan:
 
     study: StudyFile  # with the methods that the cohort allows in the place of `all`
     cohort: Cohort  # everybody with usable follow-up and, as far as files tell, a patch
-    needs: frozenset[str]  # what a patient must have: "bag", "omics", "clinical"
-    splits: tuple[Split, ...]  # of the patients who have it
+    needs: frozenset[str]  # what any method predicts or learns from: "bag", "omics", "clinical"
+    splits: tuple[Split, ...]  # of the patients whom any method can predict
     methods: tuple[PlannedMethod, ...]
     device: str
     precision: Precision
@@ -58,8 +68,13 @@ class Plan:
 
     @property
     def patients(self) -> Cohort:
-        """The patients who have all that any method needs."""
-        return self.cohort.needing(self.needs)
+        """The patients who have all that one method or another predicts from."""
+        return self.cohort.needing_any(self.alternatives)
+
+    @property
+    def alternatives(self) -> tuple[frozenset[str], ...]:
+        """What each method predicts from."""
+        return tuple(needs_of([each.method for each in self.methods], self.cohort).values())
 
     @property
     def extracts(self) -> bool:
@@ -84,6 +99,9 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     study = replace(study, spec=spec)
     check_searches(spec, sizes_to_come(cohort))
     device, warnings = _device(training.device, elsewhere)
+    precision = settled_precision(training.precision, device)
+    methods = planned_methods(spec, device, precision)
+    alternatives = tuple(needs_of([each.method for each in methods], cohort).values())
     if where.truth is not None:
         truth = read_oracles(Path(where.truth), cohort.patients)
         cohort = cohort.told(truth.notes, truth.warnings)
@@ -91,21 +109,20 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     if "bag" in chosen.needs:
         looks = look_at_embeddings(where, cohort)
         cohort = without_slides(cohort, looks.faults, where, sum(map(len, cohort.slides.values())))
-        cohort = without_patchless(cohort, looks.heads)
+        cohort = without_patchless(cohort, looks.heads, alternatives)
     notes, odd = told_of_splits(cohort, study.splits)
     cohort = cohort.told(notes, odd)
     with cohort.account.told_first():
-        complete = cohort.needing(chosen.needs)
+        complete = cohort.needing_any(alternatives)
     with complete.account.told_first():
         splits = make_splits(complete, study.splits)
-        check_measured(splits, complete.outcome)
-    precision = settled_precision(training.precision, device)
-    methods = planned_methods(spec, device, precision)
+        check_parts(methods, complete, splits)
     workers, told = workers_for(jobs, training.threads)
     told += _try_folds(spec, complete, splits, methods)
     like = rule_notes(spec, len(splits))
     differs = departure_notes(spec, folds=len(splits), precision=precision)
-    notes = (*chosen.left_out, *like, *general_notes(spec), *differs, *search_notes(spec), *looks.notes)
+    lacking = told_of_lacking([each.method for each in methods], complete)
+    notes = (*chosen.left_out, *like, *general_notes(spec), *differs, *search_notes(spec), *looks.notes, *lacking)
     sizes = (count(len(methods), "method"), count(len(complete), "patient"), count(len(splits), "fold"))
     log.info("planned %s, %s, %s, on %s", *sizes, device)
     return Plan(
@@ -130,9 +147,8 @@ def _try_folds(
     Returns:
         A sentence on what takes too long to be tried.
     """
-    is_solved = {each.method.title: each.method.profile.recipe is None for each in methods}
     told: list[str] = []
-    selections: dict[GeneSelection | None, str] = {None: ""}
+    selections: set[GeneSelection | None] = {None}
     for each in methods:
         selection = each.method.profile.gene_selection
         if selection is None or cohort.omics is None:
@@ -140,20 +156,27 @@ def _try_folds(
         if uses_deseq2(cohort.omics.values, selection):
             told.append(f"{each.method.title} chooses genes by DESeq2 in each fold, which is first tried by the run.")
         else:
-            selections.setdefault(selection, f"{each.method.title}, ")
-    for split in splits:
-        choosing = [each for each in methods if each.spec.choose.startswith("validation")]
-        if not split.validation and not all(is_solved[each.method.title] for each in choosing):
+            selections.add(selection)
+    jobs = sorted(fold_jobs(methods, Gathered(cohort, tuple(splits)), Path()), key=lambda job: job.split.fold)
+    own = {job.label: "" if job.drawn is None else f"{job.method.title}, " for job in jobs}  # whose parts they are
+    for job in jobs:
+        is_solved = job.method.profile.recipe is None
+        if not (is_solved or job.split.validation) and job.spec.choose.startswith("validation"):
+            whom = f" of patients whom {job.method.title} can predict" if own[job.label] else ""
             raise StudyError(
-                f"Fold {split.fold} has no validation part to choose an epoch by. Give splits.validation more than 0"
-                + (", or take training.choose: last." if spec.protocol == "honest" else ".")
+                f"Fold {job.split.fold} has no validation part{whom} to choose an epoch by. Give splits.validation "
+                "more than 0" + (", or take training.choose: last." if spec.protocol == "honest" else ".")
             )
-        _check_compared(cohort, split, methods)
-    _check_bins(cohort, {f"fold {each.fold}": each for each in splits}, bins_of(spec))
-    for split in splits:
-        for selection, title in selections.items():
-            _prepare(cohort, split, bins_of(spec), selection, title)
-    for job in fold_jobs(methods, Gathered(cohort, tuple(splits)), Path()):
+        _check_compared(job)
+    _check_bins(cohort, {f"{own[job.label]}fold {job.split.fold}": job.split for job in jobs}, bins_of(spec))
+    tried = set[tuple[Split, GeneSelection | None]]()
+    for job in jobs:
+        for selection in (None, job.method.profile.gene_selection):
+            if selection in selections and (job.split, selection) not in tried:
+                tried.add((job.split, selection))
+                whose = own[job.label] if selection is None else f"{job.method.title}, "
+                _prepare(cohort, job.split, bins_of(spec), selection, whose)
+    for job in jobs:
         if job.search is not None:
             inner = {f"inner fold {each.fold} of {job.label}": each for each in inner_splits(job, job.search)}
             patients = (*job.split.train, *job.split.validation)
@@ -161,15 +184,16 @@ def _try_folds(
     return tuple(dict.fromkeys(told))
 
 
-def _check_compared(cohort: Cohort, split: Split, methods: Sequence[PlannedMethod]) -> None:
+def _check_compared(job: FoldJob) -> None:
     """Refuse a fold of whom a loss that compares patients finds no two."""
-    for each in methods:
-        if each.method.profile.compares_patients:
-            is_chosen = each.spec.choose == "validation_loss"
-            parts = {"training": split.train, "validation": split.validation if is_chosen else ()}
-            for part, patients in parts.items():
-                if patients:
-                    check_comparable(cohort.take(patients).outcome, f"{each.method.title}, fold {split.fold}: ", part)
+    if not job.method.profile.compares_patients:
+        return
+    parts = {"training": job.split.train}
+    if job.spec.choose == "validation_loss":
+        parts["validation"] = job.split.validation
+    for part, patients in parts.items():
+        if patients:
+            check_comparable(job.cohort.take(patients).outcome, f"{job.label}: ", part)
 
 
 def _check_bins(cohort: Cohort, splits: Mapping[str, Split], bins: Mapping[str, Any]) -> None:

@@ -106,6 +106,7 @@ class EvaluationSpec:
     """How results are measured."""
 
     draws: Annotated[int, Interval(ge=10, le=100_000)] = 1000  # of the bootstrap
+    split: Literal["risk", "survival"] = "risk"  # risk groups by the predicted risk, or by survival at the middle time
     cut_from: Literal["train", "pooled"] | None = None  # None: train, and pooled under the paper protocol, as papers do
     surgery: bool = True  # where there are slides and genes: what each is worth to every method
 

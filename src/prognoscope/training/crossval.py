@@ -11,11 +11,11 @@ from prognoscope.core.errors import PrognoscopeError, TrainingError
 from prognoscope.runs.components import write_components
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import seal
-from prognoscope.runs.tables import COSTS, GENES, PREDICTIONS, RECONSTRUCTION, TRAINING_RISKS
+from prognoscope.runs.tables import COSTS, GENES, PREDICTIONS, RECONSTRUCTION, RECONSTRUCTION_PATIENTS, TRAINING_RISKS
 from prognoscope.training.cost import Spent, cost_table, spending
 from prognoscope.training.job import FoldJob
 from prognoscope.training.predict import Predicted
-from prognoscope.training.reconstruction import reconstruction_table
+from prognoscope.training.reconstruction import reconstruction_by_patient, reconstruction_table
 from prognoscope.training.search import chosen_job
 from prognoscope.training.spec import fixed_threads
 from prognoscope.training.trained import Trained
@@ -60,12 +60,16 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
     if predicted.genes and job.gene_metric is not None:
         table = reconstruction_table(predicted, test, trained.preparation.gene_groups, job.gene_metric)
         RECONSTRUCTION.write(files.reconstruction, table)
+        by_patient = reconstruction_by_patient(predicted, test, trained.preparation.gene_groups, job.gene_metric)
+        RECONSTRUCTION_PATIENTS.write(files.reconstruction_patients, by_patient)
     if predicted.components:
         write_components(files.components, predicted.components)
     months = trained.preparation.bins.told_at(float(data.cohort.take(data.learned).outcome.time.max()))
     PREDICTIONS.write(files.predictions, prediction_table(predicted, test, data.fold, months))
     learned = trained.predict_prepared(data.dataset(data.learned, trained.model.profile.uses)).prediction
-    TRAINING_RISKS.write(files.training_risks, pd.DataFrame({"patient_id": learned.patients, "risk": learned.risk}))
+    risks = {"patient_id": learned.patients, "risk": learned.risk}
+    risks |= {f"S_{k}": survival for k, survival in enumerate(learned.survival.T)}
+    TRAINING_RISKS.write(files.training_risks, pd.DataFrame(risks))
     COSTS.write(files.cost, cost_table(job, data, trained, training if is_whole else Spent(), testing))
 
 

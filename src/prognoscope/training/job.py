@@ -42,6 +42,7 @@ class FoldJob:
     notes: Mapping[str, Any] = field(default_factory=dict)  # go into the model card
     search: SearchSpec | None = None  # for settings, inside the training part, before the fold is trained
     content: Fingerprint = field(default_factory=Fingerprint)  # of the cohort and its bags
+    drawn: Split | None = None  # the fold with those, too, who lack what the method predicts from; None: nobody does
     purpose: str = ""  # where it is none of the run's own folds, such as "outcomes permuted"
 
     @property
@@ -67,10 +68,12 @@ class FoldJob:
             "training settings": sum_of(settings),
             "seed": str(seed),
             "preparation": sum_of(self.bins),
-            "folds": sum_of([split.fold, split.train, split.validation, split.test]),
+            "folds": _sum_of_split(self.drawn or split),
         }
         if whole is not None:
             parts["start"] = sum_of([whole.name, whole.options])
+        if self.drawn is not None:
+            parts["patients"] = _sum_of_split(split)
         if recipe is not None:  # what is solved at once knows neither
             parts |= {"device": device.split(":")[0], "precision": precision}
         return self.content.only(used).brief.with_parts(parts)
@@ -100,3 +103,7 @@ class FoldJob:
             bins=self.bins,
             selection=self.method.profile.gene_selection,
         )
+
+
+def _sum_of_split(split: Split) -> str:
+    return sum_of([split.fold, split.train, split.validation, split.test])

@@ -26,10 +26,35 @@ def reconstruction_table(
     """
     parts = []
     for i, (group, genes) in enumerate(groups.items()):
-        if i not in predicted.genes:
-            continue
-        measured = dataset.omics[i].double().numpy()
-        known = ~np.isnan(measured).any(axis=1)
-        values = metric(predicted.genes[i][known], measured[known])
-        parts.append(pd.DataFrame({"group": group, "gene": genes, "patients": int(known.sum()), "spearman": values}))
+        if i in predicted.genes:
+            told, measured, patients = _known(predicted, dataset, i)
+            each = {"group": group, "gene": genes, "patients": len(patients), "spearman": metric(told, measured)}
+            parts.append(pd.DataFrame(each))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def reconstruction_by_patient(
+    predicted: Predicted, dataset: PatientDataset, groups: Mapping[str, Sequence[str]], metric: GeneMetric
+) -> pd.DataFrame:
+    """The same by patient: how the genes of each group agree with those measured, over the genes.
+
+    Returns:
+        group, patient_id, genes (how many), spearman (NaN where it is not defined).
+    """
+    parts = []
+    for i, (group, genes) in enumerate(groups.items()):
+        if i in predicted.genes:
+            told, measured, patients = _known(predicted, dataset, i)
+            each = {"group": group, "patient_id": patients, "genes": len(genes), "spearman": metric(told.T, measured.T)}
+            parts.append(pd.DataFrame(each))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _known(
+    predicted: Predicted, dataset: PatientDataset, group: int
+) -> tuple[Float[np.ndarray, "P G"], Float[np.ndarray, "P G"], list[str]]:
+    """Predicted and measured genes of a group, and the patients, who have genes."""
+    measured = dataset.omics[group].double().numpy()
+    known = ~np.isnan(measured).any(axis=1)
+    patients = [patient for patient, has in zip(dataset.patients, known.tolist(), strict=True) if has]
+    return predicted.genes[group][known], measured[known], patients

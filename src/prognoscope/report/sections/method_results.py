@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prognoscope.analysis.figure_data import c_index_data
-from prognoscope.analysis.standings import BESIDE, MAIN, method_table
+from prognoscope.analysis.standings import BESIDE, MAIN, is_unequal, method_table
 from prognoscope.report.number_words import interval, is_number, metric_words, number, optimistic_name, p_cell
 from prognoscope.report.page_section import Plate, Section
 from prognoscope.report.style import method_colours
@@ -13,8 +13,15 @@ from prognoscope.runs.read import Run
 
 
 def method_content(run: Run) -> dict[str, Any]:
-    """The table (caption, header, rows, note), and values by fold as text."""
-    return {"table": _methods(run, method_colours(run.methods)), "folds": _fold_values(run)}
+    """The tables (caption, header, rows), the note below them, and values by fold as text.
+
+    Where methods were tested on different patients, there is a second table, of the patients whom all were.
+    """
+    colours = method_colours(run.methods)
+    tables = [_methods(run, colours)]
+    if is_unequal(run):
+        tables.append(_methods(run, colours, common=True))
+    return {"tables": tables, "note": _note(run), "folds": _fold_values(run)}
 
 
 def c_index_plates(run: Run) -> list[Plate]:
@@ -24,14 +31,22 @@ def c_index_plates(run: Run) -> list[Plate]:
         return []
     values = [f"{row['label']} {number(row['value'])}" for row in data.to_dict("records")]
     caption = "C-index of each method on held-out patients."
-    return [Plate("c_index", "c_index", data, caption, f"C-index: {', '.join(values)}.")]
+    plates = [Plate("c_index", "c_index", data, caption, f"C-index: {', '.join(values)}.")]
+    if is_unequal(run):
+        data = c_index_data(run, common=True)
+        values = [f"{row['label']} {number(row['value'])}" for row in data.to_dict("records")]
+        caption = f"C-index of each method on the {len(run.common)} patients whom all methods were tested on."
+        plates.append(Plate("c_index", "c_index_common", data, caption, f"{caption} {', '.join(values)}."))
+    return plates
 
 
-def _methods(run: Run, colours: Mapping[str, str]) -> dict[str, Any]:
-    table = method_table(run)
+def _methods(run: Run, colours: Mapping[str, str], *, common: bool = False) -> dict[str, Any]:
+    table = method_table(run, common=common)
     beside = [metric for metric in BESIDE if metric in table]
     has_oracle = table["of_the_way"].notna().any()
+    has_counts = is_unequal(run) and not common
     header = [
+        *(["Patients"] if has_counts else []),
         "C-index",
         f"SD over folds (ddof\u00a0{run.provenance.ddof})",
         *(["Way from 0.5 to oracle"] if has_oracle else []),
@@ -41,12 +56,14 @@ def _methods(run: Run, colours: Mapping[str, str]) -> dict[str, Any]:
         flag, is_oracle = bool(row["optimistic"]), row["kind"] == "oracle"
         oracles += is_oracle
         cells = [_cell(row, MAIN, flag), {"text": number(row[f"{MAIN}_sd"]), "flag": flag, "sub": ""}]
+        if has_counts:
+            cells.insert(0, {"text": number(row["patients"], 0), "flag": False, "sub": ""})
         if has_oracle:
             share = f"{number(100 * row['of_the_way'], 0)} %" if is_number(row["of_the_way"]) else ""
             cells.append({"text": share, "flag": flag and bool(share), "sub": ""})
         for metric in beside:
             cell = {"text": "", "flag": False, "sub": ""} if is_oracle else _cell(row, metric, flag)
-            if metric == "d_calibration_p" and not is_oracle:
+            if metric == "d_calibration_p" and not is_oracle and not common:
                 cell["sub"] = misfits(run, row["method"])
             cells.append(cell)
         rows.append(
@@ -60,7 +77,17 @@ def _methods(run: Run, colours: Mapping[str, str]) -> dict[str, Any]:
                 "cells": cells,
             }
         )
-    meanings = [f"{metric_words(m).label}: {metric_words(m).meaning}." for m in (MAIN, *beside)]
+    whom = f"the {len(run.common)} patients whom all methods were tested on" if common else "held-out patients"
+    return {
+        "caption": f"Means of the folds on {whom}, with 95 % intervals (patients drawn anew within folds).",
+        "header": [*header, *(metric_words(m).label for m in beside)],
+        "rows": rows,
+    }
+
+
+def _note(run: Run) -> str:
+    table = method_table(run)
+    meanings = [f"{metric_words(m).label}: {metric_words(m).meaning}." for m in (MAIN, *BESIDE) if m in table]
     if table["best"].any():
         note = "Best: the paired intervals put its C-index above that of every other method."
     elif len(run.methods) > 1:
@@ -68,12 +95,9 @@ def _methods(run: Run, colours: Mapping[str, str]) -> dict[str, Any]:
         note += " among numbers that are equally honest." if run.optimistic else "."
     else:
         note = ""
-    return {
-        "caption": "Means of the folds on held-out patients, with 95 % intervals (patients drawn anew within folds).",
-        "header": [*header, *(metric_words(m).label for m in beside)],
-        "rows": rows,
-        "note": f"{note} {' '.join(meanings)}".strip(),
-    }
+    if is_unequal(run):
+        note += " Methods were tested on all patients whom each can predict, and are compared on those of all."
+    return f"{note} {' '.join(meanings)}".strip()
 
 
 def _cell(row: dict, metric: str, flag: bool) -> dict[str, Any]:

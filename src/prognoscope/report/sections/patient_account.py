@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from prognoscope.analysis.patient_counts import PARTS, fold_table, follow_up
+from prognoscope.analysis.patient_counts import PARTS, fold_table, follow_up, method_counts
 from prognoscope.report.number_words import DASH, is_number, number
 from prognoscope.report.page_section import Section
 from prognoscope.runs.read import Run
@@ -13,10 +13,11 @@ NAMES_SHOWN = 5
 
 
 def patient_content(run: Run) -> dict[str, Any]:
-    """Follow-up as a sentence, warnings of the inputs, the account's rows, and the folds' rows as text."""
+    """Follow-up as a sentence, warnings of the inputs, the account's rows; rows of methods and of folds as text."""
     folds = _folds(run) if len(run.splits) else []
     warnings = run.provenance.warnings
-    return {"follow_up": _follow_up(run), "warnings": warnings, "account": _account(run), "folds": folds}
+    told = {"follow_up": _follow_up(run), "warnings": warnings, "account": _account(run), "folds": folds}
+    return told | {"methods": _methods(run)}
 
 
 def _follow_up(run: Run) -> str:
@@ -48,6 +49,20 @@ def _account(run: Run) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _methods(run: Run) -> list[tuple[str, ...]]:
+    """How many patients each method had, where they differ."""
+    rows = [
+        (
+            row["method"],
+            *(number(row[name], 0) for name in ("trained", "tested", "events", "outcome_alone", "left_out")),
+            row["lacks"],
+        )
+        for row in method_counts(run).to_dict("records")
+    ]
+    header = ("Method", "Trained on", "Tested on", "Events", "Outcome alone", "Left out", "Lacking")
+    return [header, *rows] if rows else []
 
 
 def _folds(run: Run) -> list[tuple[str, ...]]:

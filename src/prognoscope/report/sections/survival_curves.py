@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from prognoscope.analysis.figure_data import risk_hazard_ratio, survival_data
-from prognoscope.analysis.risk_cuts import CutFrom, cut_from, log_rank_p
+from prognoscope.analysis.risk_cuts import CutFrom, cut_from, log_rank_p, score_of
 from prognoscope.core.errors import MetricError
 from prognoscope.core.words import listed
 from prognoscope.report.number_words import interval, number, p_text
@@ -21,6 +21,10 @@ CUTS = {
     "pooled": "All held-out patients are cut into two halves at the median of their predicted risk (high: at or "
     "above). A cut taken from the predictions it is tested on flatters a little.",
 }
+BY_SURVIVAL = (
+    "Patients are put into groups by their predicted survival at the middle time, the end of the second of four bins, "
+    "as in G-HANet: whoever is less likely to outlive it is at higher risk, and what is said of risks is meant of that."
+)
 OTHERWISE: Mapping[str, tuple[CutFrom, str]] = {
     "train": ("pooled", "the median of all held-out risks"),
     "pooled": ("fold", "each fold's own median"),
@@ -40,7 +44,8 @@ def survival_content(run: Run) -> dict[str, Any]:
         notes.append(
             "The run kept no risks of training patients to take a cut from, as it was made by an earlier version."
         )
-    return {"note": " ".join([*notes, HOW])}
+    by_survival = [BY_SURVIVAL] if score_of(run) == "survival" else []
+    return {"note": " ".join([*by_survival, *notes, HOW])}
 
 
 def survival_plates(run: Run) -> list[Plate | Absence]:

@@ -174,7 +174,7 @@ def _performance(run: Run) -> str:
     ranked = ranking(run, MAIN)
     told = []
     for name in ranked:
-        row = run.summary(name, MAIN)
+        row = run.summary(name, MAIN, common=True)
         if row is not None:
             spread = interval(row["low"], row["high"])
             told.append(f"{name} {number(row['value'])}{f' ({spread})' if spread else ''}")

@@ -2,8 +2,19 @@
 
 from typing import Any
 
+import numpy as np
+
 from prognoscope.analysis.optimism_table import choice_table
-from prognoscope.analysis.standings import MAIN, best_method, is_better, is_flattered, paired, ranking, summaries
+from prognoscope.analysis.standings import (
+    MAIN,
+    best_method,
+    is_better,
+    is_flattered,
+    is_unequal,
+    paired,
+    ranking,
+    summaries,
+)
 from prognoscope.core.words import count, listed
 from prognoscope.report.gaps import gaps_of
 from prognoscope.report.learning_words import learning_sentences
@@ -119,7 +130,7 @@ def _chance(run: Run, ranked: list[str]) -> list[str]:
 
 
 def _oracle(run: Run, leader: str) -> list[str]:
-    ceiling = run.summary("oracle", MAIN)
+    ceiling = run.summary("oracle", MAIN, common=True)
     if ceiling is None or ceiling["value"] <= 0.5:
         return []
     most = float(ceiling["value"])
@@ -154,7 +165,9 @@ def _value(run: Run, method: str) -> str:
 
 def _patients(run: Run) -> str:
     outcome = run.held_out
-    return f"{count(len(outcome), 'patient')} with {count(int(outcome.event.sum()), 'event')}"
+    common = np.array([patient in run.common for patient in outcome.patients])
+    whom = " whom all of them can predict" if is_unequal(run) else ""
+    return f"{count(int(common.sum()), 'patient')}{whom} with {count(int(outcome.event[common].sum()), 'event')}"
 
 
 def _spread(row) -> str:
