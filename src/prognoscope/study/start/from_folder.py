@@ -10,7 +10,7 @@ import pandas as pd
 
 from prognoscope.core.column_names import plain_name
 from prognoscope.core.errors import InputError, StudyError, some
-from prognoscope.core.ids import fold_id, person_in
+from prognoscope.core.ids import fold_id, match_ids, person_in
 from prognoscope.core.tables import as_text
 from prognoscope.core.words import count
 from prognoscope.omics.columns import tells_outcome
@@ -22,6 +22,7 @@ COVARIATES = ("age", "age_at_diagnosis", "age_at_index", "sex", "gender", "is_fe
 LATER = ("stage", "grade", "tumor_stage", "ajcc_pathologic_stage", "tumor_grade", "race", "ethnicity")
 PLAIN = re.compile(r"(?!(?:yes|no|on|off|true|false|null)$)[A-Za-z_./][\w./() -]*", re.IGNORECASE)
 ASKED = "# ? "  # how a line begins that its owner must answer
+FEWEST_FOR_FIVE = 30  # patients, of five folds
 MOST_TABLES = 6  # of genes, that are tried as one
 
 
@@ -192,20 +193,17 @@ def _bags(text: _Text, found: Content, clinical: ClinicalFile) -> bool:
         text.choose("Embeddings of several encoders or places are here. Which?", [*told, *([slides] if slides else [])], "  ")
     elif slides:
         text.add(f"  {slides}", count(found.n_slides, "slide"))
-    for path in found.vectors:
-        line = f"features: {{table: {text.path(path)}, patient: {word(_first_column(path))}}}"
-        text.choose(f"{path.name} looks like embeddings, a row a patient. If it is:", [line], "  ")
-        text.choose("... or if these are genes:", [f"omics: {{table: {text.path(path)}}}"], "  ")
+    lines = []
+    for path, column in found.vectors.items():
+        lines.append(f"features: {{table: {text.path(path)}, patient: {word(column)}}}")
+        lines.append(f"omics: {{table: {text.path(path)}}}")
+    if lines:
+        question = "These tables of numbered columns may be embeddings, a row a patient, or genes. Take what they are:"
+        text.choose(question, lines, "  ")
     if len(found.slide_tables) > 1 and (slides or stores):
         tables = [f"table: {text.path(path)}" for path in found.slide_tables]
         text.choose("Several tables name slides. Which says whose they are? Add it in the braces above:", tables, "  ")
     return len(stores) == 1 or (not stores and bool(slides))
-
-
-def _first_column(path: Path) -> str:
-    from prognoscope.core.tables import read_table
-
-    return str(read_table(path, "The table").columns[0])
 
 
 def _genes(text: _Text, found: Content, clinical: ClinicalFile) -> tuple[bool, bool]:
@@ -230,8 +228,10 @@ def _genes(text: _Text, found: Content, clinical: ClinicalFile) -> tuple[bool, b
 def _join(tables: Sequence[Path], clinical: ClinicalFile, found: Content) -> bool:
     if len(tables) > MOST_TABLES:
         return False
+    patients = set(as_text(clinical.table[_patient(clinical, found)]).dropna())
     try:
-        read_omics(tables, patients=set(as_text(clinical.table[_patient(clinical, found)]).dropna()))
+        table = read_omics(tables, patients=patients)
+        match_ids(patients, table.values.index, table.source, one_each=True)
     except InputError:
         return False
     return True
@@ -259,9 +259,10 @@ def _splits(text: _Text, found: Content, clinical: ClinicalFile) -> None:
     if len(given) == 1:
         text.add(f"splits: {{{given[0]}}}", "the folds that are here; without it, they are drawn")
         return
-    text.add("splits: {folds: 5, seed: 0}", "drawn by patient, balanced by event and time")
+    folds = 5 if len(clinical.table) >= FEWEST_FOR_FIVE else 2
+    text.add(f"splits: {{folds: {folds}, seed: 0}}", "drawn by patient, balanced by event and time")
     if clinical.site is not None:
-        text.add("# splits: {folds: 5, seed: 0, group: site}", "... with no hospital in two folds")
+        text.add(f"# splits: {{folds: {folds}, seed: 0, group: site}}", "... with no hospital in two folds")
 
 
 def _methods(text: _Text, bags: bool, genes: bool, groups: bool, subtype: bool, covariates: bool) -> None:

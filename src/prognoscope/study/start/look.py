@@ -13,12 +13,11 @@ from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES
 from prognoscope.cohort.split_files import FOLD_COLUMN, read_fold_table, read_split_files
 from prognoscope.core.column_names import is_unnamed, plain_name
 from prognoscope.core.errors import InputError, some
-from prognoscope.core.files import need_ours
 from prognoscope.core.genes import KIND, gene_of
 from prognoscope.core.slide_names import slide_name
 from prognoscope.core.tables import as_text, read_table
 from prognoscope.core.walk import files_below
-from prognoscope.features.store import Look, find_embeddings, look_at
+from prognoscope.features.store import Look, look_at
 from prognoscope.omics.columns import is_metadata
 from prognoscope.omics.group_files import read_groups
 from prognoscope.omics.orientation import GENE_COLUMNS
@@ -34,6 +33,8 @@ SITES = ("site", "tissue_source_site", "hospital", "center", "centre", "institut
 FEWEST_GENES = 10  # columns of numbers; a table with fewer is of something else
 OURS = (".yaml", ".yml", ".schema.json", ".bags", ".log", ".md", ".py", ".html", ".svg")
 HDF5, PT = b"\x89HDF", (".pt", ".pth")
+OF_CLAM = ("h5_files", "pt_files")  # two folders of the same slides
+MOST_TOLD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Content:
     embeddings: dict[Path, Look] = field(default_factory=dict)  # folder -> what one of its files says
     clinical: list[ClinicalFile] = field(default_factory=list)
     genes: list[Path] = field(default_factory=list)
-    vectors: list[Path] = field(default_factory=list)  # tables that may be of embeddings, a row a patient
+    vectors: dict[Path, str] = field(default_factory=dict)  # table that may be of embeddings, a row a patient -> ids
     groups: list[Path] = field(default_factory=list)
     slide_tables: list[Path] = field(default_factory=list)
     subtypes: dict[Path, str] = field(default_factory=dict)  # table -> column
@@ -93,6 +94,8 @@ def look_into(folder: Path) -> Content:
         stores += [path for path in paths if kinds[path] == "embeddings"]
         tables += [path for path in paths if kinds[path] == "table"]
         found.genes += [path for path in paths if kinds[path] == "genes"]
+        for path in [path for path in paths if kinds[path] == "closed"]:
+            found.passed["cannot be opened"].append(path.name)
     _add_embeddings(found, stores)
     _add_slides(found, pictures)
     for path in tables:
@@ -111,8 +114,11 @@ def _kind(path: Path) -> str:
     low = path.name.lower()
     if low.endswith(OURS) or low.startswith("readme"):
         return ""
-    with path.open("rb") as file:
-        begin = file.read(8)
+    try:
+        with path.open("rb") as file:
+            begin = file.read(8)
+    except OSError:
+        return "closed"
     if begin.startswith(HDF5):
         return "genes" if _is_anndata(path) else "embeddings"
     if low.endswith(PT):
@@ -154,32 +160,47 @@ def _add_slides(found: Content, paths: Sequence[Path]) -> None:
 
 
 def _add_embeddings(found: Content, paths: Sequence[Path]) -> None:
-    """Folders of embeddings: files that say the same of how they were made, wherever they lie, are of one."""
-    alike: dict[tuple[object, ...], list[Path]] = defaultdict(list)
-    looks: dict[tuple[object, ...], Look] = {}
-    for place in dict.fromkeys(path.parent for path in paths):
-        if place.name == "patches":  # TRIDENT and CLAM keep coordinates alone there
-            continue
-        here = [path for path in paths if path.parent == place]
-        for path in here:
-            try:
-                look = look_at(path)
-            except (InputError, OSError) as cause:
-                found.passed[f"no embeddings that can be read: {cause}"].append(path.name)
-                continue
-            inside = Path(*[part for part in place.parts if part not in ("h5_files", "pt_files")])
-            key = (look.embedding_dim, look.encoder, inside)
+    """Folders of embeddings; those of one encoder that hold other slides each are one."""
+    alike: dict[tuple[int, str | None], dict[Path, set[str]]] = defaultdict(dict)
+    looks: dict[tuple[int, str | None], Look] = {}
+    of_place: dict[Path, list[Path]] = defaultdict(list)
+    for path in paths:
+        place = path.parent.parent if path.parent.name in OF_CLAM else path.parent
+        if path.parent.name != "patches":  # where TRIDENT and CLAM keep coordinates alone
+            of_place[place].append(path)
+    for place, here in of_place.items():
+        look = _first_look(found, here)
+        if look is not None:
+            key = (look.embedding_dim, look.encoder)
             looks.setdefault(key, look)
-            alike[key] += here
-            break
-    for key, each in alike.items():
-        folder = _above(each)
-        folder = folder.parent if folder.name in ("h5_files", "pt_files") else folder
-        found.embeddings.setdefault(folder, looks[key])
+            alike[key][place] = {slide_name(path.name) for path in here}
+    for key, places in alike.items():
+        for folder, names in _joined(places).items():
+            found.embeddings[folder] = looks[key]
+            found.names |= names
+
+
+def _first_look(found: Content, paths: Sequence[Path]) -> Look | None:
+    """What the first of the files says that can be read."""
+    for path in paths:
         try:
-            found.names.update(find_embeddings(folder))
-        except InputError as cause:
-            found.notes.append(str(cause))
+            return look_at(path)
+        except (InputError, OSError) as cause:
+            found.passed[f"no embeddings that can be read: {cause}"].append(path.name)
+    return None
+
+
+def _joined(places: dict[Path, set[str]]) -> dict[Path, set[str]]:
+    """The same, with the folder around several in their place where they hold other slides each, or one slide each."""
+    left = dict(places)
+    for parent in sorted({place.parent for place in places}, key=lambda each: -len(each.parts)):
+        inside = {place: names for place, names in left.items() if place.parent == parent}
+        every = set().union(*inside.values()) if inside else set()
+        single = all(len(names) == 1 for names in inside.values())
+        if len(inside) > 1 and (single or len(every) == sum(map(len, inside.values()))):
+            left = {place: names for place, names in left.items() if place not in inside}
+            left[parent] = left.get(parent, set()) | every | ({place.name for place in inside} if single else set())
+    return left
 
 
 def _add_table(found: Content, path: Path) -> None:
@@ -222,7 +243,10 @@ def _add_by_values(
         found.names.update(map(str, table.columns if is_turned else as_text(table[table.columns[0]]).dropna()))
         is_counted = sum(re.fullmatch(r"[A-Za-z_]*\d+", name) is not None for name in numbers) == len(numbers)
         stems = {re.sub(r"\d+$", "", name) for name in numbers}
-        (found.vectors if is_counted and len(stems) == 1 else found.genes).append(path)
+        if is_counted and len(stems) == 1:
+            found.vectors[path] = ids[0] if ids else str(table.columns[0])
+        else:
+            found.genes.append(path)
     elif slide is not None:
         found.slide_tables.append(path)
         found.names.update(slide_name(str(each)) for each in as_text(table[slide]).dropna())
@@ -278,19 +302,22 @@ def _forget(found: Content, name: str) -> None:
 
 
 def _genes_in(paths: Collection[Path]) -> set[str]:
-    """All that may be the name of a gene in these tables: their columns, and the first columns of their rows."""
+    """The names of the genes of these tables: of their columns, or of their rows where those are genes."""
     names: set[str] = set()
     for path in paths:
         if path.suffix == ".h5ad":
             continue
         table = read_table(path, "The gene table")
-        names.update(gene_of(str(column)) for column in table.columns)
-        for column in table.columns[:3]:
-            if not pd.api.types.is_numeric_dtype(table[column]):
-                names.update(as_text(table[column]).dropna())
+        plain = {plain_name(str(column)): str(column) for column in table.columns}
+        if keys := [plain[name] for name in GENE_COLUMNS if name in plain]:
+            names.update(text for key in keys for text in as_text(table[key]).dropna())
+        else:
+            names.update(gene_of(str(column)) for column in table.columns if not is_metadata(str(column)))
     return names
 
 
 def told_passed(found: Content) -> list[str]:
     """A sentence for what is used by no study."""
-    return [f"{some(files)}: {why}" for why, files in found.passed.items()]
+    told = [f"{some(files)}: {why}" for why, files in list(found.passed.items())[:MOST_TOLD]]
+    more = sum(len(files) for files in list(found.passed.values())[MOST_TOLD:])
+    return [*told, *([f"{more} more files"] if more else [])]
