@@ -116,7 +116,9 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.")] = Path(),
     paper: Annotated[str | None, typer.Option(help="Repeat its table: ghanet, cmta, ccl or mcti.")] = None,
     cohort: Annotated[str | None, typer.Option(help="Of the paper: blca, brca, gbmlgg ...")] = None,
-    data: Annotated[Path | None, typer.Option("--from", help="A folder with your files, to which the study fits.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--from", help="A folder with your files, to which the study fits.")
+    ] = None,
 ) -> None:
     """Write a commented study.yaml to fill in, for a paper's table or for what lies in a folder, and its schema.
 

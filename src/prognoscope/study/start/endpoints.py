@@ -16,13 +16,40 @@ from prognoscope.core.tables import as_text
 from prognoscope.omics.columns import OF_OUTCOME, tells_outcome
 
 OVERALL = "overall survival"
-SAYS_NOTHING = frozenset(  # of which endpoint: such words are in the names of times and statuses of death from any cause
-    {
-        *("alive", "at", "censor", "censored", "censoring", "censorship", "contact", "date", "dead", "death", "deceased"),
-        *("died", "event", "events", "flag", "follow", "followup", "fu", "fustat", "futime", "in", "indicator", "is"),
-        *("known", "last", "of", "os", "overall", "stat", "status", "survival", "survived", "time", "times", "to"),
-        *("until", "up", "vital", *WORDS),
-    }
+SAYS_NOTHING = (
+    frozenset(  # of which endpoint: such words are in the names of times and statuses of death from any cause
+        {
+            *(
+                "alive",
+                "at",
+                "censor",
+                "censored",
+                "censoring",
+                "censorship",
+                "contact",
+                "date",
+                "dead",
+                "death",
+                "deceased",
+            ),
+            *(
+                "died",
+                "event",
+                "events",
+                "flag",
+                "follow",
+                "followup",
+                "fu",
+                "fustat",
+                "futime",
+                "in",
+                "indicator",
+                "is",
+            ),
+            *("known", "last", "of", "os", "overall", "stat", "status", "survival", "survived", "time", "times", "to"),
+            *("until", "up", "vital", *WORDS),
+        }
+    )
 )
 DEAD = frozenset({"dead", "deceased", "died", "death", "expired"})
 ALIVE = frozenset({"alive", "living", "live", "lost to follow-up", "censored"})
@@ -78,7 +105,7 @@ def _stem(column: str) -> str:
 def _are_times(values: pd.Series) -> bool:
     numbers = numbers_in(values)
     numbers = numbers[np.isfinite(numbers)]
-    return 2 * len(numbers) > len(values) and np.mean(numbers >= 0) > 0.9
+    return 2 * len(numbers) > len(values) and bool(np.mean(numbers >= 0) > 0.9)
 
 
 def _endpoint(table: pd.DataFrame, stem: str, times: Sequence[str], statuses: Sequence[str]) -> Endpoint:
@@ -137,7 +164,9 @@ def _status(table: pd.DataFrame, column: str) -> Status:
     key = "censored" if says_censored else "event"
     if set(plain.values()) <= OBSERVED | NOT_OBSERVED:
         certain = says_censored or {"event", "dead", "died", "deceased", "death"} & set(words_in(column))
-        doubt = "" if certain else f"{column} holds {some(sorted(words))}: 1 is taken to mean that the event was observed."
+        doubt = (
+            "" if certain else f"{column} holds {some(sorted(words))}: 1 is taken to mean that the event was observed."
+        )
         return Status(column, key, question=doubt)
     if not says_censored and all(CODED.fullmatch(word) for word in words):
         return Status(column, key)

@@ -26,6 +26,13 @@ FEWEST_FOR_FIVE = 30  # patients, of five folds
 MOST_TABLES = 6  # of genes, that are tried as one
 
 
+HEAD = """\
+# yaml-language-server: $schema=study.schema.json
+# A study of what lies in {of}. Lines that begin with {mark} ask what the files do not tell; answer in the lines
+# below them, by taking their # away. Then: prognoscope check study.yaml
+"""
+
+
 @dataclass(slots=True)
 class _Text:
     """The lines of a study file as they come."""
@@ -74,17 +81,13 @@ def folder_study(data: Path, folder: Path) -> tuple[str, list[str]]:
     if not found.clinical:
         why = "".join(f" {each}." for each in told_passed(found)[:3])
         raise StudyError(
-            f"Nothing in {data} is a table of follow-up: a column of patients, one of times and one of statuses, such as "
+            f"Nothing in {data} is a table of follow-up, with columns of patients, times and statuses, such as "
             f"patient_id, survival_months and event.{why}"
         )
     text = _Text(folder)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", data.resolve().name).strip("-._") or "my-study"
-    text.add("# yaml-language-server: $schema=study.schema.json")
-    text.add(f"# A study of what lies in {data.resolve().name}. Lines that begin with {ASKED.strip()} ask what the files")
-    text.add("# do not tell; the line below one is for the answer. Then: prognoscope check study.yaml")
-    text.add(f"name: {word(name)}")
-    text.add("")
-    text.add("cohort:")
+    text.lines += HEAD.format(of=data.resolve().name, mark=ASKED.strip()).splitlines()
+    text.lines += [f"name: {word(name)}", "", "cohort:"]
     clinical = _clinical(text, found)
     has_bags = _bags(text, found, clinical)
     has_genes, has_groups = _genes(text, found, clinical)
@@ -92,7 +95,7 @@ def folder_study(data: Path, folder: Path) -> tuple[str, list[str]]:
     if len(found.truths) == 1:
         text.add(f"  truth: {text.path(found.truths[0])}", "risks that nobody can beat, of a simulated cohort")
     text.add("")
-    text.add("features: {encoder: stain, patch_px: 256, mpp: 0.5}", "of slides; stain needs no weights, resnet50_trunc does")
+    text.add("features: {encoder: stain, patch_px: 256, mpp: 0.5}", "of slides; resnet50_trunc needs weights")
     _splits(text, found, clinical)
     text.add("protocol: honest")
     _methods(text, has_bags, has_genes, has_groups, has_subtype, bool(_covariates(clinical.table, COVARIATES)))
@@ -101,8 +104,9 @@ def folder_study(data: Path, folder: Path) -> tuple[str, list[str]]:
     if notes:
         text.add("")
         text.lines += [f"# {note}" for note in notes]
-    lines = [line.replace("\n", " ") for line in text.lines]
-    return "\n".join(lines) + "\n", [line.strip().removeprefix(ASKED) for line in lines if line.strip().startswith(ASKED)]
+    lines = [" ".join(line.splitlines()) for line in text.lines]
+    asked = [line.strip().removeprefix(ASKED) for line in lines if line.strip().startswith(ASKED)]
+    return "\n".join(lines) + "\n", asked
 
 
 def _clinical(text: _Text, found: Content) -> ClinicalFile:
@@ -183,14 +187,20 @@ def _bags(text: _Text, found: Content, clinical: ClinicalFile) -> bool:
         table = f", table: {text.path(found.slide_tables[0])}"
     slides = f"slides: {{folder: {text.path(found.slides)}{table}}}" if found.slides is not None else ""
     stores = [(f"features: {{folder: {text.path(path)}{table}}}", look) for path, look in found.embeddings.items()]
-    told = [f"{line}   # {look.encoder or 'encoder unknown'}, {look.embedding_dim} values a patch" for line, look in stores]
+    told = [
+        f"{line}   # {look.encoder or 'encoder unknown'}, {look.embedding_dim} values a patch" for line, look in stores
+    ]
     if len(stores) == 1:
         line, look = stores[0]
         text.add(f"  {line}", f"{look.encoder or 'encoder unknown'}, {look.embedding_dim} values a patch")
         if slides:
-            text.choose(f"{count(found.n_slides, 'slide')} lie here too. To embed them anew, take this instead:", [slides], "  ")
+            text.choose(
+                f"{count(found.n_slides, 'slide')} lie here too. To embed them anew, take this instead:", [slides], "  "
+            )
     elif stores:
-        text.choose("Embeddings of several encoders or places are here. Which?", [*told, *([slides] if slides else [])], "  ")
+        text.choose(
+            "Embeddings of several encoders or places are here. Which?", [*told, *([slides] if slides else [])], "  "
+        )
     elif slides:
         text.add(f"  {slides}", count(found.n_slides, "slide"))
     lines = []
@@ -221,7 +231,9 @@ def _genes(text: _Text, found: Content, clinical: ClinicalFile) -> tuple[bool, b
         named = text.path(tables[0]) if len(tables) == 1 else f"[{', '.join(map(text.path, tables))}]"
         text.add(f"  omics: {{table: {named}{groups}}}")
         if not groups:
-            text.add("  # give groups, a file of gene groups (CSV with a column a group, or GMT), for methods that want some")
+            text.add(
+                "  # give groups, a file of gene groups (CSV with a column a group, or GMT), for methods that want some"
+            )
     return bool(tables), bool(tables and groups)
 
 
@@ -275,4 +287,6 @@ def _methods(text: _Text, bags: bool, genes: bool, groups: bool, subtype: bool, 
         text.ask("What a method could learn from is not settled yet. Then name methods:")
         methods = ["abmil"]
     kinds = [f"all:{kind}" for kind, has in (("slides", bags), ("genes", genes), ("both", bags and genes)) if has]
-    text.add(f"methods: [{', '.join(methods)}]", f"or {', '.join(kinds)}; `prognoscope methods` lists them" if kinds else "")
+    text.add(
+        f"methods: [{', '.join(methods)}]", f"or {', '.join(kinds)}; `prognoscope methods` lists them" if kinds else ""
+    )

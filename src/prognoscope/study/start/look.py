@@ -26,7 +26,9 @@ from prognoscope.slides.readers import look_for_slides
 from prognoscope.slides.readers.folder import BEGINNINGS, SUFFIXES
 from prognoscope.study.start.endpoints import Endpoint, find_endpoints
 
-IDS = tuple(dict.fromkeys((*map(plain_name, PATIENT_NAMES), "case_submitter_id", "patient_barcode", "sample_id", "sample")))
+IDS = tuple(
+    dict.fromkeys((*map(plain_name, PATIENT_NAMES), "case_submitter_id", "patient_barcode", "sample_id", "sample"))
+)
 SLIDES = frozenset(map(plain_name, SLIDE_NAMES))
 SUBTYPES = ("subtype", "cls_label", "molecular_subtype", "histological_subtype")
 SITES = ("site", "tissue_source_site", "hospital", "center", "centre", "institution")
@@ -100,6 +102,8 @@ def look_into(folder: Path) -> Content:
     _add_slides(found, pictures)
     for path in tables:
         _add_table(found, path)
+    for truth in found.truths:  # what is below it tells of the simulation
+        found.groups = [path for path in found.groups if not path.is_relative_to(truth.parent)]
     _add_groups(found)
     return found
 

@@ -37,7 +37,7 @@ BRINGS_TCGA = """\
 tcga_{cohort}_all_clean.csv.zip: follow-up and genes of {patients} patients, a row a slide (MCAT's release)
 signatures.csv: the six gene groups (MCAT's release)
 splits/splits_0.csv to splits_4.csv: the five folds (MCAT's release, splits/5foldcv/tcga_{cohort})
-slides/: the diagnostic slides of TCGA-{upper}, {cancer}, from the GDC (SVS, named as in the table)
+slides/: the diagnostic slides, {cancer}, from the GDC (SVS)
 the weights of ResNet-50 on ImageNet: `prognoscope check` says where they are looked for
 """
 COHORT_TCGA = """\
@@ -48,9 +48,10 @@ cohort:
     time: survival_months        # overall survival (paper)
     time_unit: months
     censored: censorship         # 1 = censored (released)
-    covariates: [age, is_female] # ours: for coxph; no published method sees them
+    covariates: [age, is_female]  # ours: for coxph; no published method sees them
   slides: {{folder: slides}}       # whose they are is in the clinical table
-  # features: {{folder: features}} # ... or embeddings that you have: then take the line of slides away
+  # ... or, in the place of slides, embeddings that you have:
+  # features: {{folder: features}}
   omics: {{table: tcga_{cohort}_all_clean.csv.zip, groups: signatures.csv}}  # six groups (paper)
 """
 FEATURES = """\
@@ -102,14 +103,14 @@ methods:                         # Table 2, in its order; each is trained by its
     fusion: concat               # the bridge of the paper; released: mean
     differential: welch_resampled  # released, and what gives the lengths of Table 1; the text says DESeq2
     min_genes: 0                 # as many genes as pass p < 0.05 (paper), even none of a group
-    alpha_recon: 0.3             # paper
+    alpha_recon: 0.3             # weight of the reconstruction (released)
     sce_gamma: 3.0               # released; the paper says 1 or more
     training: {{optimizer: adam, learning_rate: {rate}, epochs: 20, patients_per_step: 32}}  # paper
     # ablations: all             # adds m0 to m6, the rows of its ablation table
-training: {{n_bins: 4, seed: 1, device: auto}}  # quartiles of the times of events (paper); the seed is the released one
+training: {{n_bins: 4, seed: 1, device: auto}}  # bins: quartiles of the times of events; both as released
 evaluation:
-  cut_from: pooled               # high and low risk by a median of all held-out patients
-  surgery: false                 # ours; true also measures what slides and genes are each worth, and takes its time
+  cut_from: pooled               # at the median of all held-out risks; the paper's is of survival at the middle time
+  surgery: false                 # ours; true measures what slides and genes are each worth, which takes long
 """,
 )
 
@@ -145,10 +146,10 @@ methods:                         # Table 1, in its order; each is trained by its
     training: {{optimizer: sgd, learning_rate: 1e-3, momentum: 0.9, weight_decay: 1e-5, epochs: 30,
                patients_per_step: 1}}  # released; the paper gives none
     # ablations: all             # adds the rows of Table 2
-training: {{n_bins: 4, seed: 1, device: auto}}  # quartiles of the times of events (paper); the seed is the released one
+training: {{n_bins: 4, seed: 1, device: auto}}  # bins: quartiles of the times of events; both as released
 evaluation:
   cut_from: pooled               # high and low risk at the median risk (paper)
-  surgery: false                 # ours; true also measures what slides and genes are each worth, and takes its time
+  surgery: false                 # ours; true measures what slides and genes are each worth, which takes long
 """,
 )
 
@@ -191,10 +192,10 @@ methods:                         # Table I, in its order; each is trained by its
     training: {{optimizer: sgd, learning_rate: 1e-3, epochs: 30,    # paper
                momentum: 0.0, weight_decay: 1e-5, patients_per_step: 1, sampler: shuffled}}  # released
     # ablations: all             # adds the rows of Table III
-training: {{n_bins: 4, seed: 0, device: auto}}  # quartiles of the times of events, and the seed: as released
+training: {{n_bins: 4, seed: 0, device: auto}}  # bins: quartiles of the times of events; both as released
 evaluation:
   cut_from: pooled               # high and low risk at the median risk
-  surgery: false                 # ours; true also measures what slides and genes are each worth, and takes its time
+  surgery: false                 # ours; true measures what slides and genes are each worth, which takes long
 """,
 )
 MCTI = PaperStudies(
@@ -202,7 +203,10 @@ MCTI = PaperStudies(
     cohorts={
         "brca": {"patients": "968", "cancer": "lobular and ductal breast carcinoma", "dropped": "one negative time"},
         "esca": {"patients": "184", "cancer": "oesophageal adenocarcinoma and squamous cell carcinoma"},
-        "kica": {"patients": "935", "cancer": "chromophobe, clear cell and papillary kidney carcinoma (KICH, KIRC, KIRP)"},
+        "kica": {
+            "patients": "935",
+            "cancer": "chromophobe, clear cell and papillary kidney carcinoma (KICH, KIRC, KIRP)",
+        },
         "nsclc": {"patients": "1006", "cancer": "lung adenocarcinoma and squamous cell carcinoma (LUAD, LUSC)"},
     },
     brings="""\
@@ -222,7 +226,8 @@ cohort:
     censored: censor             # 1 = censored (released)
     {bad_time}
   slides: {{folder: slides}}       # whose they are: by the barcodes that their names begin with
-  # features: {{folder: features}} # ... or embeddings that you have: then take the line of slides away
+  # ... or, in the place of slides, embeddings that you have:
+  # features: {{folder: features}}
   omics: {{table: genes.csv, groups: signatures.csv}}
   subtype: {{table: {upper}.csv, patient: Patient ID, column: cls_label}}  # what it learns beside survival (paper)
 """
@@ -252,10 +257,10 @@ methods:                         # Table 1, in its order; each is trained by its
     k: 256                       # patches that go on (paper)
     layers: 4                    # blocks each way (paper)
     # ablations: all             # adds the rows of Table 2
-training: {{n_bins: 4, seed: 0, device: auto}}  # quartiles of the times of events (released)
+training: {{n_bins: 4, seed: 0, device: auto}}  # bins: quartiles of the times of events (released)
 evaluation:
   cut_from: pooled               # high and low risk by a median of all held-out patients; the paper names no cut
-  surgery: false                 # ours; true also measures what slides and genes are each worth, and takes its time
+  surgery: false                 # ours; true measures what slides and genes are each worth, which takes long
 """,
 )
 
@@ -263,8 +268,8 @@ PAPERS = {"ccl": CCL, "cmta": CMTA, "ghanet": GHANET, "mcti": MCTI}
 HEAD = """\
 # yaml-language-server: $schema=study.schema.json
 # {title}
-# Its table on {upper}. Behind a setting is where it comes from: paper, its text; released, its code, where the text is
-# silent; ours, where both are. `prognoscope check` on this file says what is missing, `prognoscope run` makes the table.
+# Its table on {upper}. Behind a setting stands where it comes from: paper, its text; released, its code; ours.
+# `prognoscope check study.yaml` says what is missing, `prognoscope run study.yaml` makes the table.
 # You bring, in this folder (or change the paths below):
 {brings}# The name is the column of the table: prognoscope compare {cohort}/run .../run --published
 name: {cohort}
@@ -293,9 +298,15 @@ def paper_study(paper: str, cohort: str) -> str:
     fields["protocol"] = _protocol(paper)
     brings = "".join(f"#   {line}\n" for line in studies.brings.format(**fields).splitlines())
     text = HEAD.format(title=studies.title, brings=brings, **fields) + studies.text.format(**fields)
-    return "".join(f"{line.rstrip()}\n" for line in text.splitlines() if line.strip())
+    return "".join(f"{_aligned(line)}\n" for line in text.splitlines() if line.strip())
+
+
+def _aligned(line: str) -> str:
+    """The line with its comment at the column where all begin, or two blanks behind longer ones."""
+    setting, mark, why = line.rstrip().rpartition("  # ")
+    return f"{setting.rstrip():<32}{mark}{why}" if setting.strip() else line.rstrip()
 
 
 def _protocol(paper: str) -> str:
     """The lines of the protocol: how the epoch is chosen, and from whom the time bins are."""
-    return f"protocol: paper                  # each method's epoch as its authors chose it; time bins from all patients"
+    return "protocol: paper                  # each method's epoch as its authors chose it; time bins from all patients"
