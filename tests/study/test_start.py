@@ -51,8 +51,8 @@ def test_the_options_of_the_papers_studies_make_networks():
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"paper": "ghanett", "cohort": "blca"}, "There is no paper 'ghanett'; did you mean 'ghanet'?"),
-        ({"paper": "mcti", "cohort": "blca"}, "The paper on mcti has no cohort 'blca'; "),
+        ({"paper": "ghanett", "cohort": "blca"}, "There is no paper 'ghanett'; there are ccl, cmta, ghanet, mcti."),
+        ({"paper": "mcti", "cohort": "blca"}, "The paper on mcti has no cohort 'blca'; it has brca, esca, kica, nsclc."),
         ({"paper": "mcti"}, "Say with --cohort which of the paper's: brca, esca, kica, nsclc."),
         ({"cohort": "blca"}, "--cohort blca is a paper's. Say with --paper which: ccl, cmta, ghanet, mcti."),
         ({"paper": "ccl", "data": Path()}, "Give one of the two."),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from prognoscope.core.errors import StudyError, nearest
+from prognoscope.core.errors import StudyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,10 +288,10 @@ def paper_study(paper: str, cohort: str) -> str:
     """
     paper, cohort = paper.lower(), cohort.lower().removeprefix("tcga").lstrip("-_")
     if paper not in PAPERS:
-        raise StudyError(f"There is no paper {paper!r}; {nearest(paper, PAPERS)}")
+        raise StudyError(f"There is no paper {paper!r}; there are {', '.join(PAPERS)}.")
     studies = PAPERS[paper]
     if cohort not in studies.cohorts:
-        raise StudyError(f"The paper on {paper} has no cohort {cohort!r}; {nearest(cohort, studies.cohorts)}")
+        raise StudyError(f"The paper on {paper} has no cohort {cohort!r}; it has {', '.join(studies.cohorts)}.")
     fields = {"cohort": cohort, "upper": cohort.upper(), **studies.cohorts[cohort]}
     dropped = fields.get("dropped")
     fields["bad_time"] = f"bad_time: drop               # {dropped} (TCGA-PL-A8LV)" if dropped else ""
