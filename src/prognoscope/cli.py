@@ -116,6 +116,9 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.")] = Path(),
     paper: Annotated[str | None, typer.Option(help="Repeat its table: ghanet, cmta, ccl or mcti.")] = None,
     cohort: Annotated[str | None, typer.Option(help="Of the paper: blca, brca, gbmlgg ...")] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="Of which of its tables: methods, the default, or ablations.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option("--from", help="A folder with your files, to which the study fits.")
     ] = None,
@@ -126,7 +129,7 @@ def init(
     """
     from prognoscope.study.start.write import write_study_for
 
-    path, questions = write_study_for(folder, paper=paper, cohort=cohort, data=data)
+    path, questions = write_study_for(folder, paper=paper, cohort=cohort, rows=rows, data=data)
     for question in questions:
         say(f"  ? {question}")
     todo = "Fill in where your files are" if data is None else "Read it through"

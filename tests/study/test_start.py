@@ -11,7 +11,7 @@ from prognoscope.analysis.published import known_cohort, published_values
 from prognoscope.core.errors import InputError, StudyError
 from prognoscope.core.yaml_text import parse_yaml
 from prognoscope.models.creation import create_model
-from prognoscope.models.registry import parameters_of, profile_of
+from prognoscope.models.registry import card_of, parameters_of, profile_of
 from prognoscope.study.audit import audit
 from prognoscope.study.plan import plan
 from prognoscope.study.sections import changes
@@ -41,9 +41,19 @@ def test_the_study_of_a_paper_lists_the_methods_of_its_table_and_takes_its_recip
         assert value == wanted.get(name, getattr(recipe, name)), name
 
 
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_study_of_a_papers_ablations_has_its_rows_and_no_rival(paper):
+    study = parse_study(parse_yaml(paper_study(paper, next(iter(PAPERS[paper].cohorts)), "ablations")))
+    assert [method.row for method in study.methods[1:]] == [each.row for each in card_of(paper).ablations]
+    if paper == "ghanet":
+        rules = {method.title: profile_of(method.name, method.options).gene_selection for method in study.methods}
+        assert rules["ghanet-model6"].rule == "none" and rules["ghanet-model5"].rule == "welch_resampled"
+
+
 def test_the_options_of_the_papers_studies_make_networks():
     for paper, cohort in dict(STUDIES).items():
-        for method in parse_study(parse_yaml(paper_study(paper, cohort))).methods:
+        texts = (paper_study(paper, cohort), paper_study(paper, cohort, "ablations"))
+        for method in (each for text in texts for each in parse_study(parse_yaml(text)).methods):
             if method.options and paper != "mcti":  # of 140 million parameters
                 create_model(method.name, embedding_dim=16, group_sizes=(3,) * 6, n_bins=4, **method.options)
 
@@ -52,9 +62,14 @@ def test_the_options_of_the_papers_studies_make_networks():
     ("asked", "said"),
     [
         ({"paper": "ghanett", "cohort": "blca"}, "There is no paper 'ghanett'; there are ccl, cmta, ghanet, mcti."),
-        ({"paper": "mcti", "cohort": "blca"}, "The paper on mcti has no cohort 'blca'; it has brca, esca, kica, nsclc."),
+        (
+            {"paper": "mcti", "cohort": "blca"},
+            "The paper on mcti has no cohort 'blca'; it has brca, esca, kica, nsclc.",
+        ),
         ({"paper": "mcti"}, "Say with --cohort which of the paper's: brca, esca, kica, nsclc."),
         ({"cohort": "blca"}, "--cohort blca is a paper's. Say with --paper which: ccl, cmta, ghanet, mcti."),
+        ({"paper": "ccl", "cohort": "luad", "rows": "x"}, "no table of 'x'; there are methods, ablations"),
+        ({"rows": "ablations"}, "--rows ablations are a paper's. Say with --paper which"),
         ({"paper": "ccl", "data": Path()}, "Give one of the two."),
         ({"data": Path("nowhere")}, "There is no folder nowhere to look into."),
         ({"data": Path()}, "is a table of follow-up"),

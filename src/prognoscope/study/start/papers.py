@@ -276,15 +276,22 @@ name: {cohort}
 """
 
 
-def paper_study(paper: str, cohort: str) -> str:
+ROWS = {  # of which table -> what the paper's own method is given for it
+    "methods": "",
+    "ablations": "ablations: all",
+}
+
+
+def paper_study(paper: str, cohort: str, rows: str = "methods") -> str:
     """The text of a study file that repeats a paper's table on one of its cohorts.
 
     Args:
         paper: Our name of its method: ghanet, cmta, ccl or mcti.
         cohort: In any case: blca, brca ...
+        rows: Which table: of methods, or of the ablations of the paper's own, one of `ROWS`.
 
     Raises:
-        StudyError: There is no such paper, or it has no such cohort; says which there are.
+        StudyError: There is no such paper or table, or it has no such cohort; says which there are.
     """
     paper, cohort = paper.lower(), cohort.lower().removeprefix("tcga").lstrip("-_")
     if paper not in PAPERS:
@@ -292,12 +299,18 @@ def paper_study(paper: str, cohort: str) -> str:
     studies = PAPERS[paper]
     if cohort not in studies.cohorts:
         raise StudyError(f"The paper on {paper} has no cohort {cohort!r}; it has {', '.join(studies.cohorts)}.")
+    if rows not in ROWS:
+        raise StudyError(f"A paper has no table of {rows!r}; there are {', '.join(ROWS)}.")
     fields = {"cohort": cohort, "upper": cohort.upper(), **studies.cohorts[cohort]}
     dropped = fields.get("dropped")
     fields["bad_time"] = f"bad_time: drop               # {dropped} (TCGA-PL-A8LV)" if dropped else ""
     fields["protocol"] = _protocol(paper)
     brings = "".join(f"#   {line}\n" for line in studies.brings.format(**fields).splitlines())
     text = HEAD.format(title=studies.title, brings=brings, **fields) + studies.text.format(**fields)
+    if given := ROWS[rows]:
+        before, _, others = text.partition("methods:")
+        own = others[others.index(f"  - name: {paper}") :].replace(f"# {given}", given)
+        text = f"{before}methods:\n{own}"
     return "".join(f"{_aligned(line)}\n" for line in text.splitlines() if line.strip())
 
 
