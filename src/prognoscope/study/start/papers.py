@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 
 from prognoscope.core.errors import StudyError
+from prognoscope.study.protocols import CHOSEN, RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,7 @@ methods:                         # Table I, in its order; each is trained by its
     tau: 0.1                     # rate of the anchor (paper, Table IV)
     bank_length: 10              # b, earlier patients a group (paper, Table IV)
     alpha: 1.0                   # weight of its two losses (released); the paper gives none
+    # variant: printed           # all formulas as they are printed, where the released code does otherwise
     training: {{optimizer: sgd, learning_rate: 1e-3, epochs: 30,    # paper
                momentum: 0.0, weight_decay: 1e-5, patients_per_step: 1, sampler: shuffled}}  # released
     # ablations: all             # adds the rows of Table III
@@ -276,6 +279,7 @@ name: {cohort}
 """
 
 
+PROTOCOL = "protocol: {{like: {paper}}}"
 ROWS = {  # of which table -> what the paper's own method is given for it
     "methods": "",
     "ablations": "ablations: all",
@@ -304,7 +308,10 @@ def paper_study(paper: str, cohort: str, rows: str = "methods") -> str:
     fields = {"cohort": cohort, "upper": cohort.upper(), **studies.cohorts[cohort]}
     dropped = fields.get("dropped")
     fields["bad_time"] = f"bad_time: drop               # {dropped} (TCGA-PL-A8LV)" if dropped else ""
-    fields["protocol"] = _protocol(paper)
+    rule = f"One rule for all rows (released): {CHOSEN[RULES[paper].choose]}; time bins from all patients. The finished "
+    rule += "run can be read by another: `prognoscope compare run --at last`."
+    fields["protocol"] = "\n".join([*wrap(rule, 118, initial_indent="# ", subsequent_indent="# "), PROTOCOL])
+    fields["protocol"] = fields["protocol"].format(paper=paper)
     brings = "".join(f"#   {line}\n" for line in studies.brings.format(**fields).splitlines())
     text = HEAD.format(title=studies.title, brings=brings, **fields) + studies.text.format(**fields)
     if given := ROWS[rows]:
@@ -318,8 +325,3 @@ def _aligned(line: str) -> str:
     """The line with its comment at the column where all begin, or two blanks behind longer ones."""
     setting, mark, why = line.rstrip().rpartition("  # ")
     return f"{setting.rstrip():<32}{mark}{why}" if setting.strip() else line.rstrip()
-
-
-def _protocol(paper: str) -> str:
-    """The lines of the protocol: how the epoch is chosen, and from whom the time bins are."""
-    return "protocol: paper                  # each method's epoch as its authors chose it; time bins from all patients"
