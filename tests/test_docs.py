@@ -76,7 +76,10 @@ def test_links_lead_to_files_that_exist(page):
 @pytest.mark.parametrize("page", [page for page in PAGES if page.stem == "papers" or page.parent.stem == "papers"])
 def test_the_commands_of_the_papers_pages_are_commands_with_these_options(page):
     text = page.read_text(encoding="utf-8")
-    for command in [*re.findall(r"`(prognoscope [a-z].+?)`", text), *re.findall(r"^prognoscope .+", text, re.MULTILINE)]:
+    for command in [
+        *re.findall(r"`(prognoscope [a-z].+?)`", text),
+        *re.findall(r"^prognoscope .+", text, re.MULTILINE),
+    ]:
         _, name, *words = command.split()
         known = {option for each in group().commands[name].params for option in each.opts}
         assert {word for word in words if word.startswith("--")} <= known, command

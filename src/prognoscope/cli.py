@@ -116,9 +116,7 @@ def init(
     folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.")] = Path(),
     paper: Annotated[str | None, typer.Option(help="Repeat its table: ghanet, cmta, ccl or mcti.")] = None,
     cohort: Annotated[str | None, typer.Option(help="Of the paper: blca, brca, gbmlgg ...")] = None,
-    rows: Annotated[
-        str | None, typer.Option(help="Of which of its tables: methods, the default, or ablations.")
-    ] = None,
+    rows: Annotated[str | None, typer.Option(help="Of which of its tables: methods, ablations or sweeps.")] = None,
     data: Annotated[
         Path | None, typer.Option("--from", help="A folder with your files, to which the study fits.")
     ] = None,

@@ -50,6 +50,12 @@ def test_the_study_of_a_papers_ablations_has_its_rows_and_no_rival(paper):
         assert rules["ghanet-model6"].rule == "none" and rules["ghanet-model5"].rule == "welch_resampled"
 
 
+@pytest.mark.parametrize("paper", ["ccl", "cmta", "ghanet"])
+def test_the_study_of_a_papers_sweeps_has_all_of_its_card(paper):
+    study = parse_study(parse_yaml(paper_study(paper, "ucec", "sweeps")))
+    assert [sweep.label for sweep in study.methods[0].sweeps] == [sweep.label for sweep in card_of(paper).sweeps]
+
+
 def test_the_options_of_the_papers_studies_make_networks():
     for paper, cohort in dict(STUDIES).items():
         texts = (paper_study(paper, cohort), paper_study(paper, cohort, "ablations"))
@@ -68,7 +74,8 @@ def test_the_options_of_the_papers_studies_make_networks():
         ),
         ({"paper": "mcti"}, "Say with --cohort which of the paper's: brca, esca, kica, nsclc."),
         ({"cohort": "blca"}, "--cohort blca is a paper's. Say with --paper which: ccl, cmta, ghanet, mcti."),
-        ({"paper": "ccl", "cohort": "luad", "rows": "x"}, "no table of 'x'; there are methods, ablations"),
+        ({"paper": "ccl", "cohort": "luad", "rows": "x"}, "no table of 'x'; there are methods, ablations, sweeps."),
+        ({"paper": "mcti", "cohort": "esca", "rows": "sweeps"}, "The paper on mcti has no table of sweeps."),
         ({"rows": "ablations"}, "--rows ablations are a paper's. Say with --paper which"),
         ({"paper": "ccl", "data": Path()}, "Give one of the two."),
         ({"data": Path("nowhere")}, "There is no folder nowhere to look into."),

@@ -109,7 +109,9 @@ methods:                         # Table 2, in its order; each is trained by its
     sce_gamma: 3.0               # released; the paper says 1 or more
     training: {{optimizer: adam, learning_rate: {rate}, epochs: 20, patients_per_step: 32}}  # paper
     # ablations: all             # adds m0 to m6, the rows of its ablation table
+    # vary: paper                # adds the values of k % in Table 3
 training: {{n_bins: 4, seed: 1, device: auto}}  # bins: quartiles of the times of events; both as released
+# seeds: 3                       # ours: the same with three seeds, and the SD over them apart
 evaluation:
   cut_from: pooled               # at the median of all held-out risks; the paper's is of survival at the middle time
   surgery: false                 # ours; true measures what slides and genes are each worth, which takes long
@@ -148,7 +150,9 @@ methods:                         # Table 1, in its order; each is trained by its
     training: {{optimizer: sgd, learning_rate: 1e-3, momentum: 0.9, weight_decay: 1e-5, epochs: 30,
                patients_per_step: 1}}  # released; the paper gives none
     # ablations: all             # adds the rows of Table 2
+    # vary: paper                # adds the alignments of Fig. 3
 training: {{n_bins: 4, seed: 1, device: auto}}  # bins: quartiles of the times of events; both as released
+# seeds: 3                       # ours: the same with three seeds, and the SD over them apart
 evaluation:
   cut_from: pooled               # high and low risk at the median risk (paper)
   surgery: false                 # ours; true measures what slides and genes are each worth, which takes long
@@ -195,7 +199,9 @@ methods:                         # Table I, in its order; each is trained by its
     training: {{optimizer: sgd, learning_rate: 1e-3, epochs: 30,    # paper
                momentum: 0.0, weight_decay: 1e-5, patients_per_step: 1, sampler: shuffled}}  # released
     # ablations: all             # adds the rows of Table III
+    # vary: paper                # adds the values of k, tau, b and r in Table IV
 training: {{n_bins: 4, seed: 0, device: auto}}  # bins: quartiles of the times of events; both as released
+# seeds: 3                       # ours: the same with three seeds, and the SD over them apart
 evaluation:
   cut_from: pooled               # high and low risk at the median risk
   surgery: false                 # ours; true measures what slides and genes are each worth, which takes long
@@ -261,6 +267,7 @@ methods:                         # Table 1, in its order; each is trained by its
     layers: 4                    # blocks each way (paper)
     # ablations: all             # adds the rows of Table 2
 training: {{n_bins: 4, seed: 0, device: auto}}  # bins: quartiles of the times of events (released)
+# seeds: 3                       # ours: the same with three seeds, and the SD over them apart
 evaluation:
   cut_from: pooled               # high and low risk by a median of all held-out patients; the paper names no cut
   surgery: false                 # ours; true measures what slides and genes are each worth, which takes long
@@ -283,6 +290,7 @@ PROTOCOL = "protocol: {{like: {paper}}}"
 ROWS = {  # of which table -> what the paper's own method is given for it
     "methods": "",
     "ablations": "ablations: all",
+    "sweeps": "vary: paper",
 }
 
 
@@ -292,7 +300,7 @@ def paper_study(paper: str, cohort: str, rows: str = "methods") -> str:
     Args:
         paper: Our name of its method: ghanet, cmta, ccl or mcti.
         cohort: In any case: blca, brca ...
-        rows: Which table: of methods, or of the ablations of the paper's own, one of `ROWS`.
+        rows: Which table: of methods, or of ablations or settings of the paper's own, one of `ROWS`.
 
     Raises:
         StudyError: There is no such paper or table, or it has no such cohort; says which there are.
@@ -308,13 +316,17 @@ def paper_study(paper: str, cohort: str, rows: str = "methods") -> str:
     fields = {"cohort": cohort, "upper": cohort.upper(), **studies.cohorts[cohort]}
     dropped = fields.get("dropped")
     fields["bad_time"] = f"bad_time: drop               # {dropped} (TCGA-PL-A8LV)" if dropped else ""
-    rule = f"One rule for all rows (released): {CHOSEN[RULES[paper].choose]}; time bins from all patients. The finished "
+    rule = (
+        f"One rule for all rows (released): {CHOSEN[RULES[paper].choose]}; time bins from all patients. The finished "
+    )
     rule += "run can be read by another: `prognoscope compare run --at last`."
     fields["protocol"] = "\n".join([*wrap(rule, 118, initial_indent="# ", subsequent_indent="# "), PROTOCOL])
     fields["protocol"] = fields["protocol"].format(paper=paper)
     brings = "".join(f"#   {line}\n" for line in studies.brings.format(**fields).splitlines())
     text = HEAD.format(title=studies.title, brings=brings, **fields) + studies.text.format(**fields)
     if given := ROWS[rows]:
+        if f"# {given}" not in text:
+            raise StudyError(f"The paper on {paper} has no table of {rows}.")
         before, _, others = text.partition("methods:")
         own = others[others.index(f"  - name: {paper}") :].replace(f"# {given}", given)
         text = f"{before}methods:\n{own}"
