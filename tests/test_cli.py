@@ -25,9 +25,9 @@ from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.clock import Standing
 from prognoscope.study.run_log import at_work
 from prognoscope.study.spec import parse_study
+from prognoscope.study.start.template import TEMPLATE
 from prognoscope.study.study import Study
 from prognoscope.study.study_file import StudyFile
-from prognoscope.study.template import TEMPLATE
 from prognoscope.terminal import RunBar, bar
 
 pytestmark = pytest.mark.usefixtures("sketched")

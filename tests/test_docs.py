@@ -16,7 +16,7 @@ from reference.setting_page import described_schema, sections_of, setting_page
 from reference.setting_words import WORDS
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / ".github").rglob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md"), *(ROOT / ".github").rglob("*.md")]
 SETTINGS = {
     f"{place}.{key}".lstrip("."): words["description"]
     for place, section in sections_of(described_schema())
@@ -71,6 +71,18 @@ def test_links_lead_to_files_that_exist(page):
     text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     targets = [each for each in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in each]
     assert not [each for each in targets if not (page.parent / each).exists()]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem == "papers" or page.parent.stem == "papers"])
+def test_the_commands_of_the_papers_pages_are_commands_with_these_options(page):
+    text = page.read_text(encoding="utf-8")
+    for command in [
+        *re.findall(r"`(prognoscope [a-z].+?)`", text),
+        *re.findall(r"^prognoscope .+", text, re.MULTILINE),
+    ]:
+        _, name, *words = command.split()
+        known = {option for each in group().commands[name].params for option in each.opts}
+        assert {word for word in words if word.startswith("--")} <= known, command
 
 
 def test_the_versions_of_python_that_are_promised_are_those_that_are_tried():

@@ -112,15 +112,27 @@ def simulate(
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.")] = Path()) -> None:
-    """Write a commented study.yaml to fill in, and the schema by which an editor completes it.
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.")] = Path(),
+    paper: Annotated[str | None, typer.Option(help="Repeat its table: ghanet, cmta, ccl or mcti.")] = None,
+    cohort: Annotated[str | None, typer.Option(help="Of the paper: blca, brca, gbmlgg ...")] = None,
+    rows: Annotated[str | None, typer.Option(help="Of which of its tables: methods, ablations or sweeps.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--from", help="A folder with your files, to which the study fits.")
+    ] = None,
+) -> None:
+    """Write a commented study.yaml to fill in, for a paper's table or for what lies in a folder, and its schema.
 
-    Example: `prognoscope init blca`.
+    Example: `prognoscope init blca`, `prognoscope init --paper ghanet --cohort ucec` or `prognoscope init --from data`.
     """
-    from prognoscope.study.template import write_template
+    from prognoscope.study.start.write import write_study_for
 
-    path = write_template(folder)
-    say(f"Wrote {path}. Fill in where your files are, then: prognoscope check {path}")
+    path, questions = write_study_for(folder, paper=paper, cohort=cohort, rows=rows, data=data)
+    for question in questions:
+        say(f"  ? {question}")
+    todo = "Fill in where your files are" if data is None else "Read it through"
+    todo = f"{todo}, answer the {len(questions)} questions in it" if questions else todo
+    say(f"Wrote {path}. {todo}, then: prognoscope check {path}")
 
 
 @app.command()

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from prognoscope.study.schema import study_schema, write_schema
-from prognoscope.study.template import TEMPLATE, write_template
+from prognoscope.study.start.template import TEMPLATE, write_start
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 KINDS = {"string": str, "integer": int, "number": (int, float), "object": dict, "array": list, "boolean": bool}
@@ -105,7 +105,7 @@ def test_a_key_is_told_with_the_comment_beside_it():
 
 
 def test_a_new_study_finds_its_schema(tmp_path):
-    path = write_template(tmp_path)
+    path = write_start(tmp_path)
     first = path.read_text().splitlines()[0]
     assert first == "# yaml-language-server: $schema=study.schema.json"
     written = json.loads((tmp_path / first.partition("=")[2]).read_text())

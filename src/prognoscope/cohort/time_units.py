@@ -40,7 +40,7 @@ def refuse_two_units(table: pd.DataFrame, rows: pd.DataFrame, column: str, unit:
     Raises:
         CohortError: They speak of two units, or some patients were followed for more than a life.
     """
-    named = _units_in(column)
+    named = units_in(column)
     if len(named) == 1 and unit not in named:
         raise CohortError(
             f"{source}: the column {column!r} is named after {next(iter(named))}, but time_unit says {unit}. "
@@ -138,7 +138,7 @@ def _compare_with_twin(table: pd.DataFrame, column: str, unit: str, source: str)
     """A table with os_days beside os_months: the two must agree."""
     stem = _without_unit(column)
     for twin in table.columns:
-        named = _units_in(str(twin))
+        named = units_in(str(twin))
         if twin == column or len(named) != 1 or _without_unit(str(twin)) != stem:
             continue
         other = next(iter(named))
@@ -159,13 +159,15 @@ def _is_likely(months: Float[np.ndarray, " P"]) -> bool:
     return bool(np.median(months) <= LONGEST_MEDIAN and months.max() <= LONGEST)
 
 
-def _words(name: str) -> list[str]:
+def words_in(name: str) -> list[str]:
+    """The words of a column's name in small letters, however it joins them."""
     return [w.lower() for w in re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", name) if w]
 
 
-def _units_in(name: str) -> set[str]:
-    return {WORDS[word] for word in _words(name) if word in WORDS}
+def units_in(name: str) -> set[str]:
+    """The units of time that a column's name tells."""
+    return {WORDS[word] for word in words_in(name) if word in WORDS}
 
 
 def _without_unit(name: str) -> tuple[str, ...]:
-    return tuple(word for word in _words(name) if word not in WORDS)
+    return tuple(word for word in words_in(name) if word not in WORDS)

@@ -17,6 +17,8 @@ from prognoscope.models.sizes import Sizes
 if TYPE_CHECKING:
     from prognoscope.models.base import SurvivalModel
 
+FROM_ZERO = frozenset({"min_genes"})  # of a group that may keep none
+
 
 def create_model(
     name: str, *, sizes: Sizes | None = None, weights: Path | str | None = None, **options
@@ -85,7 +87,7 @@ def _refuse_impossible(name: str, options: Mapping[str, object], known: Mapping[
             fits = value is None or all(isinstance(rate, Real) and 0 <= float(rate) < 1 for rate in rates)
             wanted = "number from 0 to below 1"
         elif type(default) is int:  # of widths and counts; that of a switch is a bool
-            least = min(default, 1)
+            least = 0 if option in FROM_ZERO else min(default, 1)
             fits = value is None or (
                 isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
             )

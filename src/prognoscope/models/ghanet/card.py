@@ -64,7 +64,7 @@ CARD = Card(
         Ablation("model3", "m3: gated association, hyper-attention", {"preset": "model3"}),
         Ablation("model4", "m4: no bridge", {"preset": "model4"}),
         Ablation("model5", "m5: genomic weights alone", {"preset": "model5"}),
-        Ablation("model6", "m6: all genes", {"preset": "model6", "differential": "none"}),
+        Ablation("model6", "m6: all genes", {"preset": "model6", "differential": "none"}),  # whatever the whole one has
     ),
     sweeps=(
         Sweep(

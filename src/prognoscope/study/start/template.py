@@ -50,15 +50,25 @@ training: {device: auto}         # epochs, learning_rate ... replace the methods
 """
 
 
-def write_template(folder: Path | str) -> Path:
-    """Write study.yaml into the folder, and the schema by which editors complete it.
+def write_start(folder: Path | str, text: str = TEMPLATE) -> Path:
+    """Write a study.yaml into the folder, and the schema by which editors complete it.
 
     Raises:
         StudyError: There is one already.
     """
+    path = need_no_study(folder)
+    write_schema(folder)
+    write_text(path, text)
+    return path
+
+
+def need_no_study(folder: Path | str) -> Path:
+    """Where the study file of a folder is to be, which has none yet.
+
+    Raises:
+        StudyError: It has one.
+    """
     path = Path(folder) / "study.yaml"
     if path.exists():
         raise StudyError(f"{path} is there already. Move it away first.")
-    write_schema(folder)
-    write_text(path, TEMPLATE)
     return path
