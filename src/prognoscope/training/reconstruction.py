@@ -56,5 +56,5 @@ def _known(
     """Predicted and measured genes of a group, and the patients, who have genes."""
     measured = dataset.omics[group].double().numpy()
     known = ~np.isnan(measured).any(axis=1)
-    patients = [patient for patient, has in zip(dataset.patients, known.tolist(), strict=True) if has]
+    patients = [dataset.patients[i] for i in np.flatnonzero(known)]
     return predicted.genes[group][known], measured[known], patients
