@@ -449,7 +449,7 @@ RUNS = {
     "compare run run": (None, "The run run is named twice."),
     "compare run --published": (None, "No published values are known of simulated. Say with --cohort which"),
     "compare run --published --cohort luda": (None, "No values of 'luda' were published; did you mean 'luad'?"),
-    "compare run --published --metric auc": (None, "Published values are C-indices, so they cannot stand beside auc."),
+    "compare run --published --metric auc": (None, "values of methods are c_index and log_rank_p, so they cannot"),
     "compare run --metric d_calibration_p": (None, "d_calibration_p has no mean over folds"),
     "compare run --ddof 0": (delete("run/metrics.csv"), "run/metrics.csv does not exist. Name a folder that"),
     "optimism study.yaml --run nowhere": (None, "There is no run folder nowhere."),

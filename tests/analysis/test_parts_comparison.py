@@ -101,6 +101,15 @@ def test_published_values_stand_below_their_rows(runs, part):
     assert cells["Mean"] == pytest.approx(mean) and cells["blca"] in (0.620, 0.617)
 
 
+@pytest.mark.parametrize("metric", ["log_rank_p", "hazard_ratio"])
+def test_rows_have_values_of_their_risk_groups_too(runs, metric):
+    found = compare_runs(runs, "ablations", metric=metric)
+    assert found.table["mean"].between(0, np.inf).all() and len(found.table) == 2 * len(ABLATED)
+    assert sum("the middle of 2 seeds" in note for note in found.notes) == 1
+    with pytest.raises(InputError, match="Published values of ablations are c_index, so they cannot stand beside"):
+        compare_runs(runs, "ablations", metric=metric, published=True)
+
+
 def test_each_kind_of_table_is_written_under_its_own_name(runs, tmp_path):
     names = {
         part or "methods": write_comparison(compare_runs(runs, part, draws=20), tmp_path)[0].name for part in PARTS

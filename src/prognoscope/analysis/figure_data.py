@@ -40,7 +40,7 @@ def survival_data(run: Run, method: str) -> pd.DataFrame:
     Raises:
         MetricError: One of the groups is empty, or nothing can be tested.
     """
-    outcome, is_high = run.methods[method].outcome, high_risk(run, method)
+    outcome, is_high = run.method(method).outcome, high_risk(run, method)
     p = log_rank(is_high, time=outcome.time, event=outcome.event).p
     parts = []
     for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
@@ -61,7 +61,7 @@ def risk_hazard_ratio(run: Run, method: str) -> HazardRatio:
     Raises:
         MetricError: One group is empty, or one has all the events.
     """
-    outcome, is_high = run.methods[method].outcome, high_risk(run, method)
+    outcome, is_high = run.method(method).outcome, high_risk(run, method)
     return hazard_ratio(is_high, time=outcome.time, event=outcome.event)
 
 

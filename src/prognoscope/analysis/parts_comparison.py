@@ -46,7 +46,7 @@ def set_parts_side_by_side(
         MetricError, InputError: As `set_side_by_side`; or no run has such rows.
     """
     if published:
-        check_metric(how.get("metric", "c_index"))
+        check_metric(how.get("metric", "c_index"), part)
     runs = [Path(run) for run in runs]
     if not any(is_part(part, run, method) for run in runs for method in open_finished(run).provenance.methods):
         raise InputError(f"None of these runs has {part}. {CURES[part]}")

@@ -42,15 +42,17 @@ def known_cohort(name: str) -> str | None:
     return whole[0] if len(whole) == 1 else None
 
 
-def check_metric(metric: str) -> None:
-    """Refuse a metric of which no paper here printed values.
+def check_metric(metric: str, table: str = "methods") -> None:
+    """Refuse a metric of which no paper here printed values in tables of one kind.
 
     Raises:
         InputError: It is such a metric.
     """
-    if metric not in (known := list(dict.fromkeys(published_values()["metric"]))):
+    values = published_values()
+    if metric not in (known := list(dict.fromkeys(values.loc[values["table"] == table, "metric"]))):
+        printed = " and ".join(known)
         raise InputError(
-            f"Published values are {' and '.join(known)}, so they cannot stand beside {metric}. Leave out --metric."
+            f"Published values of {table} are {printed}, so they cannot stand beside {metric}. Leave out --metric."
         )
 
 

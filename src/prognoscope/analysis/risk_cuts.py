@@ -17,7 +17,7 @@ CutFrom = Literal["train", "pooled", "fold"]
 
 def cut_from(run: Run, method: str) -> CutFrom:
     """What the study asked for; "pooled" where a fold kept no risks of its training part, as in runs of before."""
-    held_out, score = run.methods[method], score_of(run)
+    held_out, score = run.method(method), score_of(run)
     known = {fold for fold, table in held_out.training_risks.items() if score != "survival" or "S_0" in table}
     return "train" if run.provenance.cut_from == "train" and set(held_out.tested) <= known else "pooled"
 
@@ -38,7 +38,7 @@ def high_risk(run: Run, method: str, cut: CutFrom | None = None) -> Bool[np.ndar
     Raises:
         MetricError: One of the groups is empty, or a patient is held out twice.
     """
-    held_out = run.methods[method]
+    held_out = run.method(method)
     table = held_out.predictions
     if twice := table.loc[table["patient_id"].duplicated(), "patient_id"].tolist():
         raise MetricError(f"{len(twice)} patients are held out in several folds, {some(twice)}, and cannot be pooled.")
@@ -64,5 +64,5 @@ def log_rank_p(run: Run, method: str, cut: CutFrom | None = None) -> float:
     Raises:
         MetricError: One of the groups is empty, or nothing can be tested.
     """
-    outcome = run.methods[method].outcome
+    outcome = run.method(method).outcome
     return log_rank(high_risk(run, method, cut), time=outcome.time, event=outcome.event).p

@@ -9,6 +9,7 @@ from prognoscope.analysis.figure_data import risk_hazard_ratio
 from prognoscope.analysis.risk_cuts import log_rank_p
 from prognoscope.analysis.run_columns import Column, Entry
 from prognoscope.core.errors import MetricError
+from prognoscope.core.words import listed
 from prognoscope.runs.read import Run
 
 
@@ -24,7 +25,7 @@ def risk_group_values(
         metric: "log_rank_p" or "hazard_ratio".
     """
     opened: dict[Path, Run] = {}
-    found = {}
+    found, seeds = {}, dict[int, list[str]]()
     for title, entries in trainings.items():
         try:
             values = [_value(opened.setdefault(each.run, Run(each.run)), each.method, metric) for each in entries]
@@ -35,7 +36,9 @@ def risk_group_values(
         numbers = dict(zip(("mean", "low", "high"), middle, strict=True))
         found[title] = {**numbers, "sd": np.nan, "folds": len(entries[0].folds)}
         if len(entries) > 1:
-            notes.append(f"{title} in {column.title}: the middle of {len(entries)} seeds, which are not combined.")
+            seeds.setdefault(len(entries), []).append(title)
+    for number, of in seeds.items():
+        notes.append(f"{column.title}: the middle of {number} seeds, which are not combined, for {listed(of, 12)}.")
     return found
 
 
