@@ -12,7 +12,7 @@ from prognoscope.analysis.epoch_words import WORDS, At
 from prognoscope.core.errors import InputError
 from prognoscope.core.words import count
 from prognoscope.shell import err, out, run_command
-from prognoscope.telling import explain_and_tell, extract_and_tell, run_and_tell, say, show_table
+from prognoscope.telling import explain_and_tell, extract_and_tell, run_and_tell, say, show_rows, show_table, tell_genes
 from prognoscope.terminal import bar
 
 app = typer.Typer(
@@ -265,8 +265,6 @@ def optimism(
 
     Example: `prognoscope optimism study.yaml`.
     """
-    import pandas as pd
-
     from prognoscope.analysis.optimism_table import optimism_again
     from prognoscope.report.sections.epoch_choice import choice_content, write_choice
     from prognoscope.runs.read import open_finished
@@ -275,7 +273,7 @@ def optimism(
     table = optimism_again(found)
     written = write_choice(found, table, to or found.folder)
     content = choice_content(found, table)
-    show_table("C-index at three choices of the epoch", pd.DataFrame(content["rows"][1:], columns=content["rows"][0]))
+    show_rows("C-index at three choices of the epoch", content["rows"])
     for sentence in (content["meaning"], content["note"]):
         say(sentence)
     for path in written:
@@ -291,16 +289,7 @@ def genes(
 
     Example: `prognoscope genes blca/run luad/run --out genes`, or `prognoscope genes study.yaml` before any run.
     """
-    import pandas as pd
-
-    from prognoscope.report.sections.told_genes import length_rows, write_told
-    from prognoscope.study.gene_lengths import lengths_of
-
-    runs, lengths = lengths_of(paths)
-    header, *rows = length_rows(lengths)
-    show_table("Genes of each group, means over folds", pd.DataFrame(rows, columns=header))
-    for path in write_told(runs, lengths, to) if to is not None else ():
-        say(f"Wrote {path}")
+    tell_genes(paths, to)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """What commands print of what they did; where nobody prints, Python does the same in silence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,17 @@ def extract_and_tell(start: "Callable[[Callable[[int, int], None]], ExtractionRe
     for slide, reason in result.failed.items():
         err.print(f"[yellow]left out:[/] {escape(slide)}: {escape(reason)}", soft_wrap=True, highlight=False)
     return result
+
+
+def tell_genes(paths: Sequence[Path], to: Path | None) -> None:
+    """Print the lengths of gene groups of runs and studies; with a folder, write them and how well genes are told."""
+    from prognoscope.report.sections.told_genes import length_rows, write_told
+    from prognoscope.study.gene_lengths import lengths_of
+
+    runs, lengths = lengths_of(paths)
+    show_rows("Genes of each group, means over folds", length_rows(lengths))
+    for path in write_told(runs, lengths, to) if to is not None else ():
+        say(f"Wrote {path}")
 
 
 def run_and_tell(plan: "Plan", folder: Path) -> None:
@@ -110,3 +121,10 @@ def explain_and_tell(run: Path, **asked: Any) -> None:
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         say(f"Wrote {folder}: {count(many, 'patient')}, {size / 1e6:.1f} MB.")
     say(f"Report: {write_report(run)}")
+
+
+def show_rows(title: str, rows: Sequence[Sequence[str]]) -> None:
+    """The same of rows of text, the first of them the header."""
+    import pandas as pd
+
+    show_table(title, pd.DataFrame(rows[1:], columns=list(rows[0])))

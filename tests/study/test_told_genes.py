@@ -113,6 +113,20 @@ def test_methods_are_compared_on_the_patients_of_all_and_their_numbers_on_all_ar
     assert sum("whom all methods were tested on" in part for part in run.files.report.read_text().split("<table")) >= 1
 
 
+def test_patients_without_slides_are_lost_to_methods_of_slides_alone(study_folder, tmp_path):
+    for path in sorted(study_folder.rglob("*.h5"))[:8]:
+        path.unlink()
+    methods = "methods=[snn, {name: mcti, k: 4, d: 16, gene_hidden: 16, layers: 1, gene_groups: 2, gene_heads: 2}]"
+    run = Study.load(study_folder / "study.yaml", [*SETTINGS, methods]).run(tmp_path / "run").run
+    lacking = run.left_out("mcti")
+    assert lacking and not run.left_out("snn")
+    assert run.patients.loc[sorted(lacking), ["slides", "patches"]].eq(0).all(axis=None)
+    common = run.common_metrics.set_index(["method", "metric", "fold"])["value"]
+    whole = run.metrics.set_index(["method", "metric", "fold"])["value"]
+    assert common["mcti", "subtype_accuracy", "all"] == whole["mcti", "subtype_accuracy", "all"]
+    assert common["snn", "c_index", "all"] != whole["snn", "c_index", "all"]
+
+
 def test_who_lacks_genes_is_told_before_and_after(some_without):
     finished, study, _ = some_without
     told = "Neither trained nor tested on 16 patients of 60 without genes: snn and coxph."

@@ -68,7 +68,7 @@ def _subtype_metrics(
     for name, (value_of, of_draws) in SUBTYPE_METRICS.items():
         values, drawn = [], []
         for fold in told:
-            table = tested[fold.fold]
+            table = tested[fold.fold].set_index("patient_id").loc[list(fold.outcome.patients)]
             probability = table[numbered_columns(table, "subtype_")].to_numpy(float)
             label = table["subtype"].to_numpy(np.int64)
             try:
