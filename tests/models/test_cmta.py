@@ -241,7 +241,7 @@ def test_the_variant_asked_for_must_be_the_file_s(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "options", "says"),
     [
-        (CMTA, {"alignment": "l2"}, "cmta has no alignment 'l2'; did you mean 'l1'"),
+        (CMTA, {"alignment": "l2"}, "cmta has no alignment 'l2'; known: cosine, kl, l1"),
         (CMTA, {"fusion": "concatt"}, "cmta has no fusion 'concatt'; did you mean 'concat'"),
         (CMTA, {"alpha": -1}, "cannot be negative: alpha=-1"),
         (CMTA, {"d": 18}, "Tokens of width 18 cannot be cut into 8 equal heads"),

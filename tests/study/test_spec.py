@@ -121,6 +121,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "training.search.folds": st.integers(1, 20),
     "evaluation.draws": st.integers(10, 10_000),
     "evaluation.cut_from": st.sampled_from(["train", "pooled"]),
+    "evaluation.split": st.sampled_from(["risk", "survival"]),
     "evaluation.surgery": st.booleans(),
 }
 NOT_WITH = {"cohort.clinical.categories"}  # which are covariates, too
