@@ -113,7 +113,8 @@ methods:                         # Table 2, in its order; each is trained by its
 training: {{n_bins: 4, seed: 1, device: auto}}  # bins: quartiles of the times of events; both as released
 # seeds: 3                       # ours: the same with three seeds, and the SD over them apart
 evaluation:
-  cut_from: pooled               # at the median of all held-out risks; the paper's is of survival at the middle time
+  cut_from: pooled               # high and low risk at the median of all held-out patients (paper)
+  split: survival                # of predicted survival at the middle time (paper), not of the risk
   surgery: false                 # ours; true measures what slides and genes are each worth, which takes long
 """,
 )
