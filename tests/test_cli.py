@@ -19,7 +19,9 @@ import yaml
 from rich.console import Console
 
 import prognoscope
-from prognoscope import cli, telling, terminal
+from prognoscope import cli
+from prognoscope.commands import making, telling, terminal
+from prognoscope.commands.terminal import RunBar, bar
 from prognoscope.models.registry import list_models
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.clock import Standing
@@ -28,7 +30,6 @@ from prognoscope.study.spec import parse_study
 from prognoscope.study.start.template import TEMPLATE
 from prognoscope.study.study import Study
 from prognoscope.study.study_file import StudyFile
-from prognoscope.terminal import RunBar, bar
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
@@ -62,7 +63,7 @@ def ask(capsys, monkeypatch):
     """Run a command at a width: its exit code, stdout and stderr."""
 
     def run(*arguments: object, width: int = 160) -> tuple[int, str, str]:
-        for each in (cli, telling):
+        for each in (making, telling):
             monkeypatch.setattr(each, "out", Console(width=width))
         with pytest.raises(SystemExit) as stopped:
             cli.main([str(each) for each in arguments])
@@ -89,7 +90,8 @@ def test_help_imports_nothing_heavy():
     heavy = ["torch", "pandas", "scipy", "numpy", "matplotlib", "openslide", "h5py", "lifelines"]
     code = f"""
 import sys
-from prognoscope import cli, telling, terminal
+from prognoscope import cli
+from prognoscope.commands import telling, terminal
 try:
     cli.main(["run", "--help"])
 except SystemExit:
@@ -154,7 +156,7 @@ class OutOfMemoryError(RuntimeError):
 
 
 FAULTS = [
-    (KeyError("x"), 1, ["not foreseen: KeyError: 'x'", "cli.py, line", "--debug"]),
+    (KeyError("x"), 1, ["not foreseen: KeyError: 'x'", "making.py, line", "--debug"]),
     (MemoryError(), 1, ["not enough memory", "--jobs"]),
     (OutOfMemoryError("CUDA out of memory.\nTried"), 1, ["not enough memory (CUDA out of memory)"]),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you"), 1, ["not enough memory", "patches_per_pass"]),
@@ -581,7 +583,7 @@ def test_runs_on_other_folds_are_not_compared(spoiled, ask):
 
 def test_demo_continues_with_the_cohort_that_is_there(spoiled, ask, monkeypatch):
     monkeypatch.setattr(telling, "extract_and_tell", lambda *_: {})
-    monkeypatch.setattr(cli, "explain_and_tell", lambda *_, **__: None)
+    monkeypatch.setattr(making, "explain_and_tell", lambda *_, **__: None)
     code, shown, _ = ask("demo", ".", "--epochs", 2, "--jobs", 1)
     assert code == 0
     assert "holds a simulated cohort already" in shown and "Oracle: true risk" in shown and "Report: " in shown

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.markup import escape
 
+from prognoscope.commands.shell import err, is_debugging, out
+from prognoscope.commands.terminal import RunBar, bar, print_table
 from prognoscope.core.words import count
-from prognoscope.shell import err, is_debugging, out
-from prognoscope.terminal import RunBar, bar, print_table
 
 if TYPE_CHECKING:
     from prognoscope.features.extract import ExtractionReport

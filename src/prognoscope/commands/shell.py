@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from prognoscope.commands.terminal import log_shown, misuse_sentence
 from prognoscope.core.errors import PrognoscopeError
 from prognoscope.core.faults import BAD_INPUT, describe
 from prognoscope.core.stopping import Stopped, stopping_when_asked
-from prognoscope.terminal import log_shown, misuse_sentence
 
 PIPED = 160  # columns where nobody looks at a screen
 STOPPED = 130  # the exit code after Ctrl-C

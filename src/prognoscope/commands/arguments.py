@@ -1,0 +1,11 @@
+"""What several commands ask for in the same words."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+StudyFile = Annotated[Path, typer.Argument(help="The study's YAML file; `prognoscope init` writes one.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder, as `prognoscope run` makes it.")]
+Overrides = Annotated[list[str], typer.Option("--set", help="Replace a setting: section.key=value. Repeatable.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Processes at once; the numbers do not depend on it.")]

@@ -1,0 +1,159 @@
+"""The commands on the way to a finished run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from prognoscope.commands.arguments import Jobs, Overrides, StudyFile
+from prognoscope.commands.shell import err, out
+from prognoscope.commands.telling import explain_and_tell, extract_and_tell, run_and_tell, say, show_table
+from prognoscope.commands.terminal import bar
+from prognoscope.core.errors import InputError
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where to put the cohort and the run.")] = Path("demo"),
+    patients: Annotated[int, typer.Option(min=20, help="How many patients to simulate.")] = 120,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of every network.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the simulation and of the training.")] = 0,
+    jobs: Jobs = 2,
+) -> None:
+    """Simulate a cohort with real slide files, run everything on it, and print the comparison.
+
+    Example: `prognoscope demo` or `prognoscope demo /tmp/demo --patients 60`.
+    """
+    from prognoscope.simulation.cohort import need_simulated, simulate_cohort
+    from prognoscope.study.study import Study
+
+    study_file = folder / "study.yaml"
+    if study_file.exists():
+        need_simulated(folder)
+        say(f"Continuing in {folder}, which holds a simulated cohort already.")
+    else:
+        with bar(err, "Painting slides") as advance:
+            simulate_cohort(folder, patients=patients, seed=seed, workers=jobs, progress=advance)
+    study = Study.load(study_file, [f"training.epochs={epochs}", f"training.seed={seed}"])
+    run_and_tell(study.plan(jobs=jobs), folder / "run")
+    explain_and_tell(folder / "run", most=2, jobs=jobs)
+
+
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="An empty folder, or one to be made.")],
+    patients: Annotated[int, typer.Option(min=20, help="How many.")] = 120,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+    features_only: Annotated[bool, typer.Option("--features-only", help="Draw embeddings, paint no slides.")] = False,
+    bags: Annotated[tuple[int, int], typer.Option(help="Fewest and most patches of a patient.")] = (500, 2000),
+    jobs: Jobs = 1,
+) -> None:
+    """Simulate a cohort whose truth is known: slides or embeddings, genes, outcomes, and the best possible answer.
+
+    Example: `prognoscope simulate cohort --features-only --patients 300 --bags 500 2000`.
+    """
+    from prognoscope.simulation.cohort import simulate_cohort
+
+    with bar(err, "Simulating patients") as advance:
+        study_file = simulate_cohort(
+            folder,
+            patients=patients,
+            seed=seed,
+            features_only=features_only,
+            bag_sizes=bags,
+            workers=jobs,
+            progress=advance,
+        )
+    say(f"Wrote {folder}. Next: prognoscope run {study_file}")
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where to write study.yaml.")] = Path(),
+    paper: Annotated[str | None, typer.Option(help="Repeat its table: ghanet, cmta, ccl or mcti.")] = None,
+    cohort: Annotated[str | None, typer.Option(help="Of the paper: blca, brca, gbmlgg ...")] = None,
+    rows: Annotated[str | None, typer.Option(help="Of which of its tables: methods, ablations or sweeps.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--from", help="A folder with your files, to which the study fits.")
+    ] = None,
+) -> None:
+    """Write a commented study.yaml to fill in, for a paper's table or for what lies in a folder, and its schema.
+
+    Example: `prognoscope init blca`, `prognoscope init --paper ghanet --cohort ucec` or `prognoscope init --from data`.
+    """
+    from prognoscope.study.start.write import write_study_for
+
+    path, questions = write_study_for(folder, paper=paper, cohort=cohort, rows=rows, data=data)
+    for question in questions:
+        say(f"  ? {question}")
+    todo = "Fill in where your files are" if data is None else "Read it through"
+    todo = f"{todo}, answer the {len(questions)} questions in it" if questions else todo
+    say(f"Wrote {path}. {todo}, then: prognoscope check {path}")
+
+
+def schema(folder: Annotated[Path, typer.Argument(help="Where the study file is.")] = Path()) -> None:
+    """Write study.schema.json, by which editors complete a study file and mark what is wrong in it.
+
+    Example: `prognoscope schema blca`.
+    """
+    from prognoscope.study.schema import write_schema
+
+    path = write_schema(folder)
+    say(f"Wrote {path}. The study file's first line: # yaml-language-server: $schema={path.name}")
+
+
+def check(study: StudyFile, overrides: Overrides = []) -> None:  # noqa: B006 (Typer wants a list)
+    """Audit the inputs before hours are spent: who is in, who is not and why, and what looks wrong.
+
+    Example: `prognoscope check study.yaml`.
+    """
+    from prognoscope.study.audit import audit
+    from prognoscope.study.plan import plan
+    from prognoscope.study.study_file import StudyFile  # all that runs and draws would take seconds to load
+
+    found = audit(plan(StudyFile.load(study, overrides), elsewhere=True))
+    show_table("Patients", found.account)
+    for title, table in found.tables.items():
+        show_table(title, table)
+    for note in found.notes:
+        say(f"  {note}")
+    for warning in found.warnings:
+        out.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
+    if found.stop:
+        raise InputError(found.stop)
+    out.print("[green]Ready to run.[/]" if not found.warnings else "Ready to run, with the warnings above.")
+
+
+def doctor() -> None:
+    """Describe the machine: torch and GPU, OpenSlide, memory, disk, extras.
+
+    Example: `prognoscope doctor`.
+    """
+    from prognoscope.study.doctor import examine_machine
+
+    show_table("This machine", examine_machine())
+
+
+def extract(study: StudyFile, overrides: Overrides = [], jobs: Jobs = 1) -> None:  # noqa: B006
+    """Turn slides into embeddings, one file a slide. Started again, it continues.
+
+    Example: `prognoscope extract study.yaml --jobs 4`.
+    """
+    from prognoscope.study.study import Study
+
+    loaded = Study.load(study, overrides)
+    if extract_and_tell(lambda advance: loaded.extract(workers=jobs, progress=advance)).failed:
+        raise typer.Exit(1)
+
+
+def run(
+    study: StudyFile,
+    folder: Annotated[Path | None, typer.Option("--out", help="The run folder; `run` beside the study file.")] = None,
+    overrides: Overrides = [],  # noqa: B006
+    jobs: Jobs = 1,
+) -> None:
+    """Cross-validate every method of the study, evaluate, and write the report. Started again, it continues.
+
+    Example: `prognoscope run study.yaml --jobs 2 --set protocol=paper --out paper`.
+    """
+    from prognoscope.study.study import Study
+
+    run_and_tell(Study.load(study, overrides).plan(jobs=jobs), folder or study.parent / "run")
