@@ -1,5 +1,7 @@
 """How well methods tell genes from slides: by gene over patients, and by patient over genes; G-HANet's Fig. 4."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from prognoscope.runs.read import Run
@@ -38,11 +40,21 @@ def told_patients_data(run: Run, method: str) -> pd.DataFrame:
     return table.assign(method=method, optimistic=method in run.optimistic)[BY_PATIENT]
 
 
-def told_data_of(runs: list[Run], *, by_patient: bool = False) -> pd.DataFrame:
-    """The same of several runs, with the cohort of each; of each run its first method that tells genes."""
+def told_data_of(cohorts: Mapping[str, Sequence[Run]], *, by_patient: bool = False) -> pd.DataFrame:
+    """The same of several cohorts; of each the first method that tells genes, in the mean over its runs.
+
+    Args:
+        cohorts: Title of a cohort -> its runs, which differ in their seeds.
+    """
     data_of, parts = told_patients_data if by_patient else reconstruction_data, []
-    for run in runs:
-        tables = (data_of(run, method) for method in run.methods)
-        if (table := next((each for each in tables if len(each)), None)) is not None:
-            parts.append(table.assign(cohort=run.name))
+    for title, runs in cohorts.items():
+        method = next((name for name in runs[0].methods if len(data_of(runs[0], name))), None)
+        if method is not None:
+            parts.append(_mean_of([data_of(run, method) for run in runs]).assign(cohort=title))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*BY_GENE, "cohort"])
+
+
+def _mean_of(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The mean correlation of each gene or patient over several runs; how many there were is told of the first."""
+    *keys, counted, value = tables[0].columns
+    return pd.concat(tables).groupby(keys, sort=False, as_index=False).agg({counted: "first", value: "mean"})

@@ -7,5 +7,6 @@ import typer
 
 StudyFile = Annotated[Path, typer.Argument(help="The study's YAML file; `prognoscope init` writes one.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder, as `prognoscope run` makes it.")]
+RunOrSeeds = Annotated[Path, typer.Argument(help="A run folder, or a folder of seeds, as `prognoscope run` makes it.")]
 Overrides = Annotated[list[str], typer.Option("--set", help="Replace a setting: section.key=value. Repeatable.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes at once; the numbers do not depend on it.")]

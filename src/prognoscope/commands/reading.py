@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from prognoscope.analysis.epoch_words import WORDS, At
-from prognoscope.commands.arguments import Jobs, RunFolder
+from prognoscope.commands.arguments import Jobs, RunFolder, RunOrSeeds
 from prognoscope.commands.telling import explain_and_tell, say, show_rows, show_table, tell_genes
 from prognoscope.core.errors import InputError
+from prognoscope.core.words import listed
 
 
 def compare(
@@ -33,8 +34,8 @@ def compare(
     """
     from prognoscope.report.comparison_page import write_comparison
     from prognoscope.report.comparison_text import sentences_of, summary_table, terminal_table
+    from prognoscope.runs.seeds import runs_in
     from prognoscope.study.comparing import compare_runs
-    from prognoscope.study.seeds import runs_in
 
     if ablations and sweeps:
         raise InputError("--ablations and --sweeps are tables of their own. Ask for one at a time.")
@@ -119,14 +120,15 @@ def explain(
     explain_and_tell(run, methods=method, maps=drawn, pictures=pictures, jobs=jobs, **whom)
 
 
-def report(run: RunFolder) -> None:
+def report(run: RunOrSeeds) -> None:
     """Draw the figures and write report.html again from a finished run.
 
     Example: `prognoscope report run`.
     """
-    from prognoscope.report.page import write_report
+    from prognoscope.study.seeds import report_again
 
-    say(f"Wrote {write_report(run)}")
+    for page in report_again(run):
+        say(f"Wrote {page}")
 
 
 def figures(
@@ -150,7 +152,7 @@ def figures(
 
 
 def view(
-    run: RunFolder,
+    run: RunOrSeeds,
     host: Annotated[str, typer.Option(help="Where to listen; elsewhere a token is asked for.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="By default 8765, or a free one.")] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Print the address, open nothing.")] = False,
@@ -160,9 +162,14 @@ def view(
 
     Example: `prognoscope view run`.
     """
+    from prognoscope.runs.seeds import runs_in
     from prognoscope.viewer.serve import open_viewer
 
-    serving = open_viewer(run, host=host, port=port, slides=slides)
+    shown, *others = runs_in(run)
+    serving = open_viewer(shown, host=host, port=port, slides=slides)
+    if others:
+        names = listed([other.name for other in others])
+        say(f"{run} holds runs with several seeds. This is {shown.name}; {names}: `prognoscope view {others[0]}`.")
     say(f"Open {serving.url} in a browser. Ctrl-C ends it.")
     serving.run(in_browser=not no_browser)
 

@@ -13,6 +13,7 @@ from prognoscope.core.words import count
 
 if TYPE_CHECKING:
     from prognoscope.features.extract import ExtractionReport
+    from prognoscope.study.clock import Standing
     from prognoscope.study.plan import Plan
     from prognoscope.study.run import Finished
 
@@ -54,7 +55,8 @@ def run_and_tell(plan: "Plan", folder: Path) -> None:
         from prognoscope.study.seeds import run_seeds, write_seeds
 
         finished = run_seeds(plan, folder, _run_one)
-        for found, page in write_seeds(folder, finished, draws=plan.study.spec.evaluation.draws):
+        runs = [each.folder for each in finished]
+        for found, page in write_seeds(folder, runs, draws=plan.study.spec.evaluation.draws):
             show_table(f"{found.kind} over {plan.study.spec.seeds} seeds", terminal_table(found))
             for note in sentences_of(found):
                 say(note)
@@ -69,7 +71,7 @@ def run_and_tell(plan: "Plan", folder: Path) -> None:
         raise typer.Exit(1)
 
 
-def _run_one(plan: "Plan", folder: Path) -> "Finished":
+def _run_one(plan: "Plan", folder: Path, whole: "Callable[[Standing], Standing]" = lambda now: now) -> "Finished":
     from prognoscope.study.gather import extract as extract_slides
     from prognoscope.study.run import run_plan
 
@@ -78,11 +80,11 @@ def _run_one(plan: "Plan", folder: Path) -> "Finished":
             return extract_and_tell(lambda advance: extract_slides(plan, advance))
 
     with RunBar(err) as show:
-        finished = run_plan(plan, folder, extraction=extraction, progress=show)
+        finished = run_plan(plan, folder, extraction=extraction, progress=lambda now: show(whole(now)))
     title, table = finished.printed()
     show_table(title, table)
-    for whole, rows in finished.ablations().items():
-        show_table(f"Ablations of {whole}", rows)
+    for method, rows in finished.ablations().items():
+        show_table(f"Ablations of {method}", rows)
     for sweep, rows in finished.sweeps().items():
         show_table(sweep, rows)
     for note in (*finished.warnings(), *finished.notes):

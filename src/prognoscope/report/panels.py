@@ -15,6 +15,7 @@ from prognoscope.report.page_section import Plate
 from prognoscope.report.sections import SECTIONS
 from prognoscope.report.style import NO_METADATA, figure_style, method_colours, stems_of
 from prognoscope.runs.read import Run
+from prognoscope.runs.seeds import titles_of
 
 ENDINGS = ("svg", "pdf", "png")
 ACROSS = 3  # cohorts in a row
@@ -62,7 +63,8 @@ def write_figures(
     if strange := [name for name in methods if name not in known]:
         raise InputError(f"No run has a method {strange[0]!r}; {nearest(strange[0], known)}")
     found: dict[str, list[_Shown]] = {}
-    for cohort, run in _cohorts(runs).items():
+    titles = titles_of([run.name for run in runs], [run.folder for run in runs])
+    for cohort, run in zip(titles, runs, strict=True):
         for plate in _plates(run, figure, methods):
             found.setdefault(plate.stem, []).append(_Shown(cohort, plate, method_colours(run.methods)))
     if not found:
@@ -80,15 +82,6 @@ def write_figures(
     for stem, path in paths.items():
         _draw(figure, groups[stem], path)
     return [folder / LIST, *paths.values()]
-
-
-def _cohorts(runs: Sequence[Run]) -> dict[str, Run]:
-    """Name of the cohort -> run; runs of one cohort are told apart by their folders."""
-    names = [run.name for run in runs]
-    titles = [run.name if names.count(run.name) == 1 else f"{run.name} ({run.folder})" for run in runs]
-    if len(set(titles)) < len(runs):
-        raise InputError("A run is given twice.")
-    return dict(zip(titles, runs, strict=True))
 
 
 def _plates(run: Run, figure: str, methods: Sequence[str]) -> Iterator[Plate]:

@@ -22,6 +22,7 @@ from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.manifest import checked, is_there
 from prognoscope.runs.method_run import MethodRun, outcome_in, read_predictions
 from prognoscope.runs.provenance import Provenance, read_provenance
+from prognoscope.runs.seeds import need_one_run
 from prognoscope.runs.tables import (
     ABLATIONS,
     ACCOUNT,
@@ -340,9 +341,10 @@ def open_finished(folder: Path | str) -> Run:
     """A run that has come to its end, so that it tells its methods and protocol.
 
     Raises:
-        InputError: The folder is not there, or is not a finished run.
+        InputError: The folder is not there, is not a finished run, or holds runs with several seeds.
     """
     run = Run(Path(folder))
+    need_one_run(run.folder)
     need_file(run.files.provenance, "The provenance", UNFINISHED)
     if not (run.provenance.methods and run.provenance.protocol):
         raise InputError(f"{run.files.provenance} does not tell methods and protocol. {UNFINISHED}")

@@ -11,6 +11,7 @@ from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.covariate_account import tell_covariates
 from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import some
+from prognoscope.core.words import count
 from prognoscope.omics.groups import assign_columns, coverage, groups_without_genes
 from prognoscope.omics.tables import OmicsTable
 from prognoscope.study.inputs import embedding_files
@@ -66,7 +67,20 @@ def audit(plan: Plan) -> Audit:
     account = account_of_splits(complete, plan.splits)
     table = account.to_table()
     table["who"] = table["who"].map(lambda who: some(who.split("; ")) if who else "")
-    return Audit(table, tables, (*account.notes, *plan.notes, *plan.told), tuple(warnings), stop)
+    notes = (*account.notes, *plan.notes, *plan.told, _trainings(plan))
+    return Audit(table, tables, notes, tuple(warnings), stop)
+
+
+def _trainings(plan: Plan) -> str:
+    """How many models a run trains, and why so many."""
+    spec, folds = plan.study.spec, len(plan.splits)
+    each = spec.seeds * (folds + plan.has_surgery)
+    tried = each * sum(method.search.trials * method.search.folds for method in plan.methods if method.search)
+    said = f"{count(len(plan.methods), 'method')} in {count(folds, 'fold')}"
+    said += ", and each once more on permuted outcomes" if plan.has_surgery else ""
+    seeds = [str(spec.training.seed + i) for i in range(spec.seeds)]
+    said += f", with {len(seeds)} seeds ({some(seeds)})" if len(seeds) > 1 else ""
+    return f"Trainings: {said}: {each * len(plan.methods):,}." + (f" {tried:,} more try settings." if tried else "")
 
 
 def _outcome_table(cohort: Cohort) -> pd.DataFrame:

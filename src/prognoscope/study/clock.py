@@ -117,3 +117,25 @@ class Clock:
             seconds = max(sum(left) / self.workers, max(left)) if guessed <= 0.5 * sum(left) else None
             return Standing(self.shown, seconds, self.doing)
         return Standing(1.0, 0.0, self.doing)
+
+
+class Several:
+    """Where several runs stand that come one after the other and take about as long, such as those of seeds."""
+
+    def __init__(self, runs: int, what: str, *, now: Callable[[], float] = time.monotonic):
+        self.runs, self.what, self.now = runs, what, now
+        self.number, self.begun, self.longest = 0, 0.0, 0.0
+
+    def begin(self) -> None:
+        """The next run is begun; the one before it, if any, is done."""
+        if self.number:  # of what was there already nothing can be learned, so the longest counts
+            self.longest = max(self.longest, self.now() - self.begun)
+        self.number, self.begun = self.number + 1, self.now()
+
+    def whole(self, of_run: Standing) -> Standing:
+        """Where all of them stand, by where the present one does."""
+        left, later = of_run.left_s, self.runs - self.number
+        if left is not None:
+            left += later * max(self.longest, self.now() - self.begun + left)
+        doing = f"{self.what} {self.number} of {self.runs}: {of_run.doing}"
+        return Standing((self.number - 1 + of_run.share) / self.runs, left, doing)

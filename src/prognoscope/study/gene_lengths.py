@@ -12,6 +12,7 @@ from prognoscope.cohort.splits import make_splits
 from prognoscope.core.errors import StudyError
 from prognoscope.models.registry import card_of, profile_of
 from prognoscope.runs.read import Run, open_finished
+from prognoscope.runs.seeds import runs_in, titles_of
 from prognoscope.study.inputs import read_cohort
 from prognoscope.study.jobs import bins_of
 from prognoscope.study.study_file import StudyFile
@@ -19,23 +20,31 @@ from prognoscope.study.study_file import StudyFile
 WHOSE = "ghanet"  # the method that chooses among genes
 
 
-def lengths_of(paths: Sequence[Path]) -> tuple[list[Run], pd.DataFrame]:
-    """The runs among these folders and study files, and the lengths of gene groups of all.
+def lengths_of(paths: Sequence[Path]) -> tuple[dict[str, list[Run]], pd.DataFrame]:
+    """The runs in these folders, and the lengths of gene groups in all folders and study files, by cohort.
+
+    Of a folder of seeds, in all of which the same genes were chosen, the lengths are those of the first.
 
     Raises:
         StudyError: A run has no method that chooses among genes, or a study no genes.
         PrognoscopeError: A run or study cannot be used.
     """
-    runs, parts = [], []
+    runs, parts, names = {}, [], []
     for path in paths:
-        if not Path(path).is_dir():
-            parts.append(lengths_of_study(StudyFile.load(Path(path))))
-            continue
-        runs.append(open_finished(path))
-        parts.append(gene_lengths_of(runs[-1]))
-        if parts[-1].empty:
-            raise StudyError(f"No method of {path} chose among genes. Name a run of {WHOSE}, or a study file.")
-    return runs, pd.concat(parts, ignore_index=True)
+        if path.is_dir():
+            runs[path] = [open_finished(each) for each in runs_in(path)]
+            names.append(runs[path][0].name)
+            parts.append(gene_lengths_of(runs[path][0]))
+            if parts[-1].empty:
+                raise StudyError(f"No method of {path} chose among genes. Name a run of {WHOSE}, or a study file.")
+        else:
+            study = StudyFile.load(path)
+            names.append(study.spec.name)
+            parts.append(lengths_of_study(study))
+    titles = titles_of(names, paths)
+    lengths = [part.assign(cohort=title) for part, title in zip(parts, titles, strict=True)]
+    of_path = dict(zip(paths, titles, strict=True))
+    return {of_path[path]: found for path, found in runs.items()}, pd.concat(lengths, ignore_index=True)
 
 
 def lengths_of_study(study: StudyFile, options: Mapping[str, Any] | None = None) -> pd.DataFrame:

@@ -77,6 +77,11 @@ class Plan:
         return tuple(needs_of([each.method for each in self.methods], self.cohort).values())
 
     @property
+    def has_surgery(self) -> bool:
+        """Whether each method is also trained on permuted outcomes, and predicts with genes and bags of others."""
+        return self.study.spec.evaluation.surgery and {"bag", "omics"} <= self.needs
+
+    @property
     def extracts(self) -> bool:
         """Whether slides become embeddings first."""
         return "bag" in self.needs and self.study.spec.cohort.slides is not None

@@ -164,9 +164,8 @@ def _run(
     extracted: ExtractionReport | None,
     progress: Callable[[Standing], None] | None,
 ) -> Finished:
-    study, needs = plan.study, plan.needs
+    study = plan.study
     inputs = gather(plan, extracted)
-    has_surgery = study.spec.evaluation.surgery and {"bag", "omics"} <= needs
     trainings = fold_jobs(plan.methods, inputs, folder)
     mended = bind(folder, inputs.content, [*trainings, *permuted_jobs(trainings)])
     for sentence in mended:
@@ -177,7 +176,7 @@ def _run(
     oracles = None
     if study.spec.cohort.truth is not None:
         oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients).risks
-    failures = work_off(trainings, surgery=has_surgery, workers=plan.workers, progress=progress)
+    failures = work_off(trainings, surgery=plan.has_surgery, workers=plan.workers, progress=progress)
     if progress is not None:
         progress(Standing(1.0, None, "measuring, comparing and drawing"))
     unfinished = {job.method.title for job in trainings if not job.is_done}
@@ -192,7 +191,7 @@ def _run(
         ablations=tuple(ablation_rows_of(sections)),
         sweeps=tuple(sweep_rows_of(sections, study.spec.training)),
         oracles=oracles,
-        has_surgery=has_surgery,
+        has_surgery=plan.has_surgery,
         draws=study.spec.evaluation.draws,
         seed=study.spec.training.seed,
         ddof=0 if rule is None else rule.ddof,

@@ -1,6 +1,5 @@
 """A study with several seeds: a run folder for each, an ordinary run, and one comparison over all of them."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,16 +7,18 @@ from pathlib import Path
 from prognoscope.analysis.comparison import Comparison
 from prognoscope.core.errors import StudyError, some
 from prognoscope.report.comparison_page import STEMS, write_comparison
+from prognoscope.report.page import write_report
 from prognoscope.runs.layout import RunFiles
-from prognoscope.runs.read import Run
+from prognoscope.runs.read import Run, open_finished
+from prognoscope.runs.seeds import SEED, runs_in
+from prognoscope.study.clock import Several, Standing
 from prognoscope.study.comparing import compare_runs
 from prognoscope.study.folder import check_folder
 from prognoscope.study.jobs import planned_methods
-from prognoscope.study.places import ELSEWHERE, check_place
+from prognoscope.study.kept_study import study_of
+from prognoscope.study.places import ELSEWHERE, check_place, stored
 from prognoscope.study.plan import Plan
 from prognoscope.study.run import Finished
-
-SEED = re.compile(r"seed_(\d+)")  # the name of a seed's run folder
 
 
 def plans_by_seed(plan: Plan, folder: Path) -> dict[Path, Plan]:
@@ -30,26 +31,34 @@ def plans_by_seed(plan: Plan, folder: Path) -> dict[Path, Plan]:
     """
     spec = plan.study.spec
     _need_seeds_or_room(folder)
+    shared = stored(plan.study, RunFiles(folder.absolute()).embeddings)  # of all seeds, where the study has no room
     found = {}
     for seed in range(spec.training.seed, spec.training.seed + spec.seeds):
         own = spec.model_copy(update={"seeds": 1, "training": replace(spec.training, seed=seed)})
-        at, study = folder / f"seed_{seed}", replace(plan.study, spec=own)
+        at, study = folder / f"seed_{seed}", replace(shared, spec=own)
         check_folder(own, at)
         check_place(study, at)
         found[at] = replace(plan, study=study, methods=planned_methods(own, plan.device, plan.precision))
     return found
 
 
-def run_seeds(plan: Plan, folder: Path, run: Callable[[Plan, Path], Finished]) -> list[Finished]:
+def run_seeds(
+    plan: Plan, folder: Path, run: Callable[[Plan, Path, Callable[[Standing], Standing]], Finished]
+) -> list[Finished]:
     """Run a plan with every seed of its study; what is finished is not done again.
 
     Args:
-        run: Does a plan in a folder, such as `run_plan`.
+        run: Does a plan in a folder; what it is given besides tells of where that run stands where all of them do.
 
     Raises:
         PrognoscopeError: As `run` does, or the folder cannot take the runs.
     """
-    return [run(of_seed, at) for at, of_seed in plans_by_seed(plan, folder).items()]
+    plans, finished = plans_by_seed(plan, folder), []
+    clock = Several(len(plans), "seed")
+    for at, of_seed in plans.items():
+        clock.begin()
+        finished.append(run(of_seed, at, clock.whole))
+    return finished
 
 
 def compare_seeds(runs: Sequence[Path], *, draws: int) -> Iterator[Comparison]:
@@ -61,18 +70,26 @@ def compare_seeds(runs: Sequence[Path], *, draws: int) -> Iterator[Comparison]:
         yield compare_runs(runs, "sweeps", draws=draws)
 
 
-def write_seeds(folder: Path, finished: Sequence[Finished], *, draws: int) -> list[tuple[Comparison, Path]]:
+def write_seeds(folder: Path, runs: Sequence[Path], *, draws: int) -> list[tuple[Comparison, Path]]:
     """Write the comparisons over all seeds beside their runs; each with its page."""
-    runs = [each.folder for each in finished]
     return [(found, write_comparison(found, folder)[0]) for found in compare_seeds(runs, draws=draws)]
 
 
-def runs_in(folder: Path) -> list[Path]:
-    """The run folders of all seeds in a folder that holds such, in their order; else the folder itself."""
-    if not folder.is_dir() or RunFiles(folder).splits.exists():
-        return [folder]
-    found = {int(match[1]): each for each in folder.iterdir() if (match := SEED.fullmatch(each.name))}
-    return [found[seed] for seed in sorted(found)] or [folder]
+def report_again(folder: Path) -> list[Path]:
+    """The page of a run made again; of a folder of seeds that of each, and the comparisons beside them.
+
+    Returns:
+        The pages.
+
+    Raises:
+        InputError: A run is not finished, or a file of it cannot be used; then no page is made.
+    """
+    runs = runs_in(folder)
+    if runs == [folder]:
+        return [write_report(folder)]
+    found = [open_finished(run) for run in runs]
+    draws = study_of(found[0]).spec.evaluation.draws
+    return [*map(write_report, found), *(page for _, page in write_seeds(folder, runs, draws=draws))]
 
 
 def _need_seeds_or_room(folder: Path) -> None:
@@ -81,6 +98,6 @@ def _need_seeds_or_room(folder: Path) -> None:
     if RunFiles(folder).splits.is_file():
         raise StudyError(f"{folder} holds a run with one seed. {ELSEWHERE}")
     names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
-    ours = tuple(STEMS.values())
+    ours = (*STEMS.values(), RunFiles(folder).embeddings.name)
     if others := [name for name in names if not SEED.fullmatch(name) and not name.startswith(ours)]:
         raise StudyError(f"{folder} holds more than runs with several seeds: {some(others)}. {ELSEWHERE}")

@@ -86,9 +86,18 @@ class Study(StudyFile):
 
         Args:
             folder: Where the run folders are, `seed_0` and so on, with `comparison.html` beside them.
-            progress: Called as by `run`, seed by seed.
+            progress: Called as by `run`, with the share of all seeds' work.
         """
         at = Path(folder or self.folder / "run")
-        finished = run_seeds(plan(self, jobs=jobs), at, partial(run_plan, progress=progress))
-        write_seeds(at, finished, draws=self.spec.evaluation.draws)
+
+        def run(plan: Plan, of_seed: Path, whole: Callable[[Standing], Standing]) -> Finished:
+            told = None if progress is None else partial(_tell, progress, whole)
+            return run_plan(plan, of_seed, progress=told)
+
+        finished = run_seeds(plan(self, jobs=jobs), at, run)
+        write_seeds(at, [each.folder for each in finished], draws=self.spec.evaluation.draws)
         return finished
+
+
+def _tell(progress: Callable[[Standing], None], whole: Callable[[Standing], Standing], now: Standing) -> None:
+    progress(whole(now))

@@ -1,5 +1,6 @@
 """How well methods that learn to tell genes from slides tell those of held-out patients."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,11 @@ def _plate(name: str, stem: str, data: pd.DataFrame, each: str) -> Plate:
     return Plate("reconstruction", stem, data, caption, alt)
 
 
-def write_told(runs: list[Run], lengths: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write lengths of gene groups, and how well genes are told in these runs, cohorts in one figure; CSV and SVG.
+def write_told(cohorts: Mapping[str, Sequence[Run]], lengths: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write lengths of gene groups, and how well genes are told, cohorts in one figure; CSV and SVG.
+
+    Args:
+        cohorts: Title of a cohort -> its runs, which differ in their seeds.
 
     Returns:
         What was written.
@@ -72,7 +76,7 @@ def write_told(runs: list[Run], lengths: pd.DataFrame, folder: Path) -> list[Pat
     GENE_LENGTHS.write(at, lengths)
     written = [at]
     for stem, by_patient in (("reconstruction", False), ("reconstruction_patients", True)):
-        data = told_data_of(runs, by_patient=by_patient)
+        data = told_data_of(cohorts, by_patient=by_patient)
         if len(data):
             paths = [folder / f"{stem}.svg", folder / f"{stem}.csv"]
             write_text(paths[0], render("reconstruction", data))
