@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from prognoscope.analysis.told_data import told_data_of
 from prognoscope.core.errors import CohortError, ModelError
 from prognoscope.evaluation.metrics import c_index
+from prognoscope.runs.manifest import seal_also
 from prognoscope.study.apply import predict_patients
+from prognoscope.study.gene_lengths import lengths_of
 from prognoscope.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("sketched")
@@ -63,6 +66,26 @@ def test_patients_are_predicted_alike_with_genes_without_and_with_others_genes(
     others = predict_patients(finished.folder, change(**{"cohort.omics.groups": None, "cohort.truth": None}))
     pd.testing.assert_frame_equal(others, predicted)
     assert np.isfinite(predicted["risk"]).all()
+
+
+def test_of_several_seeds_correlations_are_means_and_lengths_those_of_the_first(finished, tmp_path):
+    folder = tmp_path / "seeds"
+    shutil.copytree(finished.folder, folder / "seed_0")
+    other = shutil.copytree(finished.folder, folder / "seed_1")
+    for path in other.glob("ghanet/fold_*/reconstruction*.csv"):
+        table = pd.read_csv(path)
+        table.assign(spearman=1.0).to_csv(path, index=False)
+        seal_also([path])
+    cohorts, lengths = lengths_of([folder, finished.folder])
+    alone, title = f"simulated ({finished.folder})", f"simulated ({folder})"
+    assert list(cohorts) == [title, alone] and [len(runs) for runs in cohorts.values()] == [2, 1]
+    assert (
+        lengths[lengths["cohort"] == title]["after"].tolist() == lengths[lengths["cohort"] == alone]["after"].tolist()
+    )
+    for by_patient in (False, True):
+        both, single = (told_data_of({name: cohorts[name]}, by_patient=by_patient) for name in (title, alone))
+        assert both.drop(columns=["cohort", "spearman"]).equals(single.drop(columns=["cohort", "spearman"]))
+        np.testing.assert_allclose(both["spearman"], (single["spearman"] + 1) / 2)
 
 
 @pytest.fixture(scope="module")

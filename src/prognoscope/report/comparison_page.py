@@ -44,8 +44,8 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
         InputError: The folder holds files by these names that are of a run, or of somebody else.
     """
     folder, name = Path(folder), STEMS[comparison.kind]
+    need_our_comparison(folder, name)
     written = [folder / f"{name}.html"]
-    need_ours(written[0], ": comparison of methods</title>", sorted(folder.glob(f"{name}*")))
     ours = comparison.table.loc[comparison.table["kind"] == "method"]
     colours = method_colours(ours["label"].fillna(ours["row"]).drop_duplicates())
     pictures = []
@@ -66,6 +66,16 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
     write_table(folder / f"{name}.csv", comparison.table)
     write_text(written[0], rendered("comparison.html", page=_content(comparison, pictures)))
     return [*written, folder / f"{name}.csv"]
+
+
+def need_our_comparison(folder: Path, *names: str) -> None:
+    """Refuse a folder with files by these names, of `STEMS`, that are of a run, or of somebody else.
+
+    Raises:
+        InputError: It has some.
+    """
+    for name in names:
+        need_ours(folder / f"{name}.html", ": comparison of methods</title>", sorted(folder.glob(f"{name}*")))
 
 
 def _words_of(comparison: Comparison, title: str, data: pd.DataFrame) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prognoscope.analysis.comparison import Comparison
 from prognoscope.core.errors import StudyError, some
-from prognoscope.report.comparison_page import STEMS, write_comparison
+from prognoscope.report.comparison_page import STEMS, need_our_comparison, write_comparison
 from prognoscope.report.page import write_report
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run, open_finished
@@ -88,6 +88,7 @@ def report_again(folder: Path) -> list[Path]:
     if runs == [folder]:
         return [write_report(folder)]
     found = [open_finished(run) for run in runs]
+    need_our_comparison(folder, *STEMS.values())
     draws = study_of(found[0]).spec.evaluation.draws
     return [*map(write_report, found), *(page for _, page in write_seeds(folder, runs, draws=draws))]
 
@@ -101,3 +102,4 @@ def _need_seeds_or_room(folder: Path) -> None:
     ours = (*STEMS.values(), RunFiles(folder).embeddings.name)
     if others := [name for name in names if not SEED.fullmatch(name) and not name.startswith(ours)]:
         raise StudyError(f"{folder} holds more than runs with several seeds: {some(others)}. {ELSEWHERE}")
+    need_our_comparison(folder, *STEMS.values())
