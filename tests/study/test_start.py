@@ -162,6 +162,31 @@ def test_two_encoders_and_two_tables_of_follow_up_are_asked_of_the_user(tmp_path
         parse_study(parse_yaml(text))
 
 
+def test_no_data_are_dropped_in_silence_while_a_question_is_open(tmp_path):
+    rng = np.random.default_rng(0)
+    embed(tmp_path / "uni" / "P01.h5", "uni")
+    embed(tmp_path / "conch" / "P01.h5", "conch")
+    for name in ("one", "two"):
+        genes = {f"GENE{i}_rnaseq": rng.normal(size=12) for i in range(12)}
+        clinical(**genes).to_csv(tmp_path / f"genes_{name}.csv", index=False)
+        clinical(subtype=["a", "b"] * 6).to_csv(tmp_path / f"types_{name}.csv", index=False)
+    table = {f"x{i}": rng.normal(size=12) for i in range(12)}
+    clinical(**table).to_csv(tmp_path / "numbers.csv", index=False)
+    follow = clinical(survival_months=range(1, 13), event=[0, 1] * 6, age=rng.permutation(12))
+    follow.to_csv(tmp_path / "follow.csv", index=False)
+    path, questions = write_study_for(tmp_path / "out", data=tmp_path)
+    study = StudyFile.load(path)
+    assert list(study.asked) == questions and len(questions) == 5
+    named = [method.name for method in study.spec.methods]
+    assert named == ["coxph", "snn", "meanmil", "abmil", "mcti"]
+    for name in named[1:]:
+        with pytest.raises(InputError, match=f"{name} needs|{name} learns to tell subtypes"):
+            plan(StudyFile.load(path, [f"methods=[{name}]", "splits.folds=2"]))
+    warnings = audit(plan(StudyFile.load(path, ["methods=[coxph]", "splits.folds=2"]))).warnings
+    for question in questions:
+        assert f"The study file still asks: {question} Answer, and remove the line." in warnings
+
+
 def test_the_tables_of_mcat_are_follow_up_genes_and_folds(tmp_path):
     rng = np.random.default_rng(0)
     genes = {f"GENE{i}_rnaseq": rng.normal(size=12) for i in range(12)}

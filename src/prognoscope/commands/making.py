@@ -11,6 +11,7 @@ from prognoscope.commands.shell import err, out
 from prognoscope.commands.telling import explain_and_tell, extract_and_tell, run_and_tell, say, show_table
 from prognoscope.commands.terminal import bar
 from prognoscope.core.errors import InputError
+from prognoscope.core.words import count
 
 
 def demo(
@@ -85,7 +86,7 @@ def init(
     for question in questions:
         say(f"  ? {question}")
     todo = "Fill in where your files are" if data is None else "Read it through"
-    todo = f"{todo}, answer the {len(questions)} questions in it" if questions else todo
+    todo = f"{todo}, answer {count(len(questions), 'question')} in it" if questions else todo
     say(f"Wrote {path}. {todo}, then: prognoscope check {path}")
 
 

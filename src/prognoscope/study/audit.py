@@ -37,7 +37,8 @@ class Audit:
 def audit(plan: Plan) -> Audit:
     """A plan as tables, with all slides opened; nothing is written."""
     cohort = plan.cohort
-    warnings = [*plan.warnings, *place_warnings(plan.study), *cohort.account.warnings]
+    warnings = [f"The study file still asks: {each} Answer, and remove the line." for each in plan.study.asked]
+    warnings += [*plan.warnings, *place_warnings(plan.study), *cohort.account.warnings]
     tables = {"Outcome": _outcome_table(cohort)}
     if cohort.covariates is not None:
         tables["Covariates"] = pd.DataFrame(tell_covariates(plan.patients, plan.splits))

@@ -14,6 +14,7 @@ from prognoscope.study.sections import CohortSpec
 from prognoscope.study.spec import StudySpec, parse_study, read_study
 
 Kind = TypeVar("Kind", bound="StudyFile")
+ASKED = "# ? "  # how a line of a study file begins that its owner must answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class StudyFile:
     folder: Path
     store: Path | None = None  # of embeddings, where the study's own folder cannot be written to
     command: str = "prognoscope run study.yaml"  # that runs it, from its folder
+    asked: tuple[str, ...] = ()  # questions that are left in the file
 
     @classmethod
     def load(cls: type[Kind], path: Path | str, overrides: Sequence[str] = ()) -> Kind:
@@ -38,7 +40,8 @@ class StudyFile:
         path = Path(path)
         sets = [word for override in overrides for word in ("--set", override)]
         command = shlex.join(["prognoscope", "run", path.name, *sets])
-        return cls(read_study(path, overrides), path.absolute().parent, command=command)
+        spec = read_study(path, overrides)
+        return cls(spec, path.absolute().parent, command=command, asked=_questions_in(path))
 
     @classmethod
     def of(cls: type[Kind], values: Mapping[str, Any], folder: Path | str = ".") -> Kind:
@@ -78,3 +81,8 @@ class StudyFile:
         name = f"{self.spec.features.encoder}-{digest(features)[:8]}"
         beside = self.folder / "embeddings" / name
         return beside if beside.is_dir() else self.cache / name
+
+
+def _questions_in(path: Path) -> tuple[str, ...]:
+    lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
+    return tuple(line.removeprefix(ASKED) for line in lines if line.startswith(ASKED))

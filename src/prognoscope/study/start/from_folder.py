@@ -17,19 +17,19 @@ from prognoscope.omics.columns import tells_outcome
 from prognoscope.omics.tables import read_omics
 from prognoscope.study.start.endpoints import Endpoint, Status
 from prognoscope.study.start.look import ClinicalFile, Content, look_into, told_passed
+from prognoscope.study.study_file import ASKED
 
 COVARIATES = ("age", "age_at_diagnosis", "age_at_index", "sex", "gender", "is_female", "is_male")
 LATER = ("stage", "grade", "tumor_stage", "ajcc_pathologic_stage", "tumor_grade", "race", "ethnicity")
 PLAIN = re.compile(r"(?!(?:yes|no|on|off|true|false|null)$)[A-Za-z_./][\w./() -]*", re.IGNORECASE)
-ASKED = "# ? "  # how a line begins that its owner must answer
 FEWEST_FOR_FIVE = 30  # patients, of five folds
 MOST_TABLES = 6  # of genes, that are tried as one
 
 
 HEAD = """\
 # yaml-language-server: $schema=study.schema.json
-# A study of what lies in {of}. Lines that begin with {mark} ask what the files do not tell; answer in the lines
-# below them, by taking their # away. Then: prognoscope check study.yaml
+# A study of what lies in {of}. Lines that begin with {mark} ask what the files do not tell: answer in the lines
+# below them, by taking their # away, and remove the question. Then: prognoscope check study.yaml
 """
 
 
@@ -98,7 +98,8 @@ def folder_study(data: Path, folder: Path) -> tuple[str, list[str]]:
     text.add("features: {encoder: stain, patch_px: 256, mpp: 0.5}", "of slides; resnet50_trunc needs weights")
     _splits(text, found, clinical)
     text.add("protocol: honest")
-    _methods(text, has_bags, has_genes, has_groups, has_subtype, bool(_covariates(clinical.table, COVARIATES)))
+    has_covariates = bool(_covariates(clinical.table, COVARIATES))
+    _methods(text, has_bags, has_genes, has_groups, has_subtype, has_covariates, bool(found.vectors))
     text.add("training: {device: auto}", "epochs, learning_rate ... replace the methods' own recipes")
     notes = [*found.notes, *(f"not used: {each}" for each in told_passed(found))]
     if notes:
@@ -181,7 +182,7 @@ def _covariates(table: pd.DataFrame, known: Sequence[str]) -> list[str]:
 
 
 def _bags(text: _Text, found: Content, clinical: ClinicalFile) -> bool:
-    """The lines of slides or embeddings; whether there are any."""
+    """The lines of slides or embeddings; whether there are any, settled or not."""
     table = ""
     if len(found.slide_tables) == 1:
         table = f", table: {text.path(found.slide_tables[0])}"
@@ -213,7 +214,7 @@ def _bags(text: _Text, found: Content, clinical: ClinicalFile) -> bool:
     if len(found.slide_tables) > 1 and (slides or stores):
         tables = [f"table: {text.path(path)}" for path in found.slide_tables]
         text.choose("Several tables name slides. Which says whose they are? Add it in the braces above:", tables, "  ")
-    return len(stores) == 1 or (not stores and bool(slides))
+    return bool(stores or slides)
 
 
 def _genes(text: _Text, found: Content, clinical: ClinicalFile) -> tuple[bool, bool]:
@@ -226,8 +227,7 @@ def _genes(text: _Text, found: Content, clinical: ClinicalFile) -> tuple[bool, b
     if len(tables) > 1 and not _join(tables, clinical, found):
         lines = [f"omics: {{table: {text.path(path)}{groups}}}" for path in tables]
         text.choose("These gene tables do not fit together. Which?", lines, "  ")
-        return False, False
-    if tables:
+    elif tables:
         named = text.path(tables[0]) if len(tables) == 1 else f"[{', '.join(map(text.path, tables))}]"
         text.add(f"  omics: {{table: {named}{groups}}}")
         if not groups:
@@ -250,6 +250,7 @@ def _join(tables: Sequence[Path], clinical: ClinicalFile, found: Content) -> boo
 
 
 def _subtype(text: _Text, found: Content, clinical: ClinicalFile) -> bool:
+    """The lines of subtypes; whether there are any, settled or not."""
     named = [(path, column) for path, column in found.subtypes.items()]
     if clinical.subtype is not None:
         named = [(clinical.path, clinical.subtype)]
@@ -260,7 +261,7 @@ def _subtype(text: _Text, found: Content, clinical: ClinicalFile) -> bool:
         text.add(f"  {lines[0]}", "for mcti, which learns it beside survival")
     elif lines:
         text.choose("Several tables have subtypes. Which?", lines, "  ")
-    return len(lines) == 1
+    return bool(lines)
 
 
 def _splits(text: _Text, found: Content, clinical: ClinicalFile) -> None:
@@ -277,14 +278,21 @@ def _splits(text: _Text, found: Content, clinical: ClinicalFile) -> None:
         text.add(f"# splits: {{folds: {folds}, seed: 0, group: site}}", "... with no hospital in two folds")
 
 
-def _methods(text: _Text, bags: bool, genes: bool, groups: bool, subtype: bool, covariates: bool) -> None:
+def _methods(
+    text: _Text, bags: bool, genes: bool, groups: bool, subtype: bool, covariates: bool, vectors: bool
+) -> None:
+    """Methods of all that is there: while a question is open, `check` refuses those that want its answer."""
     methods = ["coxph"] if covariates else []
-    methods += ["snn"] if genes else []
-    methods += ["meanmil", "abmil"] if bags else []
+    methods += ["snn"] if genes or vectors else []
+    methods += ["meanmil", "abmil"] if bags or vectors else []
     methods += ["cmta", "ghanet"] if bags and groups else []
     methods += ["mcti"] if bags and genes and subtype else []
+    if vectors:
+        text.ask(
+            "Leave those that fit the tables of numbered columns: snn for genes, meanmil and abmil for embeddings."
+        )
     if not methods:
-        text.ask("What a method could learn from is not settled yet. Then name methods:")
+        text.ask("There is nothing to learn from. Add slides, embeddings, genes or covariates, then methods.")
         methods = ["abmil"]
     kinds = [f"all:{kind}" for kind, has in (("slides", bags), ("genes", genes), ("both", bags and genes)) if has]
     text.add(
