@@ -17,9 +17,10 @@ from prognoscope.study import explain as study_explain
 from prognoscope.study.explain import explain_run
 from prognoscope.study.study import Study
 from tests.sketches import sketches
+from tests.study.conftest import COXPH
 
 METHODS = [
-    "coxph",
+    COXPH,
     "abmil",
     {"name": "ccl", "k": 2, "d": 8, "gene_hidden": 8, "heads": 2},
 ]
@@ -190,7 +191,7 @@ def test_the_command_takes_one_way_to_say_whom(spoilt, capsys):
 
 
 def test_a_run_without_slides_is_explained_by_its_genes(change):
-    path = change(methods=["coxph"], **{"splits.folds": 2})
+    path = change(methods=[COXPH], **{"splits.folds": 2})
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     del settings["cohort"]["features"]
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
