@@ -1,8 +1,8 @@
 """Commands in processes of their own, which can be killed: forked from a server that has imported all they need."""
 
 import os
-import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 
@@ -16,8 +16,8 @@ def begin(function: Callable[..., object], *arguments: object) -> BaseProcess:
 
 def _call(function: Callable[..., object], arguments: tuple[object, ...]) -> None:
     os.setsid()
-    sys.stdout = open(os.devnull, "w")
-    function(*arguments)
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        function(*arguments)
 
 
 def run_sketched(*arguments: str) -> None:
