@@ -1,4 +1,4 @@
-"""What worker processes do in tests; here, because each imports the file of its function, and this one imports little."""
+"""What worker processes do in tests: each imports the file of its function, and this one imports little."""
 
 import os
 import signal
