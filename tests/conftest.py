@@ -34,7 +34,13 @@ def pytest_configure(config):
     config.option.loadscopereorder = False
     if hasattr(config, "workerinput") and sys.platform == "linux":  # many tests ahead, so that the imports pay
         set_forkserver_preload(
-            ["prognoscope.training.jobs", "prognoscope.features.extract", "prognoscope.simulation.cohort"]
+            [
+                "prognoscope.training.jobs",
+                "prognoscope.features.extract",
+                "prognoscope.simulation.cohort",
+                "prognoscope.study.study",
+                "torch._dynamo",  # which an optimizer imports when it is first used
+            ]
         )
         ensure_running()
 

@@ -7,9 +7,9 @@ from hashlib import sha256
 import pandas as pd
 import pytest
 
-from prognoscope.report import comparison_page, page_section
+from prognoscope.report import comparison_page, page_section, patient_page
 from prognoscope.report.figures import FIGURES
-from prognoscope.report.sections import epoch_choice
+from prognoscope.report.sections import epoch_choice, told_genes
 
 
 def sketch(name: str, data: pd.DataFrame, colours: Mapping[str, str] | None = None) -> str:
@@ -22,6 +22,6 @@ def sketch(name: str, data: pd.DataFrame, colours: Mapping[str, str] | None = No
 def sketches() -> Iterator[None]:
     """Reports that are written within have sketches for drawings."""
     with pytest.MonkeyPatch.context() as patch:
-        for drawn_by in (page_section, epoch_choice, comparison_page):
+        for drawn_by in (page_section, epoch_choice, told_genes, patient_page, comparison_page):
             patch.setattr(drawn_by, "render", sketch)
         yield

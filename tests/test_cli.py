@@ -43,7 +43,11 @@ def cohort(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "cohort"
     simulate_cohort(folder, patients=60, seed=1, features_only=True, bag_sizes=(5, 20))
     settings = yaml.safe_load((folder / "study.yaml").read_text())
-    settings |= {"training": {"epochs": 2}, "methods": ["coxph", "snn"], "evaluation": {"draws": 10}}
+    settings |= {
+        "training": {"epochs": 2},
+        "methods": [{"name": "coxph", "penalizers": [0.1]}, "snn"],
+        "evaluation": {"draws": 10},
+    }
     settings["splits"]["folds"] = 3
     (folder / "study.yaml").write_text(yaml.safe_dump(settings))
     Study.load(folder / "study.yaml").run(folder / "run")

@@ -3,9 +3,6 @@
 import errno
 import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +21,7 @@ from prognoscope.features.store import read_embeddings
 from prognoscope.slides.preview import preview_path
 from prognoscope.slides.readers import find_slides
 from tests.features.painting import TISSUES, paint
+from tests.forked import begin
 
 SPEC = FeatureSpec(patch_px=128)
 SIDE = 768  # pixels of a slide; a white frame of 128 leaves 4 x 4 patches of tissue at most
@@ -371,39 +369,32 @@ def test_a_folder_that_cannot_be_written_to_stops_at_the_first_slide(slides, tmp
     assert contents(tmp_path) == {}
 
 
-RUN = """
-import sys
-from pathlib import Path
-from prognoscope.features.extract import FeatureSpec, extract_slides
-from prognoscope.slides.readers import find_slides
-
-if __name__ == "__main__":
-    print("ready", flush=True)
-    slides = {path.stem: path for path in sorted(Path(sys.argv[1]).glob("*.tiff"))}
-    spec = FeatureSpec(patch_px=128)
-    report = extract_slides(slides, Path(sys.argv[2]), spec, workers=int(sys.argv[3]))
-    print(len(report.done), len(report.already), flush=True)
-"""
+def extract_all(folder: Path, out: Path, workers: int) -> None:
+    """In a process of its own: what it did is counted in a file."""
+    found = {path.stem: path for path in sorted(folder.glob("*.tiff"))}
+    report = extract_slides(found, out, SPEC, workers=workers)
+    (folder / "counted.txt").write_text(f"{len(report.done)} {len(report.already)}")
 
 
-@pytest.mark.parametrize(("workers", "kills", "longest_s"), [(1, 5, 0.5), (2, 2, 2.5)])
+@pytest.mark.parametrize(("workers", "kills", "longest_s"), [(1, 5, 0.5), (2, 2, 1.0)])
 def test_killed_at_random_moments_and_started_again_gives_the_same_bytes(
     slides, unbroken, tmp_path, workers, kills, longest_s
 ):
-    (tmp_path / "run.py").write_text(RUN)
     out = tmp_path / "out"
-    command = [sys.executable, tmp_path / "run.py", slides["s0"].parent, out, str(workers)]
+    arguments = (slides["s0"].parent, out, workers)
     rng = np.random.default_rng(workers)
     finished = {}  # file -> its inode, to see that none is written twice
     for wait_s in rng.uniform(0, longest_s, kills):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
-            assert run.stdout.readline() == "ready\n"
-            time.sleep(wait_s)
-            run.send_signal(signal.SIGKILL)
+        run = begin(extract_all, *arguments)
+        run.join(wait_s)
+        run.kill()
+        run.join()
         now = {path.name: path.stat().st_ino for path in out.glob("[!.]*.h5")} if out.exists() else {}
         assert finished.items() <= now.items()
         assert all((out / name).read_bytes() == unbroken[name] for name in now)
         finished = now
-    done, already = map(int, subprocess.run(command, capture_output=True, text=True).stdout.split()[1:])
+    last = begin(extract_all, *arguments)
+    last.join()
+    done, already = map(int, (slides["s0"].parent / "counted.txt").read_text().split())
     assert (already, done + already) == (len(finished), len(slides))
     assert contents(out) == unbroken

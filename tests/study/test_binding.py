@@ -17,12 +17,11 @@ from prognoscope.study.gather import gather
 from prognoscope.study.study import Study
 from prognoscope.training import job
 from tests.run_files import contents
-from tests.study.conftest import write_settings
+from tests.study.conftest import COXPH, TINY_MCTI, write_settings
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
-TINY_MCTI = {"name": "mcti", "k": 4, "d": 16, "gene_hidden": 16, "layers": 1, "gene_groups": 2, "gene_heads": 2}
-METHODS = ["coxph", "snn", "abmil", TINY_MCTI]
+METHODS = [COXPH, "snn", "abmil", TINY_MCTI]
 P = "SIM-0007"  # whose data are changed
 
 
@@ -335,9 +334,9 @@ def test_an_input_that_changes_or_goes_while_a_run_goes_on_is_told_and_what_was_
 
 
 def test_the_provenance_has_the_command_as_it_was_given(study):
-    finished = Study.load(study / "study.yaml", ["evaluation.draws=12", "methods=[coxph, snn]"]).run(study / "other")
+    finished = Study.load(study / "study.yaml", ["evaluation.draws=12", "methods=[snn, meanmil]"]).run(study / "other")
     told = finished.run.provenance
-    assert told.command == "prognoscope run study.yaml --set evaluation.draws=12 --set 'methods=[coxph, snn]'"
+    assert told.command == "prognoscope run study.yaml --set evaluation.draws=12 --set 'methods=[snn, meanmil]'"
     assert set(told.inputs) == {"clinical.csv", "genes.csv", "groups.csv", "slides.csv", "subtypes.csv", "folds.csv"}
 
 

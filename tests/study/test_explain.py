@@ -16,10 +16,12 @@ from prognoscope.runs.read import Run
 from prognoscope.study import explain as study_explain
 from prognoscope.study.explain import explain_run
 from prognoscope.study.study import Study
-from tests.sketches import sketches
+from tests.study.conftest import COXPH
+
+pytestmark = pytest.mark.usefixtures("sketched")
 
 METHODS = [
-    "coxph",
+    COXPH,
     "abmil",
     {"name": "ccl", "k": 2, "d": 8, "gene_hidden": 8, "heads": 2},
 ]
@@ -27,14 +29,15 @@ METHODS = [
 
 @pytest.fixture(scope="module")
 def run(simulated):
-    overrides = [f"methods={json.dumps(METHODS)}", "training.epochs=1", "splits.folds=2"]
-    with sketches():
-        return Study.load(simulated / "study.yaml", overrides).run()
+    overrides = [f"methods={json.dumps(METHODS)}", "training.epochs=1", "splits.folds=2", "evaluation.draws=10"]
+    overrides += ["evaluation.surgery=false"]
+    return Study.load(simulated / "study.yaml", overrides).run()
 
 
 @pytest.fixture(scope="module")
 def kept(run):
-    assert len(run.explain(most=2)) == 6
+    assert len(run.explain(most=2, methods=["coxph", "abmil"])) == 4
+    assert len(run.explain(most=2, methods=["ccl"], pictures="none")) == 2
     return Run(run.folder).explanations
 
 
@@ -101,7 +104,7 @@ def test_what_is_there_is_not_made_again_and_what_was_damaged_is(run, kept):
     files = [each.files for patients in kept.values() for each in patients.values()]
     before = {each.folder: each.manifest.stat().st_mtime_ns for each in files}
     files[0].about.unlink()
-    run.explain(most=2)
+    run.explain(most=2, pictures="none")
     made = [folder for folder, then in before.items() if (folder / "manifest.json").stat().st_mtime_ns != then]
     assert made == [files[0].folder]
 
@@ -190,7 +193,7 @@ def test_the_command_takes_one_way_to_say_whom(spoilt, capsys):
 
 
 def test_a_run_without_slides_is_explained_by_its_genes(change):
-    path = change(methods=["coxph"], **{"splits.folds": 2})
+    path = change(methods=[COXPH], **{"splits.folds": 2})
     settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     del settings["cohort"]["features"]
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")

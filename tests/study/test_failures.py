@@ -3,11 +3,9 @@
 import errno
 import json
 import os
-import signal
 
 import pandas as pd
 import pytest
-import yaml
 
 from prognoscope import cli
 from prognoscope.core.errors import DiskFullError, TrainingError
@@ -15,20 +13,35 @@ from prognoscope.models.abmil.network import ABMIL
 from prognoscope.models.snn.network import SNN
 from prognoscope.study.clock import Standing
 from prognoscope.study.devices import workers_for
+from prognoscope.study.run import Finished
 from prognoscope.study.study import Study
 from prognoscope.training.crossval import run_fold
-from prognoscope.training.jobs import cross_validate
+from prognoscope.training.jobs import cross_validate, run_or_fail
+from tests.study.conftest import write_settings
 from tests.training.toys import make_toy
+from tests.training.workers import die_on_abmil, tell_slowly
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
 
+SETTINGS = {  # two networks, two folds, two epochs, no surgery
+    "methods": ["snn", "abmil"],
+    "training": {"epochs": 2, "patients_per_step": 16},
+    "splits.folds": 2,
+    "evaluation": {"draws": 10, "surgery": False},
+}
+
+
 @pytest.fixture
 def study(change) -> Study:
-    """Two networks, two folds, two epochs, no surgery."""
-    settings = {"epochs": 2, "patients_per_step": 16}
-    path = change(**{"methods": ["snn", "abmil"], "training": settings, "splits.folds": 2, "evaluation.surgery": False})
-    return Study.load(path)
+    return Study.load(change(**SETTINGS))
+
+
+@pytest.fixture(scope="module")
+def whole(simulated) -> Finished:
+    """The same without any failure."""
+    write_settings(simulated / "study.yaml", SETTINGS)
+    return Study.load(simulated / "study.yaml").run()
 
 
 @pytest.fixture
@@ -56,33 +69,40 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("error", "words"), FAULTS, ids=lambda each: type(each).__name__)
-def test_a_method_that_fails_is_told_and_the_others_are_finished(study, breaks, error, words):
+def test_why_a_fold_failed_is_told_and_kept(breaks, tmp_path, error, words):
     breaks(ABMIL, error)
+    job = make_toy(tmp_path).job(tmp_path / "abmil")
+    failure = run_or_fail(job, run_fold)
+    assert failure is not None and words in failure.sentence and failure.sentence.startswith("abmil, fold 0: ")
+    kept = json.loads(job.files.failure.read_text())
+    assert kept["sentence"] == failure.sentence and type(error).__name__ in kept["trace"]
+
+
+def test_a_method_that_fails_is_told_and_the_others_are_finished(study, breaks):
+    breaks(ABMIL, MemoryError())
     run = study.run()
     assert [failure.method for failure in run.failures] == ["abmil", "abmil"]
-    assert words in run.failures[0].sentence
     assert set(pd.read_csv(run.folder / "metrics.csv")["method"]) - {"snn"} <= {
         "oracle",
         "oracle_slides",
         "oracle_genes",
     }
     kept = json.loads((run.folder / "abmil" / "fold_0" / "failure.json").read_text())
-    assert kept["sentence"] == run.failures[0].sentence and type(error).__name__ in kept["trace"]
+    assert kept["sentence"] == run.failures[0].sentence and "MemoryError" in kept["trace"]
     page = run.report.read_text()
-    assert "Not complete" in page and "abmil, fold 1" in page
+    assert "Not complete" in page and "abmil, fold 1" in page and "There was not enough memory" in page
     about = json.loads((run.folder / "provenance.json").read_text())
     assert about["methods"] == ["snn"] and about["failed"][0]["fold"] == 0
 
 
-def test_what_failed_is_tried_again_and_then_nothing_tells_of_it(study, breaks, monkeypatch):
-    whole = study.run(study.folder / "whole").folder
+def test_what_failed_is_tried_again_and_then_nothing_tells_of_it(study, whole, breaks, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(ABMIL, "forward", lambda *_: 1 / 0)
         study.run()
     again = study.run()
     assert again.failures == ()
     names = ("metrics.csv", "report.html", "provenance.json", "abmil/fold_1/predictions.csv")
-    assert all((again.folder / name).read_bytes() == (whole / name).read_bytes() for name in names)
+    assert all((again.folder / name).read_bytes() == (whole.folder / name).read_bytes() for name in names)
     assert not list(again.folder.rglob("failure.json"))
 
 
@@ -123,13 +143,6 @@ def test_the_command_ends_with_one_and_says_what_failed(study, breaks, capsys):
     assert "Traceback" in said[1].err and "MemoryError" in said[1].err
 
 
-def die_on_abmil(job, on_epoch=None) -> None:
-    if job.method.name == "abmil":
-        os.kill(os.getpid(), signal.SIGKILL)
-    job.files.folder.mkdir(parents=True, exist_ok=True)
-    job.files.predictions.write_text("done")
-
-
 def test_a_worker_that_the_system_kills_costs_its_own_fold_alone(tmp_path):
     toy = make_toy(tmp_path)
     jobs = [toy.job(tmp_path / name, name) for name in ("snn", "abmil", "meanmil", "coxph")]
@@ -152,22 +165,17 @@ def test_progress_of_one_run_goes_from_nothing_to_all(study):
     study.run(progress=told.append)
 
 
-def test_epochs_are_told_of_other_processes_too(toy_jobs):
-    told = []
+def test_epochs_are_told_of_other_processes_too(tmp_path):
+    toy, told = make_toy(tmp_path), []
+    jobs = [toy.job(tmp_path / name, name) for name in ("abmil", "snn")]
     done = list(
-        cross_validate(toy_jobs, run_fold, workers=2, on_epoch=lambda job, *n: told.append((job.method.name, *n)))
+        cross_validate(jobs, tell_slowly, workers=2, on_epoch=lambda job, *n: told.append((job.method.name, *n)))
     )
     assert all(failure is None for _, failure in done)
     assert ("abmil", 0, 0) in told
-    epochs = [n for name, n, of in told if name == "abmil" and of == 400]
+    epochs = [n for name, n, of in told if name == "abmil" and of == 9]
     assert epochs and epochs == sorted(epochs)
-    assert not [path for job in toy_jobs for path in job.files.folder.iterdir() if path.suffix == ".txt"]
-
-
-@pytest.fixture
-def toy_jobs(tmp_path):
-    toy = make_toy(tmp_path)
-    return [toy.job(tmp_path / "abmil", "abmil", recipe={"epochs": 400}), toy.job(tmp_path / "coxph", "coxph")]
+    assert not [path for job in jobs for path in job.files.folder.iterdir() if path.suffix == ".txt"]
 
 
 @pytest.mark.parametrize(
@@ -179,6 +187,5 @@ def test_jobs_times_threads_are_no_more_than_the_cores(jobs, threads, cores, wor
     assert found == workers and bool(told) == (workers < jobs)
 
 
-def test_the_study_says_whether_there_is_surgery(study):
-    assert yaml.safe_load((study.folder / "study.yaml").read_text())["evaluation"]["surgery"] is False
-    assert not (study.run().folder / "surgery.csv").exists()
+def test_the_study_says_whether_there_is_surgery(whole):
+    assert not (whole.folder / "surgery.csv").exists()

@@ -19,7 +19,13 @@ from prognoscope.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
-FEW = ["methods=[coxph]", "splits.folds=2", "evaluation.surgery=false", "evaluation.draws=10"]
+COXPH = "{name: coxph, penalizers: [0.1]}"
+FEW = [
+    f"methods=[{COXPH}]",
+    "splits.folds=2",
+    "evaluation.surgery=false",
+    "evaluation.draws=10",
+]
 
 
 @pytest.fixture
@@ -134,7 +140,7 @@ def test_a_folder_inside_a_run_that_takes_nothing_is_named(study, closed, tmp_pa
 def test_the_log_tells_what_happened_and_when(study, monkeypatch):
     before = logging.getLogger("prognoscope").level
     monkeypatch.setattr(SNN, "forward", lambda *_: 1 / 0)
-    run = Study.load(study.folder / "study.yaml", [*FEW, "methods=[coxph, snn]"]).run()
+    run = Study.load(study.folder / "study.yaml", [*FEW, f"methods=[{COXPH}, snn]"]).run()
     log = (run.folder / "log.txt").read_text()
     lines = log.splitlines()
     assert lines[0].startswith(FIRST_LINE)

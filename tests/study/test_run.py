@@ -4,8 +4,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -24,22 +22,18 @@ from prognoscope.study.gather import gather
 from prognoscope.study.study import Study
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
+from tests.forked import begin, run_sketched
 from tests.run_files import contents
-from tests.sketches import sketches
 
+pytestmark = pytest.mark.usefixtures("sketched")
+
+COXPH = "{name: coxph, penalizers: [0.1]}"
 METHODS = ["coxph", "snn", "abmil", "mcti"]
 
 
 @pytest.fixture(scope="module")
 def finished(simulated):
     return Study.load(simulated / "study.yaml").run(simulated / "run")
-
-
-@pytest.fixture
-def sketched():
-    """No figures, for a test that runs other studies and does not look at their pages; those of the whole run are."""
-    with sketches():
-        yield
 
 
 def test_a_run_leaves_every_file_that_it_promises(finished):
@@ -107,17 +101,16 @@ def test_the_chosen_epoch_is_the_one_with_the_least_validation_loss(finished):
     assert history["test_c_index"].notna().all()
 
 
-def test_two_processes_give_the_numbers_of_one(simulated, finished, sketched):
+def test_two_processes_give_the_numbers_of_one(simulated, finished):
     again = contents(Study.load(simulated / "study.yaml").run(simulated / "run_two", jobs=2).folder)
     whole = contents(finished.folder)
-    numbers = [name for name in whole if not name.endswith((".html", ".svg", ".pdf", ".png"))]
-    assert set(again) == set(whole) and [name for name in numbers if again[name] != whole[name]] == []
+    assert set(again) == set(whole) and [name for name in whole if again[name] != whole[name]] == []
 
 
-def test_a_method_added_later_leaves_the_others_as_they_were(simulated, tmp_path, finished, sketched):
-    first = Study.load(simulated / "study.yaml", ["methods=[coxph, snn]"]).run(tmp_path / "run")
+def test_a_method_added_later_leaves_the_others_as_they_were(simulated, tmp_path, finished):
+    first = Study.load(simulated / "study.yaml", [f"methods=[{COXPH}, snn]"]).run(tmp_path / "run")
     stamp = (first.folder / "snn" / "fold_0" / "predictions.csv").stat().st_mtime_ns
-    Study.load(simulated / "study.yaml", ["methods=[coxph, snn, meanmil]"]).run(tmp_path / "run")
+    Study.load(simulated / "study.yaml", [f"methods=[{COXPH}, snn, meanmil]"]).run(tmp_path / "run")
     assert (first.folder / "snn" / "fold_0" / "predictions.csv").stat().st_mtime_ns == stamp
     same = [n for n in contents(first.folder) if n.startswith("snn/") and n.endswith(".csv")]
     assert all(contents(first.folder)[n] == contents(finished.folder)[n] for n in same)
@@ -132,36 +125,34 @@ def test_another_study_may_not_write_into_a_run(simulated, finished):
         Study.load(simulated / "study.yaml").run(simulated / "features")
 
 
-@pytest.mark.parametrize("methods", ["[abmil, snn]"])
-def test_a_run_killed_at_random_moments_continues_to_the_same_bytes(simulated, tmp_path, methods):
-    settings = [f"methods={methods}", "training.epochs=6", "splits.folds=2"]
+def test_a_run_killed_at_random_moments_continues_to_the_same_bytes(simulated, tmp_path):
+    settings = ["methods=[abmil, snn]", "training.epochs=6", "splits.folds=2"]
     whole = Study.load(simulated / "study.yaml", settings).run(tmp_path / "whole").folder
-    command = [sys.executable, "-m", "prognoscope.cli", "run", str(simulated / "study.yaml")]
-    command += ["--out", str(tmp_path / "killed"), *(each for s in settings for each in ("--set", s))]
-    moments, kills, hits = random.Random(0), 0, 0
-    while kills < 3:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    command = ["run", str(simulated / "study.yaml"), "--out", str(tmp_path / "killed")]
+    command += [each for s in settings for each in ("--set", s)]
+    moments, hits = random.Random(0), 0
+    for kills in range(3):
+        process = begin(run_sketched, *command)
         deadline = time.monotonic() + 60
         while not (tmp_path / "killed" / "study.yaml").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(moments.uniform(0, 4.0 if kills else 1.0))
-        if process.poll() is not None:  # it was faster: it is done, so begin anew to be killed elsewhere
-            assert process.returncode == 0, process.stderr.read().decode()
-            for path in (tmp_path / "killed").rglob("fold_1/manifest.json"):
-                path.unlink()
-        else:
+            time.sleep(0.01)
+        process.join(moments.uniform(0, 1.5 if kills else 0.3))
+        if process.exitcode is None:
             os.killpg(process.pid, signal.SIGKILL)
             hits += 1
-        process.wait()
-        process.stderr.close()
-        kills += 1
+        else:  # it was faster: it is done, so begin anew to be killed elsewhere
+            assert process.exitcode == 0
+            for path in (tmp_path / "killed").rglob("fold_1/manifest.json"):
+                path.unlink()
+        process.join()
     assert hits >= 1  # the others ended before their moment, and were begun anew
-    subprocess.run(command, check=True, capture_output=True)
-    assert contents(tmp_path / "killed") == contents(whole)
+    last = begin(run_sketched, *command)
+    last.join()
+    assert last.exitcode == 0 and contents(tmp_path / "killed") == contents(whole)
 
 
-def test_the_paper_protocol_says_where_it_flatters(simulated, tmp_path, sketched):
-    run = Study.load(simulated / "study.yaml", ["protocol=paper", "methods=[snn, coxph]"]).run(tmp_path / "paper")
+def test_the_paper_protocol_says_where_it_flatters(simulated, tmp_path):
+    run = Study.load(simulated / "study.yaml", ["protocol=paper", f"methods=[snn, {COXPH}]"]).run(tmp_path / "paper")
     about = json.loads((run.folder / "provenance.json").read_text())
     assert "time bins were fitted on all patients" in about["optimistic"]["snn"]
     assert about["precision"] == "float32"  # what auto means on the machine of a test
@@ -215,7 +206,7 @@ def test_a_prediction_is_the_mean_of_all_folds_and_each_fold_says_what_it_said_i
         np.testing.assert_allclose(table[f"S_{k}"], np.mean(curves, axis=0), rtol=1e-5)
 
 
-def test_runs_with_other_seeds_are_combined_fold_by_fold(simulated, finished, tmp_path, sketched):
+def test_runs_with_other_seeds_are_combined_fold_by_fold(simulated, finished, tmp_path):
     other = Study.load(simulated / "study.yaml", ["methods=[snn]", "training.seed=1"]).run(tmp_path / "other")
     found = compare_runs([finished.folder, other.folder])
     rows = found.table[found.table["kind"] == "method"].set_index("row")
@@ -245,8 +236,8 @@ def test_gene_groups_without_a_gene_of_the_table_are_told(study_folder):
     assert ("Imaginary", 0, "0 of 1") in list(audit.tables["Gene groups"].itertuples(index=False, name=None))
 
 
-def test_genes_are_scaled_or_not_as_the_study_says(simulated, tmp_path, sketched):
-    changes = ["cohort.omics.scale=none", "methods=[coxph]", "evaluation.surgery=false"]
+def test_genes_are_scaled_or_not_as_the_study_says(simulated, tmp_path):
+    changes = ["cohort.omics.scale=none", f"methods=[{COXPH}]", "evaluation.surgery=false"]
     run = Study.load(simulated / "study.yaml", changes).run(tmp_path / "raw")
     about = json.loads((run.folder / "coxph" / "fold_0" / "model.json").read_text())
     assert about["preparation"]["omics"]["scale"] == "none"

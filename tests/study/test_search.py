@@ -16,6 +16,7 @@ from prognoscope.study.spec import parse_study
 from prognoscope.study.study import Study
 from prognoscope.training.space import Range
 from tests.run_files import contents
+from tests.study.conftest import COXPH
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
@@ -135,7 +136,7 @@ def test_a_missing_optuna_is_told_before_any_work(monkeypatch):
 
 def test_a_run_with_a_search_keeps_what_it_chose_and_goes_on_with_it(change):
     search = {"trials": 2, "folds": 2, "space": {"learning_rate": SPACE["learning_rate"], "widths": [[8], [16]]}}
-    path = change(**{"methods": ["coxph", "snn"], "training.search": search, "training.epochs": 1})
+    path = change(**{"methods": [COXPH, "snn"], "training.search": search, "training.epochs": 1})
     run = Study.load(path).run(path.parent / "run")
     table = pd.read_csv(run.folder / "search.csv", dtype=str)
     assert set(table["method"]) == {"snn"} and table["setting"].tolist() == ["learning_rate", "widths"] * 3

@@ -94,7 +94,7 @@ def some_without(simulated, tmp_path_factory):
     folder = shutil.copytree(simulated, tmp_path_factory.mktemp("some") / "study")
     genes = pd.read_csv(folder / "genes.csv")
     genes.iloc[16:].to_csv(folder / "genes.csv", index=False)
-    methods = f"methods=[abmil, {GHANET}, snn, {{name: coxph, covariates: omics}}]"
+    methods = f"methods=[abmil, {GHANET}, snn, {{name: coxph, covariates: omics, penalizers: [0.1]}}]"
     study = Study.load(folder / "study.yaml", [*SETTINGS, methods])
     return study.run(folder / "run"), study, frozenset(genes["patient_id"].head(16))
 

@@ -49,12 +49,12 @@ def test_the_c_index_of_a_trained_model_does_not_move(name, larger_toy):
     if (taught_by := model.profile.teacher) is not None:
         model.learn_from(larger_toy.model(taught_by[0], **taught_by[1]))
     recipe = replace(
-        model.profile.recipe, learning_rate=5e-3, epochs=6, patients_per_step=8
+        model.profile.recipe, learning_rate=1e-2, epochs=3, patients_per_step=8
     )  # until risks differ at all
     fit(model, larger_toy.dataset("train"), spec=replace(FLOAT32, choose="last"), recipe=recipe)
     test = larger_toy.dataset("test")
     wide, narrow = (predict(model, test, spec=spec).prediction.risk for spec in (FLOAT32, BF16))
-    assert abs(wide - narrow).mean() < MOST
+    assert wide.std() > 1e-3 and abs(wide - narrow).mean() < MOST
     values = [c_index(risk, time=test.outcome.time, event=test.outcome.event) for risk in (wide, narrow)]
     assert values[0] == pytest.approx(values[1], abs=0.01)
 

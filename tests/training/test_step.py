@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -91,6 +91,7 @@ def learned(model, batch: Batch, most: int, seed=0):
 
 @pytest.mark.parametrize(("name", "options"), MIXING, ids=str)
 @given(lengths=st.lists(st.integers(1, 5), min_size=2, max_size=7), most=st.integers(1, 12), seed=st.integers(0, 99))
+@settings(max_examples=10)
 def test_any_cut_into_passes_gives_the_gradient_of_the_whole_step(name, options, lengths, most, seed):
     model, batch = model_of(name, options, seed=seed).double(), patients_of(lengths, seed)
     output = model.train()(batch.inputs)  # by hand, without anything of a step
