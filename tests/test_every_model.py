@@ -39,6 +39,7 @@ SMALL = {
         "teacher_options": {"d": 16, "heads": 2, "feed_forward": 20},
     },
     "mcat": {"d": 16, "heads": 2, "feed_forward": 20},
+    "late": {"members": ["coxph", {"name": "abmil", "hidden_dim": 16, "attention_dim": 8}]},
     "maxmil": {"widths": (16, 16)},
     "motcat": {"d": 16, "heads": 2, "feed_forward": 20},
     "porpoise": {"hidden_dim": 16, "d": 16, "fusion_hidden": 8},
@@ -76,13 +77,27 @@ def _tiny_model(name):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = create_model(name, sizes=SIZES, **SMALL.get(name, {}))
-        if model.profile.recipe is None:
+        if model.profile.members:
+            join_fitted(model)
+        elif model.profile.recipe is None:
             model.fit(*batch_of([1] * 40), [0, 1, 2, 3, 9])
         if (taught_by := model.profile.teacher) is not None:
             model.learn_from(create_model(taught_by[0], sizes=SIZES, **taught_by[1]))
             inputs, target = batch_of([3] * 5)
             model.before_training(target, lambda rows: inputs.split()[rows[0]])
     return model.eval()
+
+
+def join_fitted(model):
+    """Members with what they say of patients, as if these had been held out."""
+    inputs, target = batch_of([3] * 40)
+    members = [create_model(name, sizes=SIZES, **options) for name, options in model.profile.members.values()]
+    for member in members:
+        if member.profile.recipe is None:
+            member.fit(inputs, target, [0, 1, 2, 3, 9])
+    with torch.no_grad():
+        risks = torch.stack([member.eval()(inputs).risk for member in members], dim=1)
+    model.join(dict(zip(model.profile.members, members, strict=True)), risks, inputs, target, [0, 1, 2, 3, 9])
 
 
 def batch_of(lengths, seed=0):

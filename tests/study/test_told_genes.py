@@ -158,7 +158,7 @@ def test_who_lacks_genes_is_told_before_and_after(some_without):
     assert {told, alone} <= set(audit.notes) and {told, alone} <= set(finished.notes)
     counted = audit.tables["Patients of each method"].set_index("method")
     assert counted["patients"].to_dict() == {"abmil": 60, "ghanet": 60, "snn": 44, "coxph": 44}
-    assert counted.loc["ghanet", ["by outcome alone", "left out"]].tolist() == [16, 0]
+    assert counted.loc["ghanet", ["without it", "left out"]].tolist() == [16, 0]
 
 
 def test_a_run_in_which_everybody_has_genes_tells_of_nobody_who_lacks_them(finished):

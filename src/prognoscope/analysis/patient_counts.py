@@ -25,8 +25,8 @@ def method_counts(run: Run) -> pd.DataFrame:
     """How many patients each method had, where some lack what it predicts or learns from; else no rows.
 
     Returns:
-        method, trained (in the median fold, validation part included), tested, events (of those tested), outcome_alone
-        (who teach it by their outcome alone), left_out, lacks (what those two lack).
+        method, trained (in the median fold, validation part included), tested, events (of those tested), without (who
+        lack something that it can do without), left_out, lacks (what those two lack).
     """
     rows = []
     for method, each in run.methods.items() if len(run.lacking) else ():
@@ -38,7 +38,7 @@ def method_counts(run: Run) -> pd.DataFrame:
         numbers = (float(np.median(trained)), len(tested), int(tested["event"].sum()))
         alone = int((~own["left_out"]).sum())
         rows.append((method, *numbers, alone, len(own) - alone, ", ".join(sorted(set(own["lacks"])))))
-    columns = ["method", "trained", "tested", "events", "outcome_alone", "left_out", "lacks"]
+    columns = ["method", "trained", "tested", "events", "without", "left_out", "lacks"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -46,8 +46,13 @@ class PatientDataset:
         """Patches of each patient."""
         if self.embeddings is None:
             return [0] * len(self)
-        slides = map(self.embeddings.slides, self.patients)
+        packed = self._packed
+        slides = [self.embeddings.slides(patient) if patient in packed else () for patient in self.patients]
         return [each[-1][2] if each else 0 for each in slides]
+
+    @cached_property
+    def _packed(self) -> frozenset[str]:
+        return frozenset(() if self.embeddings is None else self.embeddings.patients)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -81,6 +86,8 @@ class PatientDataset:
     def _bags(self, patients: Sequence[str], rows: Sequence[np.ndarray | None], device: str) -> Bags:
         if self.embeddings is None:
             return Bags(torch.zeros(0, 1, device=device), torch.zeros(len(patients), dtype=torch.int64))
+        if not self._packed.issuperset(patients):  # of a method that can do without slides
+            return self._with_empty(patients, rows, device)
         if self.resident is not None:
             return self.resident.bags(patients, rows)
         bags = [_taken(self.embeddings.bag(patient), drawn) for patient, drawn in zip(patients, rows, strict=True)]
@@ -88,6 +95,17 @@ class PatientDataset:
         lengths = torch.tensor([len(bag) for bag in values], dtype=torch.int64)
         known = all(each is not None for each in coords)
         return Bags(_end_to_end(values, device), lengths, _end_to_end(coords, device) if known else None)
+
+    def _with_empty(self, patients: Sequence[str], rows: Sequence[np.ndarray | None], device: str) -> Bags:
+        """The bags, empty ones of patients without slides."""
+        assert self.embeddings is not None
+        there = [i for i, patient in enumerate(patients) if patient in self._packed]
+        lengths = torch.zeros(len(patients), dtype=torch.int64)
+        if not there:
+            return Bags(torch.zeros(0, self.embeddings.embedding_dim, device=device), lengths)
+        bags = self._bags([patients[i] for i in there], [rows[i] for i in there], device)
+        lengths[there] = bags.lengths
+        return Bags(bags.values, lengths, bags.coords)
 
 
 def open_bags(path: Path | None) -> PackedEmbeddings | None:

@@ -126,6 +126,17 @@ class Bags:
             return torch.full_like(place, -1)
         return within[place.clamp(max=len(within) - 1)].where(present, -1)
 
+    def take(self, patients: Sequence[int]) -> "Bags":
+        """The bags of the patients at these positions."""
+        rows = list(patients)
+
+        def of_them(values: Tensor) -> Tensor:
+            parts = self.split(values)
+            return torch.cat([parts[row] for row in rows])
+
+        coords = None if self.coords is None else of_them(self.coords)
+        return Bags(of_them(self.values), self.lengths[rows], coords)
+
     def split(self, values: Shaped[Tensor, "T *rest"]) -> tuple[Tensor, ...]:
         """The rows of each patient, as views."""
         if len(self) == 1:  # the gradient of a true split is copied together again

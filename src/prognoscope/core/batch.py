@@ -36,6 +36,12 @@ class Inputs:
             for i, bags in enumerate(self.bags.each())
         ]
 
+    def take(self, patients: Sequence[int]) -> "Inputs":
+        """The patients at these positions, at least one."""
+        rows = list(patients)
+        clinical = None if self.clinical is None else self.clinical[rows]
+        return Inputs(self.bags.take(rows), tuple(group[rows] for group in self.omics), clinical)
+
     def to(self, device: torch.device | str, **kwargs) -> "Inputs":
         """The same inputs on a device."""
         omics = tuple(group.to(device, **kwargs) for group in self.omics)

@@ -62,7 +62,7 @@ def explain(
     inputs = _inputs_of(trained, [patient], cohort, embeddings)[0]
     names = _names(trained)
     explained = model.explain(inputs)
-    slides = () if embeddings is None or "bag" not in model.profile.needs else embeddings.slides(patient)
+    slides = () if embeddings is None or not len(inputs.bags.values) else embeddings.slides(patient)
     maps, notes, measures = own_maps(explained, names), [], []
     if slides:
         computed, told = computed_maps(model, inputs, regions_of(inputs, slides), most_patches=most)
@@ -137,7 +137,7 @@ def _gene_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, tuple[str, str]]]:
     """The scores of gene groups and of genes, and what those of groups mean."""
     model = trained.model
-    if "omics" not in model.profile.needs or not inputs.omics:
+    if "omics" not in model.profile.needs or not inputs.omics or any(each.isnan().any() for each in inputs.omics):
         return pd.DataFrame(), pd.DataFrame(), {}
     effects = gene_group_effects(model, inputs, most_patches=trained.spec.most_patches)
     attributions = gene_attribution(model, inputs)

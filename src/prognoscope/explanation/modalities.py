@@ -27,11 +27,13 @@ def modality_worths(
     """Shapley values of the modalities, and counterfactuals without each.
 
     A modality that is taken away is that of another patient instead, the mean over `others`: so no bag is empty, and
-    nothing is asked of a model that it never saw.
+    nothing is asked of a model that it never saw. What the patient lacks, where the model can do without, adds nothing.
 
     Source: Lundberg, Lee: A unified approach to interpreting model predictions. NeurIPS 2017 (interventional values).
     """
-    needs = [what for what in WORDS if what in model.profile.needs]
+    lacks = _lacking(own)
+    needs = [what for what in WORDS if what in model.profile.needs - lacks]
+    others = [other for other in others if _lacking(other) <= lacks]
     if not others:
         return []
     subsets = [frozenset(kept) for size in range(len(needs) + 1) for kept in combinations(needs, size)]
@@ -54,3 +56,9 @@ def _mixed(own: Inputs, other: Inputs, kept: frozenset[str]) -> Inputs:
     """The patient with these modalities; the rest of another one."""
     parts = {"bag": "bags", "omics": "omics", "clinical": "clinical"}
     return Inputs(*(getattr(own if what in kept else other, name) for what, name in parts.items()))
+
+
+def _lacking(inputs: Inputs) -> set[str]:
+    """What one patient has not."""
+    lacks = {"bag"} if not len(inputs.bags.values) else set[str]()
+    return lacks | {"omics" for group in inputs.omics if group.isnan().any()}

@@ -62,6 +62,11 @@ class SurvivalModel(nn.Module):
         """What lies between input and prediction, by name; of methods that make more of it than an `Output` holds."""
         return {}
 
+    @property
+    def member_models(self) -> list["SurvivalModel"]:
+        """The members that it is made of, in the order of its profile's."""
+        return []
+
     def read(self, inputs: Inputs) -> Reading:
         """The part of `forward` in which no patient meets another; of a method whose profile mixes patients."""
         raise TypeError(f"{type(self).__name__} does not mix patients.")
@@ -79,6 +84,23 @@ class SurvivalModel(nn.Module):
     def learn_from(self, teacher: "SurvivalModel") -> None:
         """Keep a trained teacher for `before_training`, outside of parameters and buffers; it is frozen."""
         raise TypeError(f"{type(self).__name__} learns from no teacher.")
+
+    def join(
+        self,
+        members: Mapping[str, "SurvivalModel"],
+        risks: Float[Tensor, "P M"],
+        inputs: Inputs,
+        target: Target,
+        edges: Sequence[float],
+    ) -> None:
+        """Take trained members, and learn to put them together; only where the profile has members.
+
+        Args:
+            risks: What members trained without them said of all training patients, NaN where one cannot.
+            inputs: Of these patients, without their bags.
+            edges: Of the time bins, in months, K + 1.
+        """
+        raise TypeError(f"{type(self).__name__} has no members.")
 
     def fit(self, inputs: Inputs, target: Target, edges: Sequence[float]) -> None:
         """Learn from all training patients at once; only where the profile has no recipe."""

@@ -21,6 +21,20 @@ class Profile:
     keeps_patches: bool = False  # it keeps something of every patch of a training bag, by its place
     gene_selection: GeneSelection | None = None  # genes chosen from a fold's training patients; None: all
     teacher: tuple[str, Mapping[str, object]] | None = None  # a method and its options, trained first and learned from
+    members: Mapping[str, tuple[str, Mapping[str, object]]] = field(default_factory=dict)  # label -> the same of those
+    # that it is made of, each trained first and then part of it: `model.members` has them in this order
+    inner_folds: int = 0  # of the training part, by which members tell their risks of patients held out from them
+    alternatives: tuple[frozenset[str], ...] = ()  # each enough of `needs` to predict a patient; (): all of it
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether there is nothing in it that takes gradient steps."""
+        return self.recipe is None and not self.members
+
+    @property
+    def enough(self) -> tuple[frozenset[str], ...]:
+        """What a patient must have to be predicted: all of one of these."""
+        return self.alternatives or (self.needs,)
 
     @property
     def uses(self) -> frozenset[str]:

@@ -30,6 +30,7 @@ MODELS: dict[str, str | dict[str, str]] = {  # of several variants the default i
     "gpdbn": "prognoscope.models.gpdbn.network:GPDBN",
     "hfbsurv": "prognoscope.models.hfbsurv.network:HFBSurv",
     "kd": "prognoscope.models.kd.network:KD",
+    "late": "prognoscope.models.late.network:Late",
     "m3if": "prognoscope.models.m3if.network:M3IF",
     "maxmil": "prognoscope.models.maxmil.network:MaxMIL",
     "mcat": "prognoscope.models.mcat.network:MCAT",

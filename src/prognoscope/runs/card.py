@@ -16,7 +16,7 @@ from prognoscope.runs.manifest import checked
 KINDS: dict[str, type] = {  # of what a card must tell, and of what may be None in it
     **dict.fromkeys(("name", "title", "protocol", "precision", "choose", "key"), str),
     **dict.fromkeys(("options", "sizes", "preparation", "recipe", "features", "embeddings"), dict),
-    **dict.fromkeys(("gene_selection", "teacher", "search"), dict),
+    **dict.fromkeys(("gene_selection", "teacher", "search", "members"), dict),
     **dict.fromkeys(("fold", "chosen_epoch"), int),
 }
 VERSION = 2  # a card without a version is of version 1, whose fields are the same
@@ -42,6 +42,7 @@ class ModelCard:
     embeddings: Mapping[str, Any] = field(default_factory=dict)  # their own account: encoder, weights, resolution
     gene_selection: Mapping[str, Any] | None = None  # with the notes of the fold's own selection
     teacher: Mapping[str, Any] | None = None
+    members: Mapping[str, Any] | None = None  # label -> what the method is made of, and how that was trained
     search: Mapping[str, Any] | None = None  # where settings were searched: trials, failed, folds, loss, chosen
     key: str | None = None  # of a teacher: all that its numbers depend on
     version: int = VERSION
@@ -84,7 +85,7 @@ def read_card(path: Path) -> ModelCard:
         if not isinstance(found.get(name, kind()), kind) and found[name] is not None:
             raise InputError(f"{path} tells no usable {name!r}. Remove its folder and run the study again.")
     known = {each.name for each in fields(ModelCard)}
-    optional = ("choose", "chosen_epoch", "gene_selection", "teacher", "search", "key")
+    optional = ("choose", "chosen_epoch", "gene_selection", "teacher", "members", "search", "key")
     given: dict[str, Any] = {
         name: value
         for name, value in found.items()

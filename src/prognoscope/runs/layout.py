@@ -117,6 +117,15 @@ class FoldFiles:
         return FoldFiles(self.folder / "teacher")
 
     @property
+    def members(self) -> Path:
+        """A folder of the members of a method, while they are trained."""
+        return self.folder / "members"
+
+    def member(self, label: str) -> "FoldFiles":
+        """Of one of them; its inner folds lie in it."""
+        return FoldFiles(self.members / safe_name(label))
+
+    @property
     def manifest(self) -> Path:
         """Which files there are, and what they were made of; written last, so that it says finished."""
         return self.folder / MANIFEST
@@ -126,16 +135,8 @@ class FoldFiles:
         """All that a finished fold may leave behind, but for the manifest, which tells of them."""
         of_fold = (self.weights, self.card, self.predictions, self.training_risks, self.epoch_risks, self.history)
         told, taught = (self.genes, self.reconstruction, self.reconstruction_patients, self.components), self.teacher
-        return (
-            *of_fold,
-            *told,
-            self.trials,
-            self.surgery,
-            taught.weights,
-            taught.card,
-            taught.history,
-            taught.manifest,
-        )
+        of_teacher = (taught.weights, taught.card, taught.history, taught.manifest)
+        return (*of_fold, *told, self.trials, self.surgery, *of_teacher)
 
     @property
     def is_done(self) -> bool:

@@ -152,7 +152,7 @@ OUTCOMES = Table("The table of outcomes", {"patient_id": str, "time": float, "ev
 PATIENTS = Table(  # patches: NaN where no embeddings were used
     "The table of patients", {"patient_id": str, "site": str, "subtype": str, "slides": int, "patches": float}
 )
-LACKING = Table(  # left_out: from training and test; else the patient teaches by the outcome alone
+LACKING = Table(  # left_out: from training and test; else the method does without
     "The table of what patients lack", {"method": str, "patient_id": str, "lacks": str, "left_out": bool}
 )
 COVARIATES = Table("The table of covariates", {"patient_id": str}, others=str)

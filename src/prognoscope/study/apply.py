@@ -16,6 +16,7 @@ from prognoscope.core.words import count
 from prognoscope.evaluation.fold import survival_at
 from prognoscope.features.origin import Origin
 from prognoscope.features.store import PackedEmbeddings
+from prognoscope.models.profile import Profile
 from prognoscope.runs.card import ModelCard, need_own_card
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run, open_finished
@@ -59,7 +60,7 @@ def predict_patients(
     device = device_of(study.spec.training.device)
     spec = TrainingSpec(device=device, precision=settled_precision(study.spec.training.precision, device))
     models = load_models(run, method, spec)
-    cohort, embeddings = _patients_of(study, models[0].model.profile.needs, models[0].card)
+    cohort, embeddings = _patients_of(study, models[0].model.profile, models[0].card)
     apart: list[str] = []
     if cohort.omics is not None:
         genes = cohort.omics.values.reindex(list(cohort.patients))
@@ -146,10 +147,10 @@ def _last_month(run: Run, trained: Trained) -> float:
     return float(outcomes.time[[patient in learned for patient in outcomes.patients]].max(initial=0.0))
 
 
-def _patients_of(study: StudyFile, needs: frozenset[str], card: ModelCard) -> tuple[Cohort, PackedEmbeddings | None]:
+def _patients_of(study: StudyFile, profile: Profile, card: ModelCard) -> tuple[Cohort, PackedEmbeddings | None]:
     cohort = read_cohort(study.spec.name, study.where, needs_follow_up=False)
     embeddings = None
-    if "bag" in needs:
+    if "bag" in profile.needs:
         trained_on, origin, failed = card.features, Origin.told(card.embeddings), {}
         if study.spec.cohort.slides is not None:
             if trained_on and not is_made_by(trained_on, study.spec.features):
@@ -171,8 +172,10 @@ def _patients_of(study: StudyFile, needs: frozenset[str], card: ModelCard) -> tu
             )
         _need_alike(origin, embeddings.origin)
         slides = sum(map(len, cohort.slides.values()))
-        cohort = without_empty_bags(without_slides(cohort, embeddings.left_out, study.where, slides), embeddings)
-    return cohort.needing(needs), embeddings
+        cohort = without_empty_bags(
+            without_slides(cohort, embeddings.left_out, study.where, slides), embeddings, profile.enough
+        )
+    return cohort.needing_any(profile.enough), embeddings
 
 
 def _need_alike(trained_on: Origin, given: Origin) -> None:

@@ -115,7 +115,7 @@ def _section(name: str) -> str:
 
 
 def _size(name: str) -> str:
-    if profile_of(name).recipe is None:
+    if profile_of(name).is_solved:
         return "a coefficient for each covariate or component."
     return f"{count_parameters(name):,} parameters."
 

@@ -113,9 +113,16 @@ def needs_of(methods: Iterable[Method], cohort: Cohort) -> dict[str, frozenset[s
     return {method.title: method.settled_profile(sizes).needs for method in methods}
 
 
+def enough_of(methods: Iterable[Method], cohort: Cohort) -> dict[str, tuple[frozenset[str], ...]]:
+    """Title -> the sets of what the method predicts from, one of which a patient must have."""
+    sizes = sizes_to_come(cohort)
+    return {method.title: method.settled_profile(sizes).enough for method in methods}
+
+
 def able_of(methods: Iterable[Method], cohort: Cohort) -> dict[str, set[str]]:
     """Title -> the patients whom the method can predict; it is trained on them and tested on them."""
-    return {title: cohort.able(needs) for title, needs in needs_of(methods, cohort).items()}
+    enough = enough_of(methods, cohort)
+    return {title: set[str]().union(*map(cohort.able, alternatives)) for title, alternatives in enough.items()}
 
 
 def check_parts(methods: Sequence[PlannedMethod], cohort: Cohort, splits: Sequence[Split]) -> None:

@@ -17,7 +17,7 @@ def lacking_table(methods: Sequence[Method], cohort: Cohort) -> pd.DataFrame:
 
     Returns:
         Columns of `LACKING`: lacks, in words; left_out, whether the method is neither trained nor tested on them,
-        who otherwise teaches it by the outcome alone.
+        whom it otherwise does without it.
     """
     able, rows = able_of(methods, cohort), []
     for method in methods:
@@ -33,7 +33,7 @@ def counts_of_lacking(methods: Sequence[Method], cohort: Cohort) -> pd.DataFrame
     """How many patients each method has, where some lack what it predicts or learns from; else no rows.
 
     Returns:
-        method, patients, events, "by outcome alone" (who teach it by that), "left out", lacking (what those two lack).
+        method, patients, events, "without it" (whom it does without), "left out", lacking (what those two lack).
     """
     table, able, rows = lacking_table(methods, cohort), able_of(methods, cohort), []
     for method in methods if len(table) else ():
@@ -43,21 +43,20 @@ def counts_of_lacking(methods: Sequence[Method], cohort: Cohort) -> pd.DataFrame
         lacks = ", ".join(sorted(set(own["lacks"])))
         events = int(cohort.outcome.event[has].sum())
         rows.append((method.title, int(has.sum()), events, alone, len(own) - alone, lacks))
-    columns = ["method", "patients", "events", "by outcome alone", "left out", "lacking"]
+    columns = ["method", "patients", "events", "without it", "left out", "lacking"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def told_of_lacking(methods: Sequence[Method], cohort: Cohort) -> list[str]:
     """What is lacking in sentences, each of all methods that it is true of."""
     table = lacking_table(methods, cohort)
-    of: dict[tuple[bool, str, int], list[str]] = {}
+    of: dict[tuple[str, str, int], list[str]] = {}
+    fused = {method.title for method in methods if method.profile.alternatives}
     for (title, is_out, lacks), rows in table.groupby(["method", "left_out", "lacks"], sort=False):
-        of.setdefault((bool(is_out), str(lacks), len(rows)), []).append(str(title))
-    told = []
-    for (is_out, lacks, number), titles in of.items():
-        named, who = listed(titles, 30), f"{count(number, 'patient')} of {len(cohort)} without {lacks}"
-        if is_out:
-            told.append(f"Neither trained nor tested on {who}: {named}.")
-        else:
-            told.append(f"Trained by the outcome alone, and tested, on {who}: {named}.")
-    return told
+        how = "Trained by what else they have" if title in fused else "Trained by the outcome alone"
+        how = "Neither trained nor tested on" if is_out else f"{how}, and tested, on"
+        of.setdefault((how, str(lacks), len(rows)), []).append(str(title))
+    return [
+        f"{how} {count(number, 'patient')} of {len(cohort)} without {lacks}: {listed(titles, 30)}."
+        for (how, lacks, number), titles in of.items()
+    ]

@@ -105,8 +105,13 @@ def _needs_of(method: MethodSection, cohort: Cohort, sizes: Sizes, changed: dict
         except OmicsError as cause:
             raise OmicsError(f"{method.title}: {cause}") from cause
     profile = model.profile
+    asked = {**changed, **changes(method.training)}
     if profile.recipe is not None:
-        _try_recipe(model, method, profile.recipe, {**changed, **changes(method.training)})
+        _try_recipe(model, method, profile.recipe, asked)
+    of_members = {name: value for name, value in asked.items() if name != "learning_rate_factors"}
+    for member in model.member_models:
+        if member.profile.recipe is not None:
+            _try_recipe(member, method, member.profile.recipe, of_members)
     return frozenset(profile.needs | (profile.learns_from & set(CURES)))
 
 

@@ -24,14 +24,14 @@ def methods_table(names: Iterable[str] = ()) -> pd.DataFrame:
     rows = []
     for name in names or list_models():
         profile = profile_of(name)
-        is_solved = profile.recipe is None
         learns = sorted(profile.learns_from - profile.needs)
-        needs = " + ".join(WORDS[what] for what in sorted(profile.needs))
-        size = "one each" if is_solved else f"{count_parameters(name):,}"
+        there = " or ".join(WORDS[what] for what in sorted(profile.takes))  # whatever the cohort has
+        needs = " + ".join([*(WORDS[what] for what in sorted(profile.needs)), *[there] * bool(there)])
+        size = "one each" if profile.is_solved else f"{count_parameters(name):,}"
         rows.append(
             {
                 "method": name,
-                "needs": "covariates or genes" if is_solved else needs,
+                "needs": needs,
                 "learns from besides": " + ".join(WORDS.get(what, what) for what in learns),
                 "parameters": size,
                 "paper": card_of(name).paper,

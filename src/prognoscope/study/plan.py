@@ -29,6 +29,7 @@ from prognoscope.study.jobs import (
     PlannedMethod,
     bins_of,
     check_parts,
+    enough_of,
     fold_jobs,
     needs_of,
     planned_methods,
@@ -42,6 +43,7 @@ from prognoscope.study.sections import changes
 from prognoscope.study.spec import StudySpec
 from prognoscope.study.study_file import StudyFile
 from prognoscope.training.job import FoldJob
+from prognoscope.training.parts import member_splits
 from prognoscope.training.search import inner_splits
 from prognoscope.training.spec import Precision, settled_precision
 
@@ -73,8 +75,8 @@ class Plan:
 
     @property
     def alternatives(self) -> tuple[frozenset[str], ...]:
-        """What each method predicts from."""
-        return tuple(needs_of([each.method for each in self.methods], self.cohort).values())
+        """What is enough for one method or another to predict a patient from."""
+        return _alternatives(self.methods, self.cohort)
 
     @property
     def has_surgery(self) -> bool:
@@ -106,7 +108,7 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     device, warnings = _device(training.device, elsewhere)
     precision = settled_precision(training.precision, device)
     methods = planned_methods(spec, device, precision)
-    alternatives = tuple(needs_of([each.method for each in methods], cohort).values())
+    alternatives = _alternatives(methods, cohort)
     if where.truth is not None:
         truth = read_oracles(Path(where.truth), cohort.patients)
         cohort = cohort.told(truth.notes, truth.warnings)
@@ -133,6 +135,11 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     return Plan(
         study, cohort, chosen.needs, splits, methods, device, precision, workers, inputs, looks, notes, told, warnings
     )
+
+
+def _alternatives(methods: Sequence[PlannedMethod], cohort: Cohort) -> tuple[frozenset[str], ...]:
+    enough = enough_of([each.method for each in methods], cohort)
+    return tuple(needs for alternatives in enough.values() for needs in alternatives)
 
 
 def _device(asked: str, elsewhere: bool) -> tuple[str, tuple[str, ...]]:
@@ -165,7 +172,7 @@ def _try_folds(
     jobs = sorted(fold_jobs(methods, Gathered(cohort, tuple(splits)), Path()), key=lambda job: job.split.fold)
     own = {job.label: "" if job.drawn is None else f"{job.method.title}, " for job in jobs}  # whose parts they are
     for job in jobs:
-        is_solved = job.method.profile.recipe is None
+        is_solved = job.method.profile.is_solved
         if not (is_solved or job.split.validation) and job.spec.choose.startswith("validation"):
             whom = f" of patients whom {job.method.title} can predict" if own[job.label] else ""
             raise StudyError(
@@ -186,7 +193,27 @@ def _try_folds(
             inner = {f"inner fold {each.fold} of {job.label}": each for each in inner_splits(job, job.search)}
             patients = (*job.split.train, *job.split.validation)
             _check_bins(cohort.take(patients), inner, job.bins)
+        for label, divided in inner_member_splits(job).items():
+            inner = {f"inner fold {each.fold} of {label} in {job.label}": each for each in divided}
+            patients = sorted(p for part in (divided[0].train, divided[0].validation, divided[0].test) for p in part)
+            _check_bins(cohort.take(patients), inner, job.bins)
     return tuple(dict.fromkeys(told))
+
+
+def inner_member_splits(job: FoldJob) -> dict[str, tuple[Split, ...]]:
+    """Label -> the inner folds by which the run will train each member of a method, as far as tables tell.
+
+    Raises:
+        CohortError: A member has too few patients with events for them.
+    """
+    found = {}
+    for label, member in job.method.members.items():
+        able = job.cohort.able(needs_of([member], job.cohort)[label])
+        try:
+            found[label] = member_splits(job.method, job.cohort, job.split.only(able), job.spec)
+        except CohortError as cause:
+            raise CohortError(f"{job.label}, member {label}: {cause}") from cause
+    return found
 
 
 def _check_compared(job: FoldJob) -> None:

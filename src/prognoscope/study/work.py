@@ -93,7 +93,7 @@ def _stage(
 def _guess(job: FoldJob) -> float:
     """Seconds of a training, to begin with; what they are relative to each other is what matters."""
     profile = job.method.profile
-    if profile.recipe is None:
+    if profile.is_solved:
         return 1.0
     patients = len(job.split.train) + len(job.split.validation)
     numbers = 100.0

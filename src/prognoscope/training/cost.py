@@ -49,9 +49,9 @@ def spending(spec: TrainingSpec) -> Iterator[Spent]:
 def cost_table(job: FoldJob, data: FoldData, trained: Trained, training: Spent, testing: Spent) -> pd.DataFrame:
     """The row of a fold: what it took, and how much was computed for a patient at the median bag.
 
-    A teacher and a search for settings count as training. GFLOP are of products: of a patient in an epoch, forward and
-    backward, and of a prediction; the total is of all patients and epochs, a teacher's too, not a search's. The
-    model's gradients are spoilt.
+    A teacher, members and a search for settings count as training. GFLOP are of products: of a patient in an epoch,
+    forward and backward, of all members; and of a prediction. The total is of all patients and epochs, a teacher's and
+    those of members' inner folds too, not a search's. The model's gradients are spoilt.
 
     Args:
         training: NaN where it went on from what another process had left.
@@ -74,11 +74,30 @@ def cost_table(job: FoldJob, data: FoldData, trained: Trained, training: Spent, 
         its = Recipe(epochs=told["epochs"], nll_alpha=told["nll_alpha"])  # all that counts here
         row["teacher_parameters"] = _learned_parameters(teacher.model)
         total = _training_gflop(teacher.model, patients, its, spec) * len(patients) * its.epochs
-    if recipe is not None:
-        each = _training_gflop(model, learned, recipe, spec)
-        total += each * len(learned) * epochs
+    of_members = _members_gflop(job, data, trained)
+    if recipe is not None or of_members:
+        own = 0.0 if recipe is None else _training_gflop(model, learned, recipe, spec)
+        each = own + sum(gflop for gflop, _ in of_members)
+        total += own * len(learned) * epochs + sum(gflop * trainings for gflop, trainings in of_members)
     row |= {"gflop_training": each, "gflop_inference": _inference_gflop(model, learned, spec)}
-    return pd.DataFrame([row | {"tflop_training_total": total / 1e3 if recipe is not None else math.nan}])
+    return pd.DataFrame([row | {"tflop_training_total": total / 1e3 if total else math.nan}])
+
+
+def _members_gflop(job: FoldJob, data: FoldData, trained: Trained) -> list[tuple[float, float]]:
+    """Of each member that takes gradient steps: GFLOP of a patient in an epoch, and how often that was done.
+
+    Inner folds train on all of its patients but one part, in turn.
+    """
+    told: list[tuple[float, float]] = []
+    methods, folds, about = job.method.members, job.method.profile.inner_folds, trained.card.members or {}
+    for member, (label, method) in zip(trained.model.member_models, methods.items(), strict=True):
+        if (recipe := method.changed_recipe) is None:
+            continue
+        able = data.only_able(member.profile.needs)
+        patients = able.dataset(able.learned, member.profile.uses)
+        times = about[label]["patients"] * recipe.epochs * max(folds, 1)
+        told.append((_training_gflop(member, patients, recipe, trained.spec), times))
+    return told
 
 
 def gflop_of(run: Callable[[], object]) -> float:

@@ -1,5 +1,6 @@
 """Train and test one fold of one method, and leave its files."""
 
+import shutil
 from collections.abc import Callable
 
 import numpy as np
@@ -38,11 +39,13 @@ def run_fold(job: FoldJob, on_epoch: Callable[[int, int], None] | None = None) -
         raise type(cause)(f"{job.label}: {cause}") from cause
     seal(job.files.folder, job.files.kept, job.made_of)
     job.files.state.unlink(missing_ok=True)
+    shutil.rmtree(job.files.members, ignore_errors=True)  # the model has them
     return job.files
 
 
 def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -> None:
-    is_whole = not (job.files.state.is_file() or job.files.trials.is_file() or job.files.teacher.folder.is_dir())
+    begun = (job.files.state, job.files.trials, job.files.teacher.folder, job.files.members)
+    is_whole = not any(each.exists() for each in begun)
     with spending(job.spec) as training:
         if job.search is not None:
             job, on_epoch = chosen_job(job, job.search, on_epoch)

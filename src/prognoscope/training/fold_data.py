@@ -9,6 +9,7 @@ import torch
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import PatientDataset, prepared_dataset
 from prognoscope.cohort.preparation import Preparation
+from prognoscope.cohort.splits import Split
 from prognoscope.core.genes import GeneSelection
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.sizes import Sizes
@@ -26,6 +27,7 @@ class FoldData:
     train: tuple[str, ...]  # trained on where `validation` chooses
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()  # whose C-index is recorded after every epoch
+    bins: Mapping[str, Any] = field(default_factory=dict)  # how it was prepared, as `prepare` was told
     _made: dict[tuple[object, ...], PatientDataset] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -54,7 +56,7 @@ class FoldData:
         """
         preparation = Preparation.fit(cohort, learned, **bins, selection=selection)
         parts = (tuple(learned), tuple(train), tuple(validation), tuple(test))
-        return cls(fold, cohort, embeddings, preparation, *parts)
+        return cls(fold, cohort, embeddings, preparation, *parts, bins)
 
     @property
     def sizes(self) -> Sizes:
@@ -78,8 +80,31 @@ class FoldData:
 
     def only_with_genes(self, patients: tuple[str, ...]) -> "FoldData":
         """Those of these patients who have genes that the preparation knows, all to be learned from."""
-        lacking = torch.zeros(len(patients), dtype=torch.bool)
-        for group in self.dataset(patients, {"omics"}).omics:
-            lacking |= group.isnan().any(dim=1)
-        kept = tuple(patient for patient, lacks in zip(patients, lacking.tolist(), strict=True) if not lacks)
+        kept = self._having(patients, frozenset({"omics"}))
         return replace(self, learned=kept, train=kept, validation=(), test=(), _made={})
+
+    def only_able(self, needs: Set[str]) -> "FoldData":
+        """The same fold without who lacks any of "bag", "omics" that is needed, and without its test part."""
+        parts = (self._having(part, needs) for part in (self.learned, self.train, self.validation))
+        return replace(self, **dict(zip(("learned", "train", "validation"), parts, strict=True)), test=(), _made={})
+
+    def inner(self, split: Split, selection: GeneSelection | None) -> "FoldData":
+        """A fold of the patients learned from, prepared by its own training part; nobody else is in its cohort.
+
+        Raises:
+            CohortError: The events do not give the bins.
+            OmicsError: No gene is in the table, or the selection cannot choose.
+        """
+        learned = (*split.train, *split.validation)
+        parts = {"learned": learned, "train": split.train, "validation": split.validation, "test": split.test}
+        cohort = self.cohort.take(self.learned)
+        return FoldData.prepare(split.fold, cohort, self.embeddings, **parts, bins=self.bins, selection=selection)
+
+    def _having(self, patients: tuple[str, ...], needs: Set[str]) -> tuple[str, ...]:
+        has = torch.ones(len(patients), dtype=torch.bool)
+        if "omics" in needs:
+            for group in self.dataset(patients, {"omics"}).omics:
+                has &= ~group.isnan().any(dim=1)
+        if "bag" in needs:
+            has &= torch.tensor(self.dataset(patients, {"bag"}).lengths) > 0
+        return tuple(patient for patient, able in zip(patients, has.tolist(), strict=True) if able)

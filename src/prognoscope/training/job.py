@@ -64,6 +64,7 @@ class FoldJob:
             "method": method.name if whole is None else f"{method.name} that starts as {whole.title}",
             "options": sum_of(method.options),
             "recipe": sum_of(None if recipe is None else asdict(recipe)),
+            **_members_of(method),
             "search": sum_of(None if self.search is None else asdict(self.search)),
             "training settings": sum_of(settings),
             "seed": str(seed),
@@ -74,7 +75,7 @@ class FoldJob:
             parts["start"] = sum_of([whole.name, whole.options])
         if self.drawn is not None:
             parts["patients"] = _sum_of_split(split)
-        if recipe is not None:  # what is solved at once knows neither
+        if not method.profile.is_solved:  # what is solved at once knows neither
             parts |= {"device": device.split(":")[0], "precision": precision}
         return self.content.only(used).brief.with_parts(parts)
 
@@ -103,6 +104,12 @@ class FoldJob:
             bins=self.bins,
             selection=self.method.profile.gene_selection,
         )
+
+
+def _members_of(method: Method) -> dict[str, str]:
+    recipes = {label: each.changed_recipe for label, each in method.members.items()}
+    told = {label: None if recipe is None else asdict(recipe) for label, recipe in recipes.items()}
+    return {"members": sum_of(told)} if told else {}
 
 
 def _sum_of_split(split: Split) -> str:

@@ -39,10 +39,21 @@ class Method:
         return None if own is None else replace(own, **self.recipe)
 
     @property
+    def members(self) -> dict[str, "Method"]:
+        """The methods that it is made of; what the study changes is changed for them, but for factors on parts.
+
+        They go by their labels, so that a member starts as the same method would by itself.
+        """
+        changes = {key: value for key, value in self.recipe.items() if key != "learning_rate_factors"}
+        told = self.profile.members.items()
+        return {label: Method(name, label, options, changes) for label, (name, options) in told}
+
+    @property
     def epochs(self) -> int:
-        """Of one training at most; 1 for a method that is solved at once."""
-        recipe = self.changed_recipe
-        return 1 if recipe is None else recipe.epochs
+        """Of one training at most, those of members and their inner folds included; 1 for what is solved at once."""
+        recipe, profile = self.changed_recipe, self.profile
+        own = int(not profile.members) if recipe is None else recipe.epochs
+        return own + sum(each.epochs for each in self.members.values()) * (profile.inner_folds + 1)
 
     def seed(self, seed: int, fold: int) -> int:
         """A seed for this fold of the method, or of the one that it starts as, whatever else the study runs."""

@@ -1,7 +1,8 @@
 """One fitted fold: a model, how its patients' data are prepared, and what it computes in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import PatientDataset, prepared_dataset
 from prognoscope.cohort.preparation import Preparation
-from prognoscope.core.errors import InputError, ModelError, PrognoscopeError, TrainingError
+from prognoscope.core.errors import ModelError, PrognoscopeError, TrainingError
 from prognoscope.core.files import digest
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import SurvivalModel
@@ -20,15 +21,14 @@ from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import damage, seal
 from prognoscope.runs.tables import EPOCH_RISKS, HISTORY
-from prognoscope.training.checkpoint import load_model, save_model, sizes_card, weights_digest
+from prognoscope.training.checkpoint import load_model, save_model, sizes_card
 from prognoscope.training.fold_data import FoldData
 from prognoscope.training.loop import Metric, fit
 from prognoscope.training.method import Method
+from prognoscope.training.parts import OnEpoch, join_members, teach, training_key
 from prognoscope.training.predict import Predicted, predict
 from prognoscope.training.progress import Progress, history_table, risk_table
 from prognoscope.training.spec import TrainingSpec
-
-OnEpoch = Callable[[int, int], None]  # called with the number of finished and of all epochs
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,15 @@ class Trained:
     ) -> "Trained":
         """Train a new model of the method; its weights hang on the seed, the fold and the method's title alone.
 
-        A method that has a teacher is taught by one that was trained before it, on the same patients.
+        A method that has a teacher is taught by one that was trained before it, on the same patients; one that has
+        members is made of such.
 
         Args:
             metric: The C-index, where it ranks the epochs or is to be recorded.
-            files: Where an interrupted training is continued from, and a teacher kept; without, nothing is written.
+            files: Where an interrupted training is continued from, and what is trained before it kept; without, nothing
+                is written.
             about: What else the card is to tell, such as the protocol.
-            on_epoch: A teacher's epochs are counted with the method's own.
+            on_epoch: Epochs of a teacher and of members are counted with the method's own.
 
         Raises:
             TrainingError: The training cannot go on.
@@ -83,17 +85,21 @@ class Trained:
         if profile.gene_selection is not None and preparation.genes is not None:
             chosen = asdict(profile.gene_selection) | {"notes": list(preparation.genes.notes)}
             card = replace(card, gene_selection=chosen)
+        is_chosen = spec.choose.startswith("validation")
+        patients = data.train if is_chosen else data.learned
+        once = partial(cls._once, metric=metric, about=about)
+        if profile.members:
+            told, on_epoch = join_members(once, model, method, data, spec, files, on_epoch)
+            card = replace(card, members=told)
+            if recipe is None:
+                return cls(model, preparation, spec, replace(card, precision=spec.precision))
         if recipe is None:
             everybody = data.dataset(data.learned, profile.uses)
             batch = everybody.batch(range(len(everybody)))
             model.fit(batch.inputs, batch.target, preparation.bins.edges.tolist())
             return cls(model, preparation, _closed_form(spec), card)
-        is_chosen = spec.choose.startswith("validation")
-        patients = data.train if is_chosen else data.learned
         if profile.teacher is not None:
-            told, on_epoch = _teach(
-                model, profile.teacher, method, data.only_with_genes(patients), spec, files, about, on_epoch
-            )
+            told, on_epoch = teach(once, model, method, data.only_with_genes(patients), spec, files, on_epoch)
             card = replace(card, teacher=told)
         progress = fit(
             model,
@@ -132,7 +138,48 @@ class Trained:
         """
         model, card = load_model(files)
         preparation = Preparation.from_dict(card.preparation)
-        return cls(model, preparation, spec if card.recipe else _closed_form(spec), card)
+        return cls(model, preparation, spec if card.recipe or card.members else _closed_form(spec), card)
+
+    @classmethod
+    def _once(
+        cls,
+        method: Method,
+        data: FoldData,
+        spec: TrainingSpec,
+        files: FoldFiles | None,
+        who: str,
+        on_epoch: OnEpoch | None,
+        *,
+        metric: Metric | None,
+        about: Mapping[str, Any] | None,
+    ) -> "Trained":
+        """A part that is trained before a method: a finished one of this same training is read, a begun one continued.
+
+        Args:
+            who: What a message calls it.
+
+        Raises:
+            TrainingError: It cannot be trained.
+        """
+        key = digest(training_key(method, data, spec))
+        if files is not None and files.is_done and not damage(files.folder) and read_card(files.card).key == key:
+            return cls.load(files, spec)
+        if files is not None:
+            files.manifest.unlink(missing_ok=True)  # it must not speak for other weights, were this one interrupted
+        about = {**(about or {}), "key": key}
+        try:
+            part = cls.fit(method, data, spec, metric=metric, files=files, about=about, on_epoch=on_epoch)
+        except TrainingError as cause:
+            if files is not None:
+                files.state.unlink(missing_ok=True)  # it would only fail again from there
+            raise TrainingError(f"{who} cannot be trained. {cause}") from cause
+        if files is not None:
+            part.save(files)
+            seal(files.folder, files.kept, Fingerprint({"training": key}))
+            files.state.unlink(missing_ok=True)
+        if on_epoch is not None and method.profile.recipe is None:
+            on_epoch(method.epochs, method.epochs)
+        return part
 
     def dataset(self, cohort: Cohort, patients: Sequence[str], embeddings: PackedEmbeddings | None) -> PatientDataset:
         """These patients with what the model predicts from; what it only learned from, they need not have."""
@@ -204,72 +251,3 @@ def _copy_random(source: nn.Module, target: nn.Module) -> None:
 def _closed_form(spec: TrainingSpec) -> TrainingSpec:
     """What is solved at once predicts on the CPU in float32, whatever the spec says."""
     return replace(spec, device="cpu", precision="float32")
-
-
-def _teach(
-    student: SurvivalModel,
-    wanted: tuple[str, Mapping[str, object]],
-    method: Method,
-    data: FoldData,
-    spec: TrainingSpec,
-    files: FoldFiles | None,
-    about: Mapping[str, Any] | None,
-    on_epoch: OnEpoch | None,
-) -> tuple[dict[str, Any], OnEpoch | None]:
-    """Train the teacher that a student wants to its last epoch on all of the data, and hand it over frozen.
-
-    It is kept beside the student. A finished one of this same training is read instead, and an interrupted one
-    continued. Equal teachers of several students in one fold start alike. What the study changes of the student's
-    recipe is changed for the teacher too, but for factors on parts of the student.
-
-    Returns:
-        What the student's card tells of it, and what to call with the student's own epochs.
-    """
-    name, options = wanted
-    if not data.learned:
-        raise InputError(f"None of the patients to train on has genes, from which the teacher {name} predicts.")
-    changes = {key: value for key, value in method.recipe.items() if key != "learning_rate_factors"}
-    own = Method(name, f"teacher {name}", options, changes)
-    spec = replace(spec, choose="last", patience=None, warm_up=0, earliest_stop=0)
-    its_files = None if files is None else files.teacher
-    settings = {name: value for name, value in asdict(spec).items() if name != "save_every_s"}
-    seen = data.dataset(data.learned, own.settled_profile(data.sizes).uses).fingerprint
-    key = digest([asdict(own), asdict(data.sizes), data.fold, settings, torch.__version__, seen])
-    before = after = on_epoch
-    if on_epoch is not None:
-        before = lambda done, of: on_epoch(done, of + method.epochs)  # noqa: E731
-        after = lambda done, of: on_epoch(done + own.epochs, of + own.epochs)  # noqa: E731
-    if its_files is not None and _is_finished(its_files, key):
-        teacher = Trained.load(its_files, spec)
-    else:
-        teacher = _trained_teacher(own, data, spec, its_files, {**(about or {}), "key": key}, before)
-    student.learn_from(teacher.model.to(spec.device).eval().requires_grad_(False))
-    told = {"name": name, "options": dict(options), "fold": data.fold, "patients": len(data.learned)}
-    return told | {"sha256": weights_digest(teacher.model)}, after
-
-
-def _trained_teacher(
-    method: Method,
-    data: FoldData,
-    spec: TrainingSpec,
-    files: FoldFiles | None,
-    about: Mapping[str, Any],
-    on_epoch: OnEpoch | None,
-) -> Trained:
-    if files is not None:
-        files.manifest.unlink(missing_ok=True)  # it must not speak for other weights, were this training interrupted
-    try:
-        teacher = Trained.fit(method, data, spec, files=files, about=about, on_epoch=on_epoch)
-    except TrainingError as cause:
-        if files is not None:
-            files.state.unlink(missing_ok=True)  # it would only fail again from there
-        raise TrainingError(f"The teacher {method.name} cannot be trained. {cause}") from cause
-    if files is not None:
-        teacher.save(files)
-        seal(files.folder, files.kept, Fingerprint({"training": str(about["key"])}))
-        files.state.unlink(missing_ok=True)
-    return teacher
-
-
-def _is_finished(files: FoldFiles, key: str) -> bool:
-    return files.is_done and not damage(files.folder) and read_card(files.card).key == key

@@ -56,12 +56,12 @@ def _methods(run: Run) -> list[tuple[str, ...]]:
     rows = [
         (
             row["method"],
-            *(number(row[name], 0) for name in ("trained", "tested", "events", "outcome_alone", "left_out")),
+            *(number(row[name], 0) for name in ("trained", "tested", "events", "without", "left_out")),
             row["lacks"],
         )
         for row in method_counts(run).to_dict("records")
     ]
-    header = ("Method", "Trained on", "Tested on", "Events", "Outcome alone", "Left out", "Lacking")
+    header = ("Method", "Trained on", "Tested on", "Events", "Without it", "Left out", "Lacking")
     return [header, *rows] if rows else []
 
 
