@@ -28,7 +28,7 @@ def cohort(n=120, seed=0):
 def test_coefficients_and_survival_equal_those_of_lifelines():
     inputs, target, edges = cohort()
     model = CoxPH((), 2, 4, penalizers=(0.1,))
-    model.fit(inputs, target, edges)
+    model.fit(target, edges, lambda _: inputs)
     table = pd.DataFrame(inputs.clinical.double().numpy()).assign(
         time=target.time.double().numpy(), event=target.event.numpy()
     )
@@ -51,7 +51,7 @@ def test_a_constant_covariate_and_more_genes_than_patients_do_not_stop_it():
     genes = torch.randn(60, 200, generator=torch.Generator().manual_seed(1))
     clinical = torch.cat([inputs.clinical, torch.ones(60, 1)], dim=1)
     model = CoxPH((200,), 3, 4)
-    model.fit(Inputs(inputs.bags, (genes,), clinical), target, edges)
+    model.fit(target, edges, lambda _: Inputs(inputs.bags, (genes,), clinical))
     assert model.coefficients[-1] == 0
     assert torch.isfinite(model(Inputs(inputs.bags, (genes,), clinical)).logits).all()
 

@@ -49,6 +49,24 @@ def test_the_log_hazard_is_the_stated_form():
     np.testing.assert_allclose(risks["risk_genes"], [common + 0.375, -0.25 + 0.75])
 
 
+@pytest.mark.parametrize(
+    "without, told",
+    [
+        ({"slides"}, {"programme", "age"}),
+        ({"genes"}, {"necrosis", "age"}),
+        ({"slides", "genes", "covariates"}, set()),
+        ({"interaction", "covariates"}, {"subtype", "proliferation", "immune", "necrosis", "programme"}),
+    ],
+)
+def test_what_is_silenced_tells_nothing_of_the_hazard(without, told):
+    patients = draw_patients(400, 1, sites=4)
+    whole = add_risks(patients, without=without)["log_hazard"]
+    for name in ("subtype", "proliferation", "immune", "necrosis", "programme", "age"):
+        other = patients[name].sample(frac=1, random_state=1).to_numpy()  # of other patients
+        moved = add_risks(patients.assign(**{name: other}), without=without)["log_hazard"]
+        assert moved.equals(whole) == (name not in told), name
+
+
 @pytest.mark.parametrize("risk, seen", [("risk_slides", IN_SLIDES), ("risk_genes", IN_GENES)])
 def test_the_best_risk_of_a_modality_is_the_conditional_mean_of_the_log_hazard(risk, seen):
     table = add_risks(draw_patients(20_000, 3, sites=4))

@@ -46,6 +46,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     features_only: Annotated[bool, typer.Option("--features-only", help="Draw embeddings, paint no slides.")] = False,
     bags: Annotated[tuple[int, int], typer.Option(help="Fewest and most patches of a patient.")] = (500, 2000),
+    without: Annotated[
+        list[str], typer.Option(help="What tells nothing: slides, genes, covariates or interaction.")
+    ] = [],  # noqa: B006
     jobs: Jobs = 1,
 ) -> None:
     """Simulate a cohort whose truth is known: slides or embeddings, genes, outcomes, and the best possible answer.
@@ -61,6 +64,7 @@ def simulate(
             seed=seed,
             features_only=features_only,
             bag_sizes=bags,
+            without=without,
             workers=jobs,
             progress=advance,
         )

@@ -102,8 +102,14 @@ class SurvivalModel(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} has no members.")
 
-    def fit(self, inputs: Inputs, target: Target, edges: Sequence[float]) -> None:
-        """Learn from all training patients at once; only where the profile has no recipe."""
+    def fit(self, target: Target, edges: Sequence[float], read: Callable[[Sequence[int]], Inputs]) -> None:
+        """Learn from all training patients at once; only where the profile has no recipe.
+
+        Args:
+            target: Of all training patients.
+            edges: Of the time bins, in months, K + 1.
+            read: Gives the inputs of the patients at these positions of `target`.
+        """
         raise TypeError(f"{type(self).__name__} is trained by gradient steps.")
 
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:

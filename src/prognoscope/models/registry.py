@@ -27,6 +27,7 @@ MODELS: dict[str, str | dict[str, str]] = {  # of several variants the default i
     "dtfd_mil": "prognoscope.models.dtfd_mil.network:DTFDMIL",
     "dualtrans": "prognoscope.models.dualtrans.network:DualTrans",
     "ghanet": "prognoscope.models.ghanet.network:GHANet",
+    "gpcox": "prognoscope.models.gpcox.network:GPCox",
     "gpdbn": "prognoscope.models.gpdbn.network:GPDBN",
     "hfbsurv": "prognoscope.models.hfbsurv.network:HFBSurv",
     "kd": "prognoscope.models.kd.network:KD",

@@ -1,6 +1,6 @@
 """A whole simulated cohort as a folder: tables, slides or embeddings, the truth, and a study file to run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,14 +9,22 @@ import pandas as pd
 import yaml
 
 from prognoscope.core.claims import CLAIM, claimed, tidy
-from prognoscope.core.errors import InputError
+from prognoscope.core.errors import InputError, nearest
 from prognoscope.core.files import digest, write_table, write_text
 from prognoscope.core.parallel import run_many
 from prognoscope.core.processes import PART
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.simulation.embeddings import FEWEST_DIMENSIONS, MPP, PATCH_PX, draw_embeddings
 from prognoscope.simulation.genes import express, groups_table, true_genes
-from prognoscope.simulation.patients import SLIDES, add_risks, draw_patients, follow_up, generator, site_number
+from prognoscope.simulation.patients import (
+    SILENCED,
+    SLIDES,
+    add_risks,
+    draw_patients,
+    follow_up,
+    generator,
+    site_number,
+)
 from prognoscope.simulation.slide_files import paint_slide_file
 from prognoscope.simulation.tissue_classes import CLASSES, Factors, told_classes
 
@@ -40,6 +48,7 @@ class SimulationSpec:
     multi_slide: float
     embedding_dim: int
     slide_px: int
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ def simulate_cohort(
     multi_slide: float = 0.2,
     embedding_dim: int = 128,
     slide_px: int = 2048,
+    without: Sequence[str] = (),
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -86,6 +96,7 @@ def simulate_cohort(
         multi_slide: Share of patients with two or three slides.
         embedding_dim: D, with features_only.
         slide_px: Side of a painted slide at 0.5 um per pixel.
+        without: What tells nothing of the hazard: "slides", "genes", "covariates", "interaction", or several of them.
         workers: Processes that make slides.
         progress: Told how many slides are done, and of how many.
 
@@ -95,7 +106,16 @@ def simulate_cohort(
     """
     folder = Path(folder)
     spec = SimulationSpec(
-        patients, seed, features_only, bag_sizes, sites, censoring, multi_slide, embedding_dim, slide_px
+        patients,
+        seed,
+        features_only,
+        bag_sizes,
+        sites,
+        censoring,
+        multi_slide,
+        embedding_dim,
+        slide_px,
+        tuple(sorted(set(without))),
     )
     _check(folder, spec)
     with claimed(folder / CLAIM, "`prognoscope simulate`"):
@@ -111,7 +131,7 @@ def simulate_cohort(
 
 def _write(folder: Path, spec: SimulationSpec, workers: int, progress: Callable[[int, int], None] | None) -> None:
     patients, seed = spec.patients, spec.seed
-    table = add_risks(draw_patients(patients, seed, sites=spec.sites))
+    table = add_risks(draw_patients(patients, seed, sites=spec.sites), without=spec.without)
     time, event = follow_up(table["log_hazard"].to_numpy(), seed, censoring=spec.censoring)
     tasks = [task for k in range(patients) for task in _tasks(folder, table.iloc[k], k, spec)]
     clinical = table.assign(time_months=time, event=event.astype(int)).reset_index()
@@ -184,6 +204,9 @@ def _check(folder: Path, spec: SimulationSpec) -> None:
             f"The share of censored patients must lie in 0 to {MOST_CENSORED}, not {spec.censoring:g}, "
             "so that events are left to learn from."
         )
+    for what in spec.without:
+        if what not in SILENCED:
+            raise InputError(f"without names {what!r}, which is no part of the hazard; {nearest(what, SILENCED)}")
     if not 1 <= spec.sites <= spec.patients // 2:
         raise InputError(
             f"{spec.patients} patients can come from 1 to {spec.patients // 2} sites, not from {spec.sites}."

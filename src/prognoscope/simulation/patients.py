@@ -4,6 +4,8 @@ Every patient is drawn from a generator of their own, so a patient is the same i
 one, and slides can be painted in any order.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
@@ -18,6 +20,12 @@ WEIGHTS = {
     "programme": 0.75,
     "necrosis_programme": 0.6,  # the interaction
     "age": 0.2,  # per ten years above 62
+}
+SILENCED = {  # what tells nothing -> the terms that are left out of the hazard
+    "slides": ("subtype", "proliferation", "immune", "necrosis", "necrosis_programme"),
+    "genes": ("subtype", "proliferation", "immune", "programme", "necrosis_programme"),
+    "covariates": ("age",),
+    "interaction": ("necrosis_programme",),
 }
 IN_SLIDES = ("subtype", "proliferation", "immune", "necrosis")
 IN_GENES = ("subtype", "proliferation", "immune", "programme")
@@ -67,7 +75,7 @@ def draw_patients(count: int, seed: int, *, sites: int) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("patient_id")
 
 
-def add_risks(patients: pd.DataFrame) -> pd.DataFrame:
+def add_risks(patients: pd.DataFrame, *, without: Collection[str] = ()) -> pd.DataFrame:
     """The patients with their log hazard and the best risks that parts of the truth allow.
 
     With s = +1/2 (solid) or -1/2 (glandular), proliferation p, immune infiltration i, necrosis n, gene programme g
@@ -80,6 +88,9 @@ def add_risks(patients: pd.DataFrame) -> pd.DataFrame:
 
     The factors are independent with mean zero, so that what one modality does not show, interaction and age
     included, has conditional mean zero. Necrosis shows only in slides, the programme only in genes.
+
+    Args:
+        without: Of SILENCED, what is to tell nothing of the hazard: its terms are 0 then.
     """
     terms = pd.DataFrame(index=patients.index)
     terms["subtype"] = np.where(patients["subtype"] == SUBTYPES[1], 0.5, -0.5)
@@ -87,7 +98,8 @@ def add_risks(patients: pd.DataFrame) -> pd.DataFrame:
         terms[factor] = patients[factor]
     terms["necrosis_programme"] = patients["necrosis"] * patients["programme"]
     terms["age"] = (patients["age"] - 62) / 10
-    parts = terms * pd.Series(WEIGHTS)
+    silent = {term for what in without for term in SILENCED[what]}
+    parts = terms * pd.Series({term: 0.0 if term in silent else weight for term, weight in WEIGHTS.items()})
     log_hazard = parts[list(WEIGHTS)].sum(axis=1)
     return patients.assign(
         log_hazard=log_hazard,

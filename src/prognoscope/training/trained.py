@@ -95,8 +95,8 @@ class Trained:
                 return cls(model, preparation, spec, replace(card, precision=spec.precision))
         if recipe is None:
             everybody = data.dataset(data.learned, profile.uses)
-            batch = everybody.batch(range(len(everybody)))
-            model.fit(batch.inputs, batch.target, preparation.bins.edges.tolist())
+            edges = preparation.bins.edges.tolist()
+            model.fit(everybody.target, edges, lambda patients: everybody.batch(patients).inputs)
             return cls(model, preparation, _closed_form(spec), card)
         if profile.teacher is not None:
             told, on_epoch = teach(once, model, method, data.only_with_genes(patients), spec, files, on_epoch)

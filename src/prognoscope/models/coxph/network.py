@@ -6,7 +6,7 @@ Cox: Regression models and life tables. J R Stat Soc B 1972. Fitted by lifelines
 """
 
 import warnings
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -79,15 +79,13 @@ class CoxPH(SurvivalModel):
         logits = proportional_logits(log_ratio, self.hazard_steps)
         return Output(logits, log_hazard_ratio=log_ratio, details={"covariates": covariates})
 
-    def fit(self, inputs: Inputs, target: Target, edges: Sequence[float]) -> None:
+    def fit(self, target: Target, edges: Sequence[float], read: Callable[[Sequence[int]], Inputs]) -> None:
         """Fit to training patients.
-
-        Args:
-            edges: Of the time bins, in months, K + 1.
 
         Raises:
             TrainingError: The fit does not converge under any penalty.
         """
+        inputs = read(range(len(target)))
         if self.uses_omics:
             genes = torch.cat(inputs.omics, dim=1).double()
             self.gene_mean.copy_(genes.mean(dim=0))

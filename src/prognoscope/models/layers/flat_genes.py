@@ -24,6 +24,7 @@ class FlatGenes(nn.Module):
     """
 
     kept: Tensor
+    group: Tensor  # of each column, the first that has it
 
     def __init__(
         self,
@@ -46,6 +47,8 @@ class FlatGenes(nn.Module):
         self.n_genes = len(kept)
         self.is_whole = self.n_genes == len(names)
         self.register_buffer("kept", torch.tensor(kept), persistent=False)
+        groups = torch.arange(len(self.group_sizes)).repeat_interleave(torch.tensor(self.group_sizes))
+        self.register_buffer("group", groups[self.kept], persistent=False)
 
     def forward(self, omics: tuple[Float[Tensor, "P _"], ...]) -> Float[Tensor, "P G"]:
         need_groups(omics, self.group_sizes)
