@@ -7,11 +7,12 @@ from dataclasses import asdict, fields
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prognoscope.core.errors import ModelError, nearest
+from prognoscope.models.balanced.profile import OPTION, RECIPES, balanced_profile, is_balanced
 from prognoscope.models.options import check_numbers
-from prognoscope.models.registry import model_class, parameters_of, variants_of
+from prognoscope.models.registry import model_class, parameters_of, profile_of, variants_of
 from prognoscope.models.sizes import Sizes
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def create_model(
     _refuse_strange(name, options, known, any_variant=tells_variant)
     _refuse_impossible(name, options, known)
     if weights is not None:
+        if is_balanced(name, options):
+            raise ModelError(f"{name} has no published checkpoint of recipe: balanced; take recipe off, or weights.")
         from prognoscope.models.checkpoints.loading import load_released, read_weights
 
         try:
@@ -54,7 +57,21 @@ def create_model(
         raise ModelError(f"{name} also needs to be told {', '.join(missing)}.")
     if variants_of(name):
         arguments.pop("variant", None)
+    arguments.pop(OPTION, None)
+    if is_balanced(name, options):
+        return _balanced(name, options, arguments)
     return model_class(name, options)(**arguments)
+
+
+def _balanced(name: str, options: Mapping[str, object], arguments: Mapping[str, Any]) -> "SurvivalModel":
+    """A model that sees the components of gene groups, which have no names."""
+    from prognoscope.models.balanced.network import Balanced, GroupComponents
+
+    balanced_profile(name, profile_of(name, {**options, OPTION: RECIPES[0]}))  # refuses before anything is made
+    components = GroupComponents(arguments.get("group_sizes", ()))
+    own = {**arguments, "group_sizes": components.widths, "gene_names": ()}
+    model = model_class(name, options)(**{key: value for key, value in own.items() if key in arguments})
+    return Balanced(name, model, components, arguments.get("embedding_dim", 0))
 
 
 def _refuse_strange(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prognoscope.core.errors import ModelError, nearest
 from prognoscope.core.loading import load
+from prognoscope.models.balanced.profile import OPTION, RECIPES, balanced_profile, can_be_balanced, is_balanced
 from prognoscope.models.card import Card
 from prognoscope.models.options import check_choices
 from prognoscope.models.profile import Profile
@@ -73,7 +74,9 @@ def profile_of(name: str, options: Mapping[str, object] | None = None, sizes: Si
     Raises:
         ModelError: There is no such method, or an option has a value that it cannot have.
     """
-    return card_of(name).profile_with({**({} if sizes is None else asdict(sizes)), **(options or {})})
+    options = options or {}
+    profile = card_of(name).profile_with({**({} if sizes is None else asdict(sizes)), **options})
+    return balanced_profile(name, profile) if is_balanced(name, options) else profile
 
 
 def model_class(name: str, options: Mapping[str, object] | None = None) -> "type[SurvivalModel]":
@@ -86,8 +89,11 @@ def model_class(name: str, options: Mapping[str, object] | None = None) -> "type
 
 
 def parameters_of(name: str, options: Mapping[str, object] | None = None) -> dict[str, inspect.Parameter]:
-    """Sizes and options of a method, of the variant that the options name; `variant` is one of them."""
+    """Sizes and options of a method, of the variant that the options name; `variant` and `recipe` are among them."""
     parameters = dict(inspect.signature(model_class(name, options)).parameters)
+    if can_be_balanced(card_of(name).profile_with(options or {})):
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters[OPTION] = inspect.Parameter(OPTION, kind, default=RECIPES[0], annotation=str)
     if variants := variants_of(name):
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters["variant"] = inspect.Parameter("variant", kind, default=variants[0])
