@@ -82,6 +82,13 @@ def test_what_the_protocol_settles_is_refused_and_not_replaced(protocol, key, va
     assert study_of(protocol=protocol, training={key: None, "bins_from": "cohort"}).training.bins_from == "cohort"
 
 
+@pytest.mark.parametrize("protocol", ["paper", {"like": "ghanet"}])
+def test_a_recipe_of_ours_is_none_of_a_papers_table(protocol):
+    assert study_of({"name": "mcat", "recipe": "balanced"}).methods[0].options == {"recipe": "balanced"}
+    with pytest.raises(StudyError, match="methods, mcat: recipe: balanced is ours, and protocol: .* as its authors did"):
+        study_of({"name": "mcat", "recipe": "balanced"}, protocol=protocol)
+
+
 def test_a_paper_is_named_below_like(simulated):
     with pytest.raises(StudyError, match="'ghanet' is a paper; write {like: ghanet}"):
         study_of(protocol="ghanet")

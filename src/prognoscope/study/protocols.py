@@ -1,11 +1,12 @@
 """By which rule a study's table is made: our own, each method's authors', or that of one paper for all rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
+from prognoscope.models.balanced.profile import OPTION, RECIPES
 from prognoscope.models.recipe import EarlyStop, Recipe
 from prognoscope.models.registry import MODELS, card_of, profile_of
 from prognoscope.study.sections import TrainingSettings
@@ -129,12 +130,26 @@ def settled_by_protocol(values: Mapping[str, Any]) -> Mapping[str, Any]:
     rule = RULES.get(like) if isinstance(like, str) else None
     if asked != "paper" and rule is None:
         return values
+    _need_published(values.get("methods"), rule)
     settled = {**values, "training": _training(values.get("training"), rule)}
     if rule is not None:
         settled["splits"] = _filled(values.get("splits"), {"folds": rule.folds, "validation": rule.validation})
     if asked == "paper":
         settled["methods"] = [_as_published(entry) for entry in values.get("methods") or ()]
     return settled
+
+
+def _need_published(methods: Any, rule: TableRule | None) -> None:
+    """Refuse recipes of our own in the table of a paper."""
+    for entry in methods if isinstance(methods, Sequence) and not isinstance(methods, str) else ():
+        given = entry if isinstance(entry, Mapping) else {**(getattr(entry, "model_extra", None) or {})}
+        if given.get(OPTION, RECIPES[0]) != RECIPES[0]:
+            name = given.get("label") or given.get("name") or getattr(entry, "title", "a method")
+            named = "protocol: paper" if rule is None else f"protocol: {{like: {rule.method}}}"
+            raise ValueError(
+                f"methods, {name}: recipe: {given[OPTION]} is ours, and {named} trains each method as its authors did; "
+                "take recipe out of the entry, or set protocol: honest"
+            )
 
 
 def _training(given: Any, rule: TableRule | None) -> Any:

@@ -16,7 +16,7 @@ from prognoscope.models.base import Reading, SurvivalModel
 from prognoscope.models.explained import Explained
 
 COMPONENTS = 4  # of each gene group, at most
-GENES_DROPPED, SLIDES_DROPPED = 0.3, 0.1  # shares of training patients in a step
+DROPPED = 1 / 3  # of the training patients of a step are seen without genes, as many others without slides
 
 
 class GroupComponents(nn.Module):
@@ -57,9 +57,10 @@ class GroupComponents(nn.Module):
 class Balanced(SurvivalModel):
     """Any network of slides, genes or both, under `recipe: balanced`.
 
-    Of each gene group it sees the leading components of the training patients. In training some patients of a step are
-    seen without their genes, fewer without their slides: components are then zero, and the mean patch of the training
-    patients stands for the bag. So a patient who lacks one of the two is predicted from the other.
+    Of each gene group it sees the leading components of the training patients. In training a third of the patients is
+    seen without genes and a third without slides: components are then zero, and the mean patch of the training
+    patients stands for the bag. So each side learns to predict alone, and a patient who lacks one is predicted from the
+    other.
 
     What it says, explains and loses is what its network says; gradients reach single genes through the components.
 
@@ -135,7 +136,7 @@ class Balanced(SurvivalModel):
             nobody = torch.zeros(count, dtype=torch.bool, device=like.device)
             return nobody, nobody
         drawn = torch.rand(count, device=like.device)
-        return drawn < GENES_DROPPED, drawn > 1 - SLIDES_DROPPED
+        return drawn < DROPPED, drawn > 1 - DROPPED
 
     def _with_mean_patch(self, bags: Bags, without: Bool[Tensor, " P"]) -> Bags:
         mean = self.mean_patch.to(bags.values)[None]
