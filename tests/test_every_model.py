@@ -95,7 +95,7 @@ def join_fitted(model):
     members = [create_model(name, sizes=SIZES, **options) for name, options in model.profile.members.values()]
     for member in members:
         if member.profile.recipe is None:
-            member.fit(inputs, target, [0, 1, 2, 3, 9])
+            member.fit(target, [0, 1, 2, 3, 9], lambda _: inputs)
     with torch.no_grad():
         risks = torch.stack([member.eval()(inputs).risk for member in members], dim=1)
     model.join(dict(zip(model.profile.members, members, strict=True)), risks, inputs, target, [0, 1, 2, 3, 9])

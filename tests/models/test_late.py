@@ -45,7 +45,7 @@ def joined(inputs, risks, target, **options):
     theirs = [create_model(name, sizes=SIZES, **own).eval() for name, own in model.profile.members.values()]
     for member in theirs:
         if member.profile.recipe is None:
-            member.fit(inputs, target, EDGES)
+            member.fit(target, EDGES, lambda _: inputs)
     without_bags = replace(inputs, bags=Bags(torch.zeros(0, 1), torch.zeros(len(inputs), dtype=torch.int64)))
     model.join(dict(zip(model.profile.members, theirs, strict=True)), risks, without_bags, target, EDGES)
     return model

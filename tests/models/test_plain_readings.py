@@ -21,6 +21,7 @@ ELSEWHERE = {  # where the test is that holds a method to its reading
     "coxph": "tests.models.test_coxph:test_coefficients_and_survival_equal_those_of_lifelines",
     "ghanet": "tests.benchmarks.test_plain:test_ghanet_and_its_plain_reading_agree",
     "gpcox": "tests.models.test_gpcox:test_the_mode_is_that_of_a_ridge_regression_by_another_library",
+    "late": "tests.models.test_late:test_mean_ranks_order_patients_by_the_mean_of_their_places_and_survive_accordingly",
     "m3if": "tests.models.test_m3if:test_a_batch_is_the_method_written_out_and_so_are_its_gradients",
     "mcti": "tests.benchmarks.test_plain:test_mcti_and_its_plain_reading_agree",
 }

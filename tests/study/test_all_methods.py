@@ -70,14 +70,14 @@ def test_with_slides_and_genes_all_are_taken(both):
 def test_what_the_cohort_does_not_allow_is_left_out_with_its_reason(both):
     genes_alone = replace(both, slides={})
     titles, left_out = chosen(study_of("all"), genes_alone)
-    assert titles == methods_of("all:genes")
+    assert titles == sorted([*methods_of("all:genes"), "gpcox"])
     (told,) = left_out
     names, why = told.removeprefix("Left out of methods: all: ").split(". ")
     assert sorted([*names.split(", "), *titles]) == sorted(MODELS)
     assert why == "No patient has slides to predict from."
     slides_alone = replace(both, omics=None, groups=None, covariates=None)
     titles, left_out = chosen(study_of("all"), slides_alone)
-    assert titles == methods_of("all:slides")
+    assert titles == sorted([*methods_of("all:slides"), "gpcox"])
     assert "Left out of methods: all: ghanet, kd. No patient has genes to learn from." in left_out
     assert any(each.startswith("Left out of methods: all: coxph. coxph needs clinical cov") for each in left_out)
 

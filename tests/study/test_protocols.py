@@ -85,7 +85,9 @@ def test_what_the_protocol_settles_is_refused_and_not_replaced(protocol, key, va
 @pytest.mark.parametrize("protocol", ["paper", {"like": "ghanet"}])
 def test_a_recipe_of_ours_is_none_of_a_papers_table(protocol):
     assert study_of({"name": "mcat", "recipe": "balanced"}).methods[0].options == {"recipe": "balanced"}
-    with pytest.raises(StudyError, match="methods, mcat: recipe: balanced is ours, and protocol: .* as its authors did"):
+    with pytest.raises(
+        StudyError, match="methods, mcat: recipe: balanced is ours, and protocol: .* as its authors did"
+    ):
         study_of({"name": "mcat", "recipe": "balanced"}, protocol=protocol)
 
 

@@ -49,6 +49,6 @@ def methods_of(group: str) -> list[str]:
 def _kind(name: str) -> str:
     profile = profile_of(name)
     uses = profile.uses & {"bag", "omics"}
-    if profile.is_solved or uses == {"omics"}:
+    if uses == {"omics"}:
         return "genes"
     return "slides" if uses == {"bag"} else "both"
