@@ -73,7 +73,6 @@ class Balanced(SurvivalModel):
 
     def __init__(self, name: str, model: SurvivalModel, components: GroupComponents, embedding_dim: int):
         nn.Module.__init__(self)
-        self.card, self.patch_maps, self.group_scores = model.card, model.patch_maps, model.group_scores
         self.component_names = model.component_names
         self.profile = balanced_profile(name, model.profile)
         self.model, self.components = model, components

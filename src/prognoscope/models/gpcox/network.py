@@ -175,7 +175,7 @@ class GPCox(SurvivalModel):
             placed = np.concatenate([columns[number] for number in blocks])
             shown = list(blocks.values())
             weights[placed] = fit_posterior(shown, time, event).mean
-            product = self._start_product(features - centre, has.all(axis=1), weights / scale)
+            product = self._start_product(features - centre, has[:, 0] & has[:, 1], weights / scale)
             if product is not None:
                 shown.append(product[:, None])
                 found = fit_posterior(shown, time, event).mean
@@ -184,7 +184,8 @@ class GPCox(SurvivalModel):
                 linear += product * found[-1]
             linear += np.concatenate(list(blocks.values()), axis=1) @ weights[placed]
         self.weights.copy_(torch.from_numpy(weights / scale))
-        self.hazard_steps.copy_(breslow_steps(*map(torch.from_numpy, (linear, time, event)), edges))
+        ratio, months, events = map(torch.from_numpy, (linear, time, event))
+        self.hazard_steps.copy_(breslow_steps(ratio, months, events, edges))
 
     def _start_product(
         self, apart: Float[np.ndarray, "P F"], has_both: Bool[np.ndarray, " P"], weights: Float[np.ndarray, " F"]

@@ -4,18 +4,20 @@ Kinds of tissue are clusters of patches of all training patients, found without 
 Morphological prototyping for unsupervised slide representation learning in computational pathology. CVPR 2024.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.cluster.vq import kmeans2
 from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
+from prognoscope.models.layers.kmeans import kmeans, spread_start
 
 PATCHES_A_PATIENT = 200  # drawn of each bag to find kinds of tissue by
+STARTS = 5  # of the clusters, of which the tightest are taken
 FEWEST_OF_A_KIND = 16  # patches that a bag in the middle must have for each kind
 SMALLEST_SHARE = 0.005  # added to shares before their logarithm is taken
 BELIEVED_PATCHES = 10.0  # by how many a mean look is drawn to that of its kind
@@ -63,11 +65,16 @@ class SlideFeatures(nn.Module):
         kinds = int(min(self.kinds, max(1, np.median(lengths) // FEWEST_OF_A_KIND)))
         n_axes = self.n_axes if kinds > 1 else self.axes.shape[1]
         axes = axes[:, :n_axes] * axes[:, :n_axes].sum(dim=0).sign()  # an eigenvector's sign means nothing
-        placed = ((patches - centre) @ axes).numpy()
-        prototypes, _ = kmeans2(placed, kinds, minit="++", iter=30, seed=np.random.default_rng(seed))
+        placed = ((patches - centre) @ axes).float()
+        everywhere = Bags(placed, torch.tensor([len(placed)]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that clusters still move a little, which is no matter here
+            found = [kmeans(everywhere, spread_start(placed, kinds, seed + i)[None]) for i in range(STARTS)]
+        apart = [float((placed - each.centres[0, each.cluster]).square().sum()) for each in found]
+        prototypes = found[int(np.argmin(apart))].centres[0]
         self.centre.copy_(centre)
         self.axes.zero_()[:, :n_axes] = axes.float()
-        self.prototypes.zero_()[:kinds, :n_axes] = torch.from_numpy(prototypes).float()
+        self.prototypes.zero_()[:kinds, :n_axes] = prototypes
         self.used.copy_(torch.tensor([kinds, n_axes]))
 
     def forward(self, bags: Bags) -> Float[Tensor, "P F"]:
