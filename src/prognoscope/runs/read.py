@@ -191,6 +191,11 @@ class Run:
         return self.provenance.name or str(named or self.folder.resolve().name)
 
     @property
+    def title(self) -> str:
+        """The study's name, and of a study with several endpoints the one that the run is of."""
+        return ", ".join(filter(None, (self.name, self.provenance.endpoint)))
+
+    @property
     def protocol(self) -> str:
         """`honest`, `paper` or that of a paper's table, such as `like-ghanet`; "" where the run does not say."""
         return self.provenance.protocol

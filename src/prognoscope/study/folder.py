@@ -200,6 +200,7 @@ def provenance(
     differs = {} if spec.protocol == "honest" else {each.title: other_settings(spec, each, **how) for each in sections}
     return Provenance(
         name=study.spec.name,
+        endpoint=spec.cohort.clinical.endpoint or "",
         command=study.command,
         protocol=name_of(spec.protocol),
         split=spec.evaluation.split,
