@@ -4,11 +4,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from prognoscope.core.errors import CohortError, StudyError
-from prognoscope.runs.read import Run
+from prognoscope.cli import main
+from prognoscope.core.errors import CohortError, InputError, StudyError
+from prognoscope.runs.read import Run, open_finished
 from prognoscope.runs.seeds import runs_in
 from prognoscope.study.comparing import compare_runs
 from prognoscope.study.plan import plan, plans
+from prognoscope.study.spec import plain
 from prognoscope.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("sketched")
@@ -97,6 +99,26 @@ def test_what_cannot_be_done_is_told_before_anything_is_begun(study_folder, fold
     table.assign(PFI=table["PFI"].where(table["PFI"].isna(), 0)).to_csv(study_folder / "endpoints.csv", index=False)
     with pytest.raises(CohortError, match="Endpoint PFI: None of the 55 patients"):
         plans(study)
-    table.assign(**{"PFI.time": -table["PFI.time"]}).to_csv(study_folder / "endpoints.csv", index=False)
-    with pytest.raises(CohortError, match="Endpoint PFI: .* PFI.time -.* is negative"):
+    table.assign(**{"PFI.time": table["PFI.time"].where(table.index != 9, -1)}).to_csv(study_folder / "endpoints.csv")
+    with pytest.raises(
+        CohortError, match=r"Endpoint PFI: .* 1 patients cannot be used: .*PFI.time -1 is negative"
+    ):
         plans(study)
+
+
+def test_commands_take_endpoints_for_what_they_are(simulated, folder, capsys):
+    def ran(*words) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        assert not ended.value.code
+        return capsys.readouterr().out
+
+    study = simulated / "several.yaml"
+    study.write_text(yaml.safe_dump(plain(with_endpoints(simulated).spec)))
+    checked = ran("check", study)
+    assert checked.count("Gene groups") == 1  # what endpoints share is printed once
+    assert "Patients (OS)" in checked and "Patients (PFI)" in checked and "for each endpoint" in checked
+    assert "methods over 2 endpoints" in ran("run", study, "--out", folder)
+    assert "PFI" in ran("compare", folder) and "endpoint_PFI" in ran("report", folder)
+    with pytest.raises(InputError, match="holds runs of several endpoints: endpoint_OS and endpoint_PFI. Name one"):
+        open_finished(folder)

@@ -169,9 +169,8 @@ def view(
     serving = open_viewer(shown, host=host, port=port, slides=slides)
     if others:
         names = listed([other.relative_to(run).as_posix() for other in others])
-        say(
-            f"{run} holds runs {several_of(run)}. This is {shown.relative_to(run)}; {names}: `prognoscope view {others[0]}`."
-        )
+        this = f"This is {shown.relative_to(run)}; {names}: `prognoscope view {others[0]}`."
+        say(f"{run} holds runs {several_of(run)}. {this}")
     say(f"Open {serving.url} in a browser. Ctrl-C ends it.")
     serving.run(in_browser=not no_browser)
 

@@ -19,6 +19,8 @@ cohort:
     time: survival_months
     time_unit: months            # months | days | years
     event: event                 # or   censored: censorship
+    # Several endpoints instead, each in a run of its own on the same folds, compared side by side:
+    # endpoints: {OS: {time: OS.time, event: OS}, PFI: {time: PFI.time, event: PFI}}
     # event_values: [Dead]       # what means "observed", if it is not 1 or true
     # covariates: [age, is_female]   # for coxph
     # site: site                 # the hospital; for splits.group: site
