@@ -100,9 +100,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_begun(study_folder, fold
     with pytest.raises(CohortError, match="Endpoint PFI: None of the 55 patients"):
         plans(study)
     table.assign(**{"PFI.time": table["PFI.time"].where(table.index != 9, -1)}).to_csv(study_folder / "endpoints.csv")
-    with pytest.raises(
-        CohortError, match=r"Endpoint PFI: .* 1 patients cannot be used: .*PFI.time -1 is negative"
-    ):
+    with pytest.raises(CohortError, match=r"Endpoint PFI: .* 1 patients cannot be used: .*PFI.time -1 is negative"):
         plans(study)
 
 

@@ -22,7 +22,7 @@ from prognoscope.cohort.covariate_columns import (
 )
 from prognoscope.cohort.follow_up import COMMA, Times, one_sided, other_times, rates_moved, read_times
 from prognoscope.cohort.slides import slide_name
-from prognoscope.cohort.status import read_status
+from prognoscope.cohort.status import read_competing, read_status
 from prognoscope.cohort.time_units import in_months, odd_times, refuse_two_units, refuse_units_between_tables
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.ids import BARCODE, FORMULAS, refuse_twins
@@ -92,14 +92,9 @@ def anybody(tables: Mapping[str, ClinicalTable]) -> ClinicalTable:
     for each in others:
         new = np.array([i for i, p in enumerate(each.outcome.patients) if p in first.dropped], dtype=np.int64)
         more = each.outcome.take(new)
-        joined = Outcome(
-            (*first.outcome.patients, *more.patients),
-            np.concatenate([first.outcome.time, more.time]),
-            np.concatenate([first.outcome.event, more.event]),
-        )
         first = replace(
             first,
-            outcome=joined,
+            outcome=Outcome.joined([first.outcome, more]),
             covariates=pd.concat([first.covariates, each.covariates.loc[list(more.patients)]]),
             site=each.site | first.site,
             dropped={p: why for p, why in first.dropped.items() if p not in set(more.patients)},
@@ -124,11 +119,7 @@ def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -
         known.update(dict.fromkeys((*part.outcome.patients, *part.dropped), source))
     refuse_twins(known, some(source for part in parts for source in part.sources))
     refuse_units_between_tables({some(part.sources): part.outcome.time for part in parts})
-    outcome = Outcome(
-        tuple(p for part in parts for p in part.outcome.patients),
-        np.concatenate([part.outcome.time for part in parts]),
-        np.concatenate([part.outcome.event for part in parts]),
-    )
+    outcome = Outcome.joined([part.outcome for part in parts])
     sources = tuple(source for part in parts for source in part.sources)
     covariates = join_covariates([part.covariates for part in parts], [some(part.sources) for part in parts])
     warnings = [warning for part in parts for warning in part.warnings]
@@ -176,7 +167,9 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
         says_censored=told.event is None,
         event_values=told.event_values,
         censored_values=told.censored_values,
+        competing_values=told.competing_values,
     )
+    competing = read_competing(rows, told.status, source, told.competing_values)
     times = read_times(rows, columns, event, source)
     for name in columns:
         refuse_two_units(table, rows, name, unit, source)
@@ -192,6 +185,7 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
             tuple(rows.index[kept]),
             months[kept],
             np.array([e for e, keep in zip(event, kept, strict=True) if keep], dtype=bool),
+            None if competing is None else competing[kept],
         ),
         covariates=read_covariates(rows[kept], spec.covariates, source, spec.categories),
         site=site,

@@ -24,11 +24,14 @@ class FollowUpSpec:
     censored: str | None = None  # 1 = censored
     event_values: Names | None = None  # words that mean observed, where it is not 1 or true
     censored_values: Names | None = None  # words that mean censored; by default the only other word
+    competing_values: Names | None = None  # words that mean that another event came first, so that it cannot come
 
     def __post_init__(self):
         settle(self, CohortError)
         if self.event is not None and self.censored is not None:
             raise CohortError("give either event (1 = observed) or censored (1 = censored), not both")
+        if self.competing_values and self.censored is not None:
+            raise CohortError("competing_values are words of event, so name the column there, not in censored")
 
     @property
     def times(self) -> tuple[str, ...]:
@@ -68,6 +71,7 @@ class ClinicalSpec:
     censored: str | None = None  # 1 = censored
     event_values: Names | None = None  # words that mean observed, where it is not 1 or true
     censored_values: Names | None = None  # words that mean censored; by default the only other word
+    competing_values: Names | None = None  # words that mean that another event came first, so that it cannot come
     covariates: Names = ()
     categories: Names = ()  # covariates that are categories though their words look like numbers: grade 1, 2, 3, X
     not_outcomes: Names = ()  # covariates and genes that look like the outcome and are not: known from the first day

@@ -51,6 +51,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     features_only: Annotated[bool, typer.Option("--features-only", help="Draw embeddings, paint no slides.")] = False,
     bags: Annotated[tuple[int, int], typer.Option(help="Fewest and most patches of a patient.")] = (500, 2000),
+    competing: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of patients whom another event meets first, which competes.")
+    ] = 0.0,
     jobs: Jobs = 1,
 ) -> None:
     """Simulate a cohort whose truth is known: slides or embeddings, genes, outcomes, and the best possible answer.
@@ -66,6 +69,7 @@ def simulate(
             seed=seed,
             features_only=features_only,
             bag_sizes=bags,
+            competing=competing,
             workers=jobs,
             progress=advance,
         )

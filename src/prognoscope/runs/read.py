@@ -266,8 +266,15 @@ class Run:
     @cached_property
     def held_out(self) -> Outcome:
         """The follow-up of every patient whom at least one method was tested on."""
-        tables = [each.predictions[["patient_id", "time", "event"]] for each in self.methods.values()]
+        columns = next(iter(self.methods.values())).predictions.columns
+        known = [name for name in ("patient_id", "time", "event", "competing") if name in columns]
+        tables = [each.predictions.reindex(columns=known) for each in self.methods.values()]
         return outcome_in(pd.concat(tables).drop_duplicates("patient_id").sort_values("patient_id"))
+
+    @property
+    def has_competing(self) -> bool:
+        """Whether another event may come first, which the event of interest cannot follow."""
+        return self.outcomes.competing is not None
 
     @cached_property
     def common(self) -> frozenset[str]:

@@ -16,13 +16,23 @@ from prognoscope.core.processes import PART
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.simulation.embeddings import FEWEST_DIMENSIONS, MPP, PATCH_PX, draw_embeddings
 from prognoscope.simulation.genes import express, groups_table, true_genes
-from prognoscope.simulation.patients import SLIDES, add_risks, draw_patients, follow_up, generator, site_number
+from prognoscope.simulation.patients import (
+    SLIDES,
+    add_risks,
+    competing_events,
+    draw_patients,
+    follow_up,
+    generator,
+    log_hazard_other,
+    site_number,
+)
 from prognoscope.simulation.slide_files import paint_slide_file
 from prognoscope.simulation.tissue_classes import CLASSES, Factors, told_classes
 
 BEGUN = ".simulation"  # holds what is simulated, until it is
 FEWEST_PATIENTS = 20
 MOST_CENSORED = 0.9
+MOST_COMPETING = 0.5
 SMALLEST_SLIDE_PX, LARGEST_SLIDE_PX = 1024, 16_384  # painting takes about 40 bytes a pixel
 _COUNT, _SIZES = 1_000, 1_001  # streams of a patient beside those of the slides, which are numbered from 0
 
@@ -40,6 +50,7 @@ class SimulationSpec:
     multi_slide: float
     embedding_dim: int
     slide_px: int
+    competing: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,7 @@ def simulate_cohort(
     multi_slide: float = 0.2,
     embedding_dim: int = 128,
     slide_px: int = 2048,
+    competing: float = 0.0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -86,6 +98,8 @@ def simulate_cohort(
         multi_slide: Share of patients with two or three slides.
         embedding_dim: D, with features_only.
         slide_px: Side of a painted slide at 0.5 um per pixel.
+        competing: Share of patients whom another event meets first, `event` 2, which the event of interest cannot
+            follow; see `patients.competing_events`. Truth then has `log_hazard_other` and `scale_other`.
         workers: Processes that make slides.
         progress: Told how many slides are done, and of how many.
 
@@ -95,7 +109,8 @@ def simulate_cohort(
     """
     folder = Path(folder)
     spec = SimulationSpec(
-        patients, seed, features_only, bag_sizes, sites, censoring, multi_slide, embedding_dim, slide_px
+        *(patients, seed, features_only, bag_sizes, sites, censoring, multi_slide, embedding_dim, slide_px),
+        competing=competing,
     )
     _check(folder, spec)
     with claimed(folder / CLAIM, "`prognoscope simulate`"):
@@ -104,7 +119,7 @@ def simulate_cohort(
         write_text(folder / BEGUN, digest(asdict(spec)))
         _write(folder, spec, workers, progress)
         study = folder / "study.yaml"
-        write_text(study, yaml.safe_dump(_study(features_only), sort_keys=False, default_flow_style=None, width=120))
+        write_text(study, yaml.safe_dump(_study(spec), sort_keys=False, default_flow_style=None, width=120))
         (folder / BEGUN).unlink()
     return study
 
@@ -114,14 +129,20 @@ def _write(folder: Path, spec: SimulationSpec, workers: int, progress: Callable[
     table = add_risks(draw_patients(patients, seed, sites=spec.sites))
     time, event = follow_up(table["log_hazard"].to_numpy(), seed, censoring=spec.censoring)
     tasks = [task for k in range(patients) for task in _tasks(folder, table.iloc[k], k, spec)]
-    clinical = table.assign(time_months=time, event=event.astype(int)).reset_index()
+    status, truth = event.astype(int), []
+    if spec.competing:
+        others = log_hazard_other(table)
+        time, is_other, scale = competing_events(time, others.to_numpy(), seed, share=spec.competing)
+        status = np.where(is_other, 2, status)
+        table, truth = table.assign(log_hazard_other=others, scale_other=scale), ["log_hazard_other", "scale_other"]
+    clinical = table.assign(time_months=time, event=status).reset_index()
     write_table(folder / "clinical.csv", clinical[["patient_id", "time_months", "event", "age", "is_female", "site"]])
     write_table(folder / "subtypes.csv", clinical[["patient_id", "subtype"]])
     write_table(folder / "genes.csv", express(table, seed).reset_index())
     write_table(folder / "groups.csv", groups_table())
     owners = [(table.index[task.patient], task.slide) for task in tasks]
     write_table(folder / "slides.csv", pd.DataFrame(owners, columns=["patient_id", "slide_id"]))
-    truth = [*("subtype", "proliferation", "immune", "necrosis", "programme"), "log_hazard"]
+    truth += [*("subtype", "proliferation", "immune", "necrosis", "programme"), "log_hazard"]
     truth += ["risk_oracle", "risk_slides", "risk_genes"]
     write_table(folder / "truth" / "genes.csv", true_genes())
     write_table(folder / "truth" / "patients.csv", clinical[["patient_id", *truth]])
@@ -184,6 +205,11 @@ def _check(folder: Path, spec: SimulationSpec) -> None:
             f"The share of censored patients must lie in 0 to {MOST_CENSORED}, not {spec.censoring:g}, "
             "so that events are left to learn from."
         )
+    if not 0 <= spec.competing <= MOST_COMPETING:
+        raise InputError(
+            f"The share of patients whom another event meets first must lie in 0 to {MOST_COMPETING}, not "
+            f"{spec.competing:g}."
+        )
     if not 1 <= spec.sites <= spec.patients // 2:
         raise InputError(
             f"{spec.patients} patients can come from 1 to {spec.patients // 2} sites, not from {spec.sites}."
@@ -224,13 +250,15 @@ def need_simulated(folder: Path) -> None:
         raise InputError(f"{folder} holds a study that is not of a simulated cohort. Name another folder.")
 
 
-def _study(features_only: bool) -> dict:
+def _study(spec: SimulationSpec) -> dict:
+    features_only = spec.features_only
     clinical = {
         "table": "clinical.csv",
         "patient": "patient_id",
         "time": "time_months",
         "time_unit": "months",
         "event": "event",
+        **({"competing_values": [2]} if spec.competing else {}),
         "covariates": ["age", "is_female"],
         "site": "site",
     }

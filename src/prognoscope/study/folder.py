@@ -105,6 +105,7 @@ def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:
     ACCOUNT.write(files.account, account)
     outcome = inputs.cohort.outcome
     table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event}
+    table |= {} if outcome.competing is None else {"competing": outcome.competing}
     OUTCOMES.write(files.outcomes, pd.DataFrame(table))
     _write_patients(files, inputs)
     lacking = lacking_table([each.method for each in plan.methods], inputs.cohort)

@@ -32,7 +32,14 @@ OTHERWISE: Mapping[str, tuple[CutFrom, str]] = {
 
 
 def survival_content(run: Run) -> dict[str, Any]:
-    """How to read the figures."""
+    """How to read the figures; nothing where other events compete, which has a section of its own."""
+    if run.has_competing:
+        return {}
+    return {"note": f"{note_on_cuts(run)} {HOW}"}
+
+
+def note_on_cuts(run: Run) -> str:
+    """How patients were put into groups."""
     found: dict[str, list[str]] = {}
     for name in run.methods:
         found.setdefault(cut_from(run, name), []).append(name)
@@ -45,12 +52,12 @@ def survival_content(run: Run) -> dict[str, Any]:
             "The run kept no risks of training patients to take a cut from, as it was made by an earlier version."
         )
     by_survival = [BY_SURVIVAL] if score_of(run) == "survival" else []
-    return {"note": " ".join([*by_survival, *notes, HOW])}
+    return " ".join([*by_survival, *notes])
 
 
 def survival_plates(run: Run) -> list[Plate | Absence]:
     """A figure a method."""
-    return [_survival(run, name, stem) for name, stem in stems_of(run.methods).items()]
+    return [] if run.has_competing else [_survival(run, name, stem) for name, stem in stems_of(run.methods).items()]
 
 
 def _survival(run: Run, name: str, stem: str) -> Plate | Absence:
