@@ -44,12 +44,8 @@ def read_status(
     rivals = frozenset(map(_plain, competing_values or ()))
     if both := sorted(rivals & (observed | censored)):
         raise CohortError(f"competing_values names {some(both)}, which means observed or censored. Leave it in one.")
-    meaning = {
-        word: False
-        if word is not None and _plain(word) in rivals
-        else _meaning(word, observed, censored, coded=not says_censored)
-        for word in dict.fromkeys(words)
-    }
+    at_end = censored | rivals  # follow-up ended without the event
+    meaning = {word: _meaning(word, observed, at_end, coded=not says_censored) for word in dict.fromkeys(words)}
     others = {_plain(word) for word, is_event in meaning.items() if word is not None and is_event is None}
     if len(others) == 1 and (event_values is None) != (censored_values is None):
         meaning = {  # "Dead" alone is named, and all the rest say "Alive"

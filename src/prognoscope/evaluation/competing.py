@@ -58,7 +58,7 @@ def aalen_johansen(
     before = np.append(1.0, free[:-1])
     incidence = np.cumsum(before * own / at_risk)
     variance = _variance(incidence, before, own, either, at_risk)
-    inside = (incidence > 0) & (incidence < 1)
+    inside = (incidence > 0) & (incidence < 1 - 1e-12)  # beyond, bands meet
     safe = np.where(inside, incidence, 0.5)
     spread = norm.ppf(0.5 + confidence / 2) * np.sqrt(variance) / np.abs(safe * np.log(safe))
     low, high = (np.where(inside, safe ** np.exp(sign * spread), incidence) for sign in (1, -1))

@@ -138,7 +138,7 @@ def competing_events(
     Times to it are Weibull: S(t) = exp(-(t / scale)^1.4 exp(log_hazard)), drawn apart from those of `follow_up`. The
     scale is set so that the stated share of patients meets it first, exactly but for rounding to whole patients. Both
     hazards are proportional to t^0.4, so the true cumulative incidence of the event of interest by t is
-    h / (h + h') (1 - exp(-(h + h') t^1.4)), with h = exp(log_hazard) / 30^1.4 of that one, and h' likewise of the other.
+    h / (h + h') (1 - exp(-(h + h') t^1.4)), with h = exp(log_hazard) / 30^1.4 of that one, h' likewise of the other.
 
     Args:
         months: To the event of interest or to last follow-up.

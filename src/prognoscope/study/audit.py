@@ -92,6 +92,7 @@ def _outcome_table(cohort: Cohort) -> pd.DataFrame:
     rows = [
         ("patients", len(outcome)),
         ("events", f"{int(outcome.event.sum())} ({outcome.event.mean():.1%})"),
+        *([("another event first", int(outcome.competing.sum()))] if outcome.competing is not None else []),
         ("months: least, median, most", f"{time.min():.2f}, {np.median(time):.2f}, {time.max():.2f}"),
         ("patients who share their time with another", ties),
         ("patients with slides", len(cohort.having("bag"))),

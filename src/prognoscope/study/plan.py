@@ -20,7 +20,7 @@ from prognoscope.core.genes import GeneSelection
 from prognoscope.core.outcome import TimeBins
 from prognoscope.core.words import count
 from prognoscope.omics.differential import uses_deseq2
-from prognoscope.study.departures import departure_notes, general_notes, rule_notes
+from prognoscope.study.departures import competing_notes, departure_notes, general_notes, rule_notes
 from prognoscope.study.devices import device_of, workers_for
 from prognoscope.study.input_files import input_sums
 from prognoscope.study.inputs import read_cohorts, without_patchless
@@ -156,7 +156,8 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     like = rule_notes(spec, len(splits))
     differs = departure_notes(spec, folds=len(splits), precision=precision)
     lacking = told_of_lacking([each.method for each in methods], complete)
-    notes = (*chosen.left_out, *like, *general_notes(spec), *differs, *search_notes(spec), *looks.notes, *lacking)
+    told_of = (*chosen.left_out, *competing_notes(cohort), *like, *general_notes(spec), *differs)
+    notes = (*told_of, *search_notes(spec), *looks.notes, *lacking)
     sizes = (count(len(methods), "method"), count(len(complete), "patient"), count(len(splits), "fold"))
     log.info("planned %s, %s, %s, on %s", *sizes, device)
     return Plan(

@@ -65,7 +65,7 @@ class CoxPH(SurvivalModel):
         covariates: Literal["auto", "clinical", "omics", "both"] = "auto",
         n_components: int = 10,
         penalizers: Sequence[float] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
-        competing: Literal["cause_specific", "fine_gray"] = "cause_specific",
+        competing: str = "cause_specific",
     ):
         super().__init__(covariates=covariates, group_sizes=group_sizes, n_clinical=n_clinical)
         wanted = self.profile.needs

@@ -12,8 +12,9 @@ from prognoscope.runs.read import Run
 
 HOW = (
     "Curves: the chance that the event of interest has come, before any other, by Aalen and Johansen; bands: 95 %, by "
-    "log(-log). One minus a Kaplan-Meier curve with the other events as censored would be above them, and is the chance "
-    "of nobody. Ratio and p: subdistribution hazards of the two groups, after Fine and Gray, with a robust interval."
+    "log(-log). One minus a Kaplan-Meier curve with the other events as censored would be above them, and is nobody's "
+    "chance. Ratio and p: subdistribution hazards of the two groups, after Fine and Gray, with a robust interval. "
+    "Left out, as they know no competing events: what risks add to covariates, t-tests of groups, decision curves."
 )
 
 

@@ -32,9 +32,7 @@ OTHERWISE: Mapping[str, tuple[CutFrom, str]] = {
 
 
 def survival_content(run: Run) -> dict[str, Any]:
-    """How to read the figures; nothing where other events compete, which has a section of its own."""
-    if run.has_competing:
-        return {}
+    """How to read the figures."""
     return {"note": f"{note_on_cuts(run)} {HOW}"}
 
 
@@ -57,7 +55,7 @@ def note_on_cuts(run: Run) -> str:
 
 def survival_plates(run: Run) -> list[Plate | Absence]:
     """A figure a method."""
-    return [] if run.has_competing else [_survival(run, name, stem) for name, stem in stems_of(run.methods).items()]
+    return [_survival(run, name, stem) for name, stem in stems_of(run.methods).items()]
 
 
 def _survival(run: Run, name: str, stem: str) -> Plate | Absence:
@@ -93,4 +91,4 @@ def _median(row: Mapping[Hashable, Any]) -> str:
     return f"{number(row['median'], 1)} months ({low} to {high})"
 
 
-SECTION = Section("survival", "Survival by risk", survival_content, survival_plates)
+SECTION = Section("survival", "Survival by risk", survival_content, survival_plates, knows_causes=False)
