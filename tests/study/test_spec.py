@@ -43,6 +43,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "cohort.clinical.event": text,
     "cohort.clinical.event_values": texts,
     "cohort.clinical.censored_values": texts,
+    "cohort.clinical.competing_values": texts,
     "cohort.clinical.covariates": st.lists(text.map("covariate {}".format), min_size=1, max_size=3),
     "cohort.clinical.not_outcomes": texts,
     "cohort.clinical.site": text,

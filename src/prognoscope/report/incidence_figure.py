@@ -25,7 +25,7 @@ def draw_incidence(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         axes.step(rows["time"], rows["incidence"], where="post", color=colour, ls=dashes, label=label)
         axes.fill_between(rows["time"], rows["low"], rows["high"], step="post", color=colour, alpha=0.13, lw=0)
     show_months(axes, data["time"].max())
-    axes.set_ylim(0, min(1.0, 1.08 * float(data["high"].max())))
+    axes.set_ylim(0, min(1.0, max(0.1, 1.08 * float(data["high"].max()))))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.set_ylabel("With the event of interest")
     axes.grid(axis="y")

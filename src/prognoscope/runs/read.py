@@ -274,7 +274,7 @@ class Run:
     @property
     def has_competing(self) -> bool:
         """Whether another event may come first, which the event of interest cannot follow."""
-        return self.outcomes.competing is not None
+        return self.held_out.competing is not None
 
     @cached_property
     def common(self) -> frozenset[str]:
