@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from prognoscope.cohort.clinical import ClinicalSpec, read_clinical
+from prognoscope.cohort.clinical import read_clinical
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.cohort.cohort import Cohort, make_cohort
 from prognoscope.cohort.splits import Split
 from prognoscope.core.outcome import Outcome

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from prognoscope.cohort.clinical import ClinicalSpec, join_clinical, parse_clinical, read_clinical
+from prognoscope.cohort.clinical import join_clinical, parse_clinical, read_clinical
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.core.errors import CohortError, MissingFileError
 from tests.cohort.tables import MONTHS, clinical_table
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from prognoscope.cohort.account import Account
-from prognoscope.cohort.clinical import ClinicalSpec, parse_clinical
+from prognoscope.cohort.clinical import parse_clinical
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.cohort.cohort import Cohort, make_cohort
 from prognoscope.cohort.slides import assign_slides
 from prognoscope.cohort.splits import SplitSpec, make_splits

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prognoscope.cohort.clinical import ClinicalSpec, join_clinical, parse_clinical
+from prognoscope.cohort.clinical import join_clinical, parse_clinical
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.core.errors import CohortError
 from tests.cohort.tables import MONTHS
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prognoscope.cohort.clinical import ClinicalSpec, parse_clinical
+from prognoscope.cohort.clinical import parse_clinical
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.core.errors import CohortError
 
 GDC = {"time": ("days_to_death", "days_to_last_follow_up"), "time_unit": "days", "event": "vital_status"}

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from prognoscope.cohort.clinical import ClinicalSpec, read_clinical
+from prognoscope.cohort.clinical import read_clinical
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.cohort.cohort import Cohort, make_cohort
 from prognoscope.cohort.splits import SplitSpec, account_of_splits, make_splits
 from prognoscope.cohort.subtypes import read_subtypes

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prognoscope.cohort.clinical import ClinicalSpec, join_clinical, parse_clinical
+from prognoscope.cohort.clinical import join_clinical, parse_clinical
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.cohort.cohort import make_cohort
 from prognoscope.cohort.subtypes import parse_subtypes
 from prognoscope.core.errors import CohortError

@@ -37,6 +37,7 @@ def comparison() -> Comparison:
     figures = {"blca": pd.DataFrame([figure | {"method": name, "value": 0.6} for name in (NASTY, "snn")])}
     runs = [("a", "blca", "honest", 0, 5, 90, 40), ("b", "lu_ad", "honest", 0, 5, 80, 30)]
     runs = pd.DataFrame(runs, columns=["run", "column", "protocol", "seed", "folds", "patients", "events"])
+    runs["endpoint"] = ""
     return Comparison("c_index", 0, table, pairs, figures, ("A note with 5 % & more.",), runs)
 
 

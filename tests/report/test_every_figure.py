@@ -32,6 +32,8 @@ MINIMAL = {
     "survival": {"method": NASTY, "optimistic": False, "group": "High risk", "patients": 1, "median": np.inf}
     | {"median_low": np.inf, "median_high": np.inf, "log_rank_p": np.nan, "time": 0.0, "survival": 1.0, "low": 1.0}
     | {"high": 1.0, "at_risk": 1, "events": 0, "censored": 0},
+    "incidence": {"method": NASTY, "optimistic": False, "group": "High risk", "patients": 1, "others": 0, "p": np.nan}
+    | {"time": 0.0, "incidence": 0.0, "low": 0.0, "high": 0.0, "at_risk": 1},
     "group_means": {"method": NASTY, "optimistic": False, "reading": "time_by_risk", "group": "Low risk", "patients": 1}
     | dict.fromkeys(("mean", "low", "first_quartile", "median", "third_quartile", "high"), 3.0)
     | {"t": 0.5, "p": 0.6},
@@ -73,7 +75,7 @@ MINIMAL = {
 }
 OF_A_PATIENT = ("patient_survival", "contributions")
 OF_A_RUN = [
-    name for name in FIGURES if name not in ("comparison", "optimism", "sweep", *OF_A_PATIENT)
+    name for name in FIGURES if name not in ("comparison", "optimism", "sweep", "incidence", *OF_A_PATIENT)
 ]  # the page of a run has these
 
 

@@ -47,12 +47,12 @@ def test_methods_are_made_and_folds_drawn_once_from_study_to_gathered(simulated,
 
         monkeypatch.setattr(at, name, function)
 
-    for at, name in ((methods, "create_model"), (module, "make_splits"), (module, "read_cohort")):
+    for at, name in ((methods, "create_model"), (module, "make_splits"), (module, "read_cohorts")):
         counted(at, name)
-    monkeypatch.setattr("prognoscope.study.gather.make_splits", lambda *_: 1 / 0)
+    monkeypatch.setattr("prognoscope.study.gather.splits_of", lambda *_: 1 / 0)
     found = plan(load(simulated, "methods=[coxph, snn, abmil]"))
     assert gather(found).splits == found.splits
-    assert calls == {"create_model": 3, "make_splits": 1, "read_cohort": 1}
+    assert calls == {"create_model": 3, "make_splits": 1, "read_cohorts": 1}
 
 
 def test_patients_without_a_patch_are_known_before_anything_is_packed(study_folder, empty_embedding):

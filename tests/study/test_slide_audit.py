@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prognoscope.cohort.clinical import ClinicalSpec
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.outcome import Outcome
 from prognoscope.features.source import made_of_slide

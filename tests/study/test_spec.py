@@ -9,7 +9,9 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from prognoscope.cohort.clinical_spec import FollowUpSpec
 from prognoscope.core.errors import MissingFileError, StudyError
+from prognoscope.core.settings import hints_of
 from prognoscope.core.yaml_text import parse_yaml
 from prognoscope.features.encoders import ENCODERS
 from prognoscope.models.recipe import Recipe
@@ -41,6 +43,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "cohort.clinical.event": text,
     "cohort.clinical.event_values": texts,
     "cohort.clinical.censored_values": texts,
+    "cohort.clinical.competing_values": texts,
     "cohort.clinical.covariates": st.lists(text.map("covariate {}".format), min_size=1, max_size=3),
     "cohort.clinical.not_outcomes": texts,
     "cohort.clinical.site": text,
@@ -125,6 +128,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "evaluation.surgery": st.booleans(),
 }
 NOT_WITH = {"cohort.clinical.categories"}  # which are covariates, too
+NOT_WITH |= {"cohort.clinical.endpoint", *(f"cohort.clinical.endpoints.{key}" for key in hints_of(FollowUpSpec))}
 NOT_WITH |= {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
 NOT_WITH |= {"cohort.slides.sample_types", "cohort.slides.most_bad", "methods.name", "methods.label"}
 NOT_WITH |= {"cohort.slides.slide", "cohort.slides.patient", "methods.training"}

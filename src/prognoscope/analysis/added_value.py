@@ -8,6 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from prognoscope.analysis.clinical_words import groups_of, spoken
+from prognoscope.analysis.risk_cuts import need_two_states
 from prognoscope.core.errors import MetricError, some
 from prognoscope.core.outcome import Outcome, Prediction
 from prognoscope.core.words import listed
@@ -40,6 +41,7 @@ class HeldOut:
             InputError: A file of the run is missing or cannot be used.
             MetricError: A patient is held out twice, or a fold gives all its patients one risk.
         """
+        need_two_states(run)
         folds = tuple(run.fold(method, number) for number in run.methods[method].tested)
         patients = [patient for fold in folds for patient in fold.outcome.patients]
         if len(set(patients)) < len(patients):

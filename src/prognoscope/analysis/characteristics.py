@@ -23,11 +23,13 @@ def characteristics(run: Run) -> pd.DataFrame:
     """
     outcome = run.held_out
     patients = list(outcome.patients)
-    groups = {"all": np.ones(len(patients), bool), "event": outcome.event, "censored": ~outcome.event}
+    groups = {"all": np.ones(len(patients), bool), "event": outcome.event, "censored": ~outcome.any_event}
     rows: list[tuple] = []
     for group, members in groups.items():
         rows.append(("patients", "", group, "count", int(members.sum()), members.mean(), np.nan))
-    for variable, event in (("follow-up in months", ~outcome.event), ("survival in months", outcome.event)):
+    ends = {"follow-up in months": ~outcome.any_event}
+    ends |= {} if run.has_competing else {"survival in months": outcome.event}
+    for variable, event in ends.items():
         median = median_survival(kaplan_meier(time=outcome.time, event=event))
         rows.append((variable, "", "all", "median", median.value, median.low, median.high))
     about = run.patients.reindex(patients)

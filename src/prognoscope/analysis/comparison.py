@@ -17,7 +17,7 @@ CELL_COLUMNS = (
     *("mean", "sd", "sd_seeds", "ddof", "low", "high", "folds", "seeds", "mark", "source", "label"),
 )
 PAIR_COLUMNS = ["column", "method_a", "method_b", "difference", "low", "high", "p_bootstrap", "p_t"]
-RUN_COLUMNS = ["run", "column", "protocol", "seed", "folds", "patients", "events"]
+RUN_COLUMNS = ["run", "column", "endpoint", "protocol", "seed", "folds", "patients", "events"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,13 @@ class Comparison:
     def is_over_folds(self) -> bool:
         """Whether its numbers are means over folds; else each is of the held-out patients of all folds together."""
         return self.metric not in RISK_GROUP_METRICS
+
+    @property
+    def is_by_endpoint(self) -> bool:
+        """Whether its columns are endpoints of one cohort."""
+        runs = self.runs.drop_duplicates("column")
+        cohorts = self.table.loc[self.table["column"].isin(runs["column"]), "cohort"]
+        return runs["endpoint"].nunique() > 1 and cohorts.nunique() == 1
 
     @property
     def columns(self) -> list[str]:

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from prognoscope.analysis.risk_cuts import high_risk
+from prognoscope.analysis.risk_cuts import high_risk, need_two_states
 from prognoscope.analysis.standings import MAIN, difference_table, method_table, ranking
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.calibration import calibration_table
+from prognoscope.evaluation.competing import aalen_johansen, incidence_difference
 from prognoscope.evaluation.curves import kaplan_meier, median_survival
 from prognoscope.evaluation.fold import pool
 from prognoscope.evaluation.group_tests import HazardRatio, hazard_ratio, log_rank
@@ -40,6 +41,7 @@ def survival_data(run: Run, method: str) -> pd.DataFrame:
     Raises:
         MetricError: One of the groups is empty, or nothing can be tested.
     """
+    need_two_states(run)
     outcome, is_high = run.method(method).outcome, high_risk(run, method)
     p = log_rank(is_high, time=outcome.time, event=outcome.event).p
     parts = []
@@ -61,8 +63,35 @@ def risk_hazard_ratio(run: Run, method: str) -> HazardRatio:
     Raises:
         MetricError: One group is empty, or one has all the events.
     """
+    need_two_states(run)
     outcome, is_high = run.method(method).outcome, high_risk(run, method)
     return hazard_ratio(is_high, time=outcome.time, event=outcome.event)
+
+
+def incidence_data(run: Run, method: str) -> pd.DataFrame:
+    """Cumulative incidence by Aalen and Johansen of the two groups by predicted risk, where other events compete.
+
+    Returns:
+        method, optimistic, group, patients, others (competing events), ratio, ratio_low, ratio_high (of subdistribution
+        hazards, high over low risk), p, time, incidence, low, high, at_risk, events; the first row of a group at 0.
+
+    Raises:
+        MetricError: One of the groups is empty, or has no event.
+    """
+    outcome, is_high = run.method(method).outcome, high_risk(run, method)
+    if outcome.competing is None:
+        raise MetricError("No other event competes.")
+    told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing}
+    found, parts = incidence_difference(is_high, **told), []
+    for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
+        curve = aalen_johansen(**{name: values[members] for name, values in told.items()})
+        start = {"time": 0.0, "incidence": 0.0, "low": 0.0, "high": 0.0, "at_risk": int(members.sum()), "events": 0}
+        rows = pd.DataFrame({name: np.append(value, getattr(curve, name)) for name, value in start.items()})
+        constant = {"method": method, "optimistic": method in run.optimistic, "group": group}
+        constant |= {"patients": int(members.sum()), "others": int(outcome.competing[members].sum())}
+        constant |= {"ratio": found.ratio.value, "ratio_low": found.ratio.low, "ratio_high": found.ratio.high}
+        parts.append(pd.concat([pd.DataFrame(constant | {"p": found.p}, index=rows.index), rows], axis=1))
+    return pd.concat(parts, ignore_index=True)
 
 
 def history_data(method: MethodRun, columns: tuple[str, str]) -> pd.DataFrame:
@@ -102,6 +131,7 @@ def calibration_data(run: Run, method: str, horizon: float) -> pd.DataFrame:
     predicted = np.concatenate([fold.survival_at(np.array([horizon]))[:, 0] for fold in folds])
     _, outcome = pool(folds)
     groups = min(GROUPS, max(1, len(outcome) // 10))
-    table = calibration_table(predicted, time=outcome.time, event=outcome.event, horizon=horizon, groups=groups)
+    told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing}
+    table = calibration_table(predicted, **told, horizon=horizon, groups=groups)
     constant = {"method": method, "optimistic": method in run.optimistic, "horizon": horizon}
     return pd.concat([pd.DataFrame(constant, index=table.index), table], axis=1)

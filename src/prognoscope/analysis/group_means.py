@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from prognoscope.analysis.risk_cuts import high_risk
+from prognoscope.analysis.risk_cuts import high_risk, need_two_states
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.mean_tests import t_test_risk_by_time, t_test_time_by_risk
 from prognoscope.runs.read import Run
@@ -37,6 +37,7 @@ def group_means_data(run: Run, reading: Reading) -> tuple[pd.DataFrame, list[str
 
 
 def _of_method(run: Run, method: str, reading: Reading) -> pd.DataFrame:
+    need_two_states(run)
     outcome, is_high = run.methods[method].outcome, high_risk(run, method)
     risk = run.methods[method].predictions["risk"].to_numpy(float)
     if reading == "time_by_risk":

@@ -6,16 +6,18 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from prognoscope.analysis.risk_cuts import need_two_states
 from prognoscope.core.errors import InputError, MetricError
 from prognoscope.evaluation.auc import cumulative_dynamic_auc
 from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
 from prognoscope.evaluation.brier import brier_terms, integrate
+from prognoscope.evaluation.competing import event_free
 from prognoscope.evaluation.curves import kaplan_meier
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.metrics import default_times
 from prognoscope.runs.read import Run
 
-NULL = "Kaplan-Meier"  # of the training patients: the same survival for everybody
+NULL = "Kaplan-Meier"  # of the training patients: the same survival for everybody; with competing events Aalen-Johansen
 STEPS = 25
 DRAWS = 1000
 
@@ -30,6 +32,7 @@ def auc_over_time(run: Run, method: str) -> pd.DataFrame:
         InputError: The method's bins or training patients are not known.
         MetricError: The folds share no span of time, or a fold has no events in it.
     """
+    need_two_states(run)
     folds = _folds(run, method)
     first = max(float(fold.outcome.time[fold.outcome.event].min(initial=np.inf)) for fold in folds)
     times = _shared(folds, first)
@@ -104,11 +107,15 @@ def _shared(folds: Sequence[Fold], first: float = 0.0) -> Float[np.ndarray, " T"
 
 def _terms(fold: Fold, times: Float[np.ndarray, " T"], *, is_null: bool) -> Float[np.ndarray, "P T"]:
     if is_null:
-        known = kaplan_meier(time=fold.train.time, event=fold.train.event).at(times)
-        survival = np.tile(known, (len(fold), 1))
+        train = {"time": fold.train.time, "event": fold.train.event}
+        competing = fold.train.competing
+        curve = kaplan_meier(**train) if competing is None else event_free(**train, competing=competing)
+        survival = np.tile(curve.at(times), (len(fold), 1))
     else:
         survival = fold.survival_at(times)
-    return brier_terms(survival, times, time=fold.outcome.time, event=fold.outcome.event, train=fold.train)
+    outcome = fold.outcome
+    told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing, "train": fold.train}
+    return brier_terms(survival, times, **told)
 
 
 def _told(run: Run, method: str, times: np.ndarray, **values: np.ndarray) -> pd.DataFrame:

@@ -43,7 +43,12 @@ def method_counts(run: Run) -> pd.DataFrame:
 
 
 def follow_up(run: Run) -> dict[str, float]:
-    """patients, events, and median_months of follow-up by the reverse Kaplan-Meier method (inf where not reached)."""
+    """patients, events, competing (those events), and median_months of follow-up.
+
+    The median is by the reverse Kaplan-Meier method, infinite where it is not reached.
+    """
     outcome = run.held_out
-    reverse = median_survival(kaplan_meier(time=outcome.time, event=~outcome.event)).value
-    return {"patients": float(len(outcome)), "events": float(outcome.event.sum()), "median_months": reverse}
+    reverse = median_survival(kaplan_meier(time=outcome.time, event=~outcome.any_event)).value
+    competing = 0.0 if outcome.competing is None else float(outcome.competing.sum())
+    events = {"events": float(outcome.event.sum()), "competing": competing}
+    return {"patients": float(len(outcome)), **events, "median_months": reverse}

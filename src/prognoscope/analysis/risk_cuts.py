@@ -58,11 +58,24 @@ def _score(run: Run, table: pd.DataFrame) -> Float[np.ndarray, " P"]:
     return -table[survival[max(len(survival) // 2 - 1, 0)]].to_numpy(float)
 
 
+def need_two_states(run: Run) -> None:
+    """Refuse a run in which other events compete, for what compares survival.
+
+    Raises:
+        MetricError: They do.
+    """
+    if run.has_competing:
+        raise MetricError(
+            "Other events compete with the event of interest, which this does not know. See the cumulative incidence."
+        )
+
+
 def log_rank_p(run: Run, method: str, cut: CutFrom | None = None) -> float:
     """The log-rank p between the risk groups, cut as `high_risk` says.
 
     Raises:
         MetricError: One of the groups is empty, or nothing can be tested.
     """
+    need_two_states(run)
     outcome = run.method(method).outcome
     return log_rank(high_risk(run, method, cut), time=outcome.time, event=outcome.event).p

@@ -38,6 +38,7 @@ class Entry:
     name: str  # in the registry
     group: str  # one of GROUPS
     cohort: str  # the study's name
+    endpoint: str  # of a study with several; else ""
     protocol: str
     seed: int
     settings: str  # stands for options and recipe
@@ -50,10 +51,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Runs whose methods can be compared in pairs: one cohort, one protocol, one set of folds."""
+    """Runs whose methods can be compared in pairs: one cohort and endpoint, one protocol, one set of folds."""
 
     title: str
     cohort: str
+    endpoint: str
     protocol: str
     entries: tuple[Entry, ...]
     oracles: pd.DataFrame  # columns of `METRICS`
@@ -121,6 +123,7 @@ def read_entries(
             name=card.name,
             group=group,
             cohort=run.name,
+            endpoint=about.endpoint,
             protocol=run.protocol,
             seed=about.seed or 0,
             settings=digest([card.name, card.options, card.recipe, card.choose]),
@@ -176,7 +179,7 @@ def _given(card: ModelCard) -> list[str]:
 
 
 def columns_of(entries: Sequence[Entry], *, mixed: bool) -> list[Column]:
-    """The entries by cohort, protocol and folds.
+    """The entries by cohort and endpoint, protocol and folds.
 
     Raises:
         InputError: Runs of a cohort are of other patients; or, without `mixed`, protocols or folds differ.
@@ -188,10 +191,11 @@ def columns_of(entries: Sequence[Entry], *, mixed: bool) -> list[Column]:
             f"{a} has the {one} protocol and {b} the {other} one, so their numbers do not mean the same. Compare runs "
             "of one protocol, or give each a column of its own with --mixed."
         )
-    found: dict[tuple[str, str, int], list[Entry]] = {}
-    firsts: dict[str, list[Entry]] = {}  # cohort -> the first entry of each set of folds
+    found: dict[tuple[tuple[str, str], str, int], list[Entry]] = {}
+    firsts: dict[tuple[str, str], list[Entry]] = {}  # cohort and endpoint -> the first entry of each set of folds
     for entry in entries:
-        known = firsts.setdefault(entry.cohort.casefold(), [])
+        whom = (entry.cohort.casefold(), entry.endpoint)
+        known = firsts.setdefault(whom, [])
         if known:
             _need_same_patients(known[0], entry)
         at = next((i for i, first in enumerate(known) if not _other_fold(first, entry)), len(known))
@@ -203,14 +207,17 @@ def columns_of(entries: Sequence[Entry], *, mixed: bool) -> list[Column]:
                     "--mixed."
                 )
             known.append(entry)
-        found.setdefault((entry.cohort.casefold(), entry.protocol, at), []).append(entry)
+        found.setdefault((whom, entry.protocol, at), []).append(entry)
     columns = []
+    are_several = len({cohort for cohort, _ in firsts}) > 1, len({endpoint for _, endpoint in firsts}) > 1
     for (key, protocol, at), each in found.items():
-        title = firsts[key][0].cohort
+        first = firsts[key][0]
+        title = f"{first.cohort}, {first.endpoint}" if all(are_several) and first.endpoint else first.cohort
+        title = first.endpoint if are_several == (False, True) and first.endpoint else title
         said = [f"{protocol} protocol"] * (len(protocols) > 1)
         said += [f"folds of {firsts[key][at].run}"] * (len(firsts[key]) > 1)
         title += f" ({', '.join(said)})" if said else ""
-        columns.append(Column(title, firsts[key][0].cohort, protocol, tuple(each), each[0].oracles))
+        columns.append(Column(title, first.cohort, first.endpoint, protocol, tuple(each), each[0].oracles))
     return columns
 
 

@@ -22,11 +22,12 @@ from prognoscope.analysis.published import CHOSEN_LIKE_IT, as_cells, check_metri
 from prognoscope.analysis.risk_group_values import risk_group_values
 from prognoscope.analysis.run_columns import GROUPS, Column, Entry, Uses, columns_of, read_entries, row_titles
 from prognoscope.core.errors import InputError, MetricError, nearest, some
-from prognoscope.core.words import count
+from prognoscope.core.words import WITH_FOLLOW_UP, count
 from prognoscope.evaluation import METRICS
 from prognoscope.evaluation.paired import Measured, difference, measure
 from prognoscope.evaluation.ranking import marks, mean_over_cohorts, ranked
 from prognoscope.runs.card import ModelCard
+from prognoscope.runs.read import open_finished
 from prognoscope.runs.tables import ALL_FOLDS, ORACLES
 
 ByColumn = Mapping[str, Mapping[str, Measured]]  # column -> row -> what was measured
@@ -101,6 +102,7 @@ def set_side_by_side(
             cells += _measured_cells(column, trainings, measured[column.title], metric, ddof)
             cells += _oracle_cells(column, metric, ddof)
         notes += _seed_notes(column, trainings)
+        notes += _endpoint_notes(column)
     table = pd.DataFrame(cells, columns=CELL_COLUMNS)
     if published:
         table = pd.concat([table, *_published_cells(columns, cohort, metric)], ignore_index=True)
@@ -213,27 +215,36 @@ def _published_cells(columns: Sequence[Column], cohort: str | None, metric: str)
 
 
 def _overall(columns: Sequence[Column], measured: ByColumn) -> dict[str, dict[str, Measured]]:
-    """The mean over cohorts of each protocol, of methods that have all; none with one cohort or doubled ones."""
+    """The mean over cohorts of each protocol and endpoint, of methods that have all."""
     found = {}
-    protocols = list(dict.fromkeys(column.protocol for column in columns))
-    for protocol in protocols:
-        of_protocol = [column for column in columns if column.protocol == protocol]
-        if len(of_protocol) > 1 and len({column.cohort for column in of_protocol}) == len(of_protocol):
-            title = OVERALL + (f" ({protocol} protocol)" if len(protocols) > 1 else "")
-            everywhere = set.intersection(*(set(measured[column.title]) for column in of_protocol))
-            names = [name for name in measured[of_protocol[0].title] if name in everywhere]
-            found[title] = {n: mean_over_cohorts([measured[c.title][n] for c in of_protocol]) for n in names}
+    for title, of_mean in _averaged(columns).items():
+        everywhere = set.intersection(*(set(measured[column.title]) for column in of_mean))
+        names = [name for name in measured[of_mean[0].title] if name in everywhere]
+        found[title] = {n: mean_over_cohorts([measured[c.title][n] for c in of_mean]) for n in names}
+    return found
+
+
+def _averaged(columns: Sequence[Column]) -> dict[str, list[Column]]:
+    """Title of a mean over cohorts -> the columns that it is of; none with one cohort or doubled ones."""
+    alike: dict[tuple[str, str], list[Column]] = {}
+    for column in columns:
+        alike.setdefault((column.protocol, column.endpoint), []).append(column)
+    protocols, endpoints = ({key[i] for key in alike} for i in (0, 1))
+    found = {}
+    for (protocol, endpoint), of_mean in alike.items():
+        if len(of_mean) > 1 and len({column.cohort for column in of_mean}) == len(of_mean):
+            said = [f"{protocol} protocol"] * (len(protocols) > 1) + [endpoint or "one endpoint"] * (len(endpoints) > 1)
+            found[OVERALL + (f" ({', '.join(said)})" if said else "")] = of_mean
     return found
 
 
 def _with_overall(table: pd.DataFrame, columns: Sequence[Column], overall: ByColumn, metric: str) -> pd.DataFrame:
     parts = [table]
-    protocols = list(dict.fromkeys(column.protocol for column in columns))
+    averaged = _averaged(columns)
     for title, measured in overall.items():
-        protocol = next((p for p in protocols if title.endswith(f" ({p} protocol)")), protocols[0])
-        of_protocol = [column.title for column in columns if column.protocol == protocol]
-        inside = table[table["column"].isin(of_protocol)]
-        whole = inside.groupby("row")["column"].nunique() == len(of_protocol)
+        of_mean = [column.title for column in averaged[title]]
+        inside = table[table["column"].isin(of_mean)]
+        whole = inside.groupby("row")["column"].nunique() == len(of_mean)
         inside = inside[inside["row"].isin(whole.index[whole])]
         means = inside.groupby("row")["mean"].mean()
         rows = inside.drop_duplicates("row").copy()
@@ -309,6 +320,16 @@ def _seed_notes(column: Column, trainings: Mapping[str, list[Entry]]) -> list[st
     return said
 
 
+def _endpoint_notes(column: Column) -> list[str]:
+    """Who lacks the endpoint of a column, of a study with several."""
+    if not column.endpoint:
+        return []
+    account = open_finished(column.runs[0]).account
+    lost = account.loc[account["step"] == WITH_FOLLOW_UP, "dropped"].fillna(0).sum()
+    who = f"{count(int(lost), 'patient')} of the table {'has' if lost == 1 else 'have'} no usable follow-up of it"
+    return [f"{column.title}: {who}, and are in no fold of it." if lost else f"{column.title}: everybody has it."]
+
+
 def _runs_table(columns: Sequence[Column]) -> pd.DataFrame:
     rows = []
     for column in columns:
@@ -316,5 +337,6 @@ def _runs_table(columns: Sequence[Column]) -> pd.DataFrame:
             first = next(entry for entry in column.entries if entry.run == run)
             patients = len({patient for fold in first.folds for patient in fold.outcome.patients})
             events = sum(int(fold.outcome.event.sum()) for fold in first.folds)
-            rows.append((str(run), column.title, first.protocol, first.seed, len(first.folds), patients, events))
+            about = (str(run), column.title, column.endpoint, first.protocol, first.seed)
+            rows.append((*about, len(first.folds), patients, events))
     return pd.DataFrame(rows, columns=RUN_COLUMNS)

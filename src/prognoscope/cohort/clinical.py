@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.cohort.columns import need_column, one_row_a_patient, patient_ids
 from prognoscope.cohort.covariate_columns import (
     alike_levels,
@@ -22,96 +22,12 @@ from prognoscope.cohort.covariate_columns import (
 )
 from prognoscope.cohort.follow_up import COMMA, Times, one_sided, other_times, rates_moved, read_times
 from prognoscope.cohort.slides import slide_name
-from prognoscope.cohort.status import read_status
-from prognoscope.cohort.time_units import (
-    TimeUnit,
-    in_months,
-    odd_times,
-    refuse_two_units,
-    refuse_units_between_tables,
-)
+from prognoscope.cohort.status import read_competing, read_status
+from prognoscope.cohort.time_units import in_months, odd_times, refuse_two_units, refuse_units_between_tables
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.ids import BARCODE, FORMULAS, refuse_twins
 from prognoscope.core.outcome import Outcome
-from prognoscope.core.settings import FilePaths, Names, settle
-from prognoscope.core.tables import ID_COLUMNS, as_text, notes_of, plain_name, read_table
-from prognoscope.omics.columns import tells_outcome
-
-NO_COVARIATES = ID_COLUMNS - {"site", "tissue_source_site"}  # they name the patient, as `plain_name` spells them
-
-
-@dataclass(frozen=True, slots=True)
-class ClinicalSpec:
-    """Follow-up and covariates: one table, or several of the same columns.
-
-    A table with the column `slide` (MCAT's) holds one row a slide, any other one row a patient.
-    """
-
-    table: FilePaths
-    patient: str = "patient_id"
-    time: str | tuple[str, ...] | None = (
-        None  # this and what follows may be left out of patients who are only predicted
-    )
-    time_unit: TimeUnit | None = None
-    event: str | None = None  # 1 = observed; give this one or `censored`
-    censored: str | None = None  # 1 = censored
-    event_values: Names | None = None  # words that mean observed, where it is not 1 or true
-    censored_values: Names | None = None  # words that mean censored; by default the only other word
-    covariates: Names = ()
-    categories: Names = ()  # covariates that are categories though their words look like numbers: grade 1, 2, 3, X
-    not_outcomes: Names = ()  # covariates and genes that look like the outcome and are not: known from the first day
-    site: str | None = None  # by default the tissue source site of TCGA barcodes, if all patients have one
-    bad_time: Literal["refuse", "drop"] = "refuse"  # a time, or a status, that is missing or impossible
-    slide: str = "slide_id"
-
-    def __post_init__(self):
-        settle(self, CohortError)
-        if self.event is not None and self.censored is not None:
-            raise CohortError("give either event (1 = observed) or censored (1 = censored), not both")
-        if strange := [name for name in self.categories if name not in self.covariates]:
-            raise CohortError(f"categories names {some(strange)}, which covariates does not. Add it there too.")
-        outcome = {*self.times, self.event, self.censored, self.patient} - {None}
-        if leak := [name for name in self.covariates if name in outcome]:
-            raise CohortError(f"{leak[0]!r} tells the outcome, so it cannot be a covariate. Remove it from covariates.")
-        named = [name for name in self.covariates if name not in self.not_outcomes]
-        if leaks := [name for name in named if tells_outcome(name)]:
-            raise CohortError(
-                f"{some(leaks)} tells the outcome by its name, so it cannot be a covariate. Remove it from covariates; "
-                "or, if it was known when follow-up began, name it in cohort.clinical.not_outcomes."
-            )
-        if ids := [name for name in named if plain_name(name) in NO_COVARIATES]:
-            raise CohortError(f"{some(ids)} names the patient, so it cannot be a covariate. Remove it from covariates.")
-
-    @property
-    def times(self) -> tuple[str, ...]:
-        """The columns of times: one, or several that complete each other."""
-        return (self.time,) if isinstance(self.time, str) else self.time or ()
-
-    @property
-    def status(self) -> str:
-        """The column that says whether the event was observed."""
-        return self.event or self.censored or ""
-
-    @property
-    def not_genes(self) -> tuple[str, ...]:
-        """Columns that tell the outcome or a covariate, so that none of them becomes a gene."""
-        named = (*self.times, self.event, self.censored, self.site, *self.covariates)
-        return tuple(name for name in named if name is not None)
-
-    def follow_up(self) -> tuple[tuple[str, ...], TimeUnit]:
-        """The columns of times, and their unit.
-
-        Raises:
-            CohortError: They are not given, or no column of events is.
-        """
-        given = {"time": self.time, "time_unit": self.time_unit, "event or censored": self.status or None}
-        if not self.times or self.time_unit is None or not self.status:
-            absent = some(name for name, value in given.items() if not value)
-            raise CohortError(
-                "In the study, cohort.clinical needs time, time_unit, and event or censored: add "
-                f"{absent}. Only `prognoscope predict` does without."
-            )
-        return self.times, self.time_unit
+from prognoscope.core.tables import as_text, notes_of, read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +62,44 @@ def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec], *, needs_event: b
 
 
 def _read_part(path: str, spec: ClinicalSpec) -> ClinicalTable:
-    table = _read(path, spec, "The clinical table")
+    return _part_of(path, _read(path, spec, "The clinical table"), spec)
+
+
+def _part_of(path: str, table: pd.DataFrame, spec: ClinicalSpec) -> ClinicalTable:
     part = parse_clinical(table, spec, path)
     return replace(part, notes=(*notes_of(table), *part.notes))
+
+
+def read_endpoints(spec: ClinicalSpec) -> dict[str, ClinicalTable]:
+    """The follow-up of each of several endpoints, of the patients who have it; each table is read once.
+
+    Raises:
+        MissingFileError, CohortError: As `read_clinical`; the message names the endpoint.
+    """
+    tables = {path: _read(path, spec, "The clinical table") for path in spec.table}
+    found = {}
+    for name in spec.endpoints:
+        try:
+            found[name] = join_clinical([_part_of(path, table, spec.of(name)) for path, table in tables.items()])
+        except CohortError as cause:
+            raise CohortError(f"Endpoint {name}: {cause}") from cause
+    return found
+
+
+def anybody(tables: Mapping[str, ClinicalTable]) -> ClinicalTable:
+    """Everybody who has any of the endpoints, each with the follow-up of the first one that they have."""
+    first, *others = tables.values()
+    for each in others:
+        new = np.array([i for i, p in enumerate(each.outcome.patients) if p in first.dropped], dtype=np.int64)
+        more = each.outcome.take(new)
+        first = replace(
+            first,
+            outcome=Outcome.joined([first.outcome, more]),
+            covariates=pd.concat([first.covariates, each.covariates.loc[list(more.patients)]]),
+            site=each.site | first.site,
+            dropped={p: why for p, why in first.dropped.items() if p not in set(more.patients)},
+        )
+    return first
 
 
 def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -> ClinicalTable:
@@ -168,11 +119,7 @@ def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -
         known.update(dict.fromkeys((*part.outcome.patients, *part.dropped), source))
     refuse_twins(known, some(source for part in parts for source in part.sources))
     refuse_units_between_tables({some(part.sources): part.outcome.time for part in parts})
-    outcome = Outcome(
-        tuple(p for part in parts for p in part.outcome.patients),
-        np.concatenate([part.outcome.time for part in parts]),
-        np.concatenate([part.outcome.event for part in parts]),
-    )
+    outcome = Outcome.joined([part.outcome for part in parts])
     sources = tuple(source for part in parts for source in part.sources)
     covariates = join_covariates([part.covariates for part in parts], [some(part.sources) for part in parts])
     warnings = [warning for part in parts for warning in part.warnings]
@@ -207,23 +154,26 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
     Raises:
         CohortError: As `read_clinical`.
     """
-    columns, unit = spec.follow_up()
-    wanted = [*columns, spec.status, *spec.covariates, *([] if spec.site is None else [spec.site])]
+    told, unit = spec.need_follow_up()
+    columns = told.times
+    wanted = [*columns, told.status, *spec.covariates, *([] if spec.site is None else [spec.site])]
     for name in wanted:
         need_column(table, name, source)
     rows = one_row_a_patient(table, spec.patient, wanted, source, slide=spec.slide)
     event = read_status(
         rows,
-        spec.status,
+        told.status,
         source,
-        says_censored=spec.event is None,
-        event_values=spec.event_values,
-        censored_values=spec.censored_values,
+        says_censored=told.event is None,
+        event_values=told.event_values,
+        censored_values=told.censored_values,
+        competing_values=told.competing_values,
     )
+    competing = read_competing(rows, told.status, source, told.competing_values)
     times = read_times(rows, columns, event, source)
     for name in columns:
         refuse_two_units(table, rows, name, unit, source)
-    why = _why_unusable(times, event, rows, spec.status)
+    why = _why_unusable(times, event, rows, told.status)
     _refuse_unusable(table, rows, event, why, spec, source)
     kept = np.array([not reason for reason in why.values()], dtype=bool)
     months = in_months(times.number, unit)
@@ -235,6 +185,7 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
             tuple(rows.index[kept]),
             months[kept],
             np.array([e for e, keep in zip(event, kept, strict=True) if keep], dtype=bool),
+            None if competing is None else competing[kept],
         ),
         covariates=read_covariates(rows[kept], spec.covariates, source, spec.categories),
         site=site,
@@ -250,6 +201,11 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
             *odd_times(dict(zip(rows.index[kept], months[kept], strict=True)), short),
         ),
     )
+
+
+def _is_gap(reason: str) -> bool:
+    """Whether nothing is given, rather than something that cannot be."""
+    return reason.endswith("missing") or reason.startswith("no ")
 
 
 def _why_unusable(times: Times, event: Sequence[bool | None], rows: pd.DataFrame, status: str) -> dict[str, str]:
@@ -280,10 +236,14 @@ def _refuse_unusable(
     are_most = 2 * len(bad) > len(why)
     if not bad or (spec.bad_time == "drop" and not unfair and len(bad) < len(why)):
         return
+    if spec.endpoints and not unfair and len(bad) < len(why):  # whoever has no DSS may well have an OS
+        bad = {patient: reason for patient, reason in bad.items() if not _is_gap(reason)}
+        if not bad:
+            return
     named = some(f"{patient} in row {rows.at[patient, 'row']} ({reason})" for patient, reason in bad.items())
-    columns, _ = spec.follow_up()
+    columns, status = spec.followed.times, spec.followed.status
     is_time = any(name in reason for reason in bad.values() for name in columns)
-    wrong = columns[0] if is_time and len(columns) == 1 else list(columns) if is_time else repr(spec.status)
+    wrong = columns[0] if is_time and len(columns) == 1 else list(columns) if is_time else repr(status)
     told = f"{source}: the follow-up of {len(bad)} patients cannot be used: {named}."
     if commas := [reason for reason in bad.values() if reason.endswith(COMMA)]:
         told += f" {len(commas)} have a decimal comma: save the table with decimal points."
@@ -298,7 +258,7 @@ def _refuse_unusable(
         cure = "Give their times; those of last follow-up are often in another column, and time takes a list, such as "
         cure += "time: [days_to_death, days_to_last_follow_up]."
     else:
-        cure = f"Fill in {spec.status}; if an empty field means censored, write so."
+        cure = f"Fill in {status}; if an empty field means censored, write so."
     raise CohortError(f"{told} {unfair} {cure}")
 
 
@@ -367,8 +327,9 @@ def _notes(table: pd.DataFrame, rows: pd.DataFrame, spec: ClinicalSpec, source: 
         notes.append(f"{source}: {samples} rows have the barcode of a sample, and were given to its patient.")
     if spec.slide not in table and (again := len(table) - len(rows)):
         notes.append(f"{source}: {again} rows repeat those of the same patients in all columns used, and count once.")
-    if spec.event_values is None and spec.censored_values is None and spec.censored is not None:
-        notes.append(f"{source}: {spec.censored} 1 means censored; it was turned into event = 0.")
-    if spec.time_unit != "months":
-        notes.append(f"{source}: {', '.join(spec.times)} was converted from {spec.time_unit} to months.")
+    told = spec.followed
+    if told.event_values is None and told.censored_values is None and told.censored is not None:
+        notes.append(f"{source}: {told.censored} 1 means censored; it was turned into event = 0.")
+    if told.time_unit != "months":
+        notes.append(f"{source}: {', '.join(told.times)} was converted from {told.time_unit} to months.")
     return notes

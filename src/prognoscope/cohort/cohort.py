@@ -15,6 +15,7 @@ from prognoscope.cohort.subtypes import Subtypes, check_follow_up
 from prognoscope.core.errors import CohortError, nearest, some
 from prognoscope.core.ids import is_normal, match_ids, person_in
 from prognoscope.core.outcome import Outcome
+from prognoscope.core.words import WITH_FOLLOW_UP
 from prognoscope.omics.tables import OmicsTable
 
 WORDS = {"bag": "slides", "omics": "genes", "clinical": "covariates"}  # what `needing` is asked for
@@ -176,7 +177,7 @@ def make_cohort(
     events = int(outcome.event.sum()) + clinical.dropped_events
     names = some(Path(source).name for source in clinical.sources)
     account = Account((Step(f"in {names}", everybody, events),), clinical.notes, clinical.warnings)
-    account = account.then("with usable follow-up", outcome, clinical.dropped)
+    account = account.then(WITH_FOLLOW_UP, outcome, clinical.dropped)
     assignment = slides if isinstance(slides, SlideAssignment) else SlideAssignment(dict(slides or {}))
     everyone = (*outcome.patients, *clinical.dropped)
     of_tumours, odd = _without_normals(assignment.slides)

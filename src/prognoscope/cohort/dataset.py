@@ -58,6 +58,7 @@ class PatientDataset:
     def fingerprint(self) -> str:
         """Hexadecimal digits that stand for all that is in it, so that equal ones train equal models."""
         tensors = [self.target.bin, self.target.event, self.target.time, self.target.subtype]
+        tensors += [] if self.target.competing is None else [self.target.competing]
         words = [*self.patients, "" if self.embeddings is None else self.embeddings.key]
         return fingerprint([*tensors, *self.omics, self.clinical], words)
 
@@ -131,6 +132,7 @@ def prepared_dataset(
         torch.from_numpy(outcome.event.astype(bool)),
         torch.from_numpy(outcome.time.astype(np.float32)),
         None if prepared.subtype is None else torch.from_numpy(prepared.subtype),
+        competing=None if outcome.competing is None else torch.from_numpy(outcome.competing.astype(bool)),
     )
     omics = tuple(_float_tensor(group) for group in prepared.omics)
     clinical = None if prepared.clinical is None else _float_tensor(prepared.clinical)

@@ -4,7 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Collection
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.tables import as_text
@@ -21,8 +23,9 @@ def read_status(
     says_censored: bool,
     event_values: Collection[str] | None,
     censored_values: Collection[str] | None,
+    competing_values: Collection[str] | None = None,
 ) -> list[bool | None]:
-    """True where observed, False where censored, None where the table does not say.
+    """True where observed, False where censored or where another event came first, None where the table does not say.
 
     Args:
         rows: One a patient, with the spreadsheet's row in `row`.
@@ -38,7 +41,11 @@ def read_status(
         observed, censored = (frozenset(map(_plain, each or ())) for each in (event_values, censored_values))
         if both := sorted(observed & censored):
             raise CohortError(f"event_values and censored_values both name {some(both)}. Leave it in one of them.")
-    meaning = {word: _meaning(word, observed, censored, coded=not says_censored) for word in dict.fromkeys(words)}
+    rivals = frozenset(map(_plain, competing_values or ()))
+    if both := sorted(rivals & (observed | censored)):
+        raise CohortError(f"competing_values names {some(both)}, which means observed or censored. Leave it in one.")
+    at_end = censored | rivals  # follow-up ended without the event
+    meaning = {word: _meaning(word, observed, at_end, coded=not says_censored) for word in dict.fromkeys(words)}
     others = {_plain(word) for word, is_event in meaning.items() if word is not None and is_event is None}
     if len(others) == 1 and (event_values is None) != (censored_values is None):
         meaning = {  # "Dead" alone is named, and all the rest say "Alive"
@@ -55,6 +62,27 @@ def read_status(
             f"{_cure(words, strange, event_values, censored_values)}"
         )
     return [meaning[word] for word in words]
+
+
+def read_competing(
+    rows: pd.DataFrame, column: str, source: str, competing_values: Collection[str] | None
+) -> Bool[np.ndarray, " P"] | None:
+    """Whether another event came first, which the event of interest cannot follow; None where nothing is said to.
+
+    Raises:
+        CohortError: None of the words is in the column.
+    """
+    if not competing_values:
+        return None
+    rivals = frozenset(map(_plain, competing_values))
+    words = as_text(rows[column])
+    found = np.array([word is not None and _plain(word) in rivals for word in words], dtype=bool)
+    if not found.any():
+        raise CohortError(
+            f"{source}: no {column} is {some(sorted(rivals))}, which competing_values names. The column holds "
+            f"{some(dict.fromkeys(words.dropna()), 8)}. Correct competing_values, or leave it out."
+        )
+    return found
 
 
 def _meaning(word: str | None, observed: frozenset[str], censored: frozenset[str], *, coded: bool) -> bool | None:
@@ -84,7 +112,8 @@ def _cure(
     if event_values is None and censored_values is None:
         return there + (
             "Correct it, or say with event_values which words mean that the event was observed, and with "
-            f"censored_values which mean that it was not. {unknown}"
+            "censored_values which mean that it was not; with competing_values those of another event that came first. "
+            f"{unknown}"
         )
     if censored_values is None:
         return there + (

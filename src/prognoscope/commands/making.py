@@ -4,13 +4,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from prognoscope.commands.arguments import Jobs, Overrides, StudyFile
-from prognoscope.commands.shell import err, out
-from prognoscope.commands.telling import explain_and_tell, extract_and_tell, run_and_tell, say, show_table
+from prognoscope.commands.shell import err
+from prognoscope.commands.telling import (
+    audit_and_tell,
+    explain_and_tell,
+    extract_and_tell,
+    run_and_tell,
+    say,
+    show_table,
+)
 from prognoscope.commands.terminal import bar
-from prognoscope.core.errors import InputError
 from prognoscope.core.words import count
 
 
@@ -36,7 +41,7 @@ def demo(
         with bar(err, "Painting slides") as advance:
             simulate_cohort(folder, patients=patients, seed=seed, workers=jobs, progress=advance)
     study = Study.load(study_file, [f"training.epochs={epochs}", f"training.seed={seed}"])
-    run_and_tell(study.plan(jobs=jobs), folder / "run")
+    run_and_tell({"": study.plan(jobs=jobs)}, folder / "run")
     explain_and_tell(folder / "run", most=2, jobs=jobs)
 
 
@@ -49,6 +54,9 @@ def simulate(
     without: Annotated[
         list[str], typer.Option(help="What tells nothing: slides, genes, covariates or interaction.")
     ] = [],  # noqa: B006
+    competing: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of patients whom another event meets first, which competes.")
+    ] = 0.0,
     jobs: Jobs = 1,
 ) -> None:
     """Simulate a cohort whose truth is known: slides or embeddings, genes, outcomes, and the best possible answer.
@@ -65,6 +73,7 @@ def simulate(
             features_only=features_only,
             bag_sizes=bags,
             without=without,
+            competing=competing,
             workers=jobs,
             progress=advance,
         )
@@ -110,21 +119,10 @@ def check(study: StudyFile, overrides: Overrides = []) -> None:  # noqa: B006 (T
 
     Example: `prognoscope check study.yaml`.
     """
-    from prognoscope.study.audit import audit
-    from prognoscope.study.plan import plan
+    from prognoscope.study.plan import plans
     from prognoscope.study.study_file import StudyFile  # all that runs and draws would take seconds to load
 
-    found = audit(plan(StudyFile.load(study, overrides), elsewhere=True))
-    show_table("Patients", found.account)
-    for title, table in found.tables.items():
-        show_table(title, table)
-    for note in found.notes:
-        say(f"  {note}")
-    for warning in found.warnings:
-        out.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
-    if found.stop:
-        raise InputError(found.stop)
-    out.print("[green]Ready to run.[/]" if not found.warnings else "Ready to run, with the warnings above.")
+    audit_and_tell(plans(StudyFile.load(study, overrides), elsewhere=True))
 
 
 def doctor() -> None:
@@ -159,6 +157,7 @@ def run(
 
     Example: `prognoscope run study.yaml --jobs 2 --set protocol=paper --out paper`.
     """
-    from prognoscope.study.study import Study
+    from prognoscope.study.plan import plans
+    from prognoscope.study.study_file import StudyFile
 
-    run_and_tell(Study.load(study, overrides).plan(jobs=jobs), folder or study.parent / "run")
+    run_and_tell(plans(StudyFile.load(study, overrides), jobs=jobs), folder or study.parent / "run")

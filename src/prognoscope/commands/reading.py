@@ -162,14 +162,15 @@ def view(
 
     Example: `prognoscope view run`.
     """
-    from prognoscope.runs.seeds import runs_in
+    from prognoscope.runs.seeds import runs_in, several_of
     from prognoscope.viewer.serve import open_viewer
 
     shown, *others = runs_in(run)
     serving = open_viewer(shown, host=host, port=port, slides=slides)
     if others:
-        names = listed([other.name for other in others])
-        say(f"{run} holds runs with several seeds. This is {shown.name}; {names}: `prognoscope view {others[0]}`.")
+        names = listed([other.relative_to(run).as_posix() for other in others])
+        this = f"This is {shown.relative_to(run)}; {names}: `prognoscope view {others[0]}`."
+        say(f"{run} holds runs {several_of(run)}. {this}")
     say(f"Open {serving.url} in a browser. Ctrl-C ends it.")
     serving.run(in_browser=not no_browser)
 

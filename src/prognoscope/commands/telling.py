@@ -1,6 +1,6 @@
 """What commands print of what they did; where nobody prints, Python does the same in silence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from prognoscope.commands.shell import err, is_debugging, out
 from prognoscope.commands.terminal import RunBar, bar, print_table
+from prognoscope.core.errors import InputError
 from prognoscope.core.words import count
 
 if TYPE_CHECKING:
@@ -42,22 +43,31 @@ def tell_genes(paths: Sequence[Path], to: Path | None) -> None:
         say(f"Wrote {path}")
 
 
-def run_and_tell(plan: "Plan", folder: Path) -> None:
-    """Run a plan, with all seeds of its study, and print what came of it.
+def run_and_tell(plans: "Mapping[str, Plan]", folder: Path) -> None:
+    """Run the plan of each endpoint, or the only one, with all seeds of the study, and print what came of it.
+
+    Args:
+        plans: As `study.plan.plans` makes them.
 
     Raises:
         Exit: A fold failed.
     """
-    if plan.study.spec.seeds == 1:
-        finished = [_run_one(plan, folder)]
+    spec = next(iter(plans.values())).study.spec
+    over = [] if "" in plans else [f"{len(plans)} endpoints"]
+    over += [f"{spec.seeds} seeds"] if spec.seeds > 1 else []
+    if not over:
+        finished = [_run_one(plans[""], folder)]
     else:
         from prognoscope.report.comparison_text import sentences_of, terminal_table
+        from prognoscope.study.endpoints import run_endpoints
         from prognoscope.study.seeds import run_seeds, write_seeds
 
-        finished = run_seeds(plan, folder, _run_one)
-        runs = [each.folder for each in finished]
-        for found, page in write_seeds(folder, runs, draws=plan.study.spec.evaluation.draws):
-            show_table(f"{found.kind} over {plan.study.spec.seeds} seeds", terminal_table(found))
+        if "" in plans:
+            finished = run_seeds(plans[""], folder, _run_one)
+        else:
+            finished = [each for found in run_endpoints(plans, folder, _run_one).values() for each in found]
+        for found, page in write_seeds(folder, [each.folder for each in finished], draws=spec.evaluation.draws):
+            show_table(f"{found.kind} over {' and '.join(over)}", terminal_table(found))
             for note in sentences_of(found):
                 say(note)
             say(f"Wrote {page}")
@@ -91,6 +101,35 @@ def _run_one(plan: "Plan", folder: Path, whole: "Callable[[Standing], Standing]"
         say(note)
     say(f"Report: {finished.report}")
     return finished
+
+
+def audit_and_tell(plans: "Mapping[str, Plan]") -> None:
+    """Print the audit of each plan, what several endpoints share once.
+
+    Raises:
+        InputError: A run would stop when it comes to the slides.
+    """
+    from prognoscope.study.audit import audit
+
+    shown, warned = set[str](), False
+    for name, plan in plans.items():
+        found, of = audit(plan), f" ({name})" if name else ""
+        show_table(f"Patients{of}", found.account)
+        for title, table in found.tables.items():
+            if (text := table.to_string()) not in shown:
+                show_table(f"{title}{of}", table)
+                shown.add(text)
+        for note in found.notes:
+            if note not in shown:
+                say(f"  {note}")
+        for warning in found.warnings:
+            warned = True
+            if warning not in shown:
+                out.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
+        shown |= {*found.notes, *found.warnings}
+        if found.stop:
+            raise InputError(found.stop)
+    out.print("Ready to run, with the warnings above." if warned else "[green]Ready to run.[/]")
 
 
 def say(text: str) -> None:

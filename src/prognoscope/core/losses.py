@@ -8,18 +8,23 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from prognoscope.core.batch import Target
+from prognoscope.core.batch import Target, cause_log_hazards
+from prognoscope.core.errors import ModelError
 
 SMALLEST = 1e-7  # of a probability before its logarithm, in the released codes
 
 
 def discrete_nll(
-    logits: Float[Tensor, "P K"], target: Target, *, alpha: float = 0.0, clamp: bool = False
+    logits: Float[Tensor, "P L"], target: Target, *, alpha: float = 0.0, clamp: bool = False
 ) -> Float[Tensor, " P"]:
     """Negative log-likelihood of right-censored survival in discrete time, per patient, in nats.
 
     With h = sigmoid(logits), a patient in bin k contributes the sum of log(1 - h_j) over j <= k when
     censored there; over j < k, plus log h_k, when the event was observed there.
+
+    Where the target tells of competing events, L = 2K, and each bin has a hazard of the event, one of a competing one,
+    and the chance of neither, which sum to 1 (`cause_log_hazards`); a competing event contributes as the event does,
+    with its own hazard. Nothing is clamped then.
 
     Args:
         alpha: How much less censored patients weigh, in [0, 1]; 0 is the plain likelihood.
@@ -31,11 +36,17 @@ def discrete_nll(
 
     Source: Gensheimer, Narasimhan: A scalable discrete-time survival model for neural networks. PeerJ 2019.
     """
-    n_bins = logits.shape[1]
+    n_bins = logits.shape[1] if target.competing is None else logits.shape[1] // 2
     if len(target) and logits.device.type == "cpu" and (target.bin.min() < 0 or target.bin.max() >= n_bins):
         raise ValueError(f"Time bins must lie in 0 to {n_bins - 1}, not {target.bin.min()} to {target.bin.max()}.")
     logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
     k = target.bin[:, None]
+    if target.competing is not None:
+        own, other, none = cause_log_hazards(logits)
+        log_after = none.cumsum(dim=1).gather(1, k)[:, 0]
+        log_before = log_after - none.gather(1, k)[:, 0]
+        event, rival = (-(log_before + each.gather(1, k)[:, 0]) for each in (own, other))
+        return torch.where(target.event, event, torch.where(target.competing, rival, -(1 - alpha) * log_after))
     if clamp:
         hazard = logits.sigmoid()
         survival = F.pad((1 - hazard).cumprod(dim=1), (1, 0), value=1.0)
@@ -59,6 +70,8 @@ def survival_cross_entropy(logits: Float[Tensor, "P K"], target: Target, *, alph
     Source: the option `ce_surv` of the code of Chen et al.: Multimodal co-attention transformer (MCAT). ICCV 2021.
     There it is infinite where the survival is 1; here every argument of a logarithm is at least 1e-7.
     """
+    if target.competing is not None:
+        raise ModelError("The loss survival_cross_entropy knows no competing events. Take the likelihood instead.")
     hazard = logits.float().sigmoid()
     survival = F.pad((1 - hazard).cumprod(dim=1), (1, 0), value=1.0)
     k = target.bin[:, None]

@@ -1,5 +1,6 @@
 """Follow-up, its division into time bins, and predictions of it (numpy)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,14 @@ class Outcome:
     patients: tuple[str, ...]
     time: Float[np.ndarray, " P"]  # months to the event or to last follow-up
     event: Bool[np.ndarray, " P"]  # True: observed. False: censored.
+    competing: Bool[np.ndarray, " P"] | None = None  # True: another event came first; None: no event can
 
     def __post_init__(self):
+        if self.competing is not None and (both := np.flatnonzero(self.competing & self.event)).size:
+            raise CohortError(
+                f"{len(both)} patients have the event and a competing one: {some(self.patients[i] for i in both)}. "
+                "Only the first of them counts."
+            )
         bad = [p for p, t in zip(self.patients, self.time, strict=True) if not (np.isfinite(t) and t >= 0)]
         if bad:
             raise CohortError(f"The time of {len(bad)} patients is missing, infinite or negative: {some(bad)}.")
@@ -26,7 +33,34 @@ class Outcome:
 
     def take(self, index: Int[np.ndarray, " Q"]) -> "Outcome":
         """The outcome of the patients at these positions, in this order."""
-        return Outcome(tuple(self.patients[i] for i in index), self.time[index], self.event[index])
+        competing = None if self.competing is None else self.competing[index]
+        return Outcome(tuple(self.patients[i] for i in index), self.time[index], self.event[index], competing)
+
+    @staticmethod
+    def joined(parts: "Sequence[Outcome]") -> "Outcome":
+        """The patients of several outcomes, one after another; nothing competes where nothing does in any."""
+        competing = None
+        if any(part.competing is not None for part in parts):
+            none = [np.zeros(len(part), dtype=bool) if part.competing is None else part.competing for part in parts]
+            competing = np.concatenate(none)
+        time, event = (np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "event"))
+        return Outcome(tuple(p for part in parts for p in part.patients), time, event, competing)
+
+    @property
+    def any_event(self) -> Bool[np.ndarray, " P"]:
+        """Whether follow-up ended in an event, of interest or competing, and not by censoring."""
+        return self.event if self.competing is None else self.event | self.competing
+
+    @property
+    def time_free(self) -> Float[np.ndarray, " P"]:
+        """Months that patients were free of the event of interest: who had a competing one will never have it, and is
+        beyond everybody else. By these times and `event`, Harrell's C-index is the one for competing risks.
+
+        Source: Wolbers et al.: Prognostic models with competing risks. Epidemiology 2009.
+        """
+        if self.competing is None or not len(self):
+            return self.time
+        return np.where(self.competing, self.time.max() + 1.0, self.time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+WITH_FOLLOW_UP = "with usable follow-up"  # the step of an account at which patients without it are left out
+
 
 def count(n: int, singular: str, plural: str | None = None) -> str:
     """`1 patient`, `2 patients`."""

@@ -16,10 +16,13 @@ def brier_terms(
     time: Float[np.ndarray, " P"],
     event: Bool[np.ndarray, " P"],
     train: Outcome,
+    competing: Bool[np.ndarray, " P"] | None = None,
 ) -> Float[np.ndarray, "P T"]:
     """What each patient adds to the Brier score at each time.
 
-    The score is the mean over patients: 0 is perfect, 0.25 is what S = 1/2 for everybody gives.
+    The score is the mean over patients: 0 is perfect, 0.25 is what S = 1/2 for everybody gives. Where other events
+    compete, S is one minus the cumulative incidence of the event of interest, of which those with a competing one are
+    free for ever: they count as such from then on, with the weight of their own time.
 
     Args:
         survival: The predicted chance of outliving each of `times`.
@@ -29,7 +32,8 @@ def brier_terms(
         MetricError: Shapes do not fit, times lie outside [first, last) test time, or weights are not defined.
 
     Source: Graf et al.: Assessment and comparison of prognostic classification schemes for survival data.
-        Statistics in Medicine 1999.
+        Statistics in Medicine 1999. Schoop et al.: Quantifying the predictive accuracy of time-to-event models in the
+        presence of competing risks. Biometrical Journal 2011.
     """
     time, event = checked_outcome(time, event)
     times = checked_horizons(times)
@@ -40,10 +44,12 @@ def brier_terms(
     curve = censoring_curve(train)
     died = event[:, None] & (time[:, None] <= times)  # (P, T)
     alive = time[:, None] > times
-    weight_of_death = np.zeros(len(time))
-    counts = died.any(axis=1)
-    weight_of_death[counts] = curve.weights(time[counts])
-    return died * weight_of_death[:, None] * survival**2 + alive * curve.weights(times) * (1 - survival) ** 2
+    ended = died if competing is None else died | (competing[:, None] & (time[:, None] <= times))
+    weight_of_end = np.zeros(len(time))
+    counts = ended.any(axis=1)
+    weight_of_end[counts] = curve.weights(time[counts])
+    terms = died * weight_of_end[:, None] * survival**2 + alive * curve.weights(times) * (1 - survival) ** 2
+    return terms if competing is None else terms + (ended & ~died) * weight_of_end[:, None] * (1 - survival) ** 2
 
 
 def integrate(scores: Float[np.ndarray, "*rest T"], times: Float[np.ndarray, " T"]) -> Float[np.ndarray, "*rest"]:

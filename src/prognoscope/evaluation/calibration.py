@@ -9,6 +9,7 @@ from scipy.stats import chi2
 
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.checks import checked_outcome, checked_values
+from prognoscope.evaluation.competing import event_free
 from prognoscope.evaluation.curves import kaplan_meier
 
 
@@ -62,11 +63,13 @@ def calibration_table(
     event: Bool[np.ndarray, " P"],
     horizon: float,
     groups: int = 5,
+    competing: Bool[np.ndarray, " P"] | None = None,
 ) -> pd.DataFrame:
     """Predicted against observed survival at one time, in groups of equal size by prediction, lowest first.
 
     Columns: group, patients, events (until the horizon), predicted (mean), observed, low and high (Kaplan-Meier with
     its 95 % log-log band; NaN, NaN, NaN where nobody of the group was followed until the horizon and some lived).
+    Where other events compete, survival is one minus the cumulative incidence, observed by Aalen and Johansen.
 
     Raises:
         MetricError: There are fewer patients than groups, or nobody was followed until the horizon.
@@ -79,7 +82,10 @@ def calibration_table(
         raise MetricError(f"Nobody was followed until {horizon:g} months; the last time is {time.max():g}.")
     rows = []
     for number, members in enumerate(np.array_split(np.argsort(survival, kind="stable"), groups)):
-        curve = kaplan_meier(time=time[members], event=event[members])
+        if competing is None:
+            curve = kaplan_meier(time=time[members], event=event[members])
+        else:
+            curve = event_free(time=time[members], event=event[members], competing=competing[members])
         last = np.searchsorted(curve.time, horizon, "right") - 1
         observed = (curve.survival[last], curve.low[last], curve.high[last]) if last >= 0 else (1.0, 1.0, 1.0)
         if horizon > curve.time[-1] and observed[0] > 0:

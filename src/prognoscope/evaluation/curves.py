@@ -96,12 +96,12 @@ def median_survival(curve: SurvivalCurve) -> Median:
 
 
 def censoring_curve(train: Outcome) -> CensoringCurve:
-    """G of the training patients; at equal times events come before censorings.
+    """G of the training patients; at equal times events, competing ones too, come before censorings.
 
     Raises:
         MetricError: There are no training patients.
     """
-    at, at_risk, events, censored = _counts(*checked_outcome(train.time, train.event))
+    at, at_risk, events, censored = _counts(*checked_outcome(train.time, train.any_event))
     still = np.maximum(at_risk - events, 1)  # nobody is left to be censored where this is not at_risk - events
     return CensoringCurve(at, np.cumprod(1 - censored / still))
 

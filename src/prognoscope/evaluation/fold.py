@@ -113,5 +113,4 @@ def pool(folds: Sequence[Fold]) -> tuple[Prediction, Outcome]:
         )
     risk = np.concatenate([fold.prediction.risk for fold in folds])
     survival = np.concatenate([fold.prediction.survival for fold in folds])
-    time, event = (np.concatenate([getattr(fold.outcome, name) for fold in folds]) for name in ("time", "event"))
-    return Prediction(patients, risk, survival), Outcome(patients, time, event)
+    return Prediction(patients, risk, survival), Outcome.joined([fold.outcome for fold in folds])

@@ -21,6 +21,7 @@ class Metric:
     higher_is_better: bool
     draws: str | None = None  # (Fold, counts (R, P)) -> (R,): all bootstrap draws at once; None evaluates each
     pooled: str | None = None  # Sequence[Fold] -> float, for what has no mean over folds, such as a p-value
+    knows_causes: bool = False  # whether it is defined where other events compete
 
     def __call__(self, fold: "Fold") -> float:
         """The number of one fold.

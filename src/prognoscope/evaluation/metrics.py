@@ -23,9 +23,9 @@ MOST_PAIRED = 4096  # patients up to which draws share one table of pairs; beyon
 
 
 def c_index(fold: Fold) -> float:
-    """Harrell's C-index."""
+    """Harrell's C-index; where other events compete, Wolbers' one, in which those with such an event outlive all."""
     outcome = fold.outcome
-    return concordance(fold.prediction.risk, time=outcome.time, event=outcome.event).value
+    return concordance(fold.prediction.risk, time=outcome.time_free, event=outcome.event).value
 
 
 def c_index_of_draws(fold: Fold, counts: Int[np.ndarray, "R P"]) -> Float[np.ndarray, " R"]:
@@ -128,7 +128,8 @@ def _times_of_auc(fold: Fold) -> Float[np.ndarray, " T"]:
 def _integrated_terms(fold: Fold) -> Float[np.ndarray, " P"]:
     outcome, times = fold.outcome, default_times(fold)
     survival = fold.survival_at(times)
-    return integrate(brier_terms(survival, times, time=outcome.time, event=outcome.event, train=fold.train), times)
+    how = {"time": outcome.time, "event": outcome.event, "train": fold.train, "competing": outcome.competing}
+    return integrate(brier_terms(survival, times, **how), times)
 
 
 def _own_survival(fold: Fold) -> Float[np.ndarray, " P"]:
@@ -141,7 +142,7 @@ def _concordance_of_draws(
     fold: Fold, counts: Int[np.ndarray, "R P"], weight: Float[np.ndarray, " P"]
 ) -> Float[np.ndarray, " R"]:
     """A C-index of every draw; `weight` is that of pairs by the patient with the event. A quadratic form in counts."""
-    time, event = fold.outcome.time.astype(np.float64), fold.outcome.event
+    time, event = fold.outcome.time_free.astype(np.float64), fold.outcome.event
     risk = fold.prediction.risk.astype(np.float64)
     if len(fold) > MOST_PAIRED:
         return _concordance_one_by_one(risk, time, event, weight, counts)

@@ -40,6 +40,10 @@ def evaluate(
     notes += _nothing_told(folds)
     counts = {fold.fold: draw_counts(fold, draws, seed) for fold in folds}
     names = list(METRICS) if metrics is None else list(metrics)
+    if any(fold.outcome.competing is not None for fold in folds):
+        lost = [name for name in names if not find_metric(name).knows_causes]
+        names = [name for name in names if name not in lost]
+        notes += [f"Not measured, as they know no competing events: {', '.join(lost)}."] * bool(lost)
     rows = [row for name in names for row in _rows(name, find_metric(name), folds, counts, notes, ddof)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame.attrs["notes"] = notes

@@ -38,10 +38,23 @@ class SurvivalModel(nn.Module):
     group_scores: ClassVar[Mapping[str, Kind]] = {}  # and of gene groups
     component_names: tuple[str, ...] = ()  # of details["components"], (P, Q, d), kept of held-out patients
     profile: Profile  # what its card says of these options
+    causes: int = 1  # 2: it was made with twice the bins, for logits of the event of interest and of competing ones
 
     def __init__(self, **options: object):
         super().__init__()
         self.profile = self.card.profile_with(options)
+
+    def why_one_cause(self) -> str:
+        """Why it cannot learn where other events compete, which most do by `discrete_nll`; "" if it can."""
+        return "its loss, Cox's, knows one kind of event" if self.profile.compares_patients else ""
+
+    def take_causes(self, causes: int) -> None:
+        """Settle how many kinds of events there are: one, or that of interest and any other, which then has logits."""
+        self.causes = causes
+
+    def __call__(self, *args, **kwargs) -> Output:
+        output = super().__call__(*args, **kwargs)
+        return output if self.causes == 1 else replace(output, causes=self.causes)
 
     def forward(self, inputs: Inputs) -> Output:
         """Predict P patients."""

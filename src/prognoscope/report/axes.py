@@ -4,10 +4,12 @@ import textwrap
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MultipleLocator, NullLocator
+from matplotlib.transforms import offset_copy
 
-from prognoscope.report.style import QUIET
+from prognoscope.report.style import INK, QUIET, RISK_COLOURS
 
 Colours = Mapping[str, str]  # method -> colour
 LABEL_WIDTH = 26  # letters
@@ -48,3 +50,28 @@ def show_ratios(axes: Axes, ends: np.ndarray) -> None:
 def beside(axes: Axes, y: float, text: str) -> None:
     """Words to the right of a row."""
     axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
+
+
+def numbers_at_risk(axes: Axes, data: pd.DataFrame, groups: list[str]) -> None:
+    """Below the months, how many patients of each group were still followed.
+
+    Args:
+        data: group, time, at_risk.
+    """
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    figure = axes.get_figure(root=True)
+    for line, group in enumerate(["", *groups]):
+        place = offset_copy(axes.get_xaxis_transform(), figure, y=-38 - 12.5 * line, units="points")
+        if not group:
+            axes.text(0, 0, "Patients at risk", transform=place, fontsize=8.5, va="top", color=QUIET)
+            continue
+        rows = data[(data["group"] == group) & (data["time"] > 0)]
+        rows = rows if len(rows) else data[data["group"] == group]
+        times, at_risk = rows["time"].to_numpy(float), np.append(rows["at_risk"].to_numpy(float), 0)
+        style = {"transform": place, "fontsize": 8.5, "va": "top", "color": RISK_COLOURS.get(group, INK)}
+        side = offset_copy(place, figure, x=-14, units="points")
+        axes.text(0, 0, group.removesuffix(" risk"), ha="right", **{**style, "transform": side})
+        for tick in ticks:
+            count = at_risk[np.searchsorted(times, tick, "left")]
+            axes.text(tick, 0, f"{count:.0f}", ha="center", **style)

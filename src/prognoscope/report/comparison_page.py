@@ -89,6 +89,10 @@ def _words_of(comparison: Comparison, title: str, data: pd.DataFrame) -> tuple[s
     return caption, caption
 
 
+def _by(comparison: Comparison, heading: str) -> str:
+    return heading.replace("by cohort", "by endpoint") if comparison.is_by_endpoint else heading
+
+
 def _content(comparison: Comparison, pictures: list[dict]) -> dict:
     runs = comparison.runs
     lead = f"{count(len(runs), 'run')}. {caption_of(comparison)}"
@@ -120,7 +124,7 @@ def _content(comparison: Comparison, pictures: list[dict]) -> dict:
     papers = published.drop_duplicates("source")[["source", "protocol", "optimistic"]].to_dict("records")
     return {
         "title": title_of(comparison),
-        "table_heading": HEADINGS[comparison.kind][0],
+        "table_heading": _by(comparison, HEADINGS[comparison.kind][0]),
         "figure_heading": HEADINGS[comparison.kind][1],
         "lead": f"{protocols[:1].upper()}{protocols[1:]}. {lead}",
         "warnings": [each for each in said if each.startswith(OPTIMISTIC)],

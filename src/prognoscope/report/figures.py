@@ -9,9 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
-from matplotlib.transforms import offset_copy
 
-from prognoscope.report.axes import Colours, label_rows, show_months
+from prognoscope.report.axes import Colours, label_rows, numbers_at_risk, show_months
 from prognoscope.report.clinical_figures import (
     draw_added_value,
     draw_auc_over_time,
@@ -21,6 +20,7 @@ from prognoscope.report.clinical_figures import (
     draw_subgroups,
 )
 from prognoscope.report.group_figures import draw_components, draw_group_means
+from prognoscope.report.incidence_figure import draw_incidence
 from prognoscope.report.number_words import interval, metric_words, number, optimistic_name, p_text
 from prognoscope.report.patient_figures import draw_contributions, draw_patient_survival
 from prognoscope.report.style import INK, ORACLE_COLOUR, QUIET, RISK_COLOURS, figure_style, method_colours, to_svg
@@ -107,7 +107,7 @@ def draw_survival(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, handlelength=2.2)
     name = optimistic_name(data["method"].iloc[0], bool(data["optimistic"].iloc[0]))
     axes.set_title(f"{name}: survival by predicted risk\nLog-rank {p_text(data['log_rank_p'].iloc[0])}", pad=34)
-    _numbers_at_risk(axes, data, groups)
+    numbers_at_risk(axes, data, groups)
 
 
 def draw_loss(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
@@ -239,6 +239,7 @@ FIGURES: dict[str, Drawing] = {
     "c_index": Drawing(draw_c_index, 6.4, 1.15, 0.42),
     "differences": Drawing(draw_differences, 6.4, 1.15, 0.34),
     "survival": Drawing(draw_survival, 4.9, 4.5),
+    "incidence": Drawing(draw_incidence, 4.9, 4.5),
     "group_means": Drawing(draw_group_means, 6.4, 1.6, 0.62, by="method"),
     "calibration": Drawing(draw_calibration, 3.5, 3.4),
     "loss": Drawing(draw_loss, 4.4, 3.0),
@@ -280,26 +281,6 @@ def colours_of(data: pd.DataFrame) -> Colours:
 def height_of(drawing: Drawing, data: pd.DataFrame) -> float:
     """How high a figure of these data is, in inches."""
     return drawing.height_in + drawing.row_in * (data[drawing.by].nunique() if drawing.by else len(data))
-
-
-def _numbers_at_risk(axes: Axes, data: pd.DataFrame, groups: list[str]) -> None:
-    low, high = axes.get_xlim()
-    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
-    figure = axes.get_figure(root=True)
-    for line, group in enumerate(["", *groups]):
-        place = offset_copy(axes.get_xaxis_transform(), figure, y=-38 - 12.5 * line, units="points")
-        if not group:
-            axes.text(0, 0, "Patients at risk", transform=place, fontsize=8.5, va="top", color=QUIET)
-            continue
-        rows = data[(data["group"] == group) & (data["time"] > 0)]
-        rows = rows if len(rows) else data[data["group"] == group]
-        times, at_risk = rows["time"].to_numpy(float), np.append(rows["at_risk"].to_numpy(float), 0)
-        style = {"transform": place, "fontsize": 8.5, "va": "top", "color": RISK_COLOURS.get(group, INK)}
-        side = offset_copy(place, figure, x=-14, units="points")
-        axes.text(0, 0, group.removesuffix(" risk"), ha="right", **{**style, "transform": side})
-        for tick in ticks:
-            count = at_risk[np.searchsorted(times, tick, "left")]
-            axes.text(tick, 0, f"{count:.0f}", ha="center", **style)
 
 
 def _epochs(axes: Axes, data: pd.DataFrame, column: str, colour: str, label: str, *, dots: bool) -> None:

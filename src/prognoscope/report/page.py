@@ -30,7 +30,7 @@ def write_report(run: Run | Path | str) -> Path:
     """
     run = run if isinstance(run, Run) else Run(Path(run))
     sections = [drawn for section in SECTIONS if (drawn := draw_section(section, run)) is not None]
-    values = {"name": run.name, "lead": _lead(run), "sections": [(each.id, each.title) for each in sections]}
+    values = {"name": run.title, "lead": _lead(run), "sections": [(each.id, each.title) for each in sections]}
     html = rendered(
         "report.html", **values, script=script("sorting"), body=Markup("\n\n".join(each.html for each in sections))
     )

@@ -40,6 +40,7 @@ class Section:
     title: str  # in the contents of the page
     content: Callable[[Run], Mapping[str, Any]]  # plain values for the template; empty where there is nothing to say
     plates: Callable[[Run], Iterable[Plate | Absence]] = lambda run: ()
+    knows_causes: bool = True  # False: it is left out of a run in which other events compete
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class DrawnSection:
 
 def draw_section(section: Section, run: Run) -> DrawnSection | None:
     """The section of a run's page; None where it has nothing to say, to show, or to excuse."""
+    if run.has_competing and not section.knows_causes:
+        return None
     colours = method_colours(run.methods)
     content, found = section.content(run), list(section.plates(run))
     absent = [each.sentence for each in found if isinstance(each, Absence)]

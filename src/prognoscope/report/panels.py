@@ -63,7 +63,7 @@ def write_figures(
     if strange := [name for name in methods if name not in known]:
         raise InputError(f"No run has a method {strange[0]!r}; {nearest(strange[0], known)}")
     found: dict[str, list[_Shown]] = {}
-    titles = titles_of([run.name for run in runs], [run.folder for run in runs])
+    titles = titles_of([run.title for run in runs], [run.folder for run in runs])
     for cohort, run in zip(titles, runs, strict=True):
         for plate in _plates(run, figure, methods):
             found.setdefault(plate.stem, []).append(_Shown(cohort, plate, method_colours(run.methods)))

@@ -59,7 +59,7 @@ def patient_page(
     methods = [_method(run, kept, stem) for (_, kept), stem in _stemmed(explained)]
     return rendered(
         "patient.html",
-        name=run.name,
+        name=run.title,
         patient=patient,
         facts=_facts(run, patient),
         survival=_svg("patient_survival", curves, colours, "survival", _curve_words(curves)) if len(curves) else "",

@@ -149,7 +149,8 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 def outcome_in(table: pd.DataFrame) -> Outcome:
     """The follow-up in a table of predictions or outcomes, in its order."""
-    return Outcome(tuple(table["patient_id"]), table["time"].to_numpy(float), table["event"].to_numpy(bool))
+    competing = table["competing"].to_numpy(bool) if "competing" in table else None
+    return Outcome(tuple(table["patient_id"]), table["time"].to_numpy(float), table["event"].to_numpy(bool), competing)
 
 
 _HISTORY = Table(HISTORY.what, {"fold": int, **HISTORY.columns, **HISTORY.optional})

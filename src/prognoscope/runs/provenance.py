@@ -25,6 +25,7 @@ class Provenance:
     """What a run says of itself; empty where it does not say. No times of day, so that equal runs have equal files."""
 
     name: str = ""  # of the study
+    endpoint: str = ""  # of a study with several, the one that this run is of
     command: str = ""
     protocol: str = ""  # `honest`, `paper`, or that of a paper's table, such as `like-ghanet`
     rule: str = ""  # what that of a paper's table means
@@ -98,7 +99,7 @@ def _is_failure(value: Any) -> bool:
 
 
 _CHECKS = {
-    **dict.fromkeys(("name", "command", "protocol", "rule", "cut_from", "split", "choose"), _is_text),
+    **dict.fromkeys(("name", "endpoint", "command", "protocol", "rule", "cut_from", "split", "choose"), _is_text),
     **dict.fromkeys(("precision", "embeddings", "store"), _is_text),
     **dict.fromkeys(("methods", "notes", "warnings"), _are(_is_text)),
     **dict.fromkeys(("optimistic", "papers", "versions", "inputs"), _is_mapping),

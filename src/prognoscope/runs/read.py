@@ -191,6 +191,11 @@ class Run:
         return self.provenance.name or str(named or self.folder.resolve().name)
 
     @property
+    def title(self) -> str:
+        """The study's name, and of a study with several endpoints the one that the run is of."""
+        return ", ".join(filter(None, (self.name, self.provenance.endpoint)))
+
+    @property
     def protocol(self) -> str:
         """`honest`, `paper` or that of a paper's table, such as `like-ghanet`; "" where the run does not say."""
         return self.provenance.protocol
@@ -261,8 +266,15 @@ class Run:
     @cached_property
     def held_out(self) -> Outcome:
         """The follow-up of every patient whom at least one method was tested on."""
-        tables = [each.predictions[["patient_id", "time", "event"]] for each in self.methods.values()]
+        columns = next(iter(self.methods.values())).predictions.columns
+        known = [name for name in ("patient_id", "time", "event", "competing") if name in columns]
+        tables = [each.predictions.reindex(columns=known) for each in self.methods.values()]
         return outcome_in(pd.concat(tables).drop_duplicates("patient_id").sort_values("patient_id"))
+
+    @property
+    def has_competing(self) -> bool:
+        """Whether another event may come first, which the event of interest cannot follow."""
+        return self.held_out.competing is not None
 
     @cached_property
     def common(self) -> frozenset[str]:

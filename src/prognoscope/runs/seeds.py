@@ -1,4 +1,4 @@
-"""A folder of seeds: several runs of one study, each in a folder of its own that its seed names."""
+"""A folder of several runs of one study, each in a folder of its own that its seed, or its endpoint, names."""
 
 import re
 from collections.abc import Sequence
@@ -6,15 +6,25 @@ from pathlib import Path
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.words import listed
+from prognoscope.core.yaml_text import parse_yaml
 from prognoscope.runs.layout import RunFiles
 
 SEED = re.compile(r"seed_(\d+)")  # the name of a seed's run folder
+ENDPOINT = re.compile(r"endpoint_(.+)")  # the name of an endpoint's run folder, or of that of its seeds
 
 
 def runs_in(folder: Path) -> list[Path]:
-    """The run folders of all seeds in a folder that holds such, in their order; else the folder itself."""
+    """The run folders of all endpoints and seeds in a folder that holds such, in their order; else the folder itself.
+
+    Endpoints are in the order of the study, seeds in that of their numbers.
+    """
     if not folder.is_dir() or RunFiles(folder).splits.exists():
         return [folder]
+    if endpoints := {match[1]: each for each in folder.iterdir() if (match := ENDPOINT.fullmatch(each.name))}:
+        inside = {name: runs_in(endpoints[name]) for name in sorted(endpoints)}
+        listed = _endpoints_of(next(iter(inside.values()))[0])
+        ordered = sorted(inside, key=lambda name: listed.index(name) if name in listed else len(listed))
+        return [run for name in ordered for run in inside[name]]
     found = {int(match[1]): each for each in folder.iterdir() if (match := SEED.fullmatch(each.name))}
     return [found[seed] for seed in sorted(found)] or [folder]
 
@@ -26,8 +36,24 @@ def need_one_run(folder: Path) -> None:
         InputError: It is one; names the runs in it.
     """
     if (runs := runs_in(folder)) != [folder]:
-        names = listed([run.name for run in runs])
-        raise InputError(f"{folder} holds runs with several seeds: {names}. Name one of them, such as {runs[0]}.")
+        names = listed([run.relative_to(folder).as_posix() for run in runs])
+        raise InputError(f"{folder} holds runs {several_of(folder)}: {names}. Name one of them, such as {runs[0]}.")
+
+
+def several_of(folder: Path) -> str:
+    """What the runs in a folder of several differ by."""
+    is_by_endpoint = any(ENDPOINT.fullmatch(each.name) for each in folder.iterdir())
+    return "of several endpoints" if is_by_endpoint else "with several seeds"
+
+
+def _endpoints_of(run: Path) -> list[str]:
+    """The endpoints that the study of a run names, in their order."""
+    path = RunFiles(run).study
+    study = parse_yaml(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        return list(study["cohort"]["clinical"]["endpoints"])  # type: ignore[index]
+    except (KeyError, TypeError):  # a run that was only begun
+        return []
 
 
 def titles_of(names: Sequence[str], folders: Sequence[Path]) -> list[str]:

@@ -115,7 +115,7 @@ _PAIR = {"difference": float, **_INTERVAL, "p_bootstrap": float, "p_t": float}
 PREDICTIONS = Table(
     "The table of predictions",
     {"patient_id": str, "fold": int, "risk": float, "time": float, "event": bool, "S_0": float},
-    optional={"subtype": int},  # -1 where unknown
+    optional={"subtype": int, "competing": bool},  # -1 where unknown; another event came first
     # chance of outliving each bin; when it ends; chance of being of each subtype
     numbered={"S_": float, "months_": float, "subtype_": float},
 )
@@ -148,7 +148,9 @@ SURGERY_RISKS = Table(
 
 # of a run
 SPLITS = Table("The table of splits", {"patient_id": str, "fold": int, "part": str})
-OUTCOMES = Table("The table of outcomes", {"patient_id": str, "time": float, "event": bool})
+OUTCOMES = Table(
+    "The table of outcomes", {"patient_id": str, "time": float, "event": bool}, optional={"competing": bool}
+)
 PATIENTS = Table(  # patches: NaN where no embeddings were used
     "The table of patients", {"patient_id": str, "site": str, "subtype": str, "slides": int, "patches": float}
 )

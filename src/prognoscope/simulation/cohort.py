@@ -20,9 +20,11 @@ from prognoscope.simulation.patients import (
     SILENCED,
     SLIDES,
     add_risks,
+    competing_events,
     draw_patients,
     follow_up,
     generator,
+    log_hazard_other,
     site_number,
 )
 from prognoscope.simulation.slide_files import paint_slide_file
@@ -31,6 +33,7 @@ from prognoscope.simulation.tissue_classes import CLASSES, Factors, told_classes
 BEGUN = ".simulation"  # holds what is simulated, until it is
 FEWEST_PATIENTS = 20
 MOST_CENSORED = 0.9
+MOST_COMPETING = 0.5
 SMALLEST_SLIDE_PX, LARGEST_SLIDE_PX = 1024, 16_384  # painting takes about 40 bytes a pixel
 _COUNT, _SIZES = 1_000, 1_001  # streams of a patient beside those of the slides, which are numbered from 0
 
@@ -48,6 +51,7 @@ class SimulationSpec:
     multi_slide: float
     embedding_dim: int
     slide_px: int
+    competing: float
     without: tuple[str, ...] = ()
 
 
@@ -78,6 +82,7 @@ def simulate_cohort(
     embedding_dim: int = 128,
     slide_px: int = 2048,
     without: Sequence[str] = (),
+    competing: float = 0.0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -97,6 +102,8 @@ def simulate_cohort(
         embedding_dim: D, with features_only.
         slide_px: Side of a painted slide at 0.5 um per pixel.
         without: What tells nothing of the hazard: "slides", "genes", "covariates", "interaction", or several of them.
+        competing: Share of patients whom another event meets first, `event` 2, which the event of interest cannot
+            follow; see `patients.competing_events`. Truth then has `log_hazard_other` and `scale_other`.
         workers: Processes that make slides.
         progress: Told how many slides are done, and of how many.
 
@@ -106,16 +113,9 @@ def simulate_cohort(
     """
     folder = Path(folder)
     spec = SimulationSpec(
-        patients,
-        seed,
-        features_only,
-        bag_sizes,
-        sites,
-        censoring,
-        multi_slide,
-        embedding_dim,
-        slide_px,
-        tuple(sorted(set(without))),
+        *(patients, seed, features_only, bag_sizes, sites, censoring, multi_slide, embedding_dim, slide_px),
+        competing=competing,
+        without=tuple(sorted(set(without))),
     )
     _check(folder, spec)
     with claimed(folder / CLAIM, "`prognoscope simulate`"):
@@ -124,7 +124,7 @@ def simulate_cohort(
         write_text(folder / BEGUN, digest(asdict(spec)))
         _write(folder, spec, workers, progress)
         study = folder / "study.yaml"
-        write_text(study, yaml.safe_dump(_study(features_only), sort_keys=False, default_flow_style=None, width=120))
+        write_text(study, yaml.safe_dump(_study(spec), sort_keys=False, default_flow_style=None, width=120))
         (folder / BEGUN).unlink()
     return study
 
@@ -134,14 +134,20 @@ def _write(folder: Path, spec: SimulationSpec, workers: int, progress: Callable[
     table = add_risks(draw_patients(patients, seed, sites=spec.sites), without=spec.without)
     time, event = follow_up(table["log_hazard"].to_numpy(), seed, censoring=spec.censoring)
     tasks = [task for k in range(patients) for task in _tasks(folder, table.iloc[k], k, spec)]
-    clinical = table.assign(time_months=time, event=event.astype(int)).reset_index()
+    status, truth = event.astype(int), []
+    if spec.competing:
+        others = log_hazard_other(table)
+        time, is_other, scale = competing_events(time, others.to_numpy(), seed, share=spec.competing)
+        status = np.where(is_other, 2, status)
+        table, truth = table.assign(log_hazard_other=others, scale_other=scale), ["log_hazard_other", "scale_other"]
+    clinical = table.assign(time_months=time, event=status).reset_index()
     write_table(folder / "clinical.csv", clinical[["patient_id", "time_months", "event", "age", "is_female", "site"]])
     write_table(folder / "subtypes.csv", clinical[["patient_id", "subtype"]])
     write_table(folder / "genes.csv", express(table, seed).reset_index())
     write_table(folder / "groups.csv", groups_table())
     owners = [(table.index[task.patient], task.slide) for task in tasks]
     write_table(folder / "slides.csv", pd.DataFrame(owners, columns=["patient_id", "slide_id"]))
-    truth = [*("subtype", "proliferation", "immune", "necrosis", "programme"), "log_hazard"]
+    truth += [*("subtype", "proliferation", "immune", "necrosis", "programme"), "log_hazard"]
     truth += ["risk_oracle", "risk_slides", "risk_genes"]
     write_table(folder / "truth" / "genes.csv", true_genes())
     write_table(folder / "truth" / "patients.csv", clinical[["patient_id", *truth]])
@@ -207,6 +213,11 @@ def _check(folder: Path, spec: SimulationSpec) -> None:
     for what in spec.without:
         if what not in SILENCED:
             raise InputError(f"without names {what!r}, which is no part of the hazard; {nearest(what, SILENCED)}")
+    if not 0 <= spec.competing <= MOST_COMPETING:
+        raise InputError(
+            f"The share of patients whom another event meets first must lie in 0 to {MOST_COMPETING}, not "
+            f"{spec.competing:g}."
+        )
     if not 1 <= spec.sites <= spec.patients // 2:
         raise InputError(
             f"{spec.patients} patients can come from 1 to {spec.patients // 2} sites, not from {spec.sites}."
@@ -247,13 +258,15 @@ def need_simulated(folder: Path) -> None:
         raise InputError(f"{folder} holds a study that is not of a simulated cohort. Name another folder.")
 
 
-def _study(features_only: bool) -> dict:
+def _study(spec: SimulationSpec) -> dict:
+    features_only = spec.features_only
     clinical = {
         "table": "clinical.csv",
         "patient": "patient_id",
         "time": "time_months",
         "time_unit": "months",
         "event": "event",
+        **({"competing_values": [2]} if spec.competing else {}),
         "covariates": ["age", "is_female"],
         "site": "site",
     }

@@ -36,6 +36,7 @@ LARGEST_FACTOR = 2.5  # standard deviations; keeps pictures paintable
 
 _FACTORS, _FOLLOW_UP = 0, 1  # what a patient's streams of random numbers are for
 GENES, SLIDES = 2, 3
+_OTHER = 4
 COHORT = 1_000_000  # the stream of what is common to a cohort; patients are numbered from 0
 
 
@@ -134,3 +135,31 @@ def follow_up(
     event = to_event <= length * to_end
     months = np.minimum(to_event, length * to_end).round(2).clip(min=0.01)
     return months, event
+
+
+def log_hazard_other(patients: pd.DataFrame) -> pd.Series:
+    """The log hazard of another event, such as death of another cause: with a = (age - 62) / 10, 0.6 a + 0.4 p."""
+    return 0.6 * (patients["age"] - 62) / 10 + 0.4 * patients["proliferation"]
+
+
+def competing_events(
+    months: Float[np.ndarray, " P"], log_hazard: Float[np.ndarray, " P"], seed: int, *, share: float
+) -> tuple[Float[np.ndarray, " P"], Bool[np.ndarray, " P"], float]:
+    """Follow-up that another event may end first: its months in hundredths, for whom it did, and the event's scale.
+
+    Times to it are Weibull: S(t) = exp(-(t / scale)^1.4 exp(log_hazard)), drawn apart from those of `follow_up`. The
+    scale is set so that the stated share of patients meets it first, exactly but for rounding to whole patients. Both
+    hazards are proportional to t^0.4, so the true cumulative incidence of the event of interest by t is
+    h / (h + h') (1 - exp(-(h + h') t^1.4)), with h = exp(log_hazard) / 30^1.4 of that one, h' likewise of the other.
+
+    Args:
+        months: To the event of interest or to last follow-up.
+        log_hazard: Of the other event.
+    """
+    draws = np.array([generator(seed, k, _OTHER).exponential() for k in range(len(months))])
+    to_other = (draws * np.exp(-log_hazard)) ** (1 / SHAPE)  # in units of the scale
+    at_most = np.sort(months / to_other)[::-1]  # a scale below this is met first
+    number = round(share * len(months))
+    scale = float(at_most[max(number - 1, 0) : number + 1].mean())
+    is_other = scale * to_other < months
+    return np.where(is_other, (scale * to_other).round(2).clip(min=0.01), months), is_other, scale

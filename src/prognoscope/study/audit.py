@@ -79,6 +79,7 @@ def _trainings(plan: Plan) -> str:
     tried = each * sum(method.search.trials * method.search.folds for method in plan.methods if method.search)
     said = f"{count(len(plan.methods), 'method')} in {count(folds, 'fold')}"
     said += ", and each once more on permuted outcomes" if plan.has_surgery else ""
+    said += ", for each endpoint" if spec.cohort.clinical.endpoint else ""
     seeds = [str(spec.training.seed + i) for i in range(spec.seeds)]
     said += f", with {len(seeds)} seeds ({some(seeds)})" if len(seeds) > 1 else ""
     return f"Trainings: {said}: {each * len(plan.methods):,}." + (f" {tried:,} more try settings." if tried else "")
@@ -91,6 +92,7 @@ def _outcome_table(cohort: Cohort) -> pd.DataFrame:
     rows = [
         ("patients", len(outcome)),
         ("events", f"{int(outcome.event.sum())} ({outcome.event.mean():.1%})"),
+        *([("another event first", int(outcome.competing.sum()))] if outcome.competing is not None else []),
         ("months: least, median, most", f"{time.min():.2f}, {np.median(time):.2f}, {time.max():.2f}"),
         ("patients who share their time with another", ties),
         ("patients with slides", len(cohort.having("bag"))),

@@ -17,6 +17,8 @@ def content_of(cohort: Cohort, pack: PackedEmbeddings | None) -> Fingerprint:
     """What stands for all that trainings may see of these patients, as it was read."""
     patients, outcome = cohort.patients, cohort.outcome
     follow_up = pd.DataFrame({"time": outcome.time, "event": outcome.event}, patients)
+    if outcome.competing is not None:
+        follow_up["competing"] = outcome.competing
     parts: dict[str, str | dict[str, str]] = {PEOPLE: _by_patient(follow_up, patients)}
     if cohort.covariates is not None:
         parts["covariates"] = _by_patient(cohort.covariates, patients)

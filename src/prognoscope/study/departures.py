@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.words import listed
 from prognoscope.models.recipe import Recipe
 from prognoscope.models.registry import card_of, parameters_of, profile_of
@@ -69,6 +70,17 @@ def rule_notes(spec: StudySpec, folds: int) -> list[str]:
         return []
     other = f"This study has {folds} folds, the {rule.paper} table {rule.folds}: its spread over folds is another."
     return [rule.sentence, *[other] * (folds != rule.folds)]
+
+
+def competing_notes(cohort: Cohort) -> list[str]:
+    """What numbers mean where other events compete."""
+    if cohort.outcome.competing is None:
+        return []
+    return [
+        "Other events compete: survival is one minus the cumulative incidence of the event of interest, networks learn "
+        "hazards of it and of the others, the C-index takes those with another event for free of it ever after "
+        "(Wolbers), and the Brier score weighs them as such."
+    ]
 
 
 def general_notes(spec: StudySpec) -> list[str]:

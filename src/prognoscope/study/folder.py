@@ -105,6 +105,7 @@ def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:
     ACCOUNT.write(files.account, account)
     outcome = inputs.cohort.outcome
     table = {"patient_id": outcome.patients, "time": outcome.time, "event": outcome.event}
+    table |= {} if outcome.competing is None else {"competing": outcome.competing}
     OUTCOMES.write(files.outcomes, pd.DataFrame(table))
     _write_patients(files, inputs)
     lacking = lacking_table([each.method for each in plan.methods], inputs.cohort)
@@ -200,6 +201,7 @@ def provenance(
     differs = {} if spec.protocol == "honest" else {each.title: other_settings(spec, each, **how) for each in sections}
     return Provenance(
         name=study.spec.name,
+        endpoint=spec.cohort.clinical.endpoint or "",
         command=study.command,
         protocol=name_of(spec.protocol),
         split=spec.evaluation.split,

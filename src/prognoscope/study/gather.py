@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.cohort.splits import make_splits
 from prognoscope.core.errors import StudyError
 from prognoscope.features.extract import ExtractionReport, extract_slides
 from prognoscope.features.store import PackedEmbeddings, fault_sentences
@@ -15,7 +14,7 @@ from prognoscope.study.content import content_of
 from prognoscope.study.inputs import embedding_sums, packed, slide_mpp, without_empty_bags
 from prognoscope.study.jobs import Gathered, check_parts
 from prognoscope.study.left_out import without_slides
-from prognoscope.study.plan import Plan
+from prognoscope.study.plan import Plan, splits_of
 from prognoscope.study.sections import SlidesSpec
 from prognoscope.study.study_file import StudyFile
 
@@ -103,7 +102,7 @@ def gather(plan: Plan, extracted: ExtractionReport | None = None) -> Gathered:
     left = without_empty_bags(left, pack, plan.alternatives).needing_any(plan.alternatives)
     is_planned = left.patients == plan.patients.patients
     with left.account.told_first():
-        splits = plan.splits if is_planned else make_splits(left, study.splits)
+        splits = plan.splits if is_planned else splits_of(study, left, plan.drawn)
         check_parts(plan.methods, left, splits)
     if pack.origin.encoder is None:
         notes.append("Nothing says by which encoder the embeddings were made.")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from prognoscope.cohort.clinical import read_clinical, without_follow_up
+from prognoscope.cohort.clinical import ClinicalTable, anybody, read_clinical, read_endpoints, without_follow_up
 from prognoscope.cohort.cohort import Cohort, make_cohort
 from prognoscope.cohort.leaks import refuse_leaks
 from prognoscope.cohort.slides import SlideAssignment, SlideTable, assign_slides, read_slide_table, slide_places
@@ -45,7 +45,7 @@ def read_cohort(name: str, where: CohortSpec, *, needs_follow_up: bool = True) -
     """The cohort of a study; nobody is left out but for unusable follow-up.
 
     Args:
-        where: The tables, with whole paths.
+        where: The tables, with whole paths. Of several endpoints with none chosen, everybody is in it who has any.
         needs_follow_up: False for patients who are only to be predicted. Their times, where the study names none, are
             all zero and censored, which no prediction looks at.
 
@@ -53,11 +53,33 @@ def read_cohort(name: str, where: CohortSpec, *, needs_follow_up: bool = True) -
         InputError: Any of the tables cannot be used; the message names it, and what to do.
     """
     clinical = where.clinical
-    if clinical.time is None and not needs_follow_up:
+    if not needs_follow_up and (clinical.is_of_several or not clinical.has_follow_up):
         table = without_follow_up(clinical)
+    elif clinical.is_of_several:
+        table = anybody(read_endpoints(clinical))
     else:
         table = read_clinical(clinical, needs_event=needs_follow_up)
-    patients = (*table.outcome.patients, *table.dropped)
+    (cohort,) = _cohorts_of(name, where, [table])
+    return refuse_leaks(cohort, clinical.not_outcomes) if needs_follow_up else cohort
+
+
+def read_cohorts(name: str, where: CohortSpec) -> tuple[Cohort, Cohort | None]:
+    """The cohort of the endpoint that is studied, and where the study has several, everybody who has any of them.
+
+    Raises:
+        InputError: As `read_cohort`.
+    """
+    clinical = where.clinical
+    if clinical.endpoint is None:
+        return read_cohort(name, where), None
+    tables = read_endpoints(clinical)
+    cohort, everybody = _cohorts_of(name, where, [tables[clinical.endpoint], anybody(tables)])
+    return refuse_leaks(cohort, clinical.not_outcomes), everybody
+
+
+def _cohorts_of(name: str, where: CohortSpec, tables: Sequence[ClinicalTable]) -> list[Cohort]:
+    """A cohort for each of these tables, which are of the same patients; what else there is of them is read once."""
+    patients = (*tables[0].outcome.patients, *tables[0].dropped)
     omics = groups = subtypes = None
     if (genes := where.omics) is not None:
         omics = read_omics(
@@ -66,15 +88,15 @@ def read_cohort(name: str, where: CohortSpec, *, needs_follow_up: bool = True) -
             patient=genes.patient,
             unsuffixed=genes.unsuffixed,
             kinds=genes.kinds,
-            exclude=clinical.not_genes,
+            exclude=where.clinical.not_genes,
             patients=patients,
         )
         if genes.groups is not None:
             groups, omics = _groups_of(genes.groups, omics, genes.min_coverage)
     if (labels := where.subtype) is not None:
         subtypes = read_subtypes(labels.table, column=labels.column, patient=labels.patient)
-    cohort = make_cohort(name, table, slides=bags_of(where, patients), omics=omics, groups=groups, subtypes=subtypes)
-    return refuse_leaks(cohort, clinical.not_outcomes) if needs_follow_up else cohort
+    bags = bags_of(where, patients)
+    return [make_cohort(name, each, slides=bags, omics=omics, groups=groups, subtypes=subtypes) for each in tables]
 
 
 def _groups_of(path: str, omics: OmicsTable, min_coverage: float) -> tuple[Groups, OmicsTable]:

@@ -105,6 +105,11 @@ def _needs_of(method: MethodSection, cohort: Cohort, sizes: Sizes, changed: dict
         except OmicsError as cause:
             raise OmicsError(f"{method.title}: {cause}") from cause
     profile = model.profile
+    if cohort.outcome.competing is not None and (why := model.why_one_cause()):
+        raise ModelError(
+            f"{method.title} cannot learn where other events compete (cohort.clinical.competing_values): {why}. Take "
+            f"{method.title} off the list of methods, or a head of hazards in time bins where it has one."
+        )
     asked = {**changed, **changes(method.training)}
     if profile.recipe is not None:
         _try_recipe(model, method, profile.recipe, asked)

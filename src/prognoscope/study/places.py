@@ -10,7 +10,7 @@ from prognoscope.core.files import need_ours, need_writable
 from prognoscope.core.processes import PART
 from prognoscope.core.settings import paths_of
 from prognoscope.runs.layout import RunFiles
-from prognoscope.runs.seeds import runs_in
+from prognoscope.runs.seeds import runs_in, several_of
 from prognoscope.runs.tables import SPLITS
 from prognoscope.study.run_log import FIRST_LINE
 from prognoscope.study.study_file import StudyFile
@@ -30,7 +30,7 @@ def need_run_or_room(folder: Path) -> None:
     begun = {each.name for each in (files.study, files.claim, files.log, files.embeddings)}
     others = [each.name for each in folder.iterdir() if _is_mine(each.name, begun)] if folder.is_dir() else []
     if runs_in(folder) != [folder]:
-        raise StudyError(f"{folder} holds runs with several seeds, and this study has one. {ELSEWHERE}")
+        raise StudyError(f"{folder} holds runs {several_of(folder)}, and this study has one. {ELSEWHERE}")
     if others and not (files.study.is_file() and _begins(files.splits, ",".join(SPLITS.columns))):
         raise StudyError(f"{folder} is neither empty nor a run. {ELSEWHERE}")
     need_ours(files.log, FIRST_LINE, cure=ELSEWHERE)

@@ -14,16 +14,16 @@ from typing import Any
 from prognoscope.analysis.oracles import read_oracles
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.preparation import Preparation, binned
-from prognoscope.cohort.splits import Split, check_comparable, make_splits, told_of_splits
+from prognoscope.cohort.splits import Split, check_comparable, check_splits, make_splits, told_of_splits
 from prognoscope.core.errors import CohortError, InputError, StudyError, some
 from prognoscope.core.genes import GeneSelection
 from prognoscope.core.outcome import TimeBins
 from prognoscope.core.words import count
 from prognoscope.omics.differential import uses_deseq2
-from prognoscope.study.departures import departure_notes, general_notes, rule_notes
+from prognoscope.study.departures import competing_notes, departure_notes, general_notes, rule_notes
 from prognoscope.study.devices import device_of, workers_for
 from prognoscope.study.input_files import input_sums
-from prognoscope.study.inputs import read_cohort, without_patchless
+from prognoscope.study.inputs import read_cohorts, without_patchless
 from prognoscope.study.jobs import (
     Gathered,
     PlannedMethod,
@@ -58,6 +58,7 @@ class Plan:
     cohort: Cohort  # everybody with usable follow-up and, as far as files tell, a patch
     needs: frozenset[str]  # what any method predicts or learns from: "bag", "omics", "clinical"
     splits: tuple[Split, ...]  # of the patients whom any method can predict
+    drawn: tuple[Split, ...]  # where several endpoints share folds: of everybody who has any of them; else empty
     methods: tuple[PlannedMethod, ...]
     device: str
     precision: Precision
@@ -89,6 +90,25 @@ class Plan:
         return "bag" in self.needs and self.study.spec.cohort.slides is not None
 
 
+def plans(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> dict[str, Plan]:
+    """The name of each endpoint -> the plan of it: the same settings and folds, with the patients who have it.
+
+    Of a study with one endpoint, or with one chosen, the name is "".
+
+    Raises:
+        PrognoscopeError: As `plan`.
+    """
+    clinical = study.spec.cohort.clinical
+    if not clinical.is_of_several:
+        return {"": plan(study, jobs=jobs, elsewhere=elsewhere)}
+    found = {}
+    for name in clinical.endpoints:
+        cohort = replace(study.spec.cohort, clinical=clinical.of(name))
+        own = replace(study, spec=study.spec.model_copy(update={"cohort": cohort}))
+        found[name] = plan(own, jobs=jobs, elsewhere=elsewhere)
+    return found
+
+
 def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     """Settle a study: read its tables, choose and try its methods, draw its folds, prepare each; nothing is written.
 
@@ -97,10 +117,16 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
         elsewhere: The study will run on another machine, so a device that this one lacks is a warning.
 
     Raises:
+        StudyError: The study has several endpoints, so that `plans` makes a plan for each.
         PrognoscopeError: What a run would stop at before it trains anything.
     """
     where, training, inputs = study.where, study.spec.training, input_sums(study)
-    cohort = read_cohort(study.spec.name, where)
+    if where.clinical.is_of_several:
+        raise StudyError(
+            f"The study has the endpoints {some(where.clinical.endpoints)}, each with a plan and a run of its own. "
+            "Name one in cohort.clinical.endpoint, or call `run_endpoints`."
+        )
+    cohort, everybody = read_cohorts(study.spec.name, where)
     chosen = choose_methods(study.spec.methods, cohort, sizes_to_come(cohort), changes(training))
     spec = study.spec.model_copy(update={"methods": chosen.methods})
     study = replace(study, spec=spec)
@@ -122,24 +148,47 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     with cohort.account.told_first():
         complete = cohort.needing_any(alternatives)
     with complete.account.told_first():
-        splits = make_splits(complete, study.splits)
+        drawn = () if everybody is None else make_splits(everybody.needing_any(alternatives), study.splits)
+        splits = splits_of(study, complete, drawn)
         check_parts(methods, complete, splits)
     workers, told = workers_for(jobs, training.threads)
     told += _try_folds(spec, complete, splits, methods)
     like = rule_notes(spec, len(splits))
     differs = departure_notes(spec, folds=len(splits), precision=precision)
     lacking = told_of_lacking([each.method for each in methods], complete)
-    notes = (*chosen.left_out, *like, *general_notes(spec), *differs, *search_notes(spec), *looks.notes, *lacking)
+    told_of = (*chosen.left_out, *competing_notes(cohort), *like, *general_notes(spec), *differs)
+    notes = (*told_of, *search_notes(spec), *looks.notes, *lacking)
     sizes = (count(len(methods), "method"), count(len(complete), "patient"), count(len(splits), "fold"))
     log.info("planned %s, %s, %s, on %s", *sizes, device)
     return Plan(
-        study, cohort, chosen.needs, splits, methods, device, precision, workers, inputs, looks, notes, told, warnings
+        *(study, cohort, chosen.needs, splits, drawn, methods, device, precision, workers, inputs, looks),
+        *(notes, told, warnings),
     )
 
 
 def _alternatives(methods: Sequence[PlannedMethod], cohort: Cohort) -> tuple[frozenset[str], ...]:
     enough = enough_of([each.method for each in methods], cohort)
     return tuple(needs for alternatives in enough.values() for needs in alternatives)
+
+
+def splits_of(study: StudyFile, cohort: Cohort, drawn: Sequence[Split]) -> tuple[Split, ...]:
+    """The folds of these patients.
+
+    Args:
+        drawn: Those of everybody with any endpoint, where several share them.
+
+    Raises:
+        CohortError: As `make_splits`; or the folds that endpoints share have a part without an event of this one.
+    """
+    if not drawn:
+        return make_splits(cohort, study.splits)
+    patients = set(cohort.patients)
+    splits = tuple(split.only(patients) for split in drawn)
+    try:
+        check_splits(splits, cohort.outcome)
+    except CohortError as cause:
+        raise CohortError(f"Endpoint {study.spec.cohort.clinical.endpoint}: {cause}") from cause
+    return splits
 
 
 def _device(asked: str, elsewhere: bool) -> tuple[str, tuple[str, ...]]:

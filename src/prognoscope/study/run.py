@@ -102,7 +102,7 @@ class Finished:
     def printed(self) -> tuple[str, pd.DataFrame]:
         """Title and rows of the same, as text."""
         header, *rows = method_rows(self.run)
-        title = f"{self.run.name}, protocol {self.run.protocol}, {len(self.run.fold_numbers)} folds"
+        title = f"{self.run.title}, protocol {self.run.protocol}, {len(self.run.fold_numbers)} folds"
         return title, pd.DataFrame(rows, columns=header)
 
     def ablations(self) -> dict[str, pd.DataFrame]:

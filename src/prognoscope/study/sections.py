@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Gt, Interval
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, WithJsonSchema
 
-from prognoscope.cohort.clinical import ClinicalSpec
+from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.cohort.preparation import BinsFrom
 from prognoscope.core.resolution import Mpp
 from prognoscope.core.settings import FilePath, FilePaths, Names, hints_of, settle

@@ -1,6 +1,7 @@
 """A study with several seeds: a run folder for each, an ordinary run, and one comparison over all of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from prognoscope.study.places import ELSEWHERE, check_place, stored
 from prognoscope.study.plan import Plan
 from prognoscope.study.run import Finished
 
+# does a plan in a folder; what it is given besides tells of where that run stands where all of them do
+DoPlan = Callable[[Plan, Path, Callable[[Standing], Standing]], Finished]
+
 
 def plans_by_seed(plan: Plan, folder: Path) -> dict[Path, Plan]:
     """The run folder of each seed -> what is done in it: training.seed and the numbers that follow it, in turn.
@@ -30,7 +34,7 @@ def plans_by_seed(plan: Plan, folder: Path) -> dict[Path, Plan]:
         StudyError: The folder holds something else, or a run with other settings.
     """
     spec = plan.study.spec
-    _need_seeds_or_room(folder)
+    need_several_or_room(folder, SEED, "seeds")
     shared = stored(plan.study, RunFiles(folder.absolute()).embeddings)  # of all seeds, where the study has no room
     found = {}
     for seed in range(spec.training.seed, spec.training.seed + spec.seeds):
@@ -42,19 +46,26 @@ def plans_by_seed(plan: Plan, folder: Path) -> dict[Path, Plan]:
     return found
 
 
-def run_seeds(
-    plan: Plan, folder: Path, run: Callable[[Plan, Path, Callable[[Standing], Standing]], Finished]
-) -> list[Finished]:
+def run_seeds(plan: Plan, folder: Path, run: DoPlan) -> list[Finished]:
     """Run a plan with every seed of its study; what is finished is not done again.
-
-    Args:
-        run: Does a plan in a folder; what it is given besides tells of where that run stands where all of them do.
 
     Raises:
         PrognoscopeError: As `run` does, or the folder cannot take the runs.
     """
-    plans, finished = plans_by_seed(plan, folder), []
-    clock = Several(len(plans), "seed")
+    return run_several(plans_by_seed(plan, folder), "seed", run)
+
+
+def run_several(plans: Mapping[Path, Plan], what: str, run: DoPlan) -> list[Finished]:
+    """Run plans one after the other, each in its folder.
+
+    Args:
+        what: What each of them is called.
+
+    Raises:
+        PrognoscopeError: As `run` does.
+    """
+    finished = []
+    clock = Several(len(plans), what)
     for at, of_seed in plans.items():
         clock.begin()
         finished.append(run(of_seed, at, clock.whole))
@@ -71,12 +82,21 @@ def compare_seeds(runs: Sequence[Path], *, draws: int) -> Iterator[Comparison]:
 
 
 def write_seeds(folder: Path, runs: Sequence[Path], *, draws: int) -> list[tuple[Comparison, Path]]:
-    """Write the comparisons over all seeds beside their runs; each with its page."""
+    """Write the comparisons over all seeds, or endpoints, beside their runs; each with its page.
+
+    Of endpoints with several seeds, the comparisons over seeds are written beside these, too, and not returned.
+    """
+    inner: dict[Path, list[Path]] = {}
+    for run in runs:
+        inner.setdefault(run.absolute().parent, []).append(run)
+    for at, inside in inner.items():
+        if at != folder.absolute():
+            write_seeds(at, inside, draws=draws)
     return [(found, write_comparison(found, folder)[0]) for found in compare_seeds(runs, draws=draws)]
 
 
 def report_again(folder: Path) -> list[Path]:
-    """The page of a run made again; of a folder of seeds that of each, and the comparisons beside them.
+    """The page of a run made again; of a folder of several that of each, and the comparisons beside them.
 
     Returns:
         The pages.
@@ -93,13 +113,22 @@ def report_again(folder: Path) -> list[Path]:
     return [*map(write_report, found), *(page for _, page in write_seeds(folder, runs, draws=draws))]
 
 
-def _need_seeds_or_room(folder: Path) -> None:
+def need_several_or_room(folder: Path, names: re.Pattern[str], what: str) -> None:
+    """Refuse a folder that holds anything but runs of several seeds, or endpoints, and their comparison.
+
+    Args:
+        names: What the folders in it are called.
+        what: What there are several of.
+
+    Raises:
+        StudyError: It does, or is a file.
+    """
     if folder.exists() and not folder.is_dir():
         raise StudyError(f"{folder} is a file. Choose a folder with --out.")
     if RunFiles(folder).splits.is_file():
-        raise StudyError(f"{folder} holds a run with one seed. {ELSEWHERE}")
-    names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+        raise StudyError(f"{folder} holds a run with one {what.removesuffix('s')}. {ELSEWHERE}")
+    inside = [each.name for each in folder.iterdir()] if folder.is_dir() else []
     ours = (*STEMS.values(), RunFiles(folder).embeddings.name)
-    if others := [name for name in names if not SEED.fullmatch(name) and not name.startswith(ours)]:
-        raise StudyError(f"{folder} holds more than runs with several seeds: {some(others)}. {ELSEWHERE}")
+    if others := [name for name in inside if not names.fullmatch(name) and not name.startswith(ours)]:
+        raise StudyError(f"{folder} holds more than runs with several {what}: {some(others)}. {ELSEWHERE}")
     need_our_comparison(folder, *STEMS.values())

@@ -10,10 +10,11 @@ from prognoscope.features.extract import ExtractionReport
 from prognoscope.study.audit import Audit, audit
 from prognoscope.study.clock import Standing
 from prognoscope.study.devices import device_of
+from prognoscope.study.endpoints import run_endpoints
 from prognoscope.study.gather import extract_for, need_slides
 from prognoscope.study.inputs import read_cohort
 from prognoscope.study.places import need_extracted
-from prognoscope.study.plan import Plan, plan
+from prognoscope.study.plan import Plan, plan, plans
 from prognoscope.study.run import Finished, run_plan
 from prognoscope.study.seeds import run_seeds, write_seeds
 from prognoscope.study.study_file import StudyFile
@@ -68,7 +69,7 @@ class Study(StudyFile):
             progress: Called with the share of the work that is done, and the seconds that are left.
 
         Raises:
-            StudyError: The study asks for several seeds.
+            StudyError: The study asks for several seeds or endpoints.
         """
         if self.spec.seeds > 1:
             raise StudyError(f"The study has seeds: {self.spec.seeds}, so it makes several runs. Call `run_seeds`.")
@@ -89,14 +90,36 @@ class Study(StudyFile):
             progress: Called as by `run`, with the share of all seeds' work.
         """
         at = Path(folder or self.folder / "run")
-
-        def run(plan: Plan, of_seed: Path, whole: Callable[[Standing], Standing]) -> Finished:
-            told = None if progress is None else partial(_tell, progress, whole)
-            return run_plan(plan, of_seed, progress=told)
-
-        finished = run_seeds(plan(self, jobs=jobs), at, run)
+        finished = run_seeds(plan(self, jobs=jobs), at, partial(_run, progress))
         write_seeds(at, [each.folder for each in finished], draws=self.spec.evaluation.draws)
         return finished
+
+    def run_endpoints(
+        self,
+        folder: Path | str | None = None,
+        *,
+        jobs: int = 1,
+        progress: Callable[[Standing], None] | None = None,
+    ) -> dict[str, list[Finished]]:
+        """The same with every endpoint of the study, and every seed: the runs of each, and the comparisons over all.
+
+        Args:
+            folder: Where the run folders are, `endpoint_OS` and so on, with `comparison.html` beside them; with several
+                seeds each of them holds `seed_0` and so on.
+            progress: Called as by `run`, with the share of all runs' work.
+        """
+        at = Path(folder or self.folder / "run")
+        finished = run_endpoints(plans(self, jobs=jobs), at, partial(_run, progress))
+        runs = [each.folder for of_endpoint in finished.values() for each in of_endpoint]
+        write_seeds(at, runs, draws=self.spec.evaluation.draws)
+        return finished
+
+
+def _run(
+    progress: Callable[[Standing], None] | None, plan: Plan, at: Path, whole: Callable[[Standing], Standing]
+) -> Finished:
+    """One of several runs; `whole` makes of where it stands where all of them do."""
+    return run_plan(plan, at, progress=None if progress is None else partial(_tell, progress, whole))
 
 
 def _tell(progress: Callable[[Standing], None], whole: Callable[[Standing], Standing], now: Standing) -> None:

@@ -41,6 +41,7 @@ def load_model(files: FoldFiles) -> tuple[SurvivalModel, ModelCard]:
     """
     card = read_card(files.card)
     model = create_model(card.name, sizes=sizes_of_card(card.sizes), **card.options)
+    model.take_causes(int(card.sizes.get("n_bins", len(card.time_bins))) // len(card.time_bins))
     path = checked(need_file(files.weights, "The weights file", "Train it again, with the command that made it."))
     try:
         model.load_state_dict(load_file(path))

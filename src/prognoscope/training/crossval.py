@@ -87,6 +87,8 @@ def prediction_table(
     outcome, prediction = dataset.outcome, predicted.prediction
     table = pd.DataFrame({"patient_id": prediction.patients, "fold": fold, "risk": prediction.risk})
     table["time"], table["event"] = outcome.time, outcome.event.astype(int)
+    if outcome.competing is not None:
+        table["competing"] = outcome.competing.astype(int)
     for k in range(prediction.survival.shape[1]):
         table[f"S_{k}"] = prediction.survival[:, k]
     for k, month in enumerate(months):

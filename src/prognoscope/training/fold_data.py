@@ -62,13 +62,18 @@ class FoldData:
     def sizes(self) -> Sizes:
         """The lengths that the data decide."""
         return Sizes(
-            n_bins=len(self.preparation.bins),
+            n_bins=len(self.preparation.bins) * self.causes,
             embedding_dim=0 if self.embeddings is None else self.embeddings.embedding_dim,
             group_sizes=self.preparation.group_sizes,
             gene_names=tuple(self.preparation.gene_groups.values()),
             n_clinical=self.preparation.n_clinical,
             n_subtypes=len(self.preparation.subtypes),
         )
+
+    @property
+    def causes(self) -> int:
+        """How many kinds of events there are: one, or that of interest and any other."""
+        return 1 if self.cohort.outcome.competing is None else 2
 
     def dataset(self, patients: tuple[str, ...], uses: Set[str]) -> PatientDataset:
         """These patients, with what a method uses: "bag", "omics", "clinical", "subtype"; made once."""

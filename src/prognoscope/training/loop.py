@@ -179,7 +179,7 @@ def _measure(
     row = {f"{part}_loss": predicted.loss}
     if metric is not None:
         try:
-            value = metric(predicted.prediction.risk, time=dataset.outcome.time, event=dataset.outcome.event)
+            value = metric(predicted.prediction.risk, time=dataset.outcome.time_free, event=dataset.outcome.event)
         except MetricError:  # a small part may have no comparable pair
             value = math.nan
         row[f"{part}_c_index"] = value
@@ -199,7 +199,7 @@ def _check_rule(rule: str, parts: dict[str, PatientDataset | None], metric: Metr
     if metric is None:
         raise TrainingError(f"Choosing epochs by {rule} needs a metric; none was given.")
     try:
-        metric(np.zeros(len(judges)), time=judges.outcome.time, event=judges.outcome.event)
+        metric(np.zeros(len(judges)), time=judges.outcome.time_free, event=judges.outcome.event)
     except MetricError as cause:
         raise TrainingError(
             f"The {len(judges)} {part} patients cannot choose an epoch by their C-index: {cause} "

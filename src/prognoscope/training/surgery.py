@@ -13,7 +13,6 @@ import pandas as pd
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import PatientDataset, open_bags
 from prognoscope.cohort.splits import Split
-from prognoscope.core.outcome import Outcome
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import is_there, seal_also
 from prognoscope.runs.tables import OUTCOMES_PERMUTED, SURGERY_RISKS
@@ -76,8 +75,8 @@ def permuted_job(job: FoldJob, seed: int) -> FoldJob:
 
 def with_outcomes(cohort: Cohort, order: np.ndarray) -> Cohort:
     """The cohort whose i-th patient has the outcome of the order[i]-th."""
-    outcome = cohort.outcome
-    return replace(cohort, outcome=Outcome(outcome.patients, outcome.time[order], outcome.event[order]))
+    outcome = cohort.outcome.take(order)
+    return replace(cohort, outcome=replace(outcome, patients=cohort.patients))
 
 
 def operate(operation: Operation, on_epoch: Callable[[int, int], None] | None = None) -> None:

@@ -231,7 +231,9 @@ def _drawn_model(method: Method, seed: int, data: FoldData) -> SurvivalModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            return create_model(method.name, sizes=data.sizes, **method.options)
+            model = create_model(method.name, sizes=data.sizes, **method.options)
+            model.take_causes(data.causes)
+            return model
         except PrognoscopeError:
             raise
         except (TypeError, ValueError, RuntimeError) as cause:  # whatever a constructor makes of values that do not fit

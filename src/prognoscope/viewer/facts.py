@@ -77,7 +77,7 @@ class Facts:
         ]
         has_report = self.run.files.report.is_file()
         return {
-            "name": self.run.name,
+            "name": self.run.title,
             "folder": str(self.run.folder),
             "protocol": self.run.protocol,
             "methods": methods,

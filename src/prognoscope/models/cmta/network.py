@@ -160,6 +160,9 @@ class CMTA(SurvivalModel):
         self._predict(inputs, record)
         return record
 
+    def why_one_cause(self) -> str:
+        return "its cross-entropy knows one kind of event; set likelihood: nll" if self.likelihood == "ce" else ""
+
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
         if self.likelihood == "ce":
             return survival_cross_entropy(output.logits, target, alpha=alpha)

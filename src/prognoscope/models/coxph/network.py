@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError, TrainingError
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.coxph.card import CARD
+from prognoscope.models.coxph.competing import COMPETING, cause_logits, fit_fine_gray, subdistribution_logits
 from prognoscope.models.layers.cox_head import SMALLEST_STEP, proportional_logits
+from prognoscope.models.options import check_choices
 
 if TYPE_CHECKING:  # lifelines takes a second to import, and only fitting needs it
     from lifelines import CoxPHFitter
@@ -31,6 +33,9 @@ class CoxPH(SurvivalModel):
     The risk is the log hazard ratio. Survival at the end of a bin follows from Breslow's baseline, for the last bin
     from its value at the last training time. Details: `covariates` (P, V).
 
+    Where other events compete, survival is one minus the cumulative incidence: of one regression for the event and one
+    for the others, all of the same penalty, or of one on the subdistribution hazard (`competing.py`).
+
     Args:
         group_sizes: Genes in each gene group; () without omics.
         n_clinical: Clinical covariates after encoding; 0 without any.
@@ -38,6 +43,8 @@ class CoxPH(SurvivalModel):
         covariates: "clinical", "omics", "both", or "auto": whatever the cohort has.
         n_components: How many principal components stand for the genes, at most.
         penalizers: Ridge penalties to choose from.
+        competing: What is regressed where other events compete: "cause_specific" hazards, or "fine_gray", that of the
+            subdistribution, whose log hazard ratio is then the risk.
     """
 
     card = CARD
@@ -47,6 +54,7 @@ class CoxPH(SurvivalModel):
     coefficients: Tensor
     hazard_steps: Tensor
     penalizer: Tensor
+    rival_coefficients: Tensor
 
     def __init__(
         self,
@@ -57,12 +65,14 @@ class CoxPH(SurvivalModel):
         covariates: Literal["auto", "clinical", "omics", "both"] = "auto",
         n_components: int = 10,
         penalizers: Sequence[float] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+        competing: str = "cause_specific",
     ):
         super().__init__(covariates=covariates, group_sizes=group_sizes, n_clinical=n_clinical)
         wanted = self.profile.needs
         _need_covariates(wanted, n_clinical=n_clinical, n_genes=sum(group_sizes))
         self.uses_clinical, self.uses_omics = "clinical" in wanted, "omics" in wanted
-        self.penalizers = tuple(penalizers)
+        self.penalizers, self.competing = tuple(penalizers), competing
+        check_choices("coxph", {"competing": competing}, {"competing": COMPETING})
         n_genes = sum(group_sizes) if self.uses_omics else 0
         n_components = min(n_components, n_genes)
         n_covariates = n_components + (n_clinical if self.uses_clinical else 0)
@@ -76,8 +86,20 @@ class CoxPH(SurvivalModel):
     def forward(self, inputs: Inputs) -> Output:
         covariates = self._covariates(inputs)
         log_ratio = (covariates - self.covariate_mean) @ self.coefficients
+        if self.causes > 1:
+            own, rival = self.hazard_steps.chunk(2)
+            if self.competing == "fine_gray":
+                logits = subdistribution_logits(log_ratio, own)
+                return Output(logits, log_hazard_ratio=log_ratio, details={"covariates": covariates})
+            other = (covariates - self.covariate_mean) @ self.rival_coefficients
+            return Output(cause_logits(log_ratio, own, other, rival), details={"covariates": covariates})
         logits = proportional_logits(log_ratio, self.hazard_steps)
         return Output(logits, log_hazard_ratio=log_ratio, details={"covariates": covariates})
+
+    def take_causes(self, causes: int) -> None:
+        super().take_causes(causes)
+        if causes > 1:
+            self.register_buffer("rival_coefficients", torch.zeros_like(self.coefficients))
 
     def fit(self, target: Target, edges: Sequence[float], read: Callable[[Sequence[int]], Inputs]) -> None:
         """Fit to training patients.
@@ -96,6 +118,11 @@ class CoxPH(SurvivalModel):
         self.covariate_mean.copy_(torch.tensor(table.mean().to_numpy()))
         varies = [column for column in table if table[column].std() > 1e-8]  # a constant column has no coefficient
         table = table[varies].assign(time=target.time.double().numpy(), event=target.event.numpy())
+        ends = np.append(np.asarray(edges[1:-1], dtype=np.float64), table["time"].max())
+        if target.competing is not None:
+            places = torch.tensor(varies, dtype=torch.int64)
+            self._fit_causes(table, target.competing.numpy(), ends, places)
+            return
         penalizer = self._choose_penalizer(table)
         fitted = _fit_cox(table, penalizer)
         if fitted is None:
@@ -103,11 +130,29 @@ class CoxPH(SurvivalModel):
         self.penalizer.fill_(penalizer)
         found = torch.tensor(fitted.params_.to_numpy(), dtype=torch.float32)
         self.coefficients[torch.tensor(varies, dtype=torch.int64)] = found
-        ends = np.append(np.asarray(edges[1:-1], dtype=np.float64), table["time"].max())
-        baseline = fitted.baseline_cumulative_hazard_.iloc[:, 0]
-        reached = [float(baseline[baseline.index <= end].max()) if (baseline.index <= end).any() else 0 for end in ends]
-        steps = np.maximum(np.diff(reached, prepend=0.0), SMALLEST_STEP)
-        self.hazard_steps.copy_(torch.tensor(steps))
+        self.hazard_steps.copy_(torch.tensor(_steps(fitted.baseline_cumulative_hazard_.iloc[:, 0], ends)))
+
+    def _fit_causes(
+        self, table: pd.DataFrame, competing: Bool[np.ndarray, " P"], ends: Float[np.ndarray, " K"], varies: Tensor
+    ) -> None:
+        """The same where other events compete; `varies`: the columns of `table` among the covariates."""
+        if self.competing == "fine_gray":
+            penalizer, fitted = fit_fine_gray(table, competing, self.penalizers)
+            if not fitted.is_converged:
+                raise TrainingError(f"coxph did not converge on {len(table)} patients, even with {penalizer:g}.")
+            self.coefficients[varies] = torch.tensor(fitted.beta, dtype=torch.float32)
+            own = _steps(pd.Series(fitted.cumulative, index=fitted.event_times), ends)
+            self.hazard_steps.copy_(torch.tensor(np.concatenate([own, np.full(len(ends), SMALLEST_STEP)])))
+        else:
+            penalizer, steps = self._choose_penalizer(table), []
+            for event, coefficients in ((table["event"], self.coefficients), (competing, self.rival_coefficients)):
+                fitted = _fit_cox(table.assign(event=event), penalizer) if np.any(event) else None
+                if fitted is None:
+                    raise TrainingError(f"coxph did not converge on {len(table)} patients, even with {penalizer:g}.")
+                coefficients[varies] = torch.tensor(fitted.params_.to_numpy(), dtype=torch.float32)
+                steps.append(_steps(fitted.baseline_cumulative_hazard_.iloc[:, 0], ends))
+            self.hazard_steps.copy_(torch.tensor(np.concatenate(steps)))
+        self.penalizer.fill_(penalizer)
 
     def _covariates(self, inputs: Inputs) -> Float[Tensor, "P V"]:
         parts = []
@@ -132,6 +177,12 @@ class CoxPH(SurvivalModel):
             if len(told) == n_parts:
                 scores[penalizer] = sum(told)
         return max(scores, key=lambda penalizer: scores[penalizer], default=max(self.penalizers))
+
+
+def _steps(baseline: pd.Series, ends: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
+    """How much a cumulative hazard, by its time, grows in each bin."""
+    reached = [float(baseline[baseline.index <= end].max()) if (baseline.index <= end).any() else 0 for end in ends]
+    return np.maximum(np.diff(reached, prepend=0.0), SMALLEST_STEP)
 
 
 def _need_covariates(wanted: Set[str], *, n_clinical: int, n_genes: int) -> None:

@@ -120,6 +120,9 @@ class DTFDMIL(SurvivalModel):
         attention = {name: torch.stack([each.attention[name] for each in outputs]).mean(0) for name in first.attention}
         return Output(reached - outlived, attention=attention, details=first.details)  # the logit of the mean hazard
 
+    def why_one_cause(self) -> str:
+        return "it averages hazards of one kind of event over its partitions"
+
     def extra_losses(self, output: Output, target: Target, *, alpha: float = 0.0) -> dict[str, Float[Tensor, " P"]]:
         """The likelihood in the first tier, the mean over a patient's pseudo-bags."""
         logits, there = output.details["tier1_logits"], output.details["group_sizes"] > 0

@@ -153,6 +153,9 @@ class KD(SurvivalModel):
             self.map_starts = self.map_lengths.cumsum(0) - self.map_lengths
             self.teacher_maps = torch.cat(maps)
 
+    def why_one_cause(self) -> str:
+        return "what its teacher hands on are hazards of one kind of event"
+
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
         return self._own_share * self.student.survival_loss(output, target, alpha=alpha)
 

@@ -106,6 +106,9 @@ class Late(SurvivalModel):
     def member_models(self) -> list[SurvivalModel]:
         return [member for member in self.members if isinstance(member, SurvivalModel)]
 
+    def why_one_cause(self) -> str:
+        return "its Cox regression on the members' risks knows one kind of event"
+
     def forward(self, inputs: Inputs) -> Output:
         spoken = self._ask(inputs)
         risks = inputs.bags.values.new_full((len(inputs), len(self.labels)), torch.nan, dtype=torch.float32)

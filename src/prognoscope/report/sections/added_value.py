@@ -136,4 +136,4 @@ def _tell(names: list[str]) -> str:
     return "tells" if len(names) == 1 else "tell"
 
 
-SECTION = Section("added", "Beside covariates", added_content, added_plates)
+SECTION = Section("added", "Beside covariates", added_content, added_plates, knows_causes=False)

@@ -49,4 +49,4 @@ def _useful(name: str, span: tuple[float, float] | None) -> str:
     return f"{name}: above both at {low} %." if low == high else f"{name}: above both from {low} to {high} %."
 
 
-SECTION = Section("decisions", "Decision curve", decision_content, decision_plates)
+SECTION = Section("decisions", "Decision curve", decision_content, decision_plates, knows_causes=False)

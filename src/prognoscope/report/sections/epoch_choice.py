@@ -63,7 +63,7 @@ def write_choice(run: Run, optimism: pd.DataFrame, folder: Path) -> list[Path]:
     """
     content = choice_content(run, optimism)
     header, *rows = content["rows"]
-    lines = [f"# {escaped(run.name)}: choosing the epoch on the reported patients", "", content["meaning"], ""]
+    lines = [f"# {escaped(run.title)}: choosing the epoch on the reported patients", "", content["meaning"], ""]
     lines += [*table_lines(header, rows), "", *[escaped(content["note"])] * bool(content["note"])]
     path = RunFiles(folder).optimism
     written = [path, path.with_suffix(".md"), path.with_suffix(".svg")]

@@ -50,4 +50,4 @@ def _means(data: pd.DataFrame) -> str:
     )
 
 
-SECTION = Section("means", "Means of two groups", means_content, means_plates)
+SECTION = Section("means", "Means of two groups", means_content, means_plates, knows_causes=False)

@@ -79,7 +79,7 @@ def card_parts(run: Run) -> list[CardPart]:
 
 def model_card(run: Run) -> str:
     """The card as a Markdown file, to go with the models."""
-    lines = [f"# Model card: {escaped(run.name)}"]
+    lines = [f"# Model card: {escaped(run.title)}"]
     for part in card_parts(run):
         lines += ["", f"## {part.title}", ""]
         blocks = [[escaped(each)] for each in part.paragraphs]

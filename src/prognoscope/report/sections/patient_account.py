@@ -25,8 +25,11 @@ def _follow_up(run: Run) -> str:
     months = seen["median_months"]
     median = f"{number(months, 1)} months" if np.isfinite(months) else "not reached"
     share = 100 * seen["events"] / seen["patients"]
+    other = 100 * seen["competing"] / seen["patients"]
+    competing = f" In {seen['competing']:.0f} ({other:.0f} %) another event came first." if seen["competing"] else ""
     return (
-        f"{seen['patients']:.0f} patients were predicted, {seen['events']:.0f} of them ({share:.0f} %) with an event. "
+        f"{seen['patients']:.0f} patients were predicted, {seen['events']:.0f} of them ({share:.0f} %) with an event."
+        f"{competing} "
         f"Median follow-up (reverse Kaplan-Meier): {median}."
     )
 

@@ -33,6 +33,11 @@ OTHERWISE: Mapping[str, tuple[CutFrom, str]] = {
 
 def survival_content(run: Run) -> dict[str, Any]:
     """How to read the figures."""
+    return {"note": f"{note_on_cuts(run)} {HOW}"}
+
+
+def note_on_cuts(run: Run) -> str:
+    """How patients were put into groups."""
     found: dict[str, list[str]] = {}
     for name in run.methods:
         found.setdefault(cut_from(run, name), []).append(name)
@@ -45,7 +50,7 @@ def survival_content(run: Run) -> dict[str, Any]:
             "The run kept no risks of training patients to take a cut from, as it was made by an earlier version."
         )
     by_survival = [BY_SURVIVAL] if score_of(run) == "survival" else []
-    return {"note": " ".join([*by_survival, *notes, HOW])}
+    return " ".join([*by_survival, *notes])
 
 
 def survival_plates(run: Run) -> list[Plate | Absence]:
@@ -86,4 +91,4 @@ def _median(row: Mapping[Hashable, Any]) -> str:
     return f"{number(row['median'], 1)} months ({low} to {high})"
 
 
-SECTION = Section("survival", "Survival by risk", survival_content, survival_plates)
+SECTION = Section("survival", "Survival by risk", survival_content, survival_plates, knows_causes=False)

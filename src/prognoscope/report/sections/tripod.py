@@ -92,7 +92,7 @@ def tripod_markdown(run: Run) -> str:
     """The checklist as a file for a submission's supplement."""
     items = tripod_items(run)
     told = sum(item.answer != NOT_TOLD for item in items)
-    lines = [f"# TRIPOD+AI checklist: {escaped(run.name)}", ""]
+    lines = [f"# TRIPOD+AI checklist: {escaped(run.title)}", ""]
     lines += [
         f"{told} of {len(items)} items are filled in from the run; the others are for the authors. The items are in "
         "our words; the statement is Collins et al., BMJ 2024;385:e078378.",
@@ -124,7 +124,7 @@ def _answers(run: Run) -> dict[str, str]:
     settings = "chosen by a search on inner folds" if searched else "fixed beforehand, as each method's recipe has them"
     answers = {
         "4": f"Develops and evaluates internally {count(len(run.methods), 'method')}; there is no external evaluation.",
-        "5a": f"The study {run.name}; input files and their SHA-256 are in the report's provenance."
+        "5a": f"The study {run.title}; input files and their SHA-256 are in the report's provenance."
         if known.inputs
         else "",
         "6a": f"{sites} sites, see table 1 of the report." if sites else "",

@@ -175,5 +175,8 @@ def _status(table: pd.DataFrame, column: str) -> Status:
     if (dead or alive) and len(dead) + len(alive) == len(words):
         return Status(column, "event", dead, alive)
     there = some(words, MOST_WORDS)
-    ask = f"{column} holds {there}: write those that mean observed into event_values, the others into censored_values."
+    ask = (
+        f"{column} holds {there}: write those that mean observed into event_values, those of another event that came "
+        "first into competing_values, the others into censored_values."
+    )
     return Status(column, "event", question=ask)

@@ -15,7 +15,7 @@ from prognoscope.core.tables import as_text
 from prognoscope.core.words import count
 from prognoscope.omics.columns import tells_outcome
 from prognoscope.omics.tables import read_omics
-from prognoscope.study.start.endpoints import Endpoint, Status
+from prognoscope.study.start.endpoints import OVERALL, Endpoint, Status
 from prognoscope.study.start.look import ClinicalFile, Content, look_into, told_passed
 from prognoscope.study.study_file import ASKED
 
@@ -128,8 +128,10 @@ def _clinical(text: _Text, found: Content) -> ClinicalFile:
     if others := [name for name in first.ids if name != patient]:
         text.ask(f"Ids are also in {some(others)}; {patient} fits the other files best.", "    ")
     _follow_up(text, endpoint)
-    for other in first.endpoints[1:]:
-        text.ask(f"Another endpoint is here: {other.name}, {some(other.times)} with {other.status.column}.", "    ")
+    if len(first.endpoints) > 1:
+        names = some([other.name for other in first.endpoints[1:]])
+        question = f"Other endpoints are here: {names}. To compare them side by side, take this for the lines above:"
+        text.choose(question, _endpoints(first.endpoints), "    ")
     if covariates := _covariates(first.table, COVARIATES):
         text.add(f"    covariates: {words(covariates)}", "for coxph, which any method should beat")
     if later := _covariates(first.table, LATER):
@@ -157,6 +159,20 @@ def _follow_up(text: _Text, endpoint: Endpoint) -> None:
         text.add(f"    event_values: {words(status.event_values)}")
     if status.censored_values:
         text.add(f"    censored_values: {words(status.censored_values)}")
+
+
+def _endpoints(endpoints: Sequence[Endpoint]) -> list[str]:
+    """The lines of several endpoints, each with all of its keys."""
+    lines = ["endpoints:"]
+    for each in endpoints:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", "OS" if each.name == OVERALL else each.name).strip("-_") or "other"
+        times = word(each.times[0]) if len(each.times) == 1 else words(each.times)
+        keys = {"time": times, "time_unit": each.unit or "days", each.status.key: word(each.status.column)}
+        keys |= {"event_values": words(each.status.event_values)} if each.status.event_values else {}
+        keys |= {"censored_values": words(each.status.censored_values)} if each.status.censored_values else {}
+        unit = "" if each.unit else "   # which unit?"
+        lines.append(f"  {name}: {{{', '.join(f'{key}: {value}' for key, value in keys.items())}}}{unit}")
+    return lines
 
 
 def _patient(clinical: ClinicalFile, found: Content) -> str:

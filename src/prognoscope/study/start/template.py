@@ -19,7 +19,10 @@ cohort:
     time: survival_months
     time_unit: months            # months | days | years
     event: event                 # or   censored: censorship
+    # Several endpoints instead, each in a run of its own on the same folds, compared side by side:
+    # endpoints: {OS: {time: OS.time, event: OS}, PFI: {time: PFI.time, event: PFI}}
     # event_values: [Dead]       # what means "observed", if it is not 1 or true
+    # competing_values: [2]      # what means that another event came first, which this one cannot follow
     # covariates: [age, is_female]   # for coxph
     # site: site                 # the hospital; for splits.group: site
     # bad_time: drop             # leave out patients without usable follow-up, instead of stopping

@@ -1,0 +1,100 @@
+"""A study in which other events compete: what is read, learned, measured, drawn, and refused."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from prognoscope.core.errors import CohortError, ModelError
+from prognoscope.simulation.cohort import simulate_cohort
+from prognoscope.study.apply import predict_patients
+from prognoscope.study.comparing import compare_runs
+from prognoscope.study.plan import plan
+from prognoscope.study.study import Study
+
+pytestmark = pytest.mark.usefixtures("sketched")
+METHODS = ["coxph", {"name": "coxph", "label": "fine-gray", "competing": "fine_gray"}, {"name": "snn", "widths": [8]}]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("competing") / "cohort"
+    simulate_cohort(folder, patients=80, seed=2, features_only=True, bag_sizes=(3, 5), competing=0.25)
+    settings = yaml.safe_load((folder / "study.yaml").read_text())
+    settings |= {"methods": METHODS, "training": {"epochs": 2}, "evaluation": {"draws": 30}, "splits": {"folds": 3}}
+    (folder / "study.yaml").write_text(yaml.safe_dump(settings))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(cohort):
+    return Study.load(cohort / "study.yaml").run().run
+
+
+def test_the_third_status_is_read_and_kept(cohort, run):
+    status = pd.read_csv(cohort / "clinical.csv").set_index("patient_id")["event"]
+    assert (status == 2).sum() == 20
+    outcome = run.outcomes
+    assert outcome.competing.tolist() == (status.loc[list(outcome.patients)] == 2).tolist()
+    assert outcome.event.tolist() == (status.loc[list(outcome.patients)] == 1).tolist()
+    assert run.held_out.competing.sum() == 20 and run.has_competing
+
+
+def test_curves_are_one_minus_an_incidence_and_measured_as_such(run):
+    for name in ("coxph", "fine-gray", "snn"):
+        survival = run.method(name).predictions[["S_0", "S_1", "S_2", "S_3"]].to_numpy()
+        assert (survival[:, 1:] <= survival[:, :-1] + 1e-9).all() and (survival >= 0).all()
+        found = set(run.metrics.loc[run.metrics["method"] == name, "metric"])
+        assert found == {"c_index", "integrated_brier"}  # the others know no competing events, which a note says
+    assert any("c_index_ipcw, auc, d_calibration_p" in note for note in run.provenance.notes)
+    assert any(note.startswith("Other events compete: survival is one minus") for note in run.provenance.notes)
+
+
+def test_the_report_shows_incidence_and_no_survival_of_two_states(run):
+    page = run.files.report.read_text()
+    assert 'id="incidence"' in page and "In 20 (25 %) another event came first." in page
+    for section in ("survival", "means", "decisions", "added"):
+        assert f'id="{section}"' not in page
+    data = pd.read_csv(run.files.figures / "incidence_snn.csv")
+    assert data.groupby("group")["incidence"].is_monotonic_increasing.all()
+
+
+def test_runs_compare_and_predict(cohort, run, tmp_path):
+    assert compare_runs([run.folder], draws=20).table["mean"].notna().all()
+    found = compare_runs([run.folder], metric="log_rank_p")
+    assert not len(found.table) and any("Other events compete" in note for note in found.notes)
+    table = predict_patients(run.folder, cohort / "study.yaml", method="snn")
+    assert len(table) == 80 and table[["S_0", "S_3"]].notna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("methods", "why"),
+    [
+        ([{"name": "gpdbn", "head": "cox"}], "gpdbn cannot learn where other events compete .* loss, Cox's"),
+        (["kd"], "kd cannot learn where other events compete .* its teacher"),
+        ([{"name": "cmta", "likelihood": "ce"}], "set likelihood: nll"),
+    ],
+)
+def test_methods_of_one_cause_are_refused_before_anything_is_trained(cohort, methods, why):
+    settings = yaml.safe_load((cohort / "study.yaml").read_text()) | {"methods": methods}
+    with pytest.raises(ModelError, match=why):
+        plan(Study.of(settings, cohort))
+
+
+def test_words_of_competing_events_are_checked(cohort):
+    settings = yaml.safe_load((cohort / "study.yaml").read_text())
+    clinical = settings["cohort"]["clinical"]
+    table = pd.read_csv(cohort / "clinical.csv")
+    table.assign(event=table["event"] % 2).to_csv(cohort / "none.csv", index=False)
+    for wrong, why in (
+        ({"table": "none.csv"}, "no event is 2, which competing_values names"),
+        ({"competing_values": ["1"]}, "means observed or censored"),
+    ):
+        changed = settings["cohort"] | {"clinical": clinical | wrong}
+        with pytest.raises(CohortError, match=why):
+            plan(Study.of(settings | {"cohort": changed}, cohort))
+    words = {0: "alive", 1: "cancer", 2: "other"}
+    table.assign(event=table["event"].map(words)).to_csv(cohort / "words.csv", index=False)
+    told = {"event_values": "cancer", "censored_values": "alive", "competing_values": "other"}
+    changed = settings["cohort"] | {"clinical": clinical | {"table": "words.csv", **told}}
+    found = plan(Study.of(settings | {"cohort": changed}, cohort)).cohort.outcome
+    assert found.competing.sum() == 20 and found.event.sum() == (table["event"] == 1).sum()
