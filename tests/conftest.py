@@ -45,6 +45,24 @@ def pytest_configure(config):
         ensure_running()
 
 
+WITH_FIXTURES_OF_THEIR_OWN = ("tests/report/", "tests/viewer/")  # that take long, so one process makes them for all
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out files whole, and such folders too."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in WITH_FIXTURES_OF_THEIR_OWN if file.startswith(folder)), file)
+
+    return Scheduling(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that all processes end at about the same time."""
