@@ -1,5 +1,6 @@
 """What all tests share: quiet threads, and where the shared data lie, if they do."""
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -13,6 +14,7 @@ from hypothesis import settings
 
 from tests import type_checks
 
+gc.disable()  # while thousands of tests are collected, none of which is garbage
 type_checks.install()
 torch.set_num_threads(1)
 settings.register_profile("suite", deadline=None, max_examples=25, derandomize=True)
@@ -61,6 +63,12 @@ def pytest_xdist_make_scheduler(config, log):
             return next((folder for folder in WITH_FIXTURES_OF_THEIR_OWN if file.startswith(folder)), file)
 
     return Scheduling(config, log)
+
+
+def pytest_collection_finish():
+    """Look for garbage from now on, and never again through all that was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(trylast=True)
