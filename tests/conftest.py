@@ -25,7 +25,7 @@ GOLDEN = Path(os.environ.get("PROGNOSCOPE_GOLDEN", SHARED / "golden"))
 ABSENT = "needs the shared data"
 
 
-SLOW = {"test_binding", "test_run", "test_extract", "test_cli", "test_bad_input", "test_precision", "test_tcga_omics"}
+SLOW = {"test_binding", "test_run", "test_extract", "test_cli", "test_bad_input", "test_explain", "test_tcga_omics"}
 
 
 def pytest_configure(config):
@@ -73,8 +73,8 @@ def pytest_collection_finish():
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest, so that all processes end at about the same time."""
-    items.sort(key=lambda item: item.path.stem not in SLOW)
+    """Begin with what takes longest, so that all processes end at about the same time."""
+    items.sort(key=lambda item: item.path.stem not in SLOW and not item.nodeid.startswith(WITH_FIXTURES_OF_THEIR_OWN))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -335,7 +335,7 @@ class Run:
         table = self.common_metrics if common else self.metrics
         if common not in self._measures:  # a page asks for hundreds
             keys = [table["method"], table["metric"], table["fold"] == ALL_FOLDS]
-            self._measures[common] = {key: rows for key, rows in table.groupby(keys, sort=False)}
+            self._measures[common] = dict(iter(table.groupby(keys, sort=False)))
         return self._measures[common].get((method, metric, over_folds), table.iloc[:0])
 
     @cached_property
