@@ -346,7 +346,8 @@ def test_a_provenance_is_read_as_it_was_written(tmp_path):
 
 def test_what_an_older_or_newer_provenance_lacks_or_has_more_does_not_matter(tmp_path):
     (tmp_path / "provenance.json").write_text('{"name": "blca", "seed": null, "of_tomorrow": [1]}')
-    assert read_provenance(tmp_path / "provenance.json") == Provenance(name="blca")
+    found = read_provenance(tmp_path / "provenance.json")
+    assert found == Provenance(name="blca") and found.ddof == 0  # as all spreads were before it was told
 
 
 FAILURE = {"method": "a", "fold": 0, "sentence": "Why."}
@@ -364,6 +365,9 @@ FAILURE = {"method": "a", "fold": 0, "sentence": "Why."}
         {"covariates": {"a": "b"}},
         {"covariates": [{"a": "b"}, ["a"]]},
         {"covariates": [{"a": 1}]},
+        {"other_settings": ["a"]},
+        {"other_settings": {"a": ["b", 1]}},
+        {"departures": {"a": "b"}},
         {"failed": FAILURE},
         {"failed": [FAILURE, "a"]},
         *({"failed": [{k: v for k, v in FAILURE.items() if k != gone}]} for gone in FAILURE),
