@@ -97,6 +97,7 @@ def test_help_names_every_command_and_is_what_no_command_shows(ask):
     assert ask()[:2] == (0, shown)
 
 
+@pytest.mark.processes
 def test_help_imports_nothing_heavy():
     heavy = ["torch", "pandas", "scipy", "numpy", "matplotlib", "openslide", "h5py", "lifelines"]
     code = f"""
@@ -112,6 +113,7 @@ except SystemExit:
     assert found.stdout.strip().endswith("heavy: []")
 
 
+@pytest.mark.processes
 def test_the_executable_ends_with_one_sentence_and_its_code(tmp_path):
     environment = {**os.environ, "TERM": "dumb", "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-m", "prognoscope.cli", "check", "nowhere.yaml"]
@@ -122,6 +124,7 @@ def test_the_executable_ends_with_one_sentence_and_its_code(tmp_path):
     )
 
 
+@pytest.mark.processes
 def test_the_version_the_short_help_and_the_module_itself(ask):
     assert ask("--version")[:2] == (0, f"prognoscope {prognoscope.__version__}\n")
     assert ask("-h") == ask("--help") and ask("run", "-h") == ask("run", "--help")
@@ -129,6 +132,7 @@ def test_the_version_the_short_help_and_the_module_itself(ask):
     assert (found.returncode, found.stdout) == (0, f"prognoscope {prognoscope.__version__}\n")
 
 
+@pytest.mark.processes
 def test_a_shell_completes_commands():
     asked = {"_PROGNOSCOPE_COMPLETE": "complete_bash", "COMP_WORDS": "prognoscope ch", "COMP_CWORD": "1"}
     command = [sys.executable, "-m", "prognoscope"]
