@@ -1,5 +1,6 @@
 """What all tests share: quiet threads, and where the shared data lie, if they do."""
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -13,6 +14,7 @@ from hypothesis import settings
 
 from tests import type_checks
 
+gc.disable()  # while thousands of tests are collected, none of which is garbage
 type_checks.install()
 torch.set_num_threads(1)
 settings.register_profile("suite", deadline=None, max_examples=25, derandomize=True)
@@ -23,7 +25,7 @@ GOLDEN = Path(os.environ.get("PROGNOSCOPE_GOLDEN", SHARED / "golden"))
 ABSENT = "needs the shared data"
 
 
-SLOW = {"test_binding", "test_run", "test_extract", "test_cli", "test_bad_input", "test_precision", "test_tcga_omics"}
+SLOW = {"test_binding", "test_run", "test_extract", "test_cli", "test_bad_input", "test_explain", "test_tcga_omics"}
 
 
 def pytest_configure(config):
@@ -45,10 +47,34 @@ def pytest_configure(config):
         ensure_running()
 
 
+WITH_FIXTURES_OF_THEIR_OWN = ("tests/report/", "tests/viewer/")  # that take long, so one process makes them for all
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand out files whole, and such folders too."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return next((folder for folder in WITH_FIXTURES_OF_THEIR_OWN if file.startswith(folder)), file)
+
+    return Scheduling(config, log)
+
+
+def pytest_collection_finish():
+    """Look for garbage from now on, and never again through all that was imported."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest, so that all processes end at about the same time."""
-    items.sort(key=lambda item: item.path.stem not in SLOW)
+    """Begin with what takes longest, so that all processes end at about the same time."""
+    items.sort(key=lambda item: item.path.stem not in SLOW and not item.nodeid.startswith(WITH_FIXTURES_OF_THEIR_OWN))
 
 
 def pytest_terminal_summary(terminalreporter):

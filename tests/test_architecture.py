@@ -87,6 +87,7 @@ def test_nothing_that_can_run_code_is_loaded():
     assert loads and not [each for each in loads if "weights_only=True" not in each[1]]
 
 
+@pytest.mark.processes
 def test_importing_the_package_is_light():
     heavy = ["torch", "pandas", "scipy", "matplotlib", "skimage", "openslide", "lifelines", "h5py"]
     code = f"import sys, prognoscope; print([m for m in {heavy} if m in sys.modules])"

@@ -25,6 +25,7 @@ from prognoscope.commands.terminal import RunBar, bar
 from prognoscope.models.registry import list_models
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.clock import Standing
+from prognoscope.study.run import Finished
 from prognoscope.study.run_log import at_work
 from prognoscope.study.spec import parse_study
 from prognoscope.study.start.template import TEMPLATE
@@ -52,6 +53,12 @@ def cohort(tmp_path_factory) -> Path:
     (folder / "study.yaml").write_text(yaml.safe_dump(settings))
     Study.load(folder / "study.yaml").run(folder / "run")
     return folder
+
+
+@pytest.fixture(scope="module")
+def finished(cohort) -> Finished:
+    """The run as a command that has nothing left to do gets it."""
+    return Study.load(cohort / "study.yaml").run(cohort / "run")
 
 
 @pytest.fixture
@@ -90,6 +97,7 @@ def test_help_names_every_command_and_is_what_no_command_shows(ask):
     assert ask()[:2] == (0, shown)
 
 
+@pytest.mark.processes
 def test_help_imports_nothing_heavy():
     heavy = ["torch", "pandas", "scipy", "numpy", "matplotlib", "openslide", "h5py", "lifelines"]
     code = f"""
@@ -105,6 +113,7 @@ except SystemExit:
     assert found.stdout.strip().endswith("heavy: []")
 
 
+@pytest.mark.processes
 def test_the_executable_ends_with_one_sentence_and_its_code(tmp_path):
     environment = {**os.environ, "TERM": "dumb", "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-m", "prognoscope.cli", "check", "nowhere.yaml"]
@@ -115,6 +124,7 @@ def test_the_executable_ends_with_one_sentence_and_its_code(tmp_path):
     )
 
 
+@pytest.mark.processes
 def test_the_version_the_short_help_and_the_module_itself(ask):
     assert ask("--version")[:2] == (0, f"prognoscope {prognoscope.__version__}\n")
     assert ask("-h") == ask("--help") and ask("run", "-h") == ask("run", "--help")
@@ -122,6 +132,7 @@ def test_the_version_the_short_help_and_the_module_itself(ask):
     assert (found.returncode, found.stdout) == (0, f"prognoscope {prognoscope.__version__}\n")
 
 
+@pytest.mark.processes
 def test_a_shell_completes_commands():
     asked = {"_PROGNOSCOPE_COMPLETE": "complete_bash", "COMP_WORDS": "prognoscope ch", "COMP_CWORD": "1"}
     command = [sys.executable, "-m", "prognoscope"]
@@ -130,11 +141,12 @@ def test_a_shell_completes_commands():
 
 
 def test_the_package_logs_in_silence_unless_it_is_asked_to_show(spoiled, ask):
-    quiet = ask("run", "study.yaml", "--out", "quiet", "--set", "methods=coxph")
-    code, shown, said = ask("run", "study.yaml", "--out", "loud", "--set", "methods=coxph", "--verbose")
+    quiet = ask("run", "study.yaml")
+    smaller = ["--set", "methods=snn", "--set", "splits.folds=2"]
+    code, shown, said = ask("run", "study.yaml", "--out", "loud", *smaller, "--verbose")
     assert (code, quiet[2]) == (0, "") and "loud/report.html" in shown
-    assert "prognoscope.study.plan: planned 1 method, 60 patients, 3 folds, on cpu" in said
-    assert "coxph, fold 2: begun" in said and "coxph, fold 2: ended" in said
+    assert "prognoscope.study.plan: planned 1 method, 60 patients, 2 folds, on cpu" in said
+    assert "snn, fold 1: begun" in said and "snn, fold 1: ended" in said
     assert logging.getLogger("prognoscope").level == logging.NOTSET
 
 
@@ -321,7 +333,8 @@ def test_extract_says_what_it_did_and_goes_on_where_it_stopped(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_the_table_of_a_run_breaks_no_number_at_any_width(cohort, ask, width):
+def test_the_table_of_a_run_breaks_no_number_at_any_width(cohort, finished, ask, width, monkeypatch):
+    monkeypatch.setattr("prognoscope.study.run.run_plan", lambda *_, **__: finished)
     code, shown, said = ask("run", cohort / "study.yaml", width=width)
     assert (code, said) == (0, "")
     lines = shown.splitlines()
@@ -580,7 +593,7 @@ def test_a_folder_that_is_no_whole_run_is_refused_in_a_sentence(command, spoiled
 
 
 def test_runs_on_other_folds_are_not_compared(spoiled, ask):
-    assert ask("run", "study.yaml", "--set", "splits.seed=5", "--set", "methods=coxph", "--out", "other")[0] == 0
+    assert ask("run", "study.yaml", "--set", "splits.seed=5", "--set", "methods=snn", "--out", "other")[0] == 0
     code, _, said = ask("compare", "run", "other")
     assert code == 2 and "Fold 0 has other patients" in said and "\n" not in said
 

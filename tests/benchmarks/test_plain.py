@@ -181,9 +181,7 @@ MEETS = {
     "mcti_released": meets_mcti,
 }
 FILES = [each for check in MEETS for each in sorted(GOLDEN.glob(f"{check.split('_')[0]}_*.npz"))]
-CASES = [
-    case for case in map(Case.load, FILES) if case.meta["check"] in MEETS and case.meta.get("model_size") != "large"
-]
+CASES = [case for case in map(Case, FILES) if case.meta["check"] in MEETS and case.meta.get("model_size") != "large"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.path.stem)

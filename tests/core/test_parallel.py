@@ -12,6 +12,8 @@ import pytest
 
 from prognoscope.core.parallel import run_many
 
+pytestmark = pytest.mark.processes
+
 
 def square(item):
     return item * item

@@ -8,8 +8,9 @@ import pytest
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.study import Study
 
+MCTI = "{name: mcti, k: 4, d: 16, gene_hidden: 16, layers: 1, gene_groups: 2, gene_heads: 2}"
 SETTINGS = [
-    "methods=[coxph, meanmil, {name: mcti, k: 4, d: 16, gene_hidden: 16, layers: 1, gene_groups: 2, gene_heads: 2}]",
+    f"methods=[{{name: coxph, penalizers: [0.1]}}, meanmil, {MCTI}]",
     "training.epochs=2",
     "splits.folds=2",
     "evaluation.draws=20",
@@ -19,7 +20,7 @@ SETTINGS = [
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("painted") / "cohort"
-    study_file = simulate_cohort(folder, patients=24, seed=3, slide_px=1024)
+    study_file = simulate_cohort(folder, patients=20, seed=3, slide_px=1024, multi_slide=0.1)
     (folder / "slides" / sorted(p.name for p in (folder / "slides").iterdir())[0]).write_bytes(b"not a slide")
     return Study.load(study_file, SETTINGS).run()
 
@@ -37,7 +38,7 @@ def test_a_damaged_slide_is_named_and_does_not_stop_the_others(run):
     assert any("was left out" in note and "SIM-0001" in note for note in run.notes)
     assert account["step"].str.contains("slides left out").any()
     tested = pd.read_csv(run.folder / "splits.csv").query("part == 'test'")["patient_id"]
-    assert len(tested) >= 23
+    assert len(tested) >= 19
 
 
 def test_embeddings_lie_where_the_tissue_is(run):

@@ -108,12 +108,14 @@ def test_extracting_twice_gives_equal_bytes_and_does_nothing_the_second_time(sli
     assert contents(tmp_path) == unbroken
 
 
+@pytest.mark.processes
 def test_several_processes_give_the_same_bytes(slides, unbroken, tmp_path):
     report = extract_slides(slides, tmp_path, SPEC, workers=2)
     assert report.done == tuple(slides)
     assert contents(tmp_path) == unbroken
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("workers", [1, 2])
 def test_bad_slides_are_listed_and_stop_nobody(slides, unbroken, tmp_path, workers):
     bad = {
@@ -314,6 +316,7 @@ def die_on_s1(job):
     return real_extract_one(job)
 
 
+@pytest.mark.processes
 def test_a_slide_that_kills_its_process_is_found_and_listed(slides, unbroken, tmp_path, monkeypatch):
     monkeypatch.setattr(extract, "extract_one", die_on_s1)
     report = extract_slides(some_of(slides, "s0", "s1", "s2"), tmp_path, SPEC, workers=2)
@@ -376,6 +379,7 @@ def extract_all(folder: Path, out: Path, workers: int) -> None:
     (folder / "counted.txt").write_text(f"{len(report.done)} {len(report.already)}")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("workers", "kills", "longest_s"), [(1, 5, 0.5), (2, 2, 1.0)])
 def test_killed_at_random_moments_and_started_again_gives_the_same_bytes(
     slides, unbroken, tmp_path, workers, kills, longest_s

@@ -130,6 +130,7 @@ def total_of(packed: PackedEmbeddings) -> float:
     return float(packed.bag("a")[0].sum(dtype=np.float64))
 
 
+@pytest.mark.processes
 def test_another_process_maps_the_file_instead_of_receiving_it(tmp_path):
     packed = pack_embeddings(as_loaders({"a": [slide("a1", 50_000)]}), tmp_path / "pack", "k")
     assert len(pickle.dumps(packed)) < 1000

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,16 @@ from prognoscope.core.batch import Inputs, Target
 @dataclass(frozen=True)
 class Case:
     path: Path
-    meta: dict
-    arrays: dict[str, np.ndarray]
 
-    @classmethod
-    def load(cls, path: Path) -> "Case":
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return cls(path, json.loads(str(arrays.pop("meta"))), arrays)
+    @cached_property
+    def meta(self) -> dict:
+        with np.load(self.path, allow_pickle=False) as file:
+            return json.loads(str(file["meta"]))
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        with np.load(self.path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files if name != "meta"}
 
     def __getitem__(self, name: str) -> Tensor:
         return torch.from_numpy(np.asarray(self.arrays[name]))

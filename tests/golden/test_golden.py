@@ -76,7 +76,7 @@ CHECKS = {
     "transmil": "check_transmil:check_transmil",
 }
 FILES = sorted(GOLDEN.glob("*.npz"))
-CASES = [Case.load(path) for path in FILES]
+CASES = [Case(path) for path in FILES]
 
 
 @pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"{ABSENT}: no folder {GOLDEN}")

@@ -85,6 +85,7 @@ def test_variant_and_options_change_what_a_profile_says():
             profile_of("mcti", options)
 
 
+@pytest.mark.processes
 def test_telling_of_methods_imports_no_torch():
     code = (
         "import sys\n"
@@ -102,6 +103,7 @@ def test_a_card_tells_how_many_numbers_are_learned(name):
     assert card_of(name).parameters == sum(value.numel() for value in model.parameters())
 
 
+@pytest.mark.processes
 def test_the_table_of_methods_needs_no_torch():
     code = "import sys; from prognoscope.study.methods_table import methods_table; methods_table()"
     code += "; print([name for name in ('torch', 'lifelines', 'matplotlib') if name in sys.modules])"

@@ -1,6 +1,7 @@
 """Patients' pages, and the section of the report that shows what models look at."""
 
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -48,15 +49,15 @@ def with_months(folder):
     return Run(folder)
 
 
-@pytest.fixture
-def explained(run_copy, undrawn, monkeypatch):
-    monkeypatch.setattr("prognoscope.report.patient_page.render", lambda *_: '<svg width="1.0pt" height="1.0pt"></svg>')
-    run = with_months(run_copy)
+@pytest.fixture(scope="module")
+def explained(small_run, sketched, tmp_path_factory):
+    folder = shutil.copytree(small_run, tmp_path_factory.mktemp("explained") / "run")
+    run = with_months(folder)
     risks = run.method("mcti").predictions.sort_values("risk")["patient_id"].tolist()
     explain(run, "mcti", risks[-1], HOSTILE, 2.0)
     explain(run, "mcti", risks[0], "s0", -2.0, deletion=0.05)
-    write_report(run_copy)
-    return run_copy, risks[-1], risks[0]
+    write_report(folder)
+    return folder, risks[-1], risks[0]
 
 
 def test_the_report_shows_both_ends_says_what_is_not_faithful_and_links_to_pages(explained):

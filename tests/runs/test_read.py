@@ -15,7 +15,9 @@ from prognoscope.runs.tables import (
     ABLATIONS,
     COVARIATES,
     HISTORY,
+    LACKING,
     METRICS,
+    PATIENTS,
     PREVIEWS,
     RECONSTRUCTION,
     SURGERY_RISKS,
@@ -83,6 +85,36 @@ def test_the_validation_part_belongs_to_those_who_were_learned_from(copy):
     splits.loc[first, "part"] = "validation"
     splits.to_csv(copy / "splits.csv", index=False)
     assert splits["patient_id"][first] in Run(copy).fold("good", 1).train.patients
+
+
+def test_whom_a_method_left_out_it_did_not_learn_from_and_all_are_compared_on_the_others(copy):
+    run = Run(copy)
+    out, kept = run.part(0, "train")[0], run.part(0, "train")[1]
+    rows = [("poor", out, "genes", True), ("poor", kept, "genes", False), ("good", kept, "genes", False)]
+    LACKING.write(run.files.lacking, pd.DataFrame(rows, columns=list(LACKING.columns)))
+    METRICS.write(run.files.common_metrics, run.metrics.assign(value=run.metrics["value"] / 2))
+    run = Run(copy)
+    assert run.left_out("poor") == {out} and not run.left_out("good")
+    assert set(run.part(0, "train")) - set(run.part(0, "train", "poor")) == {out}
+    assert out not in run.fold("poor", 0).train.patients and out in run.fold("good", 0).train.patients
+    assert run.common == set(run.outcomes.patients) - {out}
+    whole, common = run.summary("good", "c_index"), run.summary("good", "c_index", common=True)
+    assert common["value"] == whole["value"] / 2
+    assert run.by_fold("good", "c_index", common=True).tolist() == (run.by_fold("good", "c_index") / 2).tolist()
+    assert run.summary("good", "nothing") is None and run.by_fold("nobody", "c_index", common=True).empty
+
+
+def test_a_run_tells_who_its_patients_are(copy):
+    row = {"patient_id": "P7", "site": "north", "subtype": "", "slides": 2, "patches": 30.0}
+    PATIENTS.write(Run(copy).files.patients, pd.DataFrame([row]))
+    assert Run(copy).patients.loc["P7", ["site", "slides", "patches"]].tolist() == ["north", 2, 30.0]
+
+
+def test_a_folder_of_several_seeds_is_no_run(folder, tmp_path):
+    for seed in (0, 1):
+        shutil.copytree(folder, tmp_path / f"seed_{seed}")
+    with pytest.raises(InputError, match="holds runs with several seeds: .* Name one of them, such as .*seed_0"):
+        open_finished(tmp_path)
 
 
 def test_each_fold_has_the_bins_of_its_own_card(folder):
@@ -314,7 +346,8 @@ def test_a_provenance_is_read_as_it_was_written(tmp_path):
 
 def test_what_an_older_or_newer_provenance_lacks_or_has_more_does_not_matter(tmp_path):
     (tmp_path / "provenance.json").write_text('{"name": "blca", "seed": null, "of_tomorrow": [1]}')
-    assert read_provenance(tmp_path / "provenance.json") == Provenance(name="blca")
+    found = read_provenance(tmp_path / "provenance.json")
+    assert found == Provenance(name="blca") and found.ddof == 0  # as all spreads were before it was told
 
 
 FAILURE = {"method": "a", "fold": 0, "sentence": "Why."}
@@ -332,6 +365,9 @@ FAILURE = {"method": "a", "fold": 0, "sentence": "Why."}
         {"covariates": {"a": "b"}},
         {"covariates": [{"a": "b"}, ["a"]]},
         {"covariates": [{"a": 1}]},
+        {"other_settings": ["a"]},
+        {"other_settings": {"a": ["b", 1]}},
+        {"departures": {"a": "b"}},
         {"failed": FAILURE},
         {"failed": [FAILURE, "a"]},
         *({"failed": [{k: v for k, v in FAILURE.items() if k != gone}]} for gone in FAILURE),

@@ -76,6 +76,7 @@ def test_outcome_and_truth_belong_to_the_clinical_table(cohort):
     assert {"log_hazard", "risk_oracle", "risk_slides", "risk_genes", "necrosis", "programme"} <= set(truth.columns)
 
 
+@pytest.mark.processes
 def test_painted_slides_open_and_their_bytes_do_not_depend_on_workers(tmp_path):
     settings = {"patients": 20, "seed": 1, "slide_px": 1024, "multi_slide": 0.1}
     one, two = (simulate_cohort(tmp_path / str(workers), workers=workers, **settings) for workers in (1, 2))
@@ -98,6 +99,7 @@ def test_progress_counts_to_the_number_of_slides(cohort):
     assert calls == [(done, total) for done in range(1, total + 1)]
 
 
+@pytest.mark.processes
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(cohort, tmp_path):
     settings = {"patients": 40, "features_only": True, "bag_sizes": (20, 60)}
     again = simulate_cohort(tmp_path / "again", seed=3, workers=2, **settings)

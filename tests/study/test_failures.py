@@ -143,6 +143,7 @@ def test_the_command_ends_with_one_and_says_what_failed(study, breaks, capsys):
     assert "Traceback" in said[1].err and "MemoryError" in said[1].err
 
 
+@pytest.mark.processes
 def test_a_worker_that_the_system_kills_costs_its_own_fold_alone(tmp_path):
     toy = make_toy(tmp_path)
     jobs = [toy.job(tmp_path / name, name) for name in ("snn", "abmil", "meanmil", "coxph")]
@@ -165,6 +166,7 @@ def test_progress_of_one_run_goes_from_nothing_to_all(study):
     study.run(progress=told.append)
 
 
+@pytest.mark.processes
 def test_epochs_are_told_of_other_processes_too(tmp_path):
     toy, told = make_toy(tmp_path), []
     jobs = [toy.job(tmp_path / name, name) for name in ("abmil", "snn")]

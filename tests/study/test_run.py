@@ -101,6 +101,7 @@ def test_the_chosen_epoch_is_the_one_with_the_least_validation_loss(finished):
     assert history["test_c_index"].notna().all()
 
 
+@pytest.mark.processes
 def test_two_processes_give_the_numbers_of_one(simulated, finished):
     again = contents(Study.load(simulated / "study.yaml").run(simulated / "run_two", jobs=2).folder)
     whole = contents(finished.folder)
@@ -125,6 +126,7 @@ def test_another_study_may_not_write_into_a_run(simulated, finished):
         Study.load(simulated / "study.yaml").run(simulated / "features")
 
 
+@pytest.mark.processes
 def test_a_run_killed_at_random_moments_continues_to_the_same_bytes(simulated, tmp_path):
     settings = ["methods=[abmil, snn]", "training.epochs=6", "splits.folds=2"]
     whole = Study.load(simulated / "study.yaml", settings).run(tmp_path / "whole").folder

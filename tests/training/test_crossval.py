@@ -75,6 +75,7 @@ def test_a_fold_of_a_method_that_splits_its_input_keeps_the_components_of_its_te
     assert set(files(without)) == WRITTEN
 
 
+@pytest.mark.processes
 def test_processes_give_the_bytes_of_one(toy, finished, tmp_path):
     jobs = [toy.job(tmp_path / name, name) for name in METHODS]
     done = list(cross_validate(jobs, run_fold, workers=2))

@@ -67,7 +67,7 @@ def test_moved_slides_are_found_where_the_user_says(copied, tmp_path):
     assert found.trouble(SLIDE) == "" and found.paths[SLIDE].parent == tmp_path / "elsewhere"
 
 
-def test_a_run_of_embeddings_alone_opens_and_says_where_pictures_would_come_from(tmp_path):
+def test_a_run_of_embeddings_alone_opens_and_says_where_pictures_would_come_from(tmp_path, sketched):
     study = simulate_cohort(tmp_path / "c", patients=20, seed=1, features_only=True, bag_sizes=(5, 9))
     run = Study.load(study, SETTINGS).run().run
     facts = Facts(run)

@@ -29,18 +29,27 @@ def test_the_finest_tiles_are_the_slide_itself_and_white_beyond_it(odd_slide):
     assert (whole[1543:] == 255).all() and (whole[:, 2055:] == 255).all()
 
 
-@pytest.mark.parametrize("z", range(6, 13))
-def test_a_black_patch_lies_at_its_level_0_place_at_every_zoom(tmp_path, z):
-    width, height, left, top, side = 2999, 2220, 1033, 777, 256
+LEFT, TOP, SIDE = 1033, 777, 256  # of the black patch
+
+
+@pytest.fixture(scope="module")
+def black_patch(tmp_path_factory) -> Path:
+    """A white slide with a black patch, of three levels."""
+    width, height = 2999, 2220
     picture = np.full((height, width, 3), 255, np.uint8)
-    picture[top : top + side, left : left + side] = 0
+    picture[TOP : TOP + SIDE, LEFT : LEFT + SIDE] = 0
     coarser = [picture[: height // k * k, : width // k * k].reshape(height // k, k, width // k, k, 3) for k in (2, 4)]
-    write_slide(tmp_path / "black.tiff", [picture, *(each.mean((1, 3)).astype(np.uint8) for each in coarser)])
-    with OpenSlides().use(tmp_path / "black.tiff", None) as entry:
+    levels = [picture, *(each.mean((1, 3)).astype(np.uint8) for each in coarser)]
+    return write_slide(tmp_path_factory.mktemp("black") / "black.tiff", levels)
+
+
+@pytest.mark.parametrize("z", range(6, 13))
+def test_a_black_patch_lies_at_its_level_0_place_at_every_zoom(black_patch, z):
+    with OpenSlides().use(black_patch, None) as entry:
         dark = 255 - mosaic(entry, z)[..., 0].astype(float)
     downsample = 2 ** (12 - z)
     dark[dark < 12] = 0
-    for axis, middle in ((0, left + side / 2), (1, top + side / 2)):
+    for axis, middle in ((0, LEFT + SIDE / 2), (1, TOP + SIDE / 2)):
         along = dark.sum(axis=axis)
         centre = (along * (np.arange(len(along)) + 0.5)).sum() / along.sum() * downsample
         assert abs(centre - middle) < 0.6 + 0.06 * downsample, "in level-0 pixels"

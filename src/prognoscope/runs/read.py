@@ -1,7 +1,7 @@
 """A finished run as one value: its folder, read lazily, each file at most once."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -345,8 +345,14 @@ class Run:
 
     def _measured(self, method: str, metric: str, *, over_folds: bool, common: bool) -> pd.DataFrame:
         table = self.common_metrics if common else self.metrics
-        wanted = (table["method"] == method) & (table["metric"] == metric)
-        return table[wanted & ((table["fold"] == ALL_FOLDS) == over_folds)]
+        if common not in self._measures:  # a page asks for hundreds
+            keys = [table["method"], table["metric"], table["fold"] == ALL_FOLDS]
+            self._measures[common] = dict(iter(table.groupby(keys, sort=False)))
+        return self._measures[common].get((method, metric, over_folds), table.iloc[:0])
+
+    @cached_property
+    def _measures(self) -> dict[bool, dict[Hashable, pd.DataFrame]]:
+        return {}
 
 
 def open_finished(folder: Path | str) -> Run:
