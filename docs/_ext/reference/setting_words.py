@@ -22,7 +22,6 @@ WORDS = {
     "a run of its own on the same folds, and methods are compared by endpoint.",
     "cohort.clinical.endpoint": "Of several endpoints, the only one to run.",
     "cohort.clinical.competing_values": "Words of `event` that mean that another event came first.",
-    "cohort.clinical.endpoints.time": "The column of times, or several, as in `cohort.clinical.time`.",
     "cohort.clinical.covariates": "Columns that `coxph` may use.",
     "cohort.clinical.categories": "Those of them that are categories, though some words are numbers: 1, 2, 3, X.",
     "cohort.clinical.not_outcomes": "Covariates and genes that seem to tell the outcome, but were known before.",

@@ -51,7 +51,7 @@ def _endpoints_of(run: Path) -> list[str]:
     path = RunFiles(run).study
     study = parse_yaml(path.read_text(encoding="utf-8")) if path.is_file() else None
     try:
-        return list(study["cohort"]["clinical"]["endpoints"])  # type: ignore[index]
+        return list(study["cohort"]["clinical"]["endpoints"])  # type: ignore[index] - what is no such study ends below
     except (KeyError, TypeError):  # a run that was only begun
         return []
 

@@ -78,6 +78,13 @@ class Balanced(SurvivalModel):
         self.model, self.components = model, components
         self.register_buffer("mean_patch", torch.zeros(embedding_dim))
 
+    def why_one_cause(self) -> str:
+        return self.model.why_one_cause()
+
+    def take_causes(self, causes: int) -> None:
+        super().take_causes(causes)
+        self.model.take_causes(causes)
+
     def forward(self, inputs: Inputs) -> Output:
         return self.model(self._seen(inputs))
 

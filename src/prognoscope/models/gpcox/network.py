@@ -105,6 +105,9 @@ class GPCox(SurvivalModel):
         self.register_buffer("weight_of_product", torch.zeros(()))
         self.seed = int(torch.randint(2**31, ()))  # for what is drawn in `fit`
 
+    def why_one_cause(self) -> str:
+        return "its likelihood, Cox's, knows one kind of event"
+
     def forward(self, inputs: Inputs) -> Output:
         features = self._features(inputs)
         sums = [part.sum(dim=1) for part in (features * self.weights).split(self.parts, dim=1)]
