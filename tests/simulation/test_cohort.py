@@ -38,10 +38,10 @@ def test_the_folder_holds_what_the_study_names(cohort):
     assert sections["features"] == {"folder": "features", "layout": "prognoscope", "table": "slides.csv"}
     assert [m if isinstance(m, str) else m["name"] for m in text["methods"]] == [
         "coxph",
-        "snn",
-        "meanmil",
         "abmil",
         "mcti",
+        "late",
+        "gpcox",
     ]
 
 

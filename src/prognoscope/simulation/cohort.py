@@ -289,7 +289,7 @@ def _study(spec: SimulationSpec) -> dict:
         "features": {"encoder": "stain", "patch_px": PATCH_PX, "mpp": MPP},
         "splits": {"folds": 5, "stratify": ["event", "time"], "seed": 0},
         "protocol": "honest",
-        "methods": ["coxph", "snn", "meanmil", "abmil", mcti],
+        "methods": ["coxph", "abmil", mcti, "late", "gpcox"],
         # the published steps of 32 patients at rates for hundreds of them are too few for a small cohort
         "training": {
             "epochs": 20,
