@@ -408,18 +408,20 @@ def test_predict_writes_a_table_of_new_patients(spoiled, ask):
     study = yaml.safe_load(Path("study.yaml").read_text())
     study["cohort"]["clinical"] = {"table": "new.csv", "covariates": ["age", "is_female"]}
     Path("new.yaml").write_text(yaml.safe_dump(study))
-    code, shown, said = ask("predict", "run", "--study", "new.yaml", "--method", "coxph", "--out", "out/risks.csv")
-    assert (code, shown, said) == (0, "Wrote out/risks.csv: 7 patients.\n", "")
+    command = "predict run --study new.yaml --method coxph --overlap keep --times 12,20 --out out/risks.csv"
+    code, shown, said = ask(*command.split())
+    assert (code, shown.splitlines()[0], said) == (0, "Wrote out/risks.csv: 7 patients.", "")
     assert pd.read_csv("out/risks.csv")["patient_id"].tolist() == sorted(clinical["patient_id"].head(7))
 
 
 def test_predict_says_whom_it_leaves_out(spoiled, ask):
     genes = pd.read_csv("genes.csv", dtype=str)
     genes.iloc[2:].to_csv("genes.csv", index=False)
-    code, shown, said = ask("predict", "run", "--study", "study.yaml", "--method", "snn", "--out", "risks.csv")
+    command = "predict run --study study.yaml --method snn --overlap keep --out risks.csv"
+    code, shown, said = ask(*command.split())
     who = ", ".join(genes["patient_id"].head(2))
     assert (code, said) == (0, "")
-    assert shown.splitlines()[1:] == [f"2 patients left out at the step 'with genes': {who}."]
+    assert shown.splitlines()[1:2] == [f"2 patients left out at the step 'with genes': {who}."]
 
 
 def delete(*names: str):
@@ -449,7 +451,7 @@ def replace(name: str, old: str, new: str):
     return lambda: Path(name).write_text(Path(name).read_text().replace(old, new))
 
 
-PREDICT = "predict run --study study.yaml --out new.csv --method snn"
+PREDICT = "predict run --study study.yaml --out new.csv --method snn --overlap keep"
 RUNS = {
     "compare nowhere": (None, "There is no run folder nowhere. Name the folder that `prognoscope run` wrote."),
     "report nowhere": (None, "There is no run folder nowhere."),

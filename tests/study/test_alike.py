@@ -10,7 +10,7 @@ from prognoscope.core.errors import FeatureError, InputError, ModelError
 from prognoscope.runs.card import read_card
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run
-from prognoscope.study.apply import predict_patients
+from prognoscope.study.apply.predict import predict_patients
 from prognoscope.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("sketched")
@@ -51,12 +51,12 @@ def test_the_card_tells_the_encoder_of_the_embeddings_themselves(run):
 def test_embeddings_that_are_made_otherwise_are_not_predicted_with(run, study_folder, node, name, value, named):
     tell(study_folder, node, name, value)
     with pytest.raises(ModelError, match=named):
-        predict_patients(run, study_folder / "study.yaml", method="abmil")
+        predict_patients(run, study_folder / "study.yaml", method="abmil", overlap="keep")
 
 
 def test_embeddings_that_do_not_say_by_whom_they_are_predict_and_that_is_told(run, study_folder):
     tell(study_folder, "features", "encoder", "None")
-    table = predict_patients(run, study_folder / "study.yaml", method="abmil")
+    table = predict_patients(run, study_folder / "study.yaml", method="abmil", overlap="keep")
     assert "trained on simulated" in table.attrs["left_out"][-1] and "unknown encoder" in table.attrs["left_out"][-1]
     again = Study.load(study_folder / "study.yaml", QUICK).run(study_folder / "unknown")
     assert "Nothing says by which encoder the embeddings were made." in again.notes
@@ -74,13 +74,13 @@ def test_a_fold_that_is_not_as_it_was_written_is_not_predicted_with(copy, simula
     folds = [files.folder for files in RunFiles(copy).folds("abmil")]
     shutil.copy(folds[0] / name, folds[1] / name)
     with pytest.raises(InputError, match=f"fold_1/{name} is not what the run wrote there"):
-        predict_patients(copy, simulated / "study.yaml", method="abmil")
+        predict_patients(copy, simulated / "study.yaml", method="abmil", overlap="keep")
 
 
 def test_a_run_that_lost_a_fold_does_not_predict_with_the_others(copy, simulated):
     shutil.rmtree(copy / "abmil" / "fold_1")
     with pytest.raises(ModelError, match="no trained model of abmil in 1 fold: 1"):
-        predict_patients(copy, simulated / "study.yaml", method="abmil")
+        predict_patients(copy, simulated / "study.yaml", method="abmil", overlap="keep")
 
 
 @pytest.mark.parametrize("command", ["report", "compare", "optimism"])
@@ -108,7 +108,7 @@ def test_a_fold_that_was_copied_over_another_is_refused_and_made_anew(copy, simu
     shutil.rmtree(second)
     shutil.copytree(first, second)
     with pytest.raises(InputError, match="snn/fold_1 holds fold 0 of snn"):
-        predict_patients(copy, simulated / "study.yaml", method="snn")
+        predict_patients(copy, simulated / "study.yaml", method="snn", overlap="keep")
     with pytest.raises(InputError, match="snn/fold_1 holds fold 0 of snn"):
         Run(copy).folds("snn")
     Study.load(simulated / "study.yaml", QUICK).run(copy)

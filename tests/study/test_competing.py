@@ -6,7 +6,7 @@ import yaml
 
 from prognoscope.core.errors import CohortError, ModelError
 from prognoscope.simulation.cohort import simulate_cohort
-from prognoscope.study.apply import predict_patients
+from prognoscope.study.apply.predict import predict_patients
 from prognoscope.study.comparing import compare_runs
 from prognoscope.study.plan import plan
 from prognoscope.study.study import Study
@@ -62,7 +62,7 @@ def test_runs_compare_and_predict(cohort, run, tmp_path):
     assert compare_runs([run.folder], draws=20).table["mean"].notna().all()
     found = compare_runs([run.folder], metric="log_rank_p")
     assert not len(found.table) and any("Other events compete" in note for note in found.notes)
-    table = predict_patients(run.folder, cohort / "study.yaml", method="snn")
+    table = predict_patients(run.folder, cohort / "study.yaml", method="snn", overlap="keep")
     assert len(table) == 80 and table[["S_0", "S_3"]].notna().all(axis=None)
 
 

@@ -16,7 +16,7 @@ from prognoscope.evaluation.concordance import concordance
 from prognoscope.report.sections.covariates import covariate_content
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run
-from prognoscope.study.apply import predict_patients
+from prognoscope.study.apply.predict import predict_patients
 from prognoscope.study.comparing import compare_runs
 from prognoscope.study.gather import gather
 from prognoscope.study.study import Study
@@ -170,17 +170,21 @@ def test_new_patients_without_follow_up_are_predicted_by_all_folds(simulated, fi
         **{"cohort.clinical": {"table": "clinical.csv", "covariates": ["age", "is_female"]}, "cohort.truth": None}
     )
     for method in METHODS:
-        table = predict_patients(finished.folder, path, method=method, to=study_folder / f"{method}.csv")
+        table = predict_patients(
+            finished.folder, path, method=method, to=study_folder / f"{method}.csv", overlap="keep"
+        )
         assert table["patient_id"].tolist() == sorted(clinical["patient_id"].head(10))
         assert np.isfinite(table["risk"]).all() and (table["risk_sd"] >= 0).all()
     with pytest.raises(ModelError, match="has 4 methods: coxph, snn, abmil, mcti. Name one"):
-        predict_patients(finished.folder, path)
+        predict_patients(finished.folder, path, overlap="keep")
     with pytest.raises(CohortError, match="cohort.clinical needs time"):
         Study.load(path).check()
 
 
 def test_a_prediction_is_the_mean_of_all_folds_and_each_fold_says_what_it_said_in_the_run(simulated, finished):
-    table = predict_patients(finished.folder, simulated / "study.yaml", method="abmil").set_index("patient_id")
+    table = predict_patients(finished.folder, simulated / "study.yaml", method="abmil", overlap="keep").set_index(
+        "patient_id"
+    )
     gathered = gather(Study.load(simulated / "study.yaml").plan())
     folds = list(RunFiles(finished.folder).folds("abmil"))
     said = []

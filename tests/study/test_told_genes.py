@@ -11,7 +11,7 @@ from prognoscope.analysis.told_data import told_data_of
 from prognoscope.core.errors import CohortError, ModelError
 from prognoscope.evaluation.metrics import c_index
 from prognoscope.runs.manifest import seal_also
-from prognoscope.study.apply import predict_patients
+from prognoscope.study.apply.predict import predict_patients
 from prognoscope.study.gene_lengths import lengths_of
 from prognoscope.study.study import Study
 
@@ -28,7 +28,7 @@ def finished(simulated, tmp_path_factory):
 
 @pytest.fixture
 def predicted(simulated, finished):
-    return predict_patients(finished.folder, simulated / "study.yaml")
+    return predict_patients(finished.folder, simulated / "study.yaml", overlap="keep")
 
 
 def test_the_run_keeps_which_genes_were_chosen_and_how_well_they_are_told(finished):
@@ -57,13 +57,15 @@ def test_the_run_keeps_which_genes_were_chosen_and_how_well_they_are_told(finish
 def test_patients_are_predicted_alike_with_genes_without_and_with_others_genes(
     simulated, finished, predicted, study_folder, change
 ):
-    without = predict_patients(finished.folder, change(**{"cohort.omics": None, "cohort.truth": None}))
+    without = predict_patients(finished.folder, change(**{"cohort.omics": None, "cohort.truth": None}), overlap="keep")
     pd.testing.assert_frame_equal(without, predicted)
     shutil.copy(simulated / "study.yaml", study_folder / "study.yaml")
     genes = pd.read_csv(study_folder / "genes.csv")
     genes.columns = ["patient_id", *(f"{name}X" for name in genes.columns[1:])]
     genes.head(20).to_csv(study_folder / "genes.csv", index=False)
-    others = predict_patients(finished.folder, change(**{"cohort.omics.groups": None, "cohort.truth": None}))
+    others = predict_patients(
+        finished.folder, change(**{"cohort.omics.groups": None, "cohort.truth": None}), overlap="keep"
+    )
     pd.testing.assert_frame_equal(others, predicted)
     assert np.isfinite(predicted["risk"]).all()
 

@@ -23,7 +23,8 @@ from prognoscope.training.trained import Trained
 from tests.training.toys import OPTIONS, c_index, files, folder_of, make_toy, shuffled, with_outcome
 
 OF_EPOCHS = {"history.csv", "epoch_risks.csv"}
-WRITTEN = {"model.safetensors", "model.json", "predictions.csv", "training_risks.csv", "manifest.json"} | OF_EPOCHS
+WRITTEN = {"model.safetensors", "model.json", "predictions.csv", "training_risks.csv"} | OF_EPOCHS
+WRITTEN |= {"training_summary.safetensors", "manifest.json"}
 METHODS = sorted(OPTIONS)
 
 

@@ -56,7 +56,14 @@ def test_a_fold_with_a_search_leaves_the_fold_s_files_and_the_trials(finished):
     names = {path.name for path in finished[0].files.folder.iterdir()}
     assert names == {
         *("model.safetensors", "model.json", "history.csv", "epoch_risks.csv"),
-        *("predictions.csv", "training_risks.csv", "search.csv", "cost.csv", "manifest.json"),
+        *(
+            "predictions.csv",
+            "training_risks.csv",
+            "training_summary.safetensors",
+            "search.csv",
+            "cost.csv",
+            "manifest.json",
+        ),
     }
 
 

@@ -51,11 +51,15 @@ def high_risk(run: Run, method: str, cut: CutFrom | None = None) -> Bool[np.ndar
 
 
 def _score(run: Run, table: pd.DataFrame) -> Float[np.ndarray, " P"]:
+    survival = table[numbered_columns(table, "S_")].to_numpy(float)
+    return score_in(table["risk"].to_numpy(float), survival, by_survival=score_of(run) == "survival")
+
+
+def score_in(
+    risk: Float[np.ndarray, " P"], survival: Float[np.ndarray, "P K"], *, by_survival: bool
+) -> Float[np.ndarray, " P"]:
     """Higher is worse; survival is that at the end of the second of four bins, the last of the first half."""
-    if score_of(run) == "risk":
-        return table["risk"].to_numpy(float)
-    survival = numbered_columns(table, "S_")
-    return -table[survival[max(len(survival) // 2 - 1, 0)]].to_numpy(float)
+    return -survival[:, max(survival.shape[1] // 2 - 1, 0)] if by_survival else risk
 
 
 def need_two_states(run: Run) -> None:

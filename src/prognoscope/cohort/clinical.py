@@ -289,6 +289,18 @@ def without_follow_up(spec: ClinicalSpec) -> ClinicalTable:
     return ClinicalTable(outcome, everybody, {}, {}, spec.table, notes=tuple(notes))
 
 
+def only_ids(patients: Sequence[str]) -> ClinicalTable:
+    """Patients of whom nothing is known but their names, who are only to be predicted.
+
+    Raises:
+        CohortError: Two of the names are most likely one.
+    """
+    refuse_twins(patients, "The new patients")
+    n = len(patients)
+    outcome = Outcome(tuple(patients), np.zeros(n), np.zeros(n, dtype=bool))
+    return ClinicalTable(outcome, pd.DataFrame(index=pd.Index(patients, name="patient_id")), {}, {}, ("the files",))
+
+
 def _sites(rows: pd.DataFrame, spec: ClinicalSpec) -> tuple[dict[str, str], list[str], list[str]]:
     """The site of each patient, notes, and warnings. A barcode restores one where sites are those of barcodes."""
     barcodes = {p: match[1] for p in rows.index if (match := BARCODE.match(p))}

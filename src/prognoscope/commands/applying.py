@@ -7,23 +7,59 @@ import typer
 
 from prognoscope.commands.arguments import Overrides, RunFolder
 from prognoscope.commands.telling import say
+from prognoscope.core.errors import InputError
 from prognoscope.core.words import count
 
 
 def predict(
     run: RunFolder,
-    study: Annotated[Path, typer.Option("--study", help="The study file of the new patients; needs no follow-up.")],
+    study: Annotated[
+        list[Path], typer.Option("--study", help="The study file of new patients; needs no follow-up. Repeatable.")
+    ] = [],  # noqa: B006
+    features: Annotated[
+        Path | None, typer.Option(help="Without a study: a folder of embeddings, or a table with a row a patient.")
+    ] = None,
+    genes: Annotated[Path | None, typer.Option(help="Without a study: the gene table.")] = None,
+    clinical: Annotated[Path | None, typer.Option(help="Without a study: the table of covariates.")] = None,
+    slides: Annotated[Path | None, typer.Option(help="Without a study: a table of slides and patients.")] = None,
     to: Annotated[Path, typer.Option("--out", help="The CSV file to write.")] = Path("predictions.csv"),
     method: Annotated[str | None, typer.Option(help="Which method; needed if the run has several.")] = None,
+    times: Annotated[str, typer.Option(help="Months at which survival is told, such as 12,36,60.")] = "",
+    overlap: Annotated[
+        str, typer.Option(help="Patients whom the models learned from: refuse, drop or keep.")
+    ] = "refuse",
+    final: Annotated[bool, typer.Option("--final", help="By the model of all patients, of `run --final`.")] = False,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
     """Apply the trained models of a run, all folds together, to new patients.
 
-    Example: `prognoscope predict run --method abmil --study new.yaml --out new.csv`.
+    Example: `prognoscope predict run --method abmil --study new.yaml --times 12,36,60`, or without a study file
+    `prognoscope predict run --method coxph --genes genes.csv --clinical clinical.csv`.
     """
-    from prognoscope.study.apply import predict_patients
+    from prognoscope.study.apply.given import Given
+    from prognoscope.study.apply.predict import predict_cohorts
 
-    table = predict_patients(run, study, method=method, overrides=overrides, to=to)
-    say(f"Wrote {to}: {count(len(table), 'patient')}.")
-    for sentence in table.attrs["left_out"]:
-        say(sentence)
+    files = Given(features, genes, clinical, slides)
+    if bool(study) == (files != Given()):
+        raise InputError("Name the new patients either with --study, or with --features, --genes and --clinical.")
+    asked = {"times": _times(times), "overlap": _one_of("--overlap", overlap, ("refuse", "drop", "keep"))}
+    found = predict_cohorts(run, study or [files], method=method, overrides=overrides, to=to, final=final, **asked)
+    say(f"Wrote {to}: {count(sum(len(each.table) for each in found), 'patient')}.")
+    for each in found:
+        if len(found) > 1:
+            say(f"{each.name}:")
+        for sentence in (*each.table.attrs["left_out"], *each.table.attrs["summary"]):
+            say(sentence)
+
+
+def _times(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(each) for each in text.split(",") if each.strip())
+    except ValueError as cause:
+        raise InputError(f"--times takes months with commas between them, such as 12,36,60, not {text!r}.") from cause
+
+
+def _one_of(option: str, word: str, known: tuple[str, ...]) -> str:
+    if word not in known:
+        raise InputError(f"{option} is {word!r}; give {', '.join(known[:-1])} or {known[-1]}.")
+    return word

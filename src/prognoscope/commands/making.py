@@ -151,6 +151,7 @@ def run(
     study: StudyFile,
     folder: Annotated[Path | None, typer.Option("--out", help="The run folder; `run` beside the study file.")] = None,
     overrides: Overrides = [],  # noqa: B006
+    final: Annotated[bool, typer.Option("--final", help="Train each method on all patients, too.")] = False,
     jobs: Jobs = 1,
 ) -> None:
     """Cross-validate every method of the study, evaluate, and write the report. Started again, it continues.
@@ -160,4 +161,4 @@ def run(
     from prognoscope.study.plan import plans
     from prognoscope.study.study_file import StudyFile
 
-    run_and_tell(plans(StudyFile.load(study, overrides), jobs=jobs), folder or study.parent / "run")
+    run_and_tell(plans(StudyFile.load(study, overrides), jobs=jobs), folder or study.parent / "run", final=final)

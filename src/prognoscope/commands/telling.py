@@ -1,6 +1,7 @@
 """What commands print of what they did; where nobody prints, Python does the same in silence."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,12 @@ def tell_genes(paths: Sequence[Path], to: Path | None) -> None:
         say(f"Wrote {path}")
 
 
-def run_and_tell(plans: "Mapping[str, Plan]", folder: Path) -> None:
+def run_and_tell(plans: "Mapping[str, Plan]", folder: Path, *, final: bool = False) -> None:
     """Run the plan of each endpoint, or the only one, with all seeds of the study, and print what came of it.
 
     Args:
         plans: As `study.plan.plans` makes them.
+        final: Train each method on all patients, too.
 
     Raises:
         Exit: A fold failed.
@@ -55,17 +57,18 @@ def run_and_tell(plans: "Mapping[str, Plan]", folder: Path) -> None:
     spec = next(iter(plans.values())).study.spec
     over = [] if "" in plans else [f"{len(plans)} endpoints"]
     over += [f"{spec.seeds} seeds"] if spec.seeds > 1 else []
+    do = partial(_run_one, final=final)
     if not over:
-        finished = [_run_one(plans[""], folder)]
+        finished = [do(plans[""], folder)]
     else:
         from prognoscope.report.comparison_text import sentences_of, terminal_table
         from prognoscope.study.endpoints import run_endpoints
         from prognoscope.study.seeds import run_seeds, write_seeds
 
         if "" in plans:
-            finished = run_seeds(plans[""], folder, _run_one)
+            finished = run_seeds(plans[""], folder, do)
         else:
-            finished = [each for found in run_endpoints(plans, folder, _run_one).values() for each in found]
+            finished = [each for found in run_endpoints(plans, folder, do).values() for each in found]
         for found, page in write_seeds(folder, [each.folder for each in finished], draws=spec.evaluation.draws):
             show_table(f"{found.kind} over {' and '.join(over)}", terminal_table(found))
             for note in sentences_of(found):
@@ -81,7 +84,13 @@ def run_and_tell(plans: "Mapping[str, Plan]", folder: Path) -> None:
         raise typer.Exit(1)
 
 
-def _run_one(plan: "Plan", folder: Path, whole: "Callable[[Standing], Standing]" = lambda now: now) -> "Finished":
+def _run_one(
+    plan: "Plan",
+    folder: Path,
+    whole: "Callable[[Standing], Standing]" = lambda now: now,
+    *,
+    final: bool = False,
+) -> "Finished":
     from prognoscope.study.gather import extract as extract_slides
     from prognoscope.study.run import run_plan
 
@@ -90,7 +99,7 @@ def _run_one(plan: "Plan", folder: Path, whole: "Callable[[Standing], Standing]"
             return extract_and_tell(lambda advance: extract_slides(plan, advance))
 
     with RunBar(err) as show:
-        finished = run_plan(plan, folder, extraction=extraction, progress=lambda now: show(whole(now)))
+        finished = run_plan(plan, folder, extraction=extraction, progress=lambda now: show(whole(now)), final=final)
     title, table = finished.printed()
     show_table(title, table)
     for method, rows in finished.ablations().items():

@@ -57,6 +57,15 @@ class Fold:
         edges = finite_edges(self.bins, self.train)
         return survival_at(self.prediction.survival, edges, times, kind)
 
+    def own_survival(self) -> Float[np.ndarray, " P"]:
+        """Each patient's predicted chance of outliving their own time.
+
+        Raises:
+            MetricError: The predicted survival is not a falling curve within 0 and 1.
+        """
+        times, place = np.unique(self.outcome.time.astype(np.float64), return_inverse=True)
+        return self.survival_at(times)[np.arange(len(self)), place]
+
 
 def finite_edges(bins: TimeBins, train: Outcome) -> Float[np.ndarray, " K_plus_1"]:
     """The edges with infinite outer ones replaced: by 0, where everybody lives, and by the last training time."""

@@ -84,7 +84,7 @@ def d_calibration_p(fold: Fold) -> float:
 
 def d_calibration_p_of_folds(folds: Sequence[Fold]) -> float:
     """The p-value of D-calibration of all folds, each patient under the model that did not see them."""
-    survival = np.concatenate([_own_survival(fold) for fold in folds])
+    survival = np.concatenate([fold.own_survival() for fold in folds])
     event = np.concatenate([fold.outcome.event for fold in folds])
     return d_calibration(survival, event=event).p
 
@@ -130,12 +130,6 @@ def _integrated_terms(fold: Fold) -> Float[np.ndarray, " P"]:
     survival = fold.survival_at(times)
     how = {"time": outcome.time, "event": outcome.event, "train": fold.train, "competing": outcome.competing}
     return integrate(brier_terms(survival, times, **how), times)
-
-
-def _own_survival(fold: Fold) -> Float[np.ndarray, " P"]:
-    """The predicted chance of outliving one's own time."""
-    times, place = np.unique(fold.outcome.time.astype(np.float64), return_inverse=True)
-    return fold.survival_at(times)[np.arange(len(fold)), place]
 
 
 def _concordance_of_draws(

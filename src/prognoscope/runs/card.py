@@ -10,7 +10,7 @@ import numpy as np
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.files import read_json, write_json
 from prognoscope.core.outcome import TimeBins
-from prognoscope.runs.layout import FOLD, FoldFiles
+from prognoscope.runs.layout import FINAL, FOLD, FoldFiles
 from prognoscope.runs.manifest import checked
 
 KINDS: dict[str, type] = {  # of what a card must tell, and of what may be None in it
@@ -105,7 +105,7 @@ def need_own_card(files: FoldFiles) -> ModelCard:
         InputError: It is of another method or fold, as where one folder was copied over another; or no card.
     """
     card = read_card(files.card)
-    places = (f"{FOLD}{card.fold}", files.permuted.folder.name)
+    places = (f"{FOLD}{card.fold}", files.permuted.folder.name, FINAL)
     if files.is_done and (card.title != files.folder.parent.name or files.folder.name not in places):
         raise InputError(
             f"{files.folder} holds fold {card.fold} of {card.title}, so it was copied or renamed. Put the folder back "

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from prognoscope.core.claims import CLAIM
 from prognoscope.core.file_names import safe_name
+from prognoscope.runs.explanation_files import MANIFEST, ExplanationFiles
 
-FOLD = "fold_"
-MANIFEST = "manifest.json"
+FOLD, FINAL = "fold_", "final"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class FoldFiles:
     def training_risks(self) -> Path:
         """What the model says of the patients of the training part, to take cuts from."""
         return self.folder / "training_risks.csv"
+
+    @property
+    def summary(self) -> Path:
+        """What the training part is like as a whole, so that somebody unlike it is noticed."""
+        return self.folder / "training_summary.safetensors"
 
     @property
     def history(self) -> Path:
@@ -112,6 +117,11 @@ class FoldFiles:
         return FoldFiles(self.folder.parent / "permuted")
 
     @property
+    def final(self) -> "FoldFiles":
+        """Of the same method trained on all patients, beside its folds."""
+        return FoldFiles(self.folder.parent / FINAL)
+
+    @property
     def teacher(self) -> "FoldFiles":
         """Of the model that taught this one."""
         return FoldFiles(self.folder / "teacher")
@@ -134,7 +144,8 @@ class FoldFiles:
     def kept(self) -> tuple[Path, ...]:
         """All that a finished fold may leave behind, but for the manifest, which tells of them."""
         of_fold = (self.weights, self.card, self.predictions, self.training_risks, self.epoch_risks, self.history)
-        told, taught = (self.genes, self.reconstruction, self.reconstruction_patients, self.components), self.teacher
+        told = (self.summary, self.genes, self.reconstruction, self.reconstruction_patients, self.components)
+        taught = self.teacher
         of_teacher = (taught.weights, taught.card, taught.history, taught.manifest)
         return (*of_fold, *told, self.trials, self.surgery, *of_teacher)
 
@@ -153,60 +164,6 @@ class FoldFiles:
     def number(self) -> int:
         """Which fold it is."""
         return int(self.folder.name.removeprefix(FOLD))
-
-
-@dataclass(frozen=True, slots=True)
-class ExplanationFiles:
-    """The files of the explanation of one patient by one method. Tables are there as CSV and as Parquet."""
-
-    folder: Path
-
-    @property
-    def about(self) -> Path:
-        """Whose it is, by which models, and what its maps mean."""
-        return self.folder / "explanation.json"
-
-    @property
-    def patches(self) -> Path:
-        """A row a patch, a column a map."""
-        return self.folder / "patches.csv"
-
-    @property
-    def gene_groups(self) -> Path:
-        """A row a gene group, a column a score."""
-        return self.folder / "gene_groups.csv"
-
-    @property
-    def genes(self) -> Path:
-        """A row a gene of a group."""
-        return self.folder / "genes.csv"
-
-    @property
-    def modalities(self) -> Path:
-        """What slides, genes and covariates each add."""
-        return self.folder / "modalities.csv"
-
-    @property
-    def faithfulness(self) -> Path:
-        """How far each map says what the model does."""
-        return self.folder / "faithfulness.csv"
-
-    @property
-    def manifest(self) -> Path:
-        """Which files there are, and what they were made of; written last."""
-        return self.folder / MANIFEST
-
-    def stem(self, slide: str) -> str:
-        """How the names of all pictures of a slide begin."""
-        return safe_name(slide)
-
-    def panel(self, slide: str) -> Path:
-        """All maps that the method itself gives, side by side."""
-        return self.folder / f"{self.stem(slide)}.maps.png"
-
-    def picture(self, slide: str, patch_map: str, ending: str) -> Path:
-        """A map of a slide, with the ending of its kind, such as `.png`."""
-        return self.folder / f"{self.stem(slide)}.{patch_map}{ending}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +354,10 @@ class RunFiles:
     def permuted(self, method: str) -> FoldFiles:
         """Of the method trained on outcomes that patients have exchanged."""
         return self.fold(method, 0).permuted
+
+    def final(self, method: str) -> FoldFiles:
+        """Of the method trained on all patients."""
+        return self.fold(method, 0).final
 
     def folds(self, method: str) -> Iterator[FoldFiles]:
         """Those of a method that are there, in the order of their numbers."""

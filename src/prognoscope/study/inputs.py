@@ -6,7 +6,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from prognoscope.cohort.clinical import ClinicalTable, anybody, read_clinical, read_endpoints, without_follow_up
+from prognoscope.cohort.clinical import (
+    ClinicalTable,
+    anybody,
+    only_ids,
+    read_clinical,
+    read_endpoints,
+    without_follow_up,
+)
 from prognoscope.cohort.cohort import Cohort, make_cohort
 from prognoscope.cohort.leaks import refuse_leaks
 from prognoscope.cohort.slides import SlideAssignment, SlideTable, assign_slides, read_slide_table, slide_places
@@ -41,19 +48,24 @@ PACK_FORM = 2  # of a packed file and of how embeddings are read into it; anothe
 log = logging.getLogger(__name__)
 
 
-def read_cohort(name: str, where: CohortSpec, *, needs_follow_up: bool = True) -> Cohort:
+def read_cohort(
+    name: str, where: CohortSpec, *, needs_follow_up: bool = True, patients: Sequence[str] | None = None
+) -> Cohort:
     """The cohort of a study; nobody is left out but for unusable follow-up.
 
     Args:
         where: The tables, with whole paths. Of several endpoints with none chosen, everybody is in it who has any.
         needs_follow_up: False for patients who are only to be predicted. Their times, where the study names none, are
             all zero and censored, which no prediction looks at.
+        patients: Who they are, where there is no clinical table.
 
     Raises:
         InputError: Any of the tables cannot be used; the message names it, and what to do.
     """
     clinical = where.clinical
-    if not needs_follow_up and (clinical.is_of_several or not clinical.has_follow_up):
+    if patients is not None:
+        table = only_ids(patients)
+    elif not needs_follow_up and (clinical.is_of_several or not clinical.has_follow_up):
         table = without_follow_up(clinical)
     elif clinical.is_of_several:
         table = anybody(read_endpoints(clinical))

@@ -24,6 +24,7 @@ from prognoscope.runs.read import Run
 from prognoscope.study.binding import bind
 from prognoscope.study.clock import Standing
 from prognoscope.study.explain import explain_run
+from prognoscope.study.final import train_finals
 from prognoscope.study.folder import begin, check_folder, end, provenance
 from prognoscope.study.gather import extract, gather
 from prognoscope.study.input_files import input_sums, told_changes
@@ -130,6 +131,7 @@ def run_plan(
     *,
     extraction: Callable[[Plan], ExtractionReport] = extract,
     progress: Callable[[Standing], None] | None = None,
+    final: bool = False,
 ) -> Finished:
     """Do what is planned, into a folder; what is finished there is not done again.
 
@@ -137,6 +139,7 @@ def run_plan(
 
     Args:
         extraction: How slides become embeddings, if there are any.
+        final: Train each method on all patients, too, after its folds.
 
     Raises:
         ClaimedError: Another process works on the folder.
@@ -152,7 +155,7 @@ def run_plan(
     with at_work(folder):
         for sentence in (*plan.warnings, *plan.notes, *plan.told):
             log.info("%s", sentence)
-        finished = _run(plan, folder, extraction(plan) if plan.extracts else None, progress)
+        finished = _run(plan, folder, extraction(plan) if plan.extracts else None, progress, final)
         for sentence in (*finished.warnings(), *finished.notes):
             log.info("%s", sentence)
     return finished
@@ -163,6 +166,7 @@ def _run(
     folder: Path,
     extracted: ExtractionReport | None,
     progress: Callable[[Standing], None] | None,
+    final: bool,
 ) -> Finished:
     study = plan.study
     inputs = gather(plan, extracted)
@@ -201,7 +205,8 @@ def _run(
     end(folder, inputs, provenance(plan, folder, inputs, methods, notes, failures))
     write_report(run)
     lasting = [note for note in notes if "bootstrap draws" not in note]  # those few are in the report's provenance
-    return Finished(run, (*inputs.notes, *plan.told, *lasting), tuple(failures))
+    failed, told = train_finals(trainings, workers=plan.workers) if final else ([], [])
+    return Finished(run, (*inputs.notes, *plan.told, *lasting, *told), (*failures, *failed))
 
 
 def _changed_meanwhile(plan: Plan, inputs: Gathered) -> list[str]:

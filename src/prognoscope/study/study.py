@@ -60,6 +60,7 @@ class Study(StudyFile):
         *,
         jobs: int = 1,
         progress: Callable[[Standing], None] | None = None,
+        final: bool = False,
     ) -> Finished:
         """Cross-validate every method, evaluate, report; continues where it was stopped.
 
@@ -67,6 +68,7 @@ class Study(StudyFile):
             folder: The run folder; `run` beside the study file by default.
             jobs: Processes at once; the numbers do not depend on it.
             progress: Called with the share of the work that is done, and the seconds that are left.
+            final: Train each method on all patients, too.
 
         Raises:
             StudyError: The study asks for several seeds or endpoints.
@@ -74,7 +76,7 @@ class Study(StudyFile):
         if self.spec.seeds > 1:
             raise StudyError(f"The study has seeds: {self.spec.seeds}, so it makes several runs. Call `run_seeds`.")
         at = Path(folder or self.folder / "run")
-        return run_plan(plan(self, jobs=jobs), at, progress=progress)
+        return run_plan(plan(self, jobs=jobs), at, progress=progress, final=final)
 
     def run_seeds(
         self,

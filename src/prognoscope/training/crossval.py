@@ -13,12 +13,14 @@ from prognoscope.runs.components import write_components
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import seal
 from prognoscope.runs.tables import COSTS, GENES, PREDICTIONS, RECONSTRUCTION, RECONSTRUCTION_PATIENTS, TRAINING_RISKS
+from prognoscope.runs.training_summary import write_summary
 from prognoscope.training.cost import Spent, cost_table, spending
 from prognoscope.training.job import FoldJob
 from prognoscope.training.predict import Predicted
 from prognoscope.training.reconstruction import reconstruction_by_patient, reconstruction_table
 from prognoscope.training.search import chosen_job
 from prognoscope.training.spec import fixed_threads
+from prognoscope.training.summary import summary_of
 from prognoscope.training.trained import Trained
 
 
@@ -69,11 +71,17 @@ def _train_and_test(job: FoldJob, on_epoch: Callable[[int, int], None] | None) -
         write_components(files.components, predicted.components)
     months = trained.preparation.bins.told_at(float(data.cohort.take(data.learned).outcome.time.max()))
     PREDICTIONS.write(files.predictions, prediction_table(predicted, test, data.fold, months))
-    learned = trained.predict_prepared(data.dataset(data.learned, trained.model.profile.uses)).prediction
-    risks = {"patient_id": learned.patients, "risk": learned.risk}
-    risks |= {f"S_{k}": survival for k, survival in enumerate(learned.survival.T)}
-    TRAINING_RISKS.write(files.training_risks, pd.DataFrame(risks))
+    keep_training(trained, data.dataset(data.learned, trained.model.profile.uses), files)
     COSTS.write(files.cost, cost_table(job, data, trained, training if is_whole else Spent(), testing))
+
+
+def keep_training(trained: Trained, learned: PatientDataset, files: FoldFiles) -> None:
+    """Write what a model says of the patients it learned from, and what they are like as a whole."""
+    said = trained.predict_prepared(learned).prediction
+    risks = {"patient_id": said.patients, "risk": said.risk}
+    risks |= {f"S_{k}": survival for k, survival in enumerate(said.survival.T)}
+    TRAINING_RISKS.write(files.training_risks, pd.DataFrame(risks))
+    write_summary(files.summary, summary_of(learned))
 
 
 def prediction_table(

@@ -59,6 +59,8 @@ class FoldJob:
         settings = asdict(self.spec)
         seed, device, precision = (settings.pop(name) for name in ("seed", "device", "precision"))
         del settings["save_every_s"]
+        if self.spec.stop_after is None:
+            del settings["stop_after"]
         parts = {
             "program": f"form {FORM}",
             "method": method.name if whole is None else f"{method.name} that starts as {whole.title}",

@@ -70,7 +70,8 @@ class Progress:
         """Whether all epochs are done, or patience has run out."""
         waited = self.epoch - 1 - self.best_epoch
         out_of_patience = spec.patience is not None and self.epoch > 0 and waited >= spec.patience
-        return self.epoch >= epochs or (out_of_patience and self.epoch >= spec.earliest_stop)
+        last = epochs if spec.stop_after is None else min(epochs, spec.stop_after)
+        return self.epoch >= last or (out_of_patience and self.epoch >= spec.earliest_stop)
 
     def _is_best(self, rule: Rule | None, warm_up: int) -> bool:
         if rule is None or self.best_epoch < warm_up:

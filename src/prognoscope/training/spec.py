@@ -40,6 +40,9 @@ class TrainingSpec(TrainingBasics):
     )
     warm_up: Annotated[int, Ge(0)] = 0  # first epochs that are chosen only if there are no others
     earliest_stop: Annotated[int, Ge(0)] = 0  # epochs before which patience does not stop a training
+    stop_after: Annotated[int, Ge(1)] | None = (
+        None  # epochs at which it ends, the recipe's schedule being cut off there
+    )
     device: str = "cpu"
     precision: Precision = "float32"  # of products
 

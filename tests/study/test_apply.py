@@ -1,0 +1,148 @@
+"""New patients: survival at asked times, groups, flags, overlap with training, files without a study."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from prognoscope.core.errors import CohortError, ModelError, StudyError
+from prognoscope.runs.read import Run
+from prognoscope.simulation.cohort import simulate_cohort
+from prognoscope.study.apply.given import Given
+from prognoscope.study.apply.predict import predict_cohorts, predict_patients
+from prognoscope.study.study import Study
+
+pytestmark = pytest.mark.usefixtures("sketched")
+
+
+@pytest.fixture(scope="module")
+def run(simulated):
+    settings = ["methods=[coxph, abmil]", "training.epochs=2", "evaluation.draws=10", "evaluation.surgery=false"]
+    return Study.load(simulated / "study.yaml", settings).run(simulated / "run", final=True).folder
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory):
+    """Another cohort of the same kind, with ids of its own."""
+    folder = tmp_path_factory.mktemp("new") / "new"
+    simulate_cohort(folder, patients=24, seed=2, features_only=True, bag_sizes=(5, 20), sites=2)
+    for name in ("clinical", "genes", "slides", "subtypes"):
+        table = pd.read_csv(folder / f"{name}.csv", dtype=str)
+        table["patient_id"] = table["patient_id"].str.replace("SIM", "NEW")
+        table.to_csv(folder / f"{name}.csv", index=False)
+    settings = yaml.safe_load((folder / "study.yaml").read_text())
+    del settings["cohort"]["truth"]
+    (folder / "study.yaml").write_text(yaml.safe_dump(settings))
+    return folder
+
+
+@pytest.fixture
+def spoilt(new, tmp_path):
+    return shutil.copytree(new, tmp_path / "new")
+
+
+def edit(path, function):
+    table = pd.read_csv(path, dtype=str)
+    function(table)
+    table.to_csv(path, index=False)
+
+
+def test_survival_at_asked_months_is_the_mean_of_the_curves_read_there(run, new):
+    table = predict_patients(run, new / "study.yaml", method="abmil", times=(5, 12.5))
+    months = table.filter(regex="^months_").iloc[0].to_numpy()
+    inner = predict_patients(run, new / "study.yaml", method="abmil", times=tuple(months[:2]))
+    for k in (0, 1):  # where the table itself tells survival
+        np.testing.assert_allclose(inner[f"survival_{months[k]:g}_months"], table[f"S_{k}"], rtol=1e-9)
+    at = [table[f"survival_{time}_months{end}"] for time in ("5", "12.5") for end in ("_low", "", "_high")]
+    assert (at[0] <= at[1]).all() and (at[1] <= at[2]).all() and (at[4] <= at[1]).all()
+    assert "All times are in months" in table.attrs["summary"][0]
+
+
+def test_nothing_is_told_beyond_the_follow_up_of_any_model(run, new, tmp_path):
+    last = min(Run(run).method("abmil").tested[fold]["months_3"].iloc[0] for fold in range(3))
+    predict_patients(run, new / "study.yaml", method="abmil", times=(last,))
+    to = tmp_path / "out.csv"
+    with pytest.raises(ModelError, match=f"followed until {last:.4g}, and nothing is extrapolated"):
+        predict_patients(run, new / "study.yaml", method="abmil", times=(12, last + 0.1), to=to)
+    with pytest.raises(ModelError, match="at -1 months"):
+        predict_patients(run, new / "study.yaml", method="abmil", times=(-1,))
+    assert not to.exists()
+
+
+def test_a_risk_group_is_what_most_models_say_each_by_the_median_of_those_it_learned_from(run, new):
+    table = predict_patients(run, new / "study.yaml", method="coxph")
+    assert set(table["risk_group"]) == {"high", "low"}
+    assert (table["risk_group"] == np.where(table["high_risk_share"] > 0.5, "high", "low")).all()
+    ordered = table.sort_values("risk")["high_risk_share"].to_numpy()
+    assert ordered[0] == 0 and ordered[-1] == 1
+
+
+def test_what_training_never_saw_is_flagged(run, spoilt):
+    edit(spoilt / "clinical.csv", lambda table: table.__setitem__("age", ["140", "", *table["age"][2:]]))
+    table = predict_patients(run, spoilt / "study.yaml", method="coxph")
+    assert "age 140 lies outside training" in table["flags"][0]
+    assert table["flags"][1] == "age is missing; the training median stands for it"
+    assert f"{(table['flags'] != '').sum()} of 24 patients unlike training: NEW-0001" in table.attrs["summary"][-1]
+    genes = pd.read_csv(spoilt / "genes.csv")
+    genes.iloc[3, 1:] *= 4.0
+    genes.to_csv(spoilt / "genes.csv", index=False)
+    assert "genes lie farther" in predict_patients(run, spoilt / "study.yaml", method="coxph")["flags"][3]
+
+
+def test_slides_unlike_those_of_training_are_flagged(run, spoilt):
+    import h5py
+
+    path = next((spoilt / "features").glob("SIM-0005-*.h5"))
+    with h5py.File(path, "r+") as file:
+        file["features"][...] = file["features"][...] + 3.0
+    table = predict_patients(run, spoilt / "study.yaml", method="abmil").set_index("patient_id")
+    assert "slides lie farther from training than those of 99% of its patients" in table.loc["NEW-0005", "flags"]
+    assert table["slides_unlike_training"].drop("NEW-0005").mean() < 0.9
+
+
+def test_patients_whom_the_models_learned_from_are_refused_dropped_or_flagged(run, spoilt):
+    edit(spoilt / "clinical.csv", lambda t: t.__setitem__("patient_id", ["sim 0001", *t["patient_id"][1:]]))
+    with pytest.raises(CohortError, match=r"learned from 1 of 24 patients: sim 0001 \(is SIM-0001 there\)"):
+        predict_patients(run, spoilt / "study.yaml", method="coxph", overlap="refuse")
+
+
+def test_a_patient_under_another_id_is_known_by_what_was_measured(run, spoilt, simulated):
+    old, genes = (pd.read_csv(folder / "genes.csv", dtype=str) for folder in (simulated, spoilt))
+    genes.iloc[0, 1:] = old.iloc[7, 1:]
+    genes.to_csv(spoilt / "genes.csv", index=False)
+    with pytest.raises(CohortError, match=r"NEW-0001 \(has the genes of SIM-0008\)"):
+        predict_patients(run, spoilt / "study.yaml", method="coxph")
+    assert len(predict_patients(run, spoilt / "study.yaml", method="coxph", overlap="drop")) == 23
+    kept = predict_patients(run, spoilt / "study.yaml", method="coxph", overlap="keep")
+    assert kept["flags"][0].startswith("was learned from") and len(kept) == 24
+
+
+def test_files_alone_are_predicted_as_by_a_study(run, new):
+    asked = {"method": "coxph", "times": (12,)}
+    whole = predict_patients(run, new / "study.yaml", **asked)
+    alone = predict_patients(run, Given(genes=new / "genes.csv", clinical=new / "clinical.csv"), **asked)
+    pd.testing.assert_frame_equal(alone, whole)
+    slides = Given(features=new / "features", slides=new / "slides.csv")
+    whole = predict_patients(run, new / "study.yaml", method="abmil")
+    pd.testing.assert_frame_equal(predict_patients(run, slides, method="abmil"), whole)
+    with pytest.raises(StudyError, match="coxph predicts from --genes and --clinical. Give --clinical, too"):
+        predict_patients(run, Given(genes=new / "genes.csv"), method="coxph")
+
+
+def test_the_model_of_all_patients_speaks_where_it_is_asked_to_and_the_folds_say_how_sure(run, new):
+    folds = predict_patients(run, new / "study.yaml", method="abmil", times=(12,))
+    final = predict_patients(run, new / "study.yaml", method="abmil", times=(12,), final=True)
+    assert not np.allclose(folds["risk"], final["risk"])
+    assert set(final["high_risk_share"]) <= {0.0, 1.0}
+    np.testing.assert_allclose(final["risk_sd"], folds["risk_sd"])
+    assert (final["survival_12_months_low"] <= final["survival_12_months"]).all()
+
+
+def test_several_cohorts_are_told_apart_in_one_table(run, new, spoilt, tmp_path):
+    text = (spoilt / "study.yaml").read_text().replace("name: simulated", "name: other")
+    (spoilt / "study.yaml").write_text(text)
+    to = tmp_path / "both.csv"
+    predict_cohorts(run, [new / "study.yaml", spoilt / "study.yaml"], method="coxph", to=to)
+    assert pd.read_csv(to)["cohort"].value_counts().to_dict() == {"simulated": 24, "other": 24}
