@@ -138,6 +138,23 @@ def test_methods_are_compared_on_the_patients_of_all_and_their_numbers_on_all_ar
     assert sum("whom all methods were tested on" in part for part in run.files.report.read_text().split("<table")) >= 1
 
 
+def test_each_method_is_measured_among_those_who_lack_the_same(some_without):
+    finished, _, lacking = some_without
+    run = finished.run
+    table = run.by_modality.set_index(["method", "lacks"])
+    assert sorted(table.index) == sorted(
+        [(method, "nothing") for method in run.methods] + [("abmil", "genes"), ("ghanet", "genes")]
+    )
+    assert table.loc[("abmil", "genes"), "patients"] == len(lacking)
+    assert table.loc[("snn", "nothing"), "c_index"] == run.by_fold("snn", "c_index").mean()
+    values = []
+    for number in run.fold_numbers:
+        fold = run.fold("abmil", number)
+        values.append(c_index(fold.take(np.flatnonzero([p in lacking for p in fold.outcome.patients]))))
+    assert table.loc[("abmil", "genes"), ["c_index", "folds"]].tolist() == [np.mean(values), len(values)]
+    assert "By what patients lack" in run.files.report.read_text()
+
+
 def test_patients_without_slides_are_lost_to_methods_of_slides_alone(study_folder, tmp_path):
     for path in sorted(study_folder.rglob("*.h5"))[:8]:
         path.unlink()

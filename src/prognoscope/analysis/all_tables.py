@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from prognoscope.analysis.ablation_table import AblationRow, ablation_table
+from prognoscope.analysis.by_modality import modality_table
 from prognoscope.analysis.common_patients import Folds, on_common_patients
 from prognoscope.analysis.cost_table import cost_table
 from prognoscope.analysis.gene_lengths import gene_lengths_of
@@ -20,6 +21,7 @@ from prognoscope.core.words import count
 from prognoscope.runs.read import Run
 from prognoscope.runs.tables import (
     ABLATIONS,
+    BY_MODALITY,
     COMPARISON,
     COSTS,
     GENE_LENGTHS,
@@ -62,6 +64,9 @@ def write_tables(run: Run, asked: Questions) -> tuple[str, ...]:
     if compared is not folds and compared:
         metrics, _ = metric_table(run, compared, draws=draws, seed=seed, ddof=asked.ddof, oracles=asked.oracles)
         METRICS.write(files.common_metrics, metrics)
+    files.by_modality.unlink(missing_ok=True)
+    if len(by_modality := modality_table(run, folds, draws=draws, seed=seed)):
+        BY_MODALITY.write(files.by_modality, by_modality)
     pairs = pair_table(compared, asked.pairs if compared else (), draws=draws, seed=seed)
     COMPARISON.write(files.comparison, pairs)
     ABLATIONS.write(files.ablations, ablation_table(asked.ablations, metrics, pairs))

@@ -198,6 +198,7 @@ class RunFiles:
         measured = (
             self.metrics,
             self.common_metrics,
+            self.by_modality,
             self.gene_lengths,
             self.comparison,
             self.ablations,
@@ -247,6 +248,11 @@ class RunFiles:
     def common_metrics(self) -> Path:
         """The metrics on the patients whom all methods were tested on, where some were tested on more."""
         return self.folder / "common_metrics.csv"
+
+    @property
+    def by_modality(self) -> Path:
+        """The C-index of each method among patients who lack the same."""
+        return self.folder / "by_modality.csv"
 
     @property
     def metrics(self) -> Path:

@@ -27,6 +27,7 @@ from prognoscope.runs.tables import (
     ABLATIONS,
     ACCOUNT,
     ALL_FOLDS,
+    BY_MODALITY,
     COMPARISON,
     COSTS,
     COVARIATES,
@@ -149,6 +150,11 @@ class Run:
         """
         table = _optional(METRICS, self.files.common_metrics)
         return table if len(table) else self.metrics
+
+    @cached_property
+    def by_modality(self) -> pd.DataFrame:
+        """The C-index of each method among patients who lack the same; no rows where nobody lacks anything."""
+        return _optional(BY_MODALITY, self.files.by_modality)
 
     @cached_property
     def comparison(self) -> pd.DataFrame:

@@ -162,6 +162,10 @@ ACCOUNT = Table(
     "The account of patients", {"step": str, "patients": float, "events": float, "dropped": float, "who": str}
 )
 PREVIEWS = Table("The table of previews", {"slide": str, "patient_id": str, "file": str, "left_out": str})
+BY_MODALITY = Table(  # folds: that have a pair to compare
+    "The table of what patients lack, and how they are ranked",
+    {"method": str, "lacks": str, "patients": int, "events": int, "folds": int, "c_index": float, **_INTERVAL},
+)
 METRICS = Table(
     "The table of results",
     {"method": str, "metric": str, "fold": str, "value": float, **_INTERVAL, "sd": float},

@@ -4,6 +4,7 @@ from prognoscope.report.page_section import Section
 from prognoscope.report.sections import (
     ablations,
     added_value,
+    by_modality,
     calibration_plots,
     characteristics,
     chosen_settings,
@@ -40,6 +41,7 @@ SECTIONS: tuple[Section, ...] = (
     covariates.SECTION,
     slide_previews.SECTION,
     method_results.SECTION,
+    by_modality.SECTION,
     differences.SECTION,
     added_value.SECTION,
     ablations.SECTION,
