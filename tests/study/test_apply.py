@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from prognoscope.core.errors import CohortError, ModelError, StudyError
+from prognoscope.core.errors import CohortError, InputError, ModelError, StudyError
+from prognoscope.evaluation.concordance import concordance
 from prognoscope.runs.read import Run
 from prognoscope.simulation.cohort import simulate_cohort
+from prognoscope.study.apply.export import export_model
 from prognoscope.study.apply.given import Given
 from prognoscope.study.apply.predict import predict_cohorts, predict_patients
+from prognoscope.study.apply.validate import validate
 from prognoscope.study.study import Study
 
 pytestmark = pytest.mark.usefixtures("sketched")
@@ -103,7 +106,8 @@ def test_slides_unlike_those_of_training_are_flagged(run, spoilt):
 
 
 def test_patients_whom_the_models_learned_from_are_refused_dropped_or_flagged(run, spoilt):
-    edit(spoilt / "clinical.csv", lambda t: t.__setitem__("patient_id", ["sim 0001", *t["patient_id"][1:]]))
+    for name in ("clinical.csv", "genes.csv"):
+        edit(spoilt / name, lambda t: t.__setitem__("patient_id", ["sim 0001", *t["patient_id"][1:]]))
     with pytest.raises(CohortError, match=r"learned from 1 of 24 patients: sim 0001 \(is SIM-0001 there\)"):
         predict_patients(run, spoilt / "study.yaml", method="coxph", overlap="refuse")
 
@@ -146,3 +150,61 @@ def test_several_cohorts_are_told_apart_in_one_table(run, new, spoilt, tmp_path)
     to = tmp_path / "both.csv"
     predict_cohorts(run, [new / "study.yaml", spoilt / "study.yaml"], method="coxph", to=to)
     assert pd.read_csv(to)["cohort"].value_counts().to_dict() == {"simulated": 24, "other": 24}
+
+
+@pytest.fixture(scope="module")
+def model(run, tmp_path_factory):
+    return export_model(run, tmp_path_factory.mktemp("out") / "model", method="abmil", licence="CC-BY-4.0")[0]
+
+
+def test_an_exported_model_says_what_the_run_s_says_and_tells_of_no_patient(run, model, new):
+    asked = {"times": (12,)}
+    shipped = predict_patients(model, new / "study.yaml", **asked)
+    pd.testing.assert_frame_equal(
+        shipped, predict_patients(run, new / "study.yaml", method="abmil", final=True, **asked)
+    )
+    files = {path.relative_to(model).as_posix(): path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    assert {"README.md", "model.json", "abmil/final/model.safetensors", "abmil/fold_2/model.json"} <= set(files)
+    assert not [name for name, content in files.items() if b"SIM-0" in content or str(run).encode() in content]
+    assert b"CC-BY-4.0" in files["README.md"] and b"Learned from 60 patients" in files["README.md"]
+    alone = Given(features=new / "features", slides=new / "slides.csv")
+    pd.testing.assert_frame_equal(predict_patients(model, alone, **asked), shipped)
+
+
+def test_a_model_that_is_not_whole_or_is_asked_for_another_method_is_refused(model, new, tmp_path):
+    with pytest.raises(ModelError, match="is a model of abmil, not of snn"):
+        predict_patients(model, new / "study.yaml", method="snn")
+    broken = shutil.copytree(model, tmp_path / "broken")
+    shutil.rmtree(broken / "abmil" / "fold_1")
+    with pytest.raises(ModelError, match="has lost models of abmil"):
+        predict_patients(broken, new / "study.yaml")
+    changed = shutil.copytree(model, tmp_path / "changed")
+    (changed / "model.json").write_text((changed / "model.json").read_text().replace("CC-BY-4.0", "none"))
+    with pytest.raises(InputError, match="model.json is not what"):
+        predict_patients(changed, new / "study.yaml")
+
+
+def test_an_export_writes_over_nothing_but_its_own(run, model, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is there already and is not of this command"):
+        export_model(run, tmp_path / "mine", method="coxph")
+    assert export_model(run, model, method="abmil", licence="CC-BY-4.0")[0] == model
+
+
+def test_followed_patients_validate_the_models_in_numbers_and_on_a_page(run, new, spoilt, tmp_path):
+    (spoilt / "study.yaml").write_text((spoilt / "study.yaml").read_text().replace("name: simulated", "name: other"))
+    edit(spoilt / "clinical.csv", lambda t: t.__setitem__("event", "0"))
+    to = tmp_path / "out.csv"
+    found = predict_cohorts(run, [new / "study.yaml", spoilt / "study.yaml"], method="coxph", to=to)
+    page, said = validate(found, to, draws=20)
+    assert said == ["Nobody of other has an event, so it validates nothing."]
+    table = pd.read_csv(tmp_path / "out_validation.csv").set_index("measure")
+    assert set(table["cohort"]) == {"simulated"}
+    outcome = found[0].new.cohort.outcome
+    c_index = concordance(found[0].table["risk"].to_numpy(), time=outcome.time, event=outcome.event).value
+    assert table.loc["c_index", "value"] == pytest.approx(c_index)
+    assert {"c_index_ipcw", "integrated_brier", "calibration_slope", "observed_expected"} <= set(table.index)
+    text = page.read_text()
+    assert "external validation</title>" in text and "It is another model" in text
+    assert validate(found[1:], to) is None

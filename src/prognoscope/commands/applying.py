@@ -31,25 +31,52 @@ def predict(
     final: Annotated[bool, typer.Option("--final", help="By the model of all patients, of `run --final`.")] = False,
     overrides: Overrides = [],  # noqa: B006
 ) -> None:
-    """Apply the trained models of a run, all folds together, to new patients.
+    """Apply the trained models of a run, all folds together, or an exported model, to new patients.
 
     Example: `prognoscope predict run --method abmil --study new.yaml --times 12,36,60`, or without a study file
     `prognoscope predict run --method coxph --genes genes.csv --clinical clinical.csv`.
     """
+    from prognoscope.report.validation_page import need_own_validation
     from prognoscope.study.apply.given import Given
     from prognoscope.study.apply.predict import predict_cohorts
+    from prognoscope.study.apply.validate import validate
 
+    need_own_validation(to)
     files = Given(features, genes, clinical, slides)
     if bool(study) == (files != Given()):
         raise InputError("Name the new patients either with --study, or with --features, --genes and --clinical.")
     asked = {"times": _times(times), "overlap": _one_of("--overlap", overlap, ("refuse", "drop", "keep"))}
     found = predict_cohorts(run, study or [files], method=method, overrides=overrides, to=to, final=final, **asked)
     say(f"Wrote {to}: {count(sum(len(each.table) for each in found), 'patient')}.")
+    validated = validate(found, to)
     for each in found:
         if len(found) > 1:
             say(f"{each.name}:")
         for sentence in (*each.table.attrs["left_out"], *each.table.attrs["summary"]):
             say(sentence)
+        if each.unit not in (None, "months"):
+            say(f"The clinical table of {each.name} is in {each.unit}; all times here are in months.")
+    if validated is not None:
+        page, said = validated
+        for sentence in said:
+            say(sentence)
+        say(f"External validation: {page}")
+
+
+def export(
+    run: RunFolder,
+    to: Annotated[Path, typer.Option("--out", help="The folder to write.")],
+    method: Annotated[str | None, typer.Option(help="Which method; needed if the run has several.")] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights, such as CC-BY-4.0.")] = "",
+) -> None:
+    """A method of a run as one folder that can be shipped and predicted with; nothing of any patient is in it.
+
+    Example: `prognoscope export run --method abmil --licence CC-BY-4.0 --out model`.
+    """
+    from prognoscope.study.apply.export import export_model
+
+    folder, what = export_model(run, to, method=method, licence=licence)
+    say(f"Wrote {folder}. {what} Next: prognoscope predict {folder} --study new.yaml")
 
 
 def _times(text: str) -> tuple[float, ...]:

@@ -145,6 +145,9 @@ class SurvivalModel(nn.Module):
             read: Gives the inputs of the patients at these positions of `target`, as the model will see them.
         """
 
+    def forget_patients(self) -> None:
+        """Empty what is of single training patients and predicts nobody, before weights leave the house."""
+
     def to_remember(self, output: Output, target: Target) -> dict[str, Tensor]:
         """What the method keeps of patients it trains on, a row a patient, detached; called before the step."""
         return {}

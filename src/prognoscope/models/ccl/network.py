@@ -258,6 +258,13 @@ class CCL(SurvivalModel):
             self.bank.push(kept["components"], kept["group"], kept["patient"])
 
     @torch.no_grad()
+    def forget_patients(self) -> None:
+        """Empty the bank, which only training compares with."""
+        if isinstance(bank := getattr(self, "bank", None), CohortBank):  # ablations have none
+            bank.entries.zero_()
+            bank.patients.fill_(NOBODY)
+            bank.pushed.zero_()
+
     def rebuild_anchor(self, bags: Iterable[Bags], *, seed: int = 0) -> None:
         """Start the anchor anew from normal random numbers and let it follow these patients, one after another.
 

@@ -14,7 +14,8 @@ from prognoscope.runs.training_summary import share_below
 from prognoscope.study.apply.ensemble import Ensemble, Member
 from prognoscope.training.summary import gene_strays, mean_embeddings
 
-FAR = 0.99  # of training patients are nearer
+FAR = 0.99  # of training patients are nearer, by every model
+ROUNDING = 1e-9
 
 
 def uses_of(ensemble: Ensemble, cohort: Cohort) -> list[str]:
@@ -59,7 +60,7 @@ def flags_of(
 
 def _flag_far(shares: Float[np.ndarray, " P"], what: str, flags: list[list[str]]) -> None:
     for share, own in zip(shares, flags, strict=True):
-        if share >= FAR:
+        if share >= FAR - ROUNDING:
             own.append(f"{what} lie farther from training than those of {FAR:.0%} of its patients")
 
 

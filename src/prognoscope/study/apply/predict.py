@@ -22,6 +22,7 @@ from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.profile import Profile
 from prognoscope.runs.card import ModelCard
 from prognoscope.study.apply.ensemble import ERROR, Ensemble, open_ensemble
+from prognoscope.study.apply.export import is_model, open_model
 from prognoscope.study.apply.flags import flags_of, uses_of
 from prognoscope.study.apply.given import Given
 from prognoscope.study.apply.overlap import find_overlap, refuse_overlap
@@ -114,7 +115,8 @@ def predict_cohorts(
     with TemporaryDirectory(prefix="prognoscope", ignore_cleanup_errors=True) as apart:
         studies = {each: StudyFile.load(each, overrides) for each in cohorts if isinstance(each, Path)}
         how = spec_of(next(iter(studies.values()), None))
-        ensemble = open_ensemble(Path(run), method, how, final=final)
+        run = Path(run)
+        ensemble = open_model(run, method, how) if is_model(run) else open_ensemble(run, method, how, final=final)
         ensemble.check_times(times)
         enough = ensemble.voices[0].trained.model.profile.enough
         for each in cohorts:

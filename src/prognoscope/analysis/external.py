@@ -1,0 +1,188 @@
+"""Predictions for patients of another cohort, and what became of them: the measures of an external validation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from prognoscope.core.errors import MetricError
+from prognoscope.core.outcome import Outcome, Prediction, TimeBins
+from prognoscope.evaluation.calibration import calibration_table
+from prognoscope.evaluation.cox import fit_cox
+from prognoscope.evaluation.curves import kaplan_meier, median_survival
+from prognoscope.evaluation.fold import Fold
+from prognoscope.evaluation.group_tests import hazard_ratio, log_rank
+from prognoscope.evaluation.summary import evaluate
+
+METRICS = ("c_index", "c_index_ipcw", "integrated_brier", "auc", "d_calibration_p")
+GROUPS, PATIENTS_A_GROUP = 5, 10
+PARTS = 5  # of which each is recalibrated by the others
+NEAR = 1e-6
+COLUMNS = ["cohort", "method", "measure", "value", "low", "high"]
+
+
+@dataclass(frozen=True)
+class ExternalCohort:
+    """A cohort that taught none of the models, with what they say of it."""
+
+    name: str
+    method: str
+    prediction: Prediction  # survival at `months`
+    months: Float[np.ndarray, " K"]
+    outcome: Outcome
+    is_high: Bool[np.ndarray, " P"] | None  # by the cut of training; None where it was not kept
+
+    @property
+    def whole(self) -> Fold:
+        """All of the follow-up. Weights for censoring are of this cohort itself, which is censored in its own way."""
+        return Fold(0, self.prediction, self.outcome, self.outcome, TimeBins(np.array([0.0, *self.months])))
+
+    @property
+    def seen(self) -> Fold:
+        """The follow-up up to the last month that the models know of; what came later counts as not seen."""
+        last = self.months[-1]
+        time, event = np.minimum(self.outcome.time, last), self.outcome.event & (self.outcome.time <= last)
+        outcome = Outcome(self.outcome.patients, time, event)
+        return Fold(0, self.prediction, outcome, outcome, TimeBins(np.array([0.0, *self.months])))
+
+    @property
+    def horizon(self) -> float:
+        """Where calibration is looked at: the median time of the events that models can know of, in whole months."""
+        seen = self.seen.outcome
+        if not seen.event.any():
+            raise MetricError("No event was observed.")
+        return float(np.clip(np.round(np.median(seen.time[seen.event])), 1.0, np.floor(self.months[-1])))
+
+
+def external_table(cohorts: Sequence[ExternalCohort], *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """A row for each cohort and measure: cohort, method, measure, value, low, high (95 %); attrs["notes"] say why not.
+
+    The C-indices, the integrated Brier score, the AUC and D-calibration. `calibration_slope` is 1 where log hazards are
+    as far apart as predicted, and below 1 where they are predicted too far apart; `observed_expected` is the chance of
+    the event by the horizon, seen over predicted; `log_rank_p` and `hazard_ratio` are of the groups by the cut of
+    training. `recalibrated_...` are of another model, which learned from outcomes of this cohort: see `recalibrated`.
+    """
+    rows, notes = [], []
+
+    def add(cohort: ExternalCohort, measure: str, value: float, low: float = np.nan, high: float = np.nan) -> None:
+        rows.append((cohort.name, cohort.method, measure, value, low, high))
+
+    for cohort in cohorts:
+        for name in METRICS:
+            fold = cohort.whole if name == "c_index" else cohort.seen
+            try:
+                found = evaluate([fold], metrics=[name], draws=draws, seed=seed)
+            except MetricError as cause:
+                notes.append(f"{cohort.name}: {name} is not defined. {cause}")
+                continue
+            row = found[found["fold"] == "all"].iloc[0]
+            add(cohort, name, row["value"], row["low"], row["high"])
+            notes += [f"{cohort.name}: {note}" for note in found.attrs["notes"]]
+        for measure in (_slope, _observed_expected, _groups, _recalibrated):
+            try:
+                for name, value, low, high in measure(cohort):
+                    add(cohort, name, value, low, high)
+            except MetricError as cause:
+                notes.append(f"{cohort.name}: {measure.__name__.strip('_').replace('_', ' ')} is not defined. {cause}")
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table.attrs["notes"] = notes
+    return table
+
+
+def log_hazards(cohort: ExternalCohort, month: float) -> Float[np.ndarray, " P"]:
+    """log(-log S) at a month: a proportional-hazards model's linear predictor, up to a constant."""
+    survival = cohort.whole.survival_at(np.array([month]))[:, 0]
+    return np.log(-np.log(np.clip(survival, NEAR, 1 - NEAR)))
+
+
+def recalibrated(cohort: ExternalCohort) -> Fold:
+    """The same patients with survival that was learned anew from outcomes of this cohort: one slope, one baseline.
+
+    Cox's model of the predicted log hazard at the horizon. Each fifth of the patients is predicted by the other four,
+    so that no patient's own outcome is in their number; it is another model than the one that is validated.
+    """
+    seen = cohort.seen
+    values = log_hazards(cohort, cohort.horizon)[:, None]
+    part = np.random.default_rng(0).permutation(len(values)) % PARTS
+    survival = np.empty((len(values), len(cohort.months)))
+    for k in range(PARTS):
+        teach, told = part != k, part == k
+        fit = fit_cox(values[teach], time=seen.outcome.time[teach], event=seen.outcome.event[teach])
+        survival[told] = np.stack([fit.survival_at(values[told], month) for month in cohort.months], axis=1)
+    prediction = Prediction(cohort.prediction.patients, cohort.prediction.risk, survival)
+    return Fold(0, prediction, seen.outcome, seen.outcome, seen.bins)
+
+
+def external_survival_data(cohort: ExternalCohort) -> pd.DataFrame:
+    """Kaplan-Meier curves of the two groups by the cut of training, as the figure `survival` takes them.
+
+    Raises:
+        MetricError: One group is empty, or nothing can be tested.
+    """
+    outcome, is_high = cohort.outcome, _both_groups(cohort)
+    p = log_rank(is_high, time=outcome.time, event=outcome.event).p
+    parts = []
+    for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
+        curve, size = kaplan_meier(time=outcome.time[members], event=outcome.event[members]), int(members.sum())
+        start = {"time": 0.0, "survival": 1.0, "low": 1.0, "high": 1.0, "at_risk": size, "events": 0, "censored": 0}
+        rows = pd.DataFrame({name: np.append(value, getattr(curve, name)) for name, value in start.items()})
+        median = median_survival(curve)
+        told = {"method": cohort.name, "optimistic": False, "group": group, "patients": size, "median": median.value}
+        told |= {"median_low": median.low, "median_high": median.high, "log_rank_p": p}
+        parts.append(pd.concat([pd.DataFrame(told, index=rows.index), rows], axis=1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def external_calibration_data(cohort: ExternalCohort, fold: Fold | None = None) -> pd.DataFrame:
+    """Predicted and observed survival at the horizon, as the figure `calibration` takes them.
+
+    Raises:
+        MetricError: There are too few patients or events.
+    """
+    fold, horizon = fold or cohort.seen, cohort.horizon
+    predicted = fold.survival_at(np.array([horizon]))[:, 0]
+    groups = min(GROUPS, max(1, len(fold) // PATIENTS_A_GROUP))
+    outcome = cohort.outcome
+    table = calibration_table(predicted, time=outcome.time, event=outcome.event, horizon=horizon, groups=groups)
+    told = {"method": cohort.name, "optimistic": False, "horizon": horizon}
+    return pd.concat([pd.DataFrame(told, index=table.index), table], axis=1)
+
+
+def _both_groups(cohort: ExternalCohort) -> Bool[np.ndarray, " P"]:
+    if cohort.is_high is None:
+        raise MetricError("The models kept no cut of training.")
+    if cohort.is_high.all() or not cohort.is_high.any():
+        group = "high" if cohort.is_high.all() else "low"
+        raise MetricError(f"By the cut of training all {len(cohort.is_high)} patients are at {group} risk.")
+    return cohort.is_high
+
+
+def _slope(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
+    seen = cohort.seen.outcome
+    fit = fit_cox(log_hazards(cohort, cohort.horizon)[:, None], time=seen.time, event=seen.event)
+    half = 1.959964 * np.sqrt(fit.covariance[0, 0])
+    return [("calibration_slope", float(fit.beta[0]), float(fit.beta[0] - half), float(fit.beta[0] + half))]
+
+
+def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
+    seen, month = cohort.seen, cohort.horizon
+    curve = kaplan_meier(time=seen.outcome.time, event=seen.outcome.event)
+    at = max(int(np.searchsorted(curve.time, month, "right")) - 1, 0)
+    expected = 1 - float(seen.survival_at(np.array([month]))[:, 0].mean())
+    seen_of = [(1 - float(each[at])) / expected for each in (curve.survival, curve.high, curve.low)]
+    return [("observed_expected", *seen_of)]
+
+
+def _groups(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
+    outcome, is_high = cohort.outcome, _both_groups(cohort)
+    p = log_rank(is_high, time=outcome.time, event=outcome.event).p
+    ratio = hazard_ratio(is_high, time=outcome.time, event=outcome.event)
+    return [("log_rank_p", p, np.nan, np.nan), ("hazard_ratio", ratio.value, ratio.low, ratio.high)]
+
+
+def _recalibrated(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
+    found = evaluate([recalibrated(cohort)], metrics=["integrated_brier", "d_calibration_p"], draws=0)
+    rows = found[found["fold"] == "all"].set_index("metric")["value"]
+    return [(f"recalibrated_{name}", float(value), np.nan, np.nan) for name, value in rows.items()]

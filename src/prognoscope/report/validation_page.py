@@ -1,0 +1,149 @@
+"""External validation as files: a page that opens offline, its table as CSV, its figures with their data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from prognoscope.analysis.external import (
+    ExternalCohort,
+    external_calibration_data,
+    external_survival_data,
+    recalibrated,
+)
+from prognoscope.core.errors import MetricError
+from prognoscope.core.files import need_ours, write_table, write_text
+from prognoscope.core.words import count
+from prognoscope.report.figures import render
+from prognoscope.report.number_words import DASH, interval, is_number, metric_text, metric_words, number
+from prognoscope.report.rendering import picture_of, rendered
+from prognoscope.report.style import file_stem, method_colours
+
+TITLE = "external validation</title>"
+MEASURES = {  # in the order of the table -> what it is called, and what it says
+    "c_index": "",
+    "c_index_ipcw": "",
+    "auc": "",
+    "integrated_brier": "",
+    "d_calibration_p": "",
+    "calibration_slope": "Calibration slope",
+    "observed_expected": "Observed / expected",
+    "log_rank_p": "",
+    "hazard_ratio": "",
+}
+MEANINGS = {
+    "calibration_slope": "1 is right; below 1, patients are predicted too far apart, as a model that learned too much",
+    "observed_expected": "chance of the event by the horizon, seen over predicted; above 1, more events than predicted",
+}
+AGAIN = {"recalibrated_integrated_brier": "integrated_brier", "recalibrated_d_calibration_p": "d_calibration_p"}
+
+
+def validation_files(to: Path) -> tuple[Path, Path, Path]:
+    """The page, the table and the folder of figures that go with a file of predictions."""
+    page, table, folder = (to.with_name(f"{to.stem}_validation{ending}") for ending in (".html", ".csv", ""))
+    return page, table, folder
+
+
+def need_own_validation(to: Path) -> None:
+    """Refuse, before any work, places that hold what is of somebody else.
+
+    Raises:
+        InputError: They do.
+    """
+    page, table, folder = validation_files(to)
+    need_ours(page, TITLE, [table, *sorted(folder.glob("*"))])
+
+
+def write_validation(
+    cohorts: Sequence[ExternalCohort], table: pd.DataFrame, to: Path, *, source: str, learned: str
+) -> Path:
+    """Write the page of these cohorts beside the file of their predictions.
+
+    Args:
+        table: Of `external_table`.
+        to: The file of predictions.
+        source: Which models they are.
+        learned: Whom these learned from, in a sentence.
+
+    Returns:
+        The page.
+    """
+    page, csv, folder = validation_files(to)
+    colours = method_colours([cohort.name for cohort in cohorts])
+    sections = []
+    for cohort in cohorts:
+        stem, pictures, absent = file_stem(cohort.name), [], []
+        for figure, make, words in (
+            ("survival", external_survival_data, "Kaplan-Meier curves of the groups by the cut of training"),
+            ("calibration", external_calibration_data, "Predicted and observed survival, as the models predict"),
+            ("calibration", _recalibrated_data, "Recalibrated: another model, which learned from this cohort"),
+        ):
+            try:
+                data = make(cohort)
+            except MetricError as cause:
+                absent.append(f"{words}: not drawn. {cause}")
+                continue
+            name = f"{stem}_{figure}" + ("_recalibrated" if make is _recalibrated_data else "")
+            svg = render(figure, data, colours)
+            write_text(folder / f"{name}.svg", svg)
+            write_table(folder / f"{name}.csv", data)
+            alt = f"{cohort.name}: {words}."
+            pictures.append(picture_of(svg, name, f"{words}.", alt, folder=folder.name))
+        own = table[table["cohort"] == cohort.name].set_index("measure")
+        events = int(cohort.outcome.event.sum())
+        lead = f"{count(len(cohort.outcome), 'patient')}, {count(events, 'event')}, "
+        lead += f"followed for up to {cohort.outcome.time.max():.1f} months"
+        sections.append({"id": stem, "title": cohort.name, "lead": lead, "pictures": pictures, "absent": absent})
+        sections[-1]["again"] = _again(own)
+    values: dict[str, Any] = {
+        "source": source,
+        "learned": learned,
+        "sections": sections,
+        "table": _rows(cohorts, table),
+    }
+    values["meanings"] = [f"{_label(name)}: {_meaning(name)}." for name in MEASURES if _meaning(name)]
+    values["notes"] = list(dict.fromkeys(table.attrs["notes"]))
+    write_table(csv, table)
+    write_text(page, rendered("validation.html", **values))
+    return page
+
+
+def _recalibrated_data(cohort: ExternalCohort) -> pd.DataFrame:
+    return external_calibration_data(cohort, recalibrated(cohort))
+
+
+def _rows(cohorts: Sequence[ExternalCohort], table: pd.DataFrame) -> list[list[str]]:
+    header = ["Measure", *(cohort.name for cohort in cohorts)]
+    rows = [header, ["Patients (events)", *(f"{len(c.outcome)} ({int(c.outcome.event.sum())})" for c in cohorts)]]
+    for name in MEASURES:
+        rows.append([_label(name), *(_cell(table, cohort.name, name) for cohort in cohorts)])
+    return rows
+
+
+def _again(own: pd.DataFrame) -> list[list[str]]:
+    rows = [["Measure", "As predicted", "Recalibrated"]]
+    for name, of in AGAIN.items():
+        if name in own.index and of in own.index:
+            before, after = (float(own.loc[each, "value"]) for each in (of, name))
+            rows.append([metric_words(of).label, metric_text(of, before), metric_text(of, after)])
+    return rows if len(rows) > 1 else []
+
+
+def _cell(table: pd.DataFrame, cohort: str, measure: str) -> str:
+    found = table[(table["cohort"] == cohort) & (table["measure"] == measure)]
+    if not len(found) or not is_number(found["value"].iloc[0]):
+        return DASH
+    row = found.iloc[0]
+    text = metric_text(measure, row["value"]) if not MEASURES[measure] else number(row["value"], 2)
+    digits = 2 if MEASURES[measure] else metric_words(measure).digits
+    spread = interval(row["low"], row["high"], digits)
+    return f"{text} ({spread})" if spread else text
+
+
+def _label(measure: str) -> str:
+    return MEASURES[measure] or metric_words(measure).label
+
+
+def _meaning(measure: str) -> str:
+    return MEANINGS.get(measure) or metric_words(measure).meaning
