@@ -81,14 +81,14 @@ def incidence_data(run: Run, method: str) -> pd.DataFrame:
     outcome, is_high = run.method(method).outcome, high_risk(run, method)
     if outcome.competing is None:
         raise MetricError("No other event competes.")
-    told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing}
-    found, parts = incidence_difference(is_high, **told), []
+    time, event, competing = outcome.time, outcome.event, outcome.competing
+    found, parts = incidence_difference(is_high, time=time, event=event, competing=competing), []
     for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
-        curve = aalen_johansen(**{name: values[members] for name, values in told.items()})
+        curve = aalen_johansen(time=time[members], event=event[members], competing=competing[members])
         start = {"time": 0.0, "incidence": 0.0, "low": 0.0, "high": 0.0, "at_risk": int(members.sum()), "events": 0}
         rows = pd.DataFrame({name: np.append(value, getattr(curve, name)) for name, value in start.items()})
         constant = {"method": method, "optimistic": method in run.optimistic, "group": group}
-        constant |= {"patients": int(members.sum()), "others": int(outcome.competing[members].sum())}
+        constant |= {"patients": int(members.sum()), "others": int(competing[members].sum())}
         constant |= {"ratio": found.ratio.value, "ratio_low": found.ratio.low, "ratio_high": found.ratio.high}
         parts.append(pd.concat([pd.DataFrame(constant | {"p": found.p}, index=rows.index), rows], axis=1))
     return pd.concat(parts, ignore_index=True)

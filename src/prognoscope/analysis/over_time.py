@@ -12,7 +12,6 @@ from prognoscope.evaluation.auc import cumulative_dynamic_auc
 from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
 from prognoscope.evaluation.brier import brier_terms, integrate
 from prognoscope.evaluation.competing import event_free
-from prognoscope.evaluation.curves import kaplan_meier
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.metrics import default_times
 from prognoscope.runs.read import Run
@@ -106,13 +105,7 @@ def _shared(folds: Sequence[Fold], first: float = 0.0) -> Float[np.ndarray, " T"
 
 
 def _terms(fold: Fold, times: Float[np.ndarray, " T"], *, is_null: bool) -> Float[np.ndarray, "P T"]:
-    if is_null:
-        train = {"time": fold.train.time, "event": fold.train.event}
-        competing = fold.train.competing
-        curve = kaplan_meier(**train) if competing is None else event_free(**train, competing=competing)
-        survival = np.tile(curve.at(times), (len(fold), 1))
-    else:
-        survival = fold.survival_at(times)
+    survival = np.tile(event_free(fold.train).at(times), (len(fold), 1)) if is_null else fold.survival_at(times)
     outcome = fold.outcome
     told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing, "train": fold.train}
     return brier_terms(survival, times, **told)

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from scipy.stats import chi2
 
 from prognoscope.core.errors import MetricError
+from prognoscope.core.outcome import Outcome
 from prognoscope.evaluation.checks import checked_outcome, checked_values
 from prognoscope.evaluation.competing import event_free
-from prognoscope.evaluation.curves import kaplan_meier
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,9 @@ def calibration_table(
         raise MetricError(f"Nobody was followed until {horizon:g} months; the last time is {time.max():g}.")
     rows = []
     for number, members in enumerate(np.array_split(np.argsort(survival, kind="stable"), groups)):
-        if competing is None:
-            curve = kaplan_meier(time=time[members], event=event[members])
-        else:
-            curve = event_free(time=time[members], event=event[members], competing=competing[members])
+        names = tuple(map(str, members))
+        rivals = None if competing is None else competing[members]
+        curve = event_free(Outcome(names, time[members], event[members], rivals))
         last = np.searchsorted(curve.time, horizon, "right") - 1
         observed = (curve.survival[last], curve.low[last], curve.high[last]) if last >= 0 else (1.0, 1.0, 1.0)
         if horizon > curve.time[-1] and observed[0] > 0:

@@ -7,9 +7,10 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import norm
 
 from prognoscope.core.errors import MetricError
+from prognoscope.core.outcome import Outcome
 from prognoscope.core.subdistribution import fit_subdistribution
 from prognoscope.evaluation.checks import checked_outcome
-from prognoscope.evaluation.curves import SurvivalCurve
+from prognoscope.evaluation.curves import SurvivalCurve, kaplan_meier
 from prognoscope.evaluation.group_tests import HazardRatio
 
 
@@ -65,19 +66,21 @@ def aalen_johansen(
     return IncidenceCurve(at, incidence, low, high, at_risk, own)
 
 
-def event_free(
-    *, time: Float[np.ndarray, " P"], event: Bool[np.ndarray, " P"], competing: Bool[np.ndarray, " P"]
-) -> SurvivalCurve:
-    """One minus the cumulative incidence of the event of interest, with its band: what stands for a Kaplan-Meier curve.
+def event_free(outcome: Outcome) -> SurvivalCurve:
+    """The chance of not having had the event of interest, with its band.
+
+    By Kaplan and Meier; where other events compete, one minus the cumulative incidence.
 
     Raises:
-        MetricError: As `aalen_johansen`.
+        MetricError: There are no patients, or a time is not finite.
     """
-    curve = aalen_johansen(time=time, event=event, competing=competing)
-    at, place = np.unique(time, return_inverse=True)
-    censored = np.bincount(place[~(event | competing)], minlength=len(at))
-    free = (1 - each for each in (curve.incidence, curve.high, curve.low))
-    return SurvivalCurve(curve.time, *free, curve.at_risk, curve.events, censored)
+    if outcome.competing is None:
+        return kaplan_meier(time=outcome.time, event=outcome.event)
+    curve = aalen_johansen(time=outcome.time, event=outcome.event, competing=outcome.competing)
+    at, place = np.unique(outcome.time, return_inverse=True)
+    censored = np.bincount(place[~outcome.any_event], minlength=len(at))
+    survival, low, high = (1 - each for each in (curve.incidence, curve.high, curve.low))
+    return SurvivalCurve(curve.time, survival, low, high, curve.at_risk, curve.events, censored)
 
 
 def _variance(incidence, before, own, either, at_risk) -> np.ndarray:

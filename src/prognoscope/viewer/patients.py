@@ -11,7 +11,6 @@ from matplotlib.ticker import PercentFormatter
 
 from prognoscope.core.errors import InputError
 from prognoscope.evaluation.competing import event_free
-from prognoscope.evaluation.curves import kaplan_meier
 from prognoscope.report.style import INK, QUIET, figure_style, method_colours, to_svg
 from prognoscope.runs.read import Run
 
@@ -69,9 +68,7 @@ class Patients:
             figure = Figure(figsize=(4.6, 3.1), layout="constrained")
             axes = figure.add_subplot()
             outcome = self.run.held_out
-            told = {"time": outcome.time, "event": outcome.event}
-            competing = outcome.competing
-            curve = kaplan_meier(**told) if competing is None else event_free(**told, competing=competing)
+            curve = event_free(outcome)
             times, survival = np.append(0.0, curve.time), np.append(1.0, curve.survival)
             axes.step(
                 times, survival, where="post", color=QUIET, lw=1.2, ls=(0, (4, 2)), label="Everybody (Kaplan-Meier)"

@@ -37,7 +37,7 @@ def _incidence(run: Run, name: str, stem: str) -> Plate | Absence:
     ratio = f"{number(first['ratio'], 2)} ({interval(first['ratio_low'], first['ratio_high'], 2)})"
     caption = f"Subdistribution hazard ratio of high to low risk {ratio}, {p_text(first['p'])}."
     ends = data.groupby("group", sort=False)["incidence"].last()
-    told = [f"{group.lower()} {100 * value:.0f} %" for group, value in ends.items()]
+    told = [f"{str(group).lower()} {100 * value:.0f} %" for group, value in ends.items()]
     alt = f"{name}: cumulative incidence at the end of follow-up: {' and '.join(told)}. {caption}"
     return Plate("incidence", f"incidence_{stem}", data, caption, alt)
 
