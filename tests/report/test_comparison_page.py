@@ -1,6 +1,7 @@
 """The comparison's files: every format has every number, and names cannot break it."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -102,3 +103,14 @@ def test_the_page_opens_without_a_network_and_runs_no_script(comparison, tmp_pat
 def test_a_column_is_called_optimistic_where_all_of_it_is(comparison):
     assert heading_of(comparison, "lu_ad") == "lu_ad (optimistic)" and heading_of(comparison, "blca") == "blca"
     assert sentences_of(comparison)[0] == "Optimistic numbers: snn in lu_ad, as why not."
+
+
+def test_of_many_rows_that_are_all_optimistic_none_is_named(comparison):
+    one = comparison.table[comparison.table["kind"] == "method"].iloc[[0]].assign(column="blca", optimistic="why")
+    for number, who in ((3, "r0, r1 and r2"), (4, "all methods")):
+        table = pd.concat([one.assign(row=f"r{i}") for i in range(number)], ignore_index=True)
+        said = sentences_of(replace(comparison, table=table))
+        assert said[0] == f"Optimistic numbers: {who} in blca, as why."
+    partly = pd.concat([table, one.assign(row="r4", optimistic="")], ignore_index=True)
+    assert "r0, r1, r2 and r3 in blca" in sentences_of(replace(comparison, table=partly))[0]
+    assert ": all rows in blca" in sentences_of(replace(comparison, table=table, kind="sweeps"))[0]

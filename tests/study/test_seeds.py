@@ -195,5 +195,5 @@ def test_seeds_share_their_embeddings_where_the_study_has_no_room(simulated, tmp
 
 def test_cohorts_of_one_name_are_told_apart_by_their_folders():
     assert titles_of(["a", "b", "a"], [Path("x"), Path("y"), Path("z")]) == ["a (x)", "b", "a (z)"]
-    with pytest.raises(InputError, match="A run is given twice"):
+    with pytest.raises(InputError, match="is named twice"):
         titles_of(["a", "a"], [Path("x"), Path("./x")])

@@ -18,6 +18,7 @@ GROUP_TITLES = {
     "oracle": "Oracles of the simulation",
 }
 OPTIMISTIC = "Optimistic numbers"
+MOST_NAMED = 3  # rows that are optimistic; where all of more are, that is said instead
 MARKS = (
     "Best is marked only if the 95 % interval of its paired difference, bootstrap over the same patients of the "
     "same folds, is in its favour against every other method of the column; second, only below a best one, "
@@ -97,11 +98,14 @@ def sentences_of(comparison: Comparison, *, marked: bool = True) -> list[str]:
     Args:
         marked: Whether the best and the second are marked where it is shown.
     """
-    ours = comparison.table[(comparison.table["kind"] == "method") & (comparison.table["optimistic"] != "")]
-    why: dict[tuple[str, str], list[str]] = {}
+    ours = comparison.table[comparison.table["kind"] == "method"]
+    every = ours.groupby("column").size()
+    ours, why = ours[ours["optimistic"] != ""], dict[tuple[str, str], list[str]]()
     for key, rows in ours.groupby(["column", "optimistic"], sort=False)["row"]:
         column, reason = map(str, key)
-        why.setdefault((reason, listed(rows.tolist(), 30)), []).append(column)
+        is_all = len(rows) == every[column] > MOST_NAMED
+        who = "all methods" if comparison.kind == "methods" else "all rows"
+        why.setdefault((reason, who if is_all else listed(rows.tolist(), 30)), []).append(column)
     warnings = [f"{OPTIMISTIC}: {who} in {listed(where, 9)}, as {reason}." for (reason, who), where in why.items()]
     several = comparison.table.loc[comparison.table["kind"] == "method", "row"].nunique() > 1
     has_marks = several and marked and comparison.kind == "methods" and comparison.is_over_folds

@@ -62,7 +62,8 @@ def titles_of(names: Sequence[str], folders: Sequence[Path]) -> list[str]:
     Raises:
         InputError: A folder is given twice.
     """
-    if len({folder.resolve() for folder in folders}) < len(folders):
-        raise InputError("A run is given twice.")
+    whole = [folder.resolve() for folder in folders]
+    if twice := [folder for folder, at in zip(folders, whole, strict=True) if whole.count(at) > 1]:
+        raise InputError(f"{twice[0]} is named twice. Name each once.")
     pairs = zip(names, folders, strict=True)
     return [name if names.count(name) == 1 else f"{name} ({folder})" for name, folder in pairs]
