@@ -9,6 +9,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import ModelError
 from prognoscope.evaluation.concordance import concordance
+from prognoscope.explanation.faithfulness import shuffled
 from prognoscope.models.creation import create_model
 from prognoscope.models.gpcox.posterior import PartialLikelihood, fit_posterior
 from prognoscope.models.gpcox.slide_features import SlideFeatures
@@ -212,3 +213,10 @@ def test_a_block_that_tells_is_given_more_variance_than_one_that_does_not():
     time = rng.exponential(np.exp(-3 * tells[:, 0]))
     found = fit_posterior([tells, silent], time, np.ones(300, dtype=bool))
     assert found.variances[0] > 10 * found.variances[1]
+
+
+def test_what_was_learned_can_be_shuffled_though_nothing_of_it_is_a_parameter(with_product):
+    inputs = cohort_of(6, 13)[0]
+    other = shuffled(with_product[0], 0)
+    told, unlearned = (each.explain(inputs).patches["influence"].values for each in (with_product[0], other))
+    assert abs(np.corrcoef(told, unlearned)[0, 1]) < 0.9

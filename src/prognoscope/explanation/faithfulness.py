@@ -56,7 +56,8 @@ def shuffled(model: SurvivalModel, seed: int) -> SurvivalModel:
     other = deepcopy(model)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in other.parameters():
+        learned = [*other.parameters()] or [each for each in other.buffers() if each.is_floating_point()]
+        for parameter in learned:  # what is solved at once keeps in buffers what it learned
             order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
             parameter.copy_(parameter.flatten()[order].view_as(parameter))
     return other
