@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from prognoscope import __version__
-from prognoscope.commands.applying import export, predict
+from prognoscope.commands.applying import export, predict, serve
 from prognoscope.commands.making import check, demo, doctor, extract, init, run, schema, simulate
 from prognoscope.commands.reading import compare, explain, figures, genes, methods, optimism, report, view
 from prognoscope.commands.shell import run_command
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (demo, simulate, init, schema, check, doctor, extract, run, compare, optimism, genes)
-COMMANDS += (predict, export, explain, report, figures, view, methods)  # in the order of --help
+COMMANDS += (predict, export, serve, explain, report, figures, view, methods)  # in the order of --help
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -129,7 +129,7 @@ def external_survival_data(cohort: ExternalCohort) -> pd.DataFrame:
         start = {"time": 0.0, "survival": 1.0, "low": 1.0, "high": 1.0, "at_risk": size, "events": 0, "censored": 0}
         rows = pd.DataFrame({name: np.append(value, getattr(curve, name)) for name, value in start.items()})
         median = median_survival(curve)
-        told = {"method": cohort.name, "optimistic": False, "group": group, "patients": size, "median": median.value}
+        told = {"method": cohort.method, "optimistic": False, "group": group, "patients": size, "median": median.value}
         told |= {"median_low": median.low, "median_high": median.high, "log_rank_p": p}
         parts.append(pd.concat([pd.DataFrame(told, index=rows.index), rows], axis=1))
     return pd.concat(parts, ignore_index=True)
@@ -146,7 +146,7 @@ def external_calibration_data(cohort: ExternalCohort, fold: Fold | None = None) 
     groups = min(GROUPS, max(1, len(fold) // PATIENTS_A_GROUP))
     outcome = cohort.outcome
     table = calibration_table(predicted, time=outcome.time, event=outcome.event, horizon=horizon, groups=groups)
-    told = {"method": cohort.name, "optimistic": False, "horizon": horizon}
+    told = {"method": cohort.method, "optimistic": False, "horizon": horizon}
     return pd.concat([pd.DataFrame(told, index=table.index), table], axis=1)
 
 

@@ -79,6 +79,24 @@ def export(
     say(f"Wrote {folder}. {what} Next: prognoscope predict {folder} --study new.yaml")
 
 
+def serve(
+    model: Annotated[Path, typer.Argument(help="A folder that `prognoscope export` wrote.")],
+    host: Annotated[str, typer.Option(help="Where to listen; elsewhere a token is asked for.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="By default 8765, or a free one.")] = None,
+) -> None:
+    """Answer requests by an exported model, on this machine alone: JSON, or FHIR-like RiskAssessments. Ctrl-C ends it.
+
+    Example: `prognoscope serve model`.
+    """
+    from prognoscope.viewer.serve import open_service
+
+    serving, token = open_service(model, host=host, port=port)
+    say(f"POST to {serving.url}predict or {serving.url}fhir/RiskAssessment. Ctrl-C ends it.")
+    if token:
+        say(f"Others need the header: Authorization: Bearer {token}")
+    serving.run()
+
+
 def _times(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(each) for each in text.split(",") if each.strip())

@@ -70,7 +70,7 @@ def write_validation(
         The page.
     """
     page, csv, folder = validation_files(to)
-    colours = method_colours([cohort.name for cohort in cohorts])
+    colours = method_colours(dict.fromkeys(cohort.method for cohort in cohorts))
     sections = []
     for cohort in cohorts:
         stem, pictures, absent = file_stem(cohort.name), [], []

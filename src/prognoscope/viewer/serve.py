@@ -8,13 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from prognoscope.core.errors import InputError, MissingFileError, PrognoscopeError
 from prognoscope.runs.read import open_finished
-
-if TYPE_CHECKING:
-    from prognoscope.viewer.access import Guard
 
 INSTALL = 'pip install "prognoscope[viewer]"'
 PORT = 8765  # that is tried first where none is named
@@ -30,7 +27,7 @@ class Serving:
         url: What to open, with the token where there is one.
     """
 
-    app: "Guard"
+    app: Any  # ASGI
     listener: socket.socket
     url: str
 
@@ -70,12 +67,38 @@ def open_viewer(run: Path, *, host: str = "127.0.0.1", port: int | None = None, 
 
     facts = Facts(open_finished(run), slides)
     facts.about_run()  # a run that cannot be read says so now, and the first page is there at once
-    listener = _listener(host, port)
+    listener = listener_at(host, port)
     threading.Thread(target=facts.warm, daemon=True).start()
     token = "" if is_loopback(host) else new_token()
     at = f"[{host}]" if ":" in host else host
     shown = f"http://{at}:{listener.getsockname()[1]}/" + (f"?token={token}" if token else "")
     return Serving(Guard(Viewer(facts, leaflet).app(), token), listener, shown)
+
+
+def open_service(model: Path, *, host: str = "127.0.0.1", port: int | None = None) -> tuple[Serving, str]:
+    """Load an exported model and listen for requests.
+
+    Args:
+        host: An address of this machine; one that others reach asks them for a token.
+        port: By default 8765, or a free one where that is in use.
+
+    Returns:
+        The service, and the token that others need; "" on loopback.
+
+    Raises:
+        InputError: The folder is no exported model, the port is in use, the address is not of this machine, or the
+            extra is not installed.
+    """
+    if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
+        raise ViewerMissingError(f"Serving needs {missing[0]}, which is not installed. Install it: {INSTALL}")
+    from prognoscope.viewer.access import is_loopback, new_token
+    from prognoscope.viewer.model_service import ModelService
+
+    token = "" if is_loopback(host) else new_token()
+    service = ModelService(model, token)
+    listener = listener_at(host, port)
+    at = f"[{host}]" if ":" in host else host
+    return Serving(service.app(), listener, f"http://{at}:{listener.getsockname()[1]}/"), token
 
 
 def _leaflet() -> Path:
@@ -99,7 +122,7 @@ class ViewerMissingError(PrognoscopeError, ImportError):
     """The extra is not installed."""
 
 
-def _listener(host: str, port: int | None) -> socket.socket:
+def listener_at(host: str, port: int | None) -> socket.socket:
     """A socket that listens.
 
     Raises:

@@ -1,0 +1,105 @@
+"""An exported model answers over HTTP what it answers to files, and meets whatever else is sent by a sentence."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from starlette.testclient import TestClient
+
+from prognoscope.core.errors import InputError, MissingFileError
+from prognoscope.simulation.cohort import simulate_cohort
+from prognoscope.study.apply.export import export_model
+from prognoscope.study.apply.given import Given
+from prognoscope.study.apply.predict import predict_patients
+from prognoscope.study.study import Study
+from prognoscope.viewer.model_service import ModelService
+
+pytestmark = pytest.mark.usefixtures("sketched")
+SETTINGS = ["methods=[coxph]", "splits.folds=2", "evaluation.draws=10", "evaluation.surgery=false"]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("service") / "cohort"
+    simulate_cohort(folder, patients=60, seed=4, features_only=True, bag_sizes=(3, 5))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(cohort):
+    run = Study.load(cohort / "study.yaml", SETTINGS).run(cohort / "run").folder
+    return export_model(run, cohort / "model")[0]
+
+
+@pytest.fixture(scope="module")
+def client(model):
+    return TestClient(ModelService(model, most_bytes=200_000).app(), base_url="http://127.0.0.1:8765")
+
+
+@pytest.fixture
+def patients(cohort):
+    genes = pd.read_csv(cohort / "genes.csv", index_col="patient_id").head(3)
+    known = pd.read_csv(cohort / "clinical.csv", index_col="patient_id").loc[genes.index, ["age", "is_female"]]
+    return [
+        {"id": name, "genes": genes.loc[name].to_dict(), "covariates": json.loads(known.loc[name].to_json())}
+        for name in genes.index
+    ]
+
+
+def test_the_service_says_what_predict_says(client, model, cohort, patients):
+    answer = client.post("/predict", json={"patients": patients, "times": [12]})
+    assert answer.status_code == 200 and answer.json()["time_unit"] == "months"
+    files = Given(genes=cohort / "genes.csv", clinical=cohort / "clinical.csv")
+    table = predict_patients(model, files, times=(12,)).set_index("patient_id")
+    for row in answer.json()["predictions"]:
+        assert row["risk"] == pytest.approx(table.loc[row["patient_id"], "risk"])
+        for name in ("survival_12_months", "survival_12_months_low"):
+            assert row[name] == pytest.approx(table.loc[row["patient_id"], name])
+    about = client.get("/").json()
+    assert about["title"] == "coxph" and about["patients"] == 60
+
+
+def test_a_risk_assessment_tells_chances_of_the_event(client, patients):
+    asked = {"patients": patients[:1], "times": [12, 24]}
+    plain = client.post("/predict", json=asked).json()["predictions"][0]
+    (entry,) = client.post("/fhir/RiskAssessment", json=asked).json()["entry"]
+    told = entry["resource"]
+    assert told["resourceType"] == "RiskAssessment" and told["subject"]["identifier"]["value"] == patients[0]["id"]
+    chances = [each["probabilityDecimal"] for each in told["prediction"] if "probabilityDecimal" in each]
+    np.testing.assert_allclose(chances, [1 - plain["survival_12_months"], 1 - plain["survival_24_months"]])
+
+
+BAD = {
+    "[]": "with at least one patient",
+    '{"patients": []}': "with at least one patient",
+    '{"patients": [1]}': "Patient 1 of the request has no id",
+    '{"patients": [{"id": "P"}]}': "P have not what the model predicts from",
+    '{"patients": [{"id": "P"}, {"id": "P"}]}': "'P' is in the request twice",
+    '{"patients": [{"id": "P", "name": "x"}]}': "'P' has name; known are",
+    '{"patients": [{"id": "P", "genes": {"A": [1]}}]}': "The genes of 'P' must be names",
+    '{"patients": [{"id": "P", "genes": {"A": "x"}, "covariates": {"age": 3}}]}': "must be numbers or null",
+    '{"patients": [{"id": "P", "genes": {"A": 1}, "covariates": {"age": 3}}]}': "gene table lacks",
+    '{"patients": [{"id": "P", "embeddings": [[1], [1, 2]]}]}': "rows of numbers, all of one length",
+    '{"patients": [{"id": "P"}], "times": ["x"]}': "times must be a list of months",
+    '{"patients": [{"id": "P"}], "times": [9000]}': "nothing is extrapolated",
+    '{"patients": [{"id": "P"}], "more": 1}': "The request has more",
+}
+
+
+@pytest.mark.parametrize("body", BAD)
+def test_what_cannot_be_predicted_is_met_by_a_sentence(client, body):
+    answer = client.post("/predict", content=body)
+    assert answer.status_code == 422 and BAD[body] in answer.json()["error"]
+
+
+def test_what_is_no_json_or_too_large_or_by_another_name_is_refused(client, model, patients):
+    assert client.post("/predict", content=b"{").json()["error"] == "The request is not JSON."
+    assert client.post("/predict", content=b"[" * 150_000).status_code == 400
+    assert client.post("/predict", content=b" " * 200_001).status_code == 413
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
+    guarded = TestClient(ModelService(model, "secret").app(), base_url="http://10.0.0.1:8765")
+    assert guarded.get("/").status_code == 401
+    assert guarded.get("/", headers={"authorization": "Bearer secret"}).status_code == 200
+    with pytest.raises((InputError, MissingFileError)):
+        ModelService(model / "coxph")
