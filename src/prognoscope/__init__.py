@@ -26,6 +26,7 @@ _HOME = {
     "list_models": "prognoscope.models.registry",
     "open_slide": "prognoscope.slides.readers",
     "predict": "prognoscope.training.predict",
+    "predict_patients": "prognoscope.study.apply.predict",
     "simulate_cohort": "prognoscope.simulation.cohort",
     "write_report": "prognoscope.report.page",
 }

@@ -42,7 +42,11 @@ def patients(cohort):
     genes = pd.read_csv(cohort / "genes.csv", index_col="patient_id").head(3)
     known = pd.read_csv(cohort / "clinical.csv", index_col="patient_id").loc[genes.index, ["age", "is_female"]]
     return [
-        {"id": name, "genes": genes.loc[name].to_dict(), "covariates": json.loads(known.loc[name].to_json())}
+        {
+            "id": name,
+            "genes": json.loads(genes.loc[name].to_json(double_precision=15)),
+            "covariates": json.loads(known.loc[name].to_json()),
+        }
         for name in genes.index
     ]
 

@@ -171,8 +171,8 @@ def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, 
     curve = kaplan_meier(time=seen.outcome.time, event=seen.outcome.event)
     at = max(int(np.searchsorted(curve.time, month, "right")) - 1, 0)
     expected = 1 - float(seen.survival_at(np.array([month]))[:, 0].mean())
-    seen_of = [(1 - float(each[at])) / expected for each in (curve.survival, curve.high, curve.low)]
-    return [("observed_expected", *seen_of)]
+    value, low, high = ((1 - float(each[at])) / expected for each in (curve.survival, curve.high, curve.low))
+    return [("observed_expected", value, low, high)]
 
 
 def _groups(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:

@@ -122,11 +122,10 @@ def _rows(cohorts: Sequence[ExternalCohort], table: pd.DataFrame) -> list[list[s
 
 
 def _again(own: pd.DataFrame) -> list[list[str]]:
-    rows = [["Measure", "As predicted", "Recalibrated"]]
+    rows, values = [["Measure", "As predicted", "Recalibrated"]], own["value"].to_dict()
     for name, of in AGAIN.items():
-        if name in own.index and of in own.index:
-            before, after = (float(own.loc[each, "value"]) for each in (of, name))
-            rows.append([metric_words(of).label, metric_text(of, before), metric_text(of, after)])
+        if name in values and of in values:
+            rows.append([metric_words(of).label, metric_text(of, values[of]), metric_text(of, values[name])])
     return rows if len(rows) > 1 else []
 
 

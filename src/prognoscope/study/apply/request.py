@@ -47,9 +47,8 @@ def predict_request(ensemble: Ensemble, asked: object, folder: Path) -> pd.DataF
     profile = ensemble.voices[0].trained.model.profile
     if "bag" in profile.needs:
         embeddings = _packed(ensemble, bags, folder)
-    having = cohort.needing_any(profile.enough)
-    if len(having) < len(cohort):
-        lacking = [patient for patient in cohort.patients if patient not in having.patients]
+    able = set[str]().union(*map(cohort.able, profile.enough))
+    if lacking := [patient for patient in cohort.patients if patient not in able]:
         needs = " or ".join(" and ".join(sorted(each)) for each in profile.enough)
         raise InputError(f"{some(lacking)} have not what the model predicts from: {needs} (bag: embeddings).")
     for member in ensemble.members:
