@@ -154,7 +154,7 @@ MISUSES = {
     ("check",): "error: Missing argument 'study'. See `prognoscope check --help`.",
     ("run", "study.yaml", "--job", "2"): "No such option: --job",
     ("run", "study.yaml", "--jobs", "0"): "error: Invalid value for '--jobs'",
-    ("predict", "run"): "error: Missing option '--study'",
+    ("predict", "run"): "error: Name the new patients either with --study, or with --features",
     ("simulate", "new", "--bags", "5"): "'--bags' requires 2 arguments",
 }
 

@@ -95,7 +95,7 @@ class ModelService:
         except Exception:
             log.exception("a request failed")
             return _said(500, "Something failed that was not foreseen; the log of the service has it.")
-        rows = [{name: _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
+        rows = [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
         if is_fhir:
             return JSONResponse({"resourceType": "Bundle", "type": "collection", "entry": [*map(self._resource, rows)]})
         told = [*table.attrs["left_out"], *table.attrs["summary"]]

@@ -93,12 +93,12 @@ def _made(
     outcome = Outcome(tuple(ids), np.zeros(len(ids)), np.zeros(len(ids), dtype=bool))
     covariates = genes = None
     if tables["covariates"]:
-        covariates = pd.DataFrame.from_dict(tables["covariates"], orient="index").reindex(ids)
+        covariates = pd.DataFrame.from_dict(dict(tables["covariates"]), orient="index").reindex(ids)
         wanted = [str(each) for each in ensemble.reading.clinical.get("covariates", ())]
         covariates = covariates.reindex(columns=[*covariates.columns, *(n for n in wanted if n not in covariates)])
     if tables["genes"]:
         try:
-            values = pd.DataFrame.from_dict(tables["genes"], orient="index").reindex(ids).astype(np.float32)
+            values = pd.DataFrame.from_dict(dict(tables["genes"]), orient="index").reindex(ids).astype(np.float32)
         except (TypeError, ValueError) as cause:
             raise InputError(f"The genes of the request must be numbers or null ({cause}).") from cause
         genes = OmicsTable(values, source="the request")
