@@ -120,25 +120,26 @@ def audit_and_tell(plans: "Mapping[str, Plan]") -> None:
     """
     from prognoscope.study.audit import audit
 
-    shown, warned = set[str](), False
-    for name, plan in plans.items():
-        found, of = audit(plan), f" ({name})" if name else ""
+    audits = {name: audit(plan) for name, plan in plans.items()}
+    shown = set[str]()
+    for name, found in audits.items():
+        of = f" ({name})" if name else ""
         show_table(f"Patients{of}", found.account)
         for title, table in found.tables.items():
-            if (text := table.to_string()) not in shown:
-                show_table(f"{title}{of}", table)
-                shown.add(text)
+            is_shared = all(each.tables.get(title, table[:0]).equals(table) for each in audits.values())
+            if not is_shared or title not in shown:
+                show_table(title if is_shared else f"{title}{of}", table)
         for note in found.notes:
             if note not in shown:
                 say(f"  {note}")
         for warning in found.warnings:
-            warned = True
             if warning not in shown:
                 out.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True, highlight=False)
-        shown |= {*found.notes, *found.warnings}
+        shown |= {*found.tables, *found.notes, *found.warnings}
         if found.stop:
             raise InputError(found.stop)
-    out.print("Ready to run, with the warnings above." if warned else "[green]Ready to run.[/]")
+    has_warnings = any(found.warnings for found in audits.values())
+    out.print("Ready to run, with the warnings above." if has_warnings else "[green]Ready to run.[/]")
 
 
 def say(text: str) -> None:
