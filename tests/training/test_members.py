@@ -50,7 +50,8 @@ def lacking(toy, folder, without_genes, without_slides):
 
 def test_a_fold_has_its_members_in_one_file_and_tells_how_they_were_trained(toy, finished):
     assert set(contents(finished)) == {
-        *("model.safetensors", "model.json", "predictions.csv", "training_risks.csv", "manifest.json")
+        *("model.safetensors", "model.json", "predictions.csv", "training_risks.csv", "manifest.json"),
+        "training_summary.safetensors",
     }
     card = json.loads((finished / "model.json").read_text())
     assert set(card["members"]) == {"coxph", "abmil"}

@@ -32,6 +32,7 @@ class PatientDataset:
     clinical: Tensor | None = None  # (P, V)
     embeddings: PackedEmbeddings | None = None  # None: bags are empty
     resident: ResidentEmbeddings | None = None  # the same on the device; None: read from the file batch by batch
+    without_slides: frozenset[str] = frozenset()  # who have none, and an empty bag, of a method that can do without
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -46,13 +47,9 @@ class PatientDataset:
         """Patches of each patient."""
         if self.embeddings is None:
             return [0] * len(self)
-        packed = self._packed
-        slides = [self.embeddings.slides(patient) if patient in packed else () for patient in self.patients]
+        without = self.without_slides
+        slides = [() if patient in without else self.embeddings.slides(patient) for patient in self.patients]
         return [each[-1][2] if each else 0 for each in slides]
-
-    @cached_property
-    def _packed(self) -> frozenset[str]:
-        return frozenset(() if self.embeddings is None else self.embeddings.patients)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -87,7 +84,7 @@ class PatientDataset:
     def _bags(self, patients: Sequence[str], rows: Sequence[np.ndarray | None], device: str) -> Bags:
         if self.embeddings is None:
             return Bags(torch.zeros(0, 1, device=device), torch.zeros(len(patients), dtype=torch.int64))
-        if not self._packed.issuperset(patients):  # of a method that can do without slides
+        if not self.without_slides.isdisjoint(patients):
             return self._with_empty(patients, rows, device)
         if self.resident is not None:
             return self.resident.bags(patients, rows)
@@ -100,7 +97,7 @@ class PatientDataset:
     def _with_empty(self, patients: Sequence[str], rows: Sequence[np.ndarray | None], device: str) -> Bags:
         """The bags, empty ones of patients without slides."""
         assert self.embeddings is not None
-        there = [i for i, patient in enumerate(patients) if patient in self._packed]
+        there = [i for i, patient in enumerate(patients) if patient not in self.without_slides]
         lengths = torch.zeros(len(patients), dtype=torch.int64)
         if not there:
             return Bags(torch.zeros(0, self.embeddings.embedding_dim, device=device), lengths)
@@ -136,7 +133,9 @@ def prepared_dataset(
     )
     omics = tuple(_float_tensor(group) for group in prepared.omics)
     clinical = None if prepared.clinical is None else _float_tensor(prepared.clinical)
-    return PatientDataset(outcome, target, omics, clinical, embeddings)
+    without = frozenset() if embeddings is None else frozenset(patients) - set(embeddings.patients)
+    without -= cohort.having("bag")  # whose bags must be there
+    return PatientDataset(outcome, target, omics, clinical, embeddings, without_slides=without)
 
 
 def loaded_ahead(

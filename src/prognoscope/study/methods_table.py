@@ -6,6 +6,7 @@ import pandas as pd
 
 from prognoscope.cohort.cohort import WORDS
 from prognoscope.models.creation import create_model
+from prognoscope.models.profile import Profile
 from prognoscope.models.registry import card_of, list_models, profile_of
 from prognoscope.models.sizes import EXAMPLE
 
@@ -25,8 +26,7 @@ def methods_table(names: Iterable[str] = ()) -> pd.DataFrame:
     for name in names or list_models():
         profile = profile_of(name)
         learns = sorted(profile.learns_from - profile.needs)
-        there = " or ".join(WORDS[what] for what in sorted(profile.takes))  # whatever the cohort has
-        needs = " + ".join([*(WORDS[what] for what in sorted(profile.needs)), *[there] * bool(there)])
+        needs = _needs_of(profile)
         size = "one each" if profile.is_solved else f"{count_parameters(name):,}"
         rows.append(
             {
@@ -38,3 +38,13 @@ def methods_table(names: Iterable[str] = ()) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _needs_of(profile: Profile) -> str:
+    """What it predicts from, short enough for a column."""
+    if profile.members:
+        return "what members need"
+    if "bag" in profile.takes:
+        return "what there is"
+    there = " or ".join(WORDS[what] for what in sorted(profile.takes))  # whatever the cohort has
+    return " + ".join([*(WORDS[what] for what in sorted(profile.needs)), *[there] * bool(there)])
