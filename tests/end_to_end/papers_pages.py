@@ -1,4 +1,4 @@
-"""Every command on the pages of the papers, once, small: `python -m tests.end_to_end.papers_pages FOLDER`.
+"""Every command on the page of a paper, once, small: `python -m tests.end_to_end.papers_pages FOLDER ghanet`.
 
 No test, as it takes a quarter of an hour: what the commands print and draw is for whoever looks at it.
 """
@@ -90,26 +90,26 @@ def studies_of(paper: str, log: Path, cohort: Path, names: Sequence[str], tables
 
 
 def main() -> None:
-    """Make the studies of the papers, run them small, then every command of the pages."""
+    """Make the studies of a paper, run them small, then every command of the pages."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--paper", choices=list(PAPERS), action="append")
+    parser.add_argument("paper", choices=list(PAPERS))  # one a process, as what explaining keeps is by relative paths
     given = parser.parse_args()
     folder, failed = given.folder.resolve(), 0
     cohort = folder / "cohort"
     if not cohort.exists():
         simulate_cohort(cohort, patients=60, seed=1, features_only=True, bag_sizes=(6, 10))
-    for paper in given.paper or PAPERS:
-        at = folder / paper
-        at.mkdir(parents=True, exist_ok=True)
-        os.chdir(at)
-        page = (DOCS / "papers" / f"{paper}.md").read_text()
-        names = [name for name in PAPERS[paper].cohorts if f"{name}/run" in page][:COHORTS]
-        tables = ["methods", "ablations", *["sweeps"] * ("--sweeps" in page)]
-        failed += studies_of(paper, at / "log.txt", cohort, names, tables)
-        there = {f"{name}{table}/run" for name in names for table in ("", "-ablations", "-sweeps")}
-        for arguments in page_commands(page):
-            failed += ask(at / "log.txt", *(each for each in arguments if not each.endswith("/run") or each in there))
+    paper = given.paper
+    at = folder / paper
+    at.mkdir(parents=True, exist_ok=True)
+    os.chdir(at)
+    page = (DOCS / "papers" / f"{paper}.md").read_text()
+    names = [name for name in PAPERS[paper].cohorts if f"{name}/run" in page][:COHORTS]
+    tables = ["methods", "ablations", *["sweeps"] * ("--sweeps" in page)]
+    failed += studies_of(paper, at / "log.txt", cohort, names, tables)
+    there = {f"{name}{table}/run" for name in names for table in ("", "-ablations", "-sweeps")}
+    for arguments in page_commands(page):
+        failed += ask(at / "log.txt", *(each for each in arguments if not each.endswith("/run") or each in there))
     print(f"{failed} failed." if failed else "All commands ended well.")
 
 
