@@ -99,7 +99,7 @@ def explain_run(
     need_writable(run.files.explanations, "The explanations", "Change its permissions, or copy the run.")
     with claimed(run.files.explanations / ".claim", "`prognoscope explain`"):
         tidy(run.files.explanations)
-        _world(run.folder)  # so that what is wrong with the inputs is said once, before any work
+        _world(run.folder.absolute())  # so that what is wrong with the inputs is said once, before any work
         for done, _ in enumerate(run_many(explain_one, wanted, workers=jobs), start=1):
             if progress is not None:
                 progress(done, len(wanted))
@@ -216,7 +216,7 @@ def explain_one(wanted: Wanted) -> None:
     files = run.explanation(wanted.method, wanted.patient)
     folds = [run.fold(wanted.method, number).manifest for number in wanted.folds]
     models = {path.parent.name: sha256(path) if path.is_file() else "" for path in folds}
-    world = _world(wanted.run)
+    world = _world(wanted.run.absolute())
     images = [world.image(slide)[1] for slide, _ in world.loaders.get(wanted.patient, ())]
     told = [FORM, wanted.patient, models, sorted(wanted.maps), images]
     amounts = list(AMOUNTS)
