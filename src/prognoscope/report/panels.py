@@ -21,6 +21,7 @@ ENDINGS = ("svg", "pdf", "png")
 ACROSS = 3  # cohorts in a row
 LIST = "figures.csv"
 DPI = 300  # of a PNG
+PADS = {"survival": 34, "group_means": 20}  # points above the axes, for a legend there
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _draw(name: str, shown: Sequence[_Shown], path: Path) -> None:
             axes = whole.add_subplot(rows, columns, place)
             drawing.draw(each.plate.data, axes, each.colours)
             title = axes.get_title(loc="left")
-            axes.set_title(f"{each.cohort}. {title}", loc="left", pad=34 if name == "survival" else None)
+            axes.set_title(f"{each.cohort}. {title}", loc="left", pad=PADS.get(name))
         with written_whole(path) as beside, beside.open("wb") as file:
             metadata = NO_METADATA if path.suffix == ".svg" else None
             whole.savefig(file, format=path.suffix[1:], dpi=DPI, metadata=metadata)
