@@ -95,7 +95,9 @@ def test_a_simulated_cohort_is_found_whole_and_ready(made_once, tmp_path):
     found = audit(plan(StudyFile.load(path), elsewhere=True))
     study = StudyFile.load(path).spec
     assert not found.stop and study.cohort.truth and study.cohort.subtype and study.cohort.clinical.site == "site"
-    assert {method.name for method in study.methods} == {"coxph", "snn", "meanmil", "abmil", "cmta", "ghanet", "mcti"}
+    assert {method.name for method in study.methods} == {
+        *("coxph", "coxnet", "late", "snn", "meanmil", "abmil", "cmta", "ghanet", "mcti")
+    }
     patients = found.tables["Outcome"].set_index("what")["value"]
     assert patients["patients with slides"] == patients["patients with genes"] == "60"
 
@@ -178,7 +180,7 @@ def test_no_data_are_dropped_in_silence_while_a_question_is_open(tmp_path):
     study = StudyFile.load(path)
     assert list(study.asked) == questions and len(questions) == 5
     named = [method.name for method in study.spec.methods]
-    assert named == ["coxph", "snn", "meanmil", "abmil", "mcti"]
+    assert named == ["coxph", "coxnet", "late", "snn", "meanmil", "abmil", "mcti"]
     for name in named[1:]:
         with pytest.raises(InputError, match=f"{name} needs|{name} learns to tell subtypes"):
             plan(StudyFile.load(path, [f"methods=[{name}]", "splits.folds=2"]))

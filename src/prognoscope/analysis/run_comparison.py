@@ -17,6 +17,7 @@ from prognoscope.analysis.comparison import (
 )
 from prognoscope.analysis.epoch_values import check_epoch
 from prognoscope.analysis.epoch_words import At
+from prognoscope.analysis.late_fusion import beside_late
 from prognoscope.analysis.part_rows import is_no_point
 from prognoscope.analysis.published import CHOSEN_LIKE_IT, as_cells, check_metric, published_of
 from prognoscope.analysis.risk_group_values import risk_group_values
@@ -27,7 +28,7 @@ from prognoscope.evaluation import METRICS
 from prognoscope.evaluation.paired import Measured, difference, measure
 from prognoscope.evaluation.ranking import marks, mean_over_cohorts, ranked
 from prognoscope.runs.card import ModelCard
-from prognoscope.runs.read import open_finished
+from prognoscope.runs.read import Run, open_finished
 from prognoscope.runs.tables import ALL_FOLDS, ORACLES
 
 ByColumn = Mapping[str, Mapping[str, Measured]]  # column -> row -> what was measured
@@ -103,6 +104,8 @@ def set_side_by_side(
             cells += _oracle_cells(column, metric, ddof)
         notes += _seed_notes(column, trainings)
         notes += _endpoint_notes(column)
+    if metric == "c_index" and at is None:
+        notes += [f"{run.name}: {each.sentence}" for run in runs for each in beside_late(Run(run))]
     table = pd.DataFrame(cells, columns=CELL_COLUMNS)
     if published:
         table = pd.concat([table, *_published_cells(columns, cohort, metric)], ignore_index=True)

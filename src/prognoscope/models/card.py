@@ -52,6 +52,7 @@ class Card:
     ablations: tuple[Ablation, ...] = ()  # in the order of the paper's table, without the whole method
     sweeps: tuple[Sweep, ...] = ()  # in the order of the paper
     whole_row: str = ""  # what that table calls the whole method; "": by its name
+    branches: tuple[str, ...] = ()  # of a method of several modalities: methods that see one each as its branches do
     whole_is_first: bool = False  # whether that table begins with the whole method; else it ends with it
 
     def profile_with(self, options: Mapping[str, object]) -> Profile:

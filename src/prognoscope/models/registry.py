@@ -22,6 +22,7 @@ MODELS: dict[str, str | dict[str, str]] = {  # of several variants the default i
     "clam_mb": "prognoscope.models.clam_mb.network:CLAMMB",
     "clam_sb": "prognoscope.models.clam_sb.network:CLAMSB",
     "cmta": "prognoscope.models.cmta.network:CMTA",
+    "coxnet": "prognoscope.models.coxnet.network:Coxnet",
     "coxph": "prognoscope.models.coxph.network:CoxPH",
     "deepattnmisl": "prognoscope.models.deepattnmisl.network:DeepAttnMISL",
     "dsmil": "prognoscope.models.dsmil.network:DSMIL",

@@ -35,6 +35,7 @@ class Provenance:
     choose: str | None = None  # the rule for epochs, where the protocol leaves it open
     methods: tuple[str, ...] = ()  # titles of those with results
     papers: Mapping[str, str] = field(default_factory=dict)  # method -> whom to cite for it
+    branches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # method -> of one modality each, by name
     failed: tuple[FailedFold, ...] = ()
     optimistic: Mapping[str, str] = field(default_factory=dict)  # method -> why its numbers flatter it
     other_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # method -> what is not its paper's
@@ -71,7 +72,7 @@ def read_provenance(path: Path) -> Provenance:
         if not _CHECKS[name](value):
             raise InputError(f"{path} tells no usable {name!r} ({value!r:.80}). Remove it and run the study again.")
     values |= {name: tuple(values[name]) for name in ("methods", "covariates", "warnings", "notes") if name in values}
-    for name in {"other_settings", "departures"} & values.keys():
+    for name in {"other_settings", "departures", "branches"} & values.keys():
         values[name] = {method: tuple(told) for method, told in values[name].items()}
     failed = tuple(FailedFold(each["method"], each["fold"], each["sentence"]) for each in values.pop("failed", ()))
     return Provenance(**values, failed=failed)
@@ -103,7 +104,7 @@ _CHECKS = {
     **dict.fromkeys(("precision", "embeddings", "store"), _is_text),
     **dict.fromkeys(("methods", "notes", "warnings"), _are(_is_text)),
     **dict.fromkeys(("optimistic", "papers", "versions", "inputs"), _is_mapping),
-    **dict.fromkeys(("other_settings", "departures"), _is_mapping_of(_are(_is_text))),
+    **dict.fromkeys(("other_settings", "departures", "branches"), _is_mapping_of(_are(_is_text))),
     "covariates": _are(_is_mapping),
     "failed": _are(_is_failure),
     **dict.fromkeys(("seed", "ddof"), lambda value: isinstance(value, int)),

@@ -213,6 +213,7 @@ def provenance(
         departures={} if spec.protocol == "honest" else {each.title: departures(each) for each in sections},
         methods=tuple(methods),
         papers={each.title: card_of(each.name).paper for each in sections},
+        branches={each.title: told for each in sections if (told := card_of(each.name).branches)},
         failed=tuple(FailedFold(each.method, each.fold, each.sentence) for each in failures),
         optimistic=optimism(study.spec),
         versions={"python": platform.python_version()} | {name: version(name) for name in packages},

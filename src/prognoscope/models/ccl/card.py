@@ -70,4 +70,5 @@ CARD = Card(
         Sweep("r", "groups", (2, None, 6), ("r = 2", "r = the time bins", "r = 6"), "Table IV"),
     ),
     whole_row="ours",
+    branches=("snn", "deepattnmisl"),
 )

@@ -54,4 +54,5 @@ CARD = Card(
     sweeps=(Sweep("alignment", "alignment", ("l1", "mse", "kl", "cosine"), ("L1", "MSE", "KL", "cosine"), "Fig. 3"),),
     whole_row="all on",
     whole_is_first=True,
+    branches=("snntrans", "transmil"),
 )

@@ -69,7 +69,7 @@ class CoxPH(SurvivalModel):
     ):
         super().__init__(covariates=covariates, group_sizes=group_sizes, n_clinical=n_clinical)
         wanted = self.profile.needs
-        _need_covariates(wanted, n_clinical=n_clinical, n_genes=sum(group_sizes))
+        need_covariates("coxph", wanted, n_clinical=n_clinical, n_genes=sum(group_sizes))
         self.uses_clinical, self.uses_omics = "clinical" in wanted, "omics" in wanted
         self.penalizers, self.competing = tuple(penalizers), competing
         check_choices("coxph", {"competing": competing}, {"competing": COMPETING})
@@ -185,13 +185,18 @@ def _steps(baseline: pd.Series, ends: Float[np.ndarray, " K"]) -> Float[np.ndarr
     return np.maximum(np.diff(reached, prepend=0.0), SMALLEST_STEP)
 
 
-def _need_covariates(wanted: Set[str], *, n_clinical: int, n_genes: int) -> None:
+def need_covariates(method: str, wanted: Set[str], *, n_clinical: int, n_genes: int) -> None:
+    """Refuse a Cox regression that the cohort gives nothing to.
+
+    Raises:
+        ModelError: It lacks what was asked for, or has neither covariates nor genes.
+    """
     has = {"clinical": n_clinical > 0, "omics": n_genes > 0}
     if missing := [kind for kind in has if kind in wanted and not has[kind]]:
-        raise ModelError(f"coxph is to use {' and '.join(missing)} covariates, but the cohort has none.")
+        raise ModelError(f"{method} is to use {' and '.join(missing)} covariates, but the cohort has none.")
     if not wanted:
         raise ModelError(
-            "coxph needs clinical covariates or genes that differ between patients, and the cohort has neither. "
+            f"{method} needs clinical covariates or genes that differ between patients, and the cohort has neither. "
             "Name columns in cohort.clinical.covariates, or give cohort.omics."
         )
 

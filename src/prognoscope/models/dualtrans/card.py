@@ -22,4 +22,5 @@ CARD = Card(
         "CMTA and CCL describe different fusions and print the same C-indices to the last digit, so one table is not "
         "of the model that its text describes.",
     ),
+    branches=("snntrans", "transmil"),
 )

@@ -39,4 +39,5 @@ CARD = Card(
         Ablation("no-inter", "without inter-modality features", {"use_inter": False}),
         Ablation("no-intra", "without intra-modality features", {"use_intra": False}),
     ),
+    branches=("snn", "abmil"),
 )

@@ -36,4 +36,5 @@ CARD = Card(
         "A batch of one patient crashes even in evaluation, and the fold reported on is scored in every epoch.",
         "The published checkpoints hold the training data.",
     ),
+    branches=("snn", "abmil"),
 )

@@ -24,4 +24,5 @@ CARD = Card(
         "The original multi-scale code feeds the attention the gate instead of the gated slide vector, reuses the "
         "second scale's features for the third, and shares one stack of patch layers between scales.",
     ),
+    branches=("snn", "abmil"),
 )

@@ -33,4 +33,5 @@ CARD = Card(
         "The first twelve columns of a table are taken for metadata, which swallows a gene of BLCA, and the filter by "
         "subtype tests row labels and so never applies.",
     ),
+    branches=("snn", "abmil"),
 )

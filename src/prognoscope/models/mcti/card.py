@@ -83,4 +83,5 @@ CARD = Card(
     ),
     whole_row="MCTI",
     whole_is_first=True,
+    branches=("snn", "dsmil"),
 )

@@ -32,4 +32,5 @@ CARD = Card(
         "The plan travels from the GPU to the CPU and back at each step, and equal features divide zero by zero when "
         "costs are scaled.",
     ),
+    branches=("snn", "abmil"),
 )

@@ -30,4 +30,5 @@ CARD = Card(
         "Attention is not returned, the entry for attributions calls a layer that does not exist, and a batch of more "
         "than one patient joins the bags of all of them.",
     ),
+    branches=("snn", "abmil"),
 )

@@ -40,4 +40,5 @@ CARD = Card(
         "Time bins are cut, and the censoring distribution of its metric is estimated, with the patients reported on; "
         "hyper-parameters are chosen on the reported fold.",
     ),
+    branches=("snn", "abmil"),
 )

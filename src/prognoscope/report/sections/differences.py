@@ -3,6 +3,7 @@
 from typing import Any
 
 from prognoscope.analysis.figure_data import difference_data
+from prognoscope.analysis.late_fusion import beside_late
 from prognoscope.analysis.standings import MAIN, difference_table
 from prognoscope.report.number_words import DASH, interval, metric_words, number, p_cell, pair_name
 from prognoscope.report.page_section import Absence, Plate, Section
@@ -13,9 +14,10 @@ PAIRS_SHOWN = 45  # beyond ten methods, only the leader's pairs
 
 
 def difference_content(run: Run) -> dict[str, Any]:
-    """Rows of the C-index, and the tables of other metrics as text; nothing without pairs."""
+    """Rows of the C-index, other metrics' tables as text, sentences on late fusion; nothing without any of them."""
     rows = _differences(run, difference_table(run))
-    return {"rows": rows, "others": _other_differences(run)} if rows else {}
+    late = [each.sentence for each in beside_late(run)]
+    return {"rows": rows, "others": _other_differences(run), "late": late} if rows or late else {}
 
 
 def difference_plates(run: Run) -> list[Plate | Absence]:
