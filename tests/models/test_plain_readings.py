@@ -18,6 +18,7 @@ READINGS = {name: getattr(each, name) for each in (of_slides, of_genes) for name
 ELSEWHERE = {  # where the test is that holds a method to its reading
     "ccl": "tests.benchmarks.test_plain:test_ccl_and_its_plain_reading_agree_patient_after_patient",
     "cmta": "tests.benchmarks.test_plain:test_cmta_and_its_plain_reading_agree",
+    "coxnet": "tests.models.test_coxnet:test_the_path_is_that_of_scikit_survival",
     "coxph": "tests.models.test_coxph:test_coefficients_and_survival_equal_those_of_lifelines",
     "ghanet": "tests.benchmarks.test_plain:test_ghanet_and_its_plain_reading_agree",
     "gpcox": "tests.models.test_gpcox:test_the_mode_is_that_of_a_ridge_regression_by_another_library",

@@ -96,7 +96,7 @@ def test_a_simulated_cohort_is_found_whole_and_ready(made_once, tmp_path):
     study = StudyFile.load(path).spec
     assert not found.stop and study.cohort.truth and study.cohort.subtype and study.cohort.clinical.site == "site"
     assert {method.name for method in study.methods} == {
-        *("coxph", "coxnet", "late", "snn", "meanmil", "abmil", "cmta", "ghanet", "mcti")
+        *("coxph", "coxnet", "late", "gpcox", "snn", "meanmil", "abmil", "cmta", "ghanet", "mcti")
     }
     patients = found.tables["Outcome"].set_index("what")["value"]
     assert patients["patients with slides"] == patients["patients with genes"] == "60"
@@ -150,7 +150,7 @@ def test_embeddings_in_a_folder_for_each_patient_are_of_one_folder(tmp_path):
         embed(tmp_path / "of" / f"P{i:02}" / "HE.h5", "uni")
     text, questions = written(tmp_path)
     assert "  features: {folder: of}" in text and not questions
-    assert [method.name for method in parse_study(parse_yaml(text)).methods] == ["meanmil", "abmil"]
+    assert [method.name for method in parse_study(parse_yaml(text)).methods] == ["gpcox", "meanmil", "abmil"]
 
 
 def test_two_encoders_and_two_tables_of_follow_up_are_asked_of_the_user(tmp_path):
@@ -180,8 +180,8 @@ def test_no_data_are_dropped_in_silence_while_a_question_is_open(tmp_path):
     study = StudyFile.load(path)
     assert list(study.asked) == questions and len(questions) == 5
     named = [method.name for method in study.spec.methods]
-    assert named == ["coxph", "coxnet", "late", "snn", "meanmil", "abmil", "mcti"]
-    for name in named[1:]:
+    assert named == ["coxph", "coxnet", "late", "gpcox", "snn", "meanmil", "abmil", "mcti"]
+    for name in ("late", "snn", "meanmil", "abmil", "mcti"):  # the others do with the covariates
         with pytest.raises(InputError, match=f"{name} needs|{name} learns to tell subtypes"):
             plan(StudyFile.load(path, [f"methods=[{name}]", "splits.folds=2"]))
     warnings = audit(plan(StudyFile.load(path, ["methods=[coxph]", "splits.folds=2"]))).warnings

@@ -133,7 +133,9 @@ def _clinical(text: _Text, found: Content) -> ClinicalFile:
         question = f"Other endpoints are here: {names}. To compare them side by side, take this for the lines above:"
         text.choose(question, _endpoints(first.endpoints), "    ")
     if covariates := _covariates(first.table, COVARIATES):
-        text.add(f"    covariates: {words(covariates)}", "for coxph, coxnet and late, which any method should beat")
+        text.add(
+            f"    covariates: {words(covariates)}", "for coxph, coxnet, late and gpcox, which any method should beat"
+        )
     if later := _covariates(first.table, LATER):
         text.add(f"    # covariates that may fit, too: {', '.join(later)}")
     if first.slide is not None and first.slide != "slide_id":
@@ -301,6 +303,7 @@ def _methods(
     methods = ["coxph"] if covariates else []
     methods += ["coxnet"] if genes else []
     methods += ["late"] if bags and (covariates or genes) else []
+    methods += ["gpcox"] if bags or genes else []
     methods += ["snn"] if genes or vectors else []
     methods += ["meanmil", "abmil"] if bags or vectors else []
     methods += ["cmta", "ghanet"] if bags and groups else []
