@@ -62,8 +62,8 @@ def test_late_of_the_run_stands_in_and_without_it_the_sentence_says_what_to_add(
 
 def test_every_method_of_slides_and_genes_names_a_branch_for_each():
     for name in list_models():
-        branches = card_of(name).branches
-        if profile_of(name).needs >= {"bag", "omics"}:
-            assert [profile_of(each).needs & {"bag", "omics"} for each in branches] == [{"omics"}, {"bag"}], name
+        branches, profile = card_of(name).branches, profile_of(name)
+        if profile.needs | profile.takes >= {"bag", "omics"} and not profile.members:
+            assert [profile_of(each).uses & {"bag", "omics"} for each in branches] == [{"omics"}, {"bag"}], name
         else:
             assert not branches

@@ -68,6 +68,9 @@ class Coxnet(SurvivalModel):
         self.register_buffer("hazard_steps", torch.zeros(n_bins))  # increase of the cumulative hazard in each bin
         self.register_buffer("penalty", torch.zeros(()))
 
+    def why_one_cause(self) -> str:
+        return "its likelihood, Cox's, knows one kind of event"
+
     def forward(self, inputs: Inputs) -> Output:
         log_ratio = (self._columns(inputs) - self.centre) @ self.coefficients
         return Output(proportional_logits(log_ratio, self.hazard_steps), log_hazard_ratio=log_ratio)

@@ -35,5 +35,6 @@ CARD = Card(
         Ablation("no-product", "Without the product", {"product": False}),
         Ablation("one-kind", "Without kinds of tissue", {"kinds": 1}),
     ),
+    branches=("coxph", "abmil"),
     whole_is_first=True,
 )
