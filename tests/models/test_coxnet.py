@@ -72,12 +72,12 @@ def test_no_step_away_from_a_minimum_goes_down_with_ties_and_covariates():
 def test_it_keeps_the_genes_that_carry_the_signal_and_chooses_the_penalty_without_looking_elsewhere():
     inputs, target = patients(300)
     model = Coxnet((60,), 1, 4)
-    model.fit(inputs, target, EDGES)
+    model.fit(target, EDGES, lambda _: inputs)
     kept = model.coefficients.abs()
     assert set(kept[:60].topk(2).indices.tolist()) == {0, 1} and (kept[:60] == 0).sum() > 20 and kept[60] > 0
     others, outcome = patients(300, seed=1)
     noise = Coxnet((60,), 0, 4, covariates="omics")
-    noise.fit(others, Target(outcome.bin, target.event, target.time), EDGES)
+    noise.fit(Target(outcome.bin, target.event, target.time), EDGES, lambda _: others)
     assert (noise.coefficients != 0).sum() < 15
 
 
@@ -85,11 +85,11 @@ def test_a_constant_gene_more_genes_than_patients_and_covariates_alone_do_not_st
     inputs, target = patients(60, 200)
     inputs.omics[0][:, 5] = 1.0
     model = Coxnet((200,), 1, 4)
-    model.fit(inputs, target, EDGES)
+    model.fit(target, EDGES, lambda _: inputs)
     assert model.coefficients[5] == 0 and model(inputs).logits.isfinite().all()
     inputs, target = patients(300)
     alone = Coxnet((), 1, 4)
-    alone.fit(Inputs(inputs.bags, (), inputs.clinical), target, EDGES)
+    alone.fit(target, EDGES, lambda _: Inputs(inputs.bags, (), inputs.clinical))
     assert alone.coefficients[0] > 0
 
 

@@ -41,7 +41,7 @@ def finished(toy, tmp_path_factory):
 def test_a_fold_keeps_its_teacher_and_says_whose_it_is(toy, finished):
     own = {"model.safetensors", "model.json", "history.csv"}
     whose = {f"teacher/{name}" for name in (*own, "manifest.json")}
-    risks = {"predictions.csv", "training_risks.csv", "epoch_risks.csv"}
+    risks = {"predictions.csv", "training_risks.csv", "epoch_risks.csv", "training_summary.safetensors"}
     assert set(contents(finished)) == own | risks | {"manifest.json"} | whose
     told = json.loads((finished / "model.json").read_text())["teacher"]
     assert told["sha256"] == sha256(finished / "teacher" / "model.safetensors")

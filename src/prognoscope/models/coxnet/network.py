@@ -5,7 +5,7 @@ J Stat Softw 2011.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -75,13 +75,9 @@ class Coxnet(SurvivalModel):
         log_ratio = (self._columns(inputs) - self.centre) @ self.coefficients
         return Output(proportional_logits(log_ratio, self.hazard_steps), log_hazard_ratio=log_ratio)
 
-    def fit(self, inputs: Inputs, target: Target, edges: Sequence[float]) -> None:
-        """Fit to training patients.
-
-        Args:
-            edges: Of the time bins, in months, K + 1.
-        """
-        raw = self._columns(inputs)
+    def fit(self, target: Target, edges: Sequence[float], read: Callable[[Sequence[int]], Inputs]) -> None:
+        """Fit to training patients."""
+        raw = self._columns(read(range(len(target))))
         mean, scale = raw.mean(dim=0), raw.std(dim=0, correction=0)
         scale = scale.where(scale > CONSTANT, torch.inf)  # so that a constant column is all zeros
         values = (raw - mean) / scale
