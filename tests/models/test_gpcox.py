@@ -172,7 +172,7 @@ def test_one_vector_a_patient_is_read_along_all_its_axes():
     torch.manual_seed(1)
     features = SlideFeatures(10, kinds=4, axes=3)
     vectors = torch.randn(50, 10)
-    features.fit(lambda rows: Inputs(Bags(vectors[list(rows)], torch.ones(len(rows), dtype=torch.int64))), 50, 0)
+    features.fit(vectors[:, None], 0)
     told = features(Bags(vectors, torch.ones(50, dtype=torch.int64)))
     assert torch.linalg.matrix_rank(told - told.mean(dim=0)) == 10
 

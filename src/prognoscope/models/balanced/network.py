@@ -107,13 +107,15 @@ class Balanced(SurvivalModel):
         return self.model.extra_losses(output, target, alpha=alpha)
 
     def before_training(self, target: Target, read: Callable[[Sequence[int]], Inputs]) -> None:
-        everybody = range(len(target))
+        genes, means = [], []
+        for patient in range(len(target)):  # one bag at a time
+            inputs = read([patient])
+            genes.append(inputs.omics)
+            if len(inputs.bags.values):
+                means.append(inputs.bags.values.float().mean(dim=0))
         if "omics" in self.profile.needs:
-            genes = [read([patient]).omics for patient in everybody]
             self.components.fit(tuple(torch.cat(groups) for groups in zip(*genes, strict=True)))
         if "bag" in self.profile.needs:
-            bags = (read([patient]).bags for patient in everybody)
-            means = [each.values.float().mean(dim=0) for each in bags if len(each.values)]
             self.mean_patch.copy_(torch.stack(means).mean(dim=0))
         self.model.before_training(target, lambda rows: self._seen(read(rows)))
 

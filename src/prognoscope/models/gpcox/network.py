@@ -3,7 +3,7 @@
 Prognoscope's own method: a Cox model whose log hazard ratio is a Gaussian process.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -135,12 +135,22 @@ class GPCox(SurvivalModel):
 
     def fit(self, target: Target, edges: Sequence[float], read: Callable[[Sequence[int]], Inputs]) -> None:
         """Find kinds of tissue and axes of genes, then the posterior mean and the baseline to it."""
+        omics: list[tuple[Tensor, ...]] = []
+
+        def bags() -> Iterator[Tensor]:  # one at a time: no more memory than the longest takes
+            for patient in range(len(target)):
+                inputs = read([patient])
+                omics.append(inputs.omics)
+                yield inputs.bags.values
+
         if self.slides is not None:
-            self.slides.fit(read, len(target), self.seed)
+            self.slides.fit(bags(), self.seed)
+        elif self.genes is not None:
+            omics.append(read(range(len(target))).omics)
         if self.genes is not None:
-            self._fit_gene_axes(self.genes(read(range(len(target))).omics))
+            self._fit_gene_axes(self.genes(tuple(torch.cat(groups) for groups in zip(*omics, strict=True))))
         features, has = [], []
-        for patient in range(len(target)):  # no more memory than the longest bag takes
+        for patient in range(len(target)):
             inputs = read([patient])
             features.append(self._features(inputs))
             has.append(self._has(inputs))

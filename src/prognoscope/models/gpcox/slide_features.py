@@ -5,7 +5,7 @@ Morphological prototyping for unsupervised slide representation learning in comp
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
-from prognoscope.core.batch import Inputs
 from prognoscope.models.layers.kmeans import kmeans, spread_start
 
 PATCHES_A_PATIENT = 200  # drawn of each bag to find kinds of tissue by
@@ -50,11 +49,14 @@ class SlideFeatures(nn.Module):
         """How many columns there are; of one kind alone, those beyond its mean are zero."""
         return self.kinds + max(self.kinds * self.n_axes, self.axes.shape[1])
 
-    def fit(self, read: Callable[[Sequence[int]], Inputs], count: int, seed: int) -> None:
-        """Find axes and kinds from some patches of each of the training patients; outcomes are not asked for."""
+    def fit(self, bags: Iterable[Float[Tensor, "_ D"]], seed: int) -> None:
+        """Find axes and kinds from some patches of each of the training patients; outcomes are not asked for.
+
+        Args:
+            bags: Read one after the other, of which some patches are kept.
+        """
         drawn, lengths = [], []
-        for patient in range(count):
-            values = read([patient]).bags.values
+        for patient, values in enumerate(bags):
             if len(values):
                 lengths.append(len(values))
                 rows = np.random.default_rng([seed, patient]).permutation(len(values))[:PATCHES_A_PATIENT]
