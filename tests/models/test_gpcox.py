@@ -11,8 +11,9 @@ from prognoscope.core.errors import ModelError
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.explanation.faithfulness import shuffled
 from prognoscope.models.creation import create_model
-from prognoscope.models.gpcox.posterior import PartialLikelihood, fit_posterior
+from prognoscope.models.gpcox.posterior import fit_posterior
 from prognoscope.models.gpcox.slide_features import SlideFeatures
+from prognoscope.models.layers.cox_likelihood import PartialLikelihood
 from prognoscope.models.registry import profile_of
 
 DIM, PATCHES = 12, 60

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from prognoscope.models.layers.cox_head import SMALLEST_STEP
-
-STEPS, HALVINGS, ENOUGH = 50, 20, 1e-9
+from prognoscope.models.layers.cox_likelihood import PartialLikelihood, most_likely
 
 
 def fit_cox(
@@ -20,25 +20,10 @@ def fit_cox(
 
     Source: Cox: Regression models and life tables. J R Stat Soc B 1972.
     """
-    order = time.argsort(descending=True, stable=True)
-    x, event = (covariates - covariates.mean(dim=0)).double()[order], event[order]
-    last = at_risk(time[order])
-    beta = x.new_zeros(x.shape[1])
-    loss = _loss(x, beta, event, last, ridge)
-    for _ in range(STEPS):
-        gradient, hessian = _derivatives(x, beta, event, last, ridge)
-        step = torch.linalg.solve(hessian, gradient)
-        for halved in range(HALVINGS):
-            now = beta - step / 2**halved
-            told = _loss(x, now, event, last, ridge)
-            if told <= loss:
-                break
-        else:
-            return beta
-        moved, beta, loss = float((now - beta).abs().max()), now, told
-        if moved < ENOUGH:
-            break
-    return beta
+    features = (covariates - covariates.mean(dim=0)).double().numpy()
+    likelihood = PartialLikelihood(time.double().numpy(), event.numpy())
+    precision = np.full(features.shape[1], ridge * len(features))
+    return torch.from_numpy(most_likely(likelihood, features, np.zeros(features.shape[1]), precision)[0])
 
 
 def breslow_steps(
@@ -60,20 +45,3 @@ def breslow_steps(
 def at_risk(time: Float[Tensor, " P"]) -> Int[Tensor, " P"]:
     """For times in descending order, the last place of those who were followed as long as each."""
     return torch.searchsorted(-time, -time, right=True) - 1
-
-
-def _loss(x: Tensor, beta: Tensor, event: Tensor, last: Tensor, ridge: float) -> float:
-    eta = x @ beta
-    likelihood = (eta - eta.logcumsumexp(0)[last])[event].sum()
-    return float(ridge / 2 * beta.square().sum() - likelihood / len(x))
-
-
-def _derivatives(x: Tensor, beta: Tensor, event: Tensor, last: Tensor, ridge: float) -> tuple[Tensor, Tensor]:
-    eta = x @ beta
-    weight = (eta - eta.max()).exp()
-    total = weight.cumsum(0)[last][event]
-    mean = (weight[:, None] * x).cumsum(0)[last][event] / total[:, None]
-    square = (weight[:, None, None] * x[:, :, None] * x[:, None, :]).cumsum(0)[last][event] / total[:, None, None]
-    spread = square - mean[:, :, None] * mean[:, None, :]
-    gradient = ridge * beta - (x[event] - mean).sum(0) / len(x)
-    return gradient, spread.sum(0) / len(x) + ridge * torch.eye(x.shape[1], dtype=x.dtype)
