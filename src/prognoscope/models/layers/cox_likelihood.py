@@ -1,6 +1,6 @@
 """Cox's partial likelihood, and the coefficients that make it greatest under a normal prior (numpy).
 
-Cox: Partial likelihood. Biometrika 1975. Breslow: Covariance analysis of censored survival data. Biometrics 1974 (ties).
+Cox: Partial likelihood. Biometrika 1975. Ties: Breslow: Covariance analysis of censored survival data. Biometrics 1974.
 """
 
 import numpy as np
