@@ -100,11 +100,12 @@ def test_without_pixels_maps_are_drawn_by_their_places(kept):
     assert len(features) == each.about.slides[0].patches
 
 
-def test_what_is_there_is_not_made_again_and_what_was_damaged_is(run, kept):
+def test_what_is_there_is_not_made_again_and_what_was_damaged_is(spoilt):
+    kept = Run(spoilt).explanations
     files = [each.files for patients in kept.values() for each in patients.values()]
     before = {each.folder: each.manifest.stat().st_mtime_ns for each in files}
     files[0].about.unlink()
-    run.explain(most=2, pictures="none")
+    explain_run(spoilt, most=2, pictures="none")
     made = [folder for folder, then in before.items() if (folder / "manifest.json").stat().st_mtime_ns != then]
     assert made == [files[0].folder]
 

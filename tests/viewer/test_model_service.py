@@ -78,7 +78,7 @@ BAD = {
     "[]": "with at least one patient",
     '{"patients": []}': "with at least one patient",
     '{"patients": [1]}': "Patient 1 of the request has no id",
-    '{"patients": [{"id": "P"}]}': "P have not what the model predicts from",
+    '{"patients": [{"id": "P"}]}': "The request lacks what the model predicts from, ",
     '{"patients": [{"id": "P"}, {"id": "P"}]}': "'P' is in the request twice",
     '{"patients": [{"id": "P", "name": "x"}]}': "'P' has name; known are",
     '{"patients": [{"id": "P", "genes": {"A": [1]}}]}': "The genes of 'P' must be names",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prognoscope.cohort.cohort import Cohort
+from prognoscope.cohort.cohort import WORDS, Cohort
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.outcome import Outcome
 from prognoscope.features.store import Embeddings, PackedEmbeddings, pack_embeddings
@@ -49,8 +49,8 @@ def predict_request(ensemble: Ensemble, asked: object, folder: Path) -> pd.DataF
         embeddings = _packed(ensemble, bags, folder)
     able = set[str]().union(*map(cohort.able, profile.enough))
     if lacking := [patient for patient in cohort.patients if patient not in able]:
-        needs = " or ".join(" and ".join(sorted(each)) for each in profile.enough)
-        raise InputError(f"{some(lacking)} have not what the model predicts from: {needs} (bag: embeddings).")
+        needs = ", or ".join(" and ".join(WORDS[what] for what in sorted(each)) for each in profile.enough)
+        raise InputError(f"The request lacks what the model predicts from, {needs}, of {some(lacking)}.")
     for member in ensemble.members:
         scaler = member.trained.preparation.omics
         if scaler is not None and cohort.omics is not None:
