@@ -201,10 +201,10 @@ def test_followed_patients_validate_the_models_in_numbers_and_on_a_page(run, new
     assert said == ["Nobody of other has an event, so it validates nothing."]
     table = pd.read_csv(tmp_path / "out_validation.csv").set_index("measure")
     assert set(table["cohort"]) == {"simulated"}
-    outcome = found[0].new.cohort.outcome
+    outcome = found[0].outcome
     c_index = concordance(found[0].table["risk"].to_numpy(), time=outcome.time, event=outcome.event).value
     assert table.loc["c_index", "value"] == pytest.approx(c_index)
     assert {"c_index_ipcw", "integrated_brier", "calibration_slope", "observed_expected"} <= set(table.index)
     text = page.read_text()
     assert "external validation</title>" in text and "It is another model" in text
-    assert validate(found[1:], to) is None
+    assert validate(found[1:], to) == (None, said)

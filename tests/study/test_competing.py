@@ -1,12 +1,16 @@
 """A study in which other events compete: what is read, learned, measured, drawn, and refused."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from prognoscope.core.errors import CohortError, ModelError
+from prognoscope.evaluation.competing import aalen_johansen, incidence_difference
+from prognoscope.evaluation.concordance import concordance
 from prognoscope.simulation.cohort import simulate_cohort
-from prognoscope.study.apply.predict import predict_patients
+from prognoscope.study.apply.predict import predict_cohorts
+from prognoscope.study.apply.validate import validate
 from prognoscope.study.comparing import compare_runs
 from prognoscope.study.plan import plan
 from prognoscope.study.study import Study
@@ -62,8 +66,30 @@ def test_runs_compare_and_predict(cohort, run, tmp_path):
     assert compare_runs([run.folder], draws=20).table["mean"].notna().all()
     found = compare_runs([run.folder], metric="log_rank_p")
     assert not len(found.table) and any("Other events compete" in note for note in found.notes)
-    table = predict_patients(run.folder, cohort / "study.yaml", method="snn", overlap="keep")
+
+
+def test_validation_counts_other_events_as_what_they_are(cohort, run, tmp_path):
+    to = tmp_path / "out.csv"
+    found = predict_cohorts(run.folder, [cohort / "study.yaml"], method="coxph", overlap="keep", to=to)
+    table = found[0].table
     assert len(table) == 80 and table[["S_0", "S_3"]].notna().all(axis=None)
+    page, _ = validate(found, to, draws=20)
+    measured = pd.read_csv(tmp_path / "out_validation.csv").set_index("measure")
+    outcome = found[0].outcome
+    c_index = concordance(table["risk"].to_numpy(), time=outcome.time_free, event=outcome.event).value
+    assert measured.loc["c_index", "value"] == pytest.approx(c_index)
+    told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing}
+    high = (table["risk_group"] == "high").to_numpy()
+    assert measured.loc["subdistribution_ratio", "value"] == pytest.approx(
+        incidence_difference(high, **told).ratio.value
+    )
+    month = table.filter(regex="^months_").iloc[0].to_numpy()[1]  # about the horizon, which is the median of events
+    near = aalen_johansen(**told).at(np.array([month]))[0] / (1 - table["S_1"].mean())
+    assert measured.loc["observed_expected", "value"] == pytest.approx(near, rel=0.15)
+    assert not {"log_rank_p", "hazard_ratio", "recalibrated_integrated_brier"} & set(measured.index)
+    text = page.read_text()
+    assert "20 other events that came first" in text and "Cumulative incidence of the groups" in text
+    assert "Log-rank" not in text and "Kaplan-Meier" not in text
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,15 @@ from prognoscope.cli import main
 from prognoscope.core.errors import CohortError, InputError, StudyError
 from prognoscope.runs.read import Run, open_finished
 from prognoscope.runs.seeds import runs_in
+from prognoscope.study.apply.export import export_model, open_model
+from prognoscope.study.apply.given import Given
+from prognoscope.study.apply.predict import predict_cohorts
+from prognoscope.study.apply.validate import validate
 from prognoscope.study.comparing import compare_runs
 from prognoscope.study.plan import plan, plans
 from prognoscope.study.spec import plain
 from prognoscope.study.study import Study
+from prognoscope.training.spec import TrainingSpec
 
 pytestmark = pytest.mark.usefixtures("sketched")
 ENDPOINTS = {
@@ -75,6 +80,37 @@ def test_methods_by_endpoint_stand_beside_the_runs(folder):
     assert "Methods by endpoint" in page and "no usable follow-up" in page
     assert {each.suffix for each in folder.glob("comparison.*")} == {".html", ".csv", ".md", ".tex", ".svg"}
     assert ", PFI: survival prediction</h1>" in (folder / "endpoint_PFI" / "report.html").read_text()
+
+
+def test_models_of_an_endpoint_predict_everybody_and_are_measured_on_it(simulated, folder, tmp_path):
+    study = simulated / "new.yaml"
+    study.write_text(yaml.safe_dump(plain(with_endpoints(simulated).spec)))
+    asked = {"method": "coxph", "overlap": "keep"}
+    (found,) = predict_cohorts(folder / "endpoint_PFI", [study], **asked)
+    runs = [Run(each) for each in runs_in(folder)]
+    assert len(found.table) == len(found.outcome) + WITHOUT == len(runs[0].outcomes)
+    assert found.table.attrs["summary"][0].startswith("By coxph of PFI")
+    told = f"{runs[0].name} is measured on the endpoint PFI, which {WITHOUT} predicted patients of it have not."
+    assert found.table.attrs["summary"][-1] == told
+    page, said = validate([found], tmp_path / "out.csv", draws=10)
+    assert not said and "55 patients" in page.read_text()
+    (other,) = predict_cohorts(folder / "endpoint_PFI", [study], overrides=["cohort.clinical.endpoint=OS"], **asked)
+    assert len(other.outcome) == len(other.table)
+    assert other.table.attrs["summary"][-1].endswith("on the endpoint OS; the models were trained on PFI.")
+    settings = yaml.safe_load(study.read_text())
+    ends = settings["cohort"]["clinical"]["endpoints"]
+    settings["cohort"]["clinical"]["endpoints"] = {"OS": ends["OS"], "DSS": ends["PFI"]}
+    study.write_text(yaml.safe_dump(settings))
+    (neither,) = predict_cohorts(folder / "endpoint_PFI", [study], **asked)
+    assert neither.outcome is None and "Choose one with --set" in neither.table.attrs["summary"][-1]
+    model, _ = export_model(folder / "endpoint_PFI", tmp_path / "model", method="coxph")
+    assert open_model(model, None, TrainingSpec()).endpoint == "PFI"
+    assert "trained on simulated, PFI" in (model / "README.md").read_text()
+    table = pd.read_csv(simulated / "endpoints.csv")
+    table.iloc[WITHOUT:].to_csv(tmp_path / "those.csv", index=False)
+    files = Given(genes=simulated / "genes.csv", clinical=tmp_path / "those.csv")
+    (alone,) = predict_cohorts(folder / "endpoint_PFI", [files], **asked)
+    assert alone.outcome is not None and alone.outcome.event.sum() == found.outcome.event.sum()
 
 
 def test_endpoints_with_seeds_have_a_folder_of_seeds_each(simulated):

@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from prognoscope.analysis.figure_data import incidence_by_group, survival_by_group
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome, Prediction, TimeBins
+from prognoscope.core.subdistribution import fit_subdistribution
 from prognoscope.evaluation.calibration import calibration_table
+from prognoscope.evaluation.competing import event_free, incidence_difference
 from prognoscope.evaluation.cox import fit_cox
-from prognoscope.evaluation.curves import kaplan_meier, median_survival
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.group_tests import hazard_ratio, log_rank
 from prognoscope.evaluation.summary import evaluate
@@ -20,6 +22,7 @@ METRICS = ("c_index", "c_index_ipcw", "integrated_brier", "auc", "d_calibration_
 GROUPS, PATIENTS_A_GROUP = 5, 10
 PARTS = 5  # of which each is recalibrated by the others
 NEAR = 1e-6
+SUBDISTRIBUTION = "subdistribution_ratio"
 COLUMNS = ["cohort", "method", "measure", "value", "low", "high"]
 
 
@@ -44,7 +47,9 @@ class ExternalCohort:
         """The follow-up up to the last month that the models know of; what came later counts as not seen."""
         last = self.months[-1]
         time, event = np.minimum(self.outcome.time, last), self.outcome.event & (self.outcome.time <= last)
-        outcome = Outcome(self.outcome.patients, time, event)
+        rivals = self.outcome.competing
+        rivals = None if rivals is None else rivals & (self.outcome.time <= last)
+        outcome = Outcome(self.outcome.patients, time, event, rivals)
         return Fold(0, self.prediction, outcome, outcome, TimeBins(np.array([0.0, *self.months])))
 
     @property
@@ -62,7 +67,9 @@ def external_table(cohorts: Sequence[ExternalCohort], *, draws: int = 1000, seed
     The C-indices, the integrated Brier score, the AUC and D-calibration. `calibration_slope` is 1 where log hazards are
     as far apart as predicted, and below 1 where they are predicted too far apart; `observed_expected` is the chance of
     the event by the horizon, seen over predicted; `log_rank_p` and `hazard_ratio` are of the groups by the cut of
-    training. `recalibrated_...` are of another model, which learned from outcomes of this cohort: see `recalibrated`.
+    training. Where other events compete, log hazards are of the subdistribution, the chance is the cumulative
+    incidence, and `fine_gray_p` and `subdistribution_ratio` are of the groups. `recalibrated_...` are of another
+    model, which learned from outcomes of this cohort: see `recalibrated`.
     """
     rows, notes = [], []
 
@@ -77,8 +84,8 @@ def external_table(cohorts: Sequence[ExternalCohort], *, draws: int = 1000, seed
             except MetricError as cause:
                 notes.append(f"{cohort.name}: {name} is not defined. {cause}")
                 continue
-            row = found[found["fold"] == "all"].iloc[0]
-            add(cohort, name, row["value"], row["low"], row["high"])
+            for row in found[found["fold"] == "all"].to_dict("records"):  # none of a measure that knows no other events
+                add(cohort, name, row["value"], row["low"], row["high"])
             notes += [f"{cohort.name}: {note}" for note in found.attrs["notes"]]
         for measure in (_slope, _observed_expected, _groups, _recalibrated):
             try:
@@ -102,8 +109,13 @@ def recalibrated(cohort: ExternalCohort) -> Fold:
 
     Cox's model of the predicted log hazard at the horizon. Each fifth of the patients is predicted by the other four,
     so that no patient's own outcome is in their number; it is another model than the one that is validated.
+
+    Raises:
+        MetricError: Other events compete.
     """
     seen = cohort.seen
+    if seen.outcome.competing is not None:
+        raise MetricError("Other events compete, and what is learned anew here is Cox's model, which knows none.")
     values = log_hazards(cohort, cohort.horizon)[:, None]
     part = np.random.default_rng(0).permutation(len(values)) % PARTS
     survival = np.empty((len(values), len(cohort.months)))
@@ -121,18 +133,17 @@ def external_survival_data(cohort: ExternalCohort) -> pd.DataFrame:
     Raises:
         MetricError: One group is empty, or nothing can be tested.
     """
-    outcome, is_high = cohort.outcome, _both_groups(cohort)
-    p = log_rank(is_high, time=outcome.time, event=outcome.event).p
-    parts = []
-    for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
-        curve, size = kaplan_meier(time=outcome.time[members], event=outcome.event[members]), int(members.sum())
-        start = {"time": 0.0, "survival": 1.0, "low": 1.0, "high": 1.0, "at_risk": size, "events": 0, "censored": 0}
-        rows = pd.DataFrame({name: np.append(value, getattr(curve, name)) for name, value in start.items()})
-        median = median_survival(curve)
-        told = {"method": cohort.method, "optimistic": False, "group": group, "patients": size, "median": median.value}
-        told |= {"median_low": median.low, "median_high": median.high, "log_rank_p": p}
-        parts.append(pd.concat([pd.DataFrame(told, index=rows.index), rows], axis=1))
-    return pd.concat(parts, ignore_index=True)
+    named = {"method": cohort.method, "optimistic": False}
+    return survival_by_group(cohort.outcome, _both_groups(cohort), named)
+
+
+def external_incidence_data(cohort: ExternalCohort) -> pd.DataFrame:
+    """The cumulative incidence of the two groups, where other events compete, as the figure `incidence` takes it.
+
+    Raises:
+        MetricError: One group is empty, or has no event.
+    """
+    return incidence_by_group(cohort.outcome, _both_groups(cohort), {"method": cohort.method, "optimistic": False})
 
 
 def external_calibration_data(cohort: ExternalCohort, fold: Fold | None = None) -> pd.DataFrame:
@@ -145,9 +156,10 @@ def external_calibration_data(cohort: ExternalCohort, fold: Fold | None = None) 
     predicted = fold.survival_at(np.array([horizon]))[:, 0]
     groups = min(GROUPS, max(1, len(fold) // PATIENTS_A_GROUP))
     outcome = cohort.outcome
-    table = calibration_table(predicted, time=outcome.time, event=outcome.event, horizon=horizon, groups=groups)
-    told = {"method": cohort.method, "optimistic": False, "horizon": horizon}
-    return pd.concat([pd.DataFrame(told, index=table.index), table], axis=1)
+    told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing}
+    table = calibration_table(predicted, **told, horizon=horizon, groups=groups)
+    named = {"method": cohort.method, "optimistic": False, "horizon": horizon}
+    return pd.concat([pd.DataFrame(named, index=table.index), table], axis=1)
 
 
 def _both_groups(cohort: ExternalCohort) -> Bool[np.ndarray, " P"]:
@@ -161,14 +173,18 @@ def _both_groups(cohort: ExternalCohort) -> Bool[np.ndarray, " P"]:
 
 def _slope(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     seen = cohort.seen.outcome
-    fit = fit_cox(log_hazards(cohort, cohort.horizon)[:, None], time=seen.time, event=seen.event)
+    values = log_hazards(cohort, cohort.horizon)[:, None]
+    if seen.competing is None:
+        fit = fit_cox(values, time=seen.time, event=seen.event)
+    else:
+        fit = fit_subdistribution(values, time=seen.time, event=seen.event, competing=seen.competing)
     half = 1.959964 * np.sqrt(fit.covariance[0, 0])
     return [("calibration_slope", float(fit.beta[0]), float(fit.beta[0] - half), float(fit.beta[0] + half))]
 
 
 def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     seen, month = cohort.seen, cohort.horizon
-    curve = kaplan_meier(time=seen.outcome.time, event=seen.outcome.event)
+    curve = event_free(seen.outcome)
     at = max(int(np.searchsorted(curve.time, month, "right")) - 1, 0)
     expected = 1 - float(seen.survival_at(np.array([month]))[:, 0].mean())
     value, low, high = ((1 - float(each[at])) / expected for each in (curve.survival, curve.high, curve.low))
@@ -177,6 +193,11 @@ def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, 
 
 def _groups(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     outcome, is_high = cohort.outcome, _both_groups(cohort)
+    if outcome.competing is not None:
+        told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing}
+        found = incidence_difference(is_high, **told)
+        ratio = found.ratio
+        return [("fine_gray_p", found.p, np.nan, np.nan), (SUBDISTRIBUTION, ratio.value, ratio.low, ratio.high)]
     p = log_rank(is_high, time=outcome.time, event=outcome.event).p
     ratio = hazard_ratio(is_high, time=outcome.time, event=outcome.event)
     return [("log_rank_p", p, np.nan, np.nan), ("hazard_ratio", ratio.value, ratio.low, ratio.high)]

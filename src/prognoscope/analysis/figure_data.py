@@ -1,11 +1,15 @@
 """The data behind each figure, as they are drawn and as they are kept in CSV files."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from prognoscope.analysis.risk_cuts import high_risk, need_two_states
 from prognoscope.analysis.standings import MAIN, difference_table, method_table, ranking
 from prognoscope.core.errors import MetricError
+from prognoscope.core.outcome import Outcome
 from prognoscope.evaluation.calibration import calibration_table
 from prognoscope.evaluation.competing import aalen_johansen, incidence_difference
 from prognoscope.evaluation.curves import kaplan_meier, median_survival
@@ -42,7 +46,16 @@ def survival_data(run: Run, method: str) -> pd.DataFrame:
         MetricError: One of the groups is empty, or nothing can be tested.
     """
     need_two_states(run)
-    outcome, is_high = run.method(method).outcome, high_risk(run, method)
+    named = {"method": method, "optimistic": method in run.optimistic}
+    return survival_by_group(run.method(method).outcome, high_risk(run, method), named)
+
+
+def survival_by_group(outcome: Outcome, is_high: Bool[np.ndarray, " P"], named: Mapping[str, object]) -> pd.DataFrame:
+    """Kaplan-Meier curves of patients at high and at low risk, with the log-rank p; `named` are columns before these.
+
+    Raises:
+        MetricError: One of the groups is empty, or nothing can be tested.
+    """
     p = log_rank(is_high, time=outcome.time, event=outcome.event).p
     parts = []
     for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
@@ -50,8 +63,8 @@ def survival_data(run: Run, method: str) -> pd.DataFrame:
         size = int(members.sum())
         start = {"time": 0.0, "survival": 1.0, "low": 1.0, "high": 1.0, "at_risk": size, "events": 0, "censored": 0}
         rows = pd.DataFrame({name: np.append(value, getattr(curve, name)) for name, value in start.items()})
-        constant = {"method": method, "optimistic": method in run.optimistic, "group": group, "patients": size}
         median = median_survival(curve)
+        constant = {**named, "group": group, "patients": size}
         constant |= {"median": median.value, "median_low": median.low, "median_high": median.high, "log_rank_p": p}
         parts.append(pd.concat([pd.DataFrame(constant, index=rows.index), rows], axis=1))
     return pd.concat(parts, ignore_index=True)
@@ -78,7 +91,16 @@ def incidence_data(run: Run, method: str) -> pd.DataFrame:
     Raises:
         MetricError: One of the groups is empty, or has no event.
     """
-    outcome, is_high = run.method(method).outcome, high_risk(run, method)
+    named = {"method": method, "optimistic": method in run.optimistic}
+    return incidence_by_group(run.method(method).outcome, high_risk(run, method), named)
+
+
+def incidence_by_group(outcome: Outcome, is_high: Bool[np.ndarray, " P"], named: Mapping[str, object]) -> pd.DataFrame:
+    """The same of patients at high and at low risk; `named` are columns before these.
+
+    Raises:
+        MetricError: One of the groups is empty, or has no event; or no other event competes.
+    """
     if outcome.competing is None:
         raise MetricError("No other event competes.")
     time, event, competing = outcome.time, outcome.event, outcome.competing
@@ -87,8 +109,7 @@ def incidence_data(run: Run, method: str) -> pd.DataFrame:
         curve = aalen_johansen(time=time[members], event=event[members], competing=competing[members])
         start = {"time": 0.0, "incidence": 0.0, "low": 0.0, "high": 0.0, "at_risk": int(members.sum()), "events": 0}
         rows = pd.DataFrame({name: np.append(value, getattr(curve, name)) for name, value in start.items()})
-        constant = {"method": method, "optimistic": method in run.optimistic, "group": group}
-        constant |= {"patients": int(members.sum()), "others": int(competing[members].sum())}
+        constant = {**named, "group": group, "patients": int(members.sum()), "others": int(competing[members].sum())}
         constant |= {"ratio": found.ratio.value, "ratio_low": found.ratio.low, "ratio_high": found.ratio.high}
         parts.append(pd.concat([pd.DataFrame(constant | {"p": found.p}, index=rows.index), rows], axis=1))
     return pd.concat(parts, ignore_index=True)

@@ -48,7 +48,7 @@ def predict(
     asked = {"times": _times(times), "overlap": _one_of("--overlap", overlap, ("refuse", "drop", "keep"))}
     found = predict_cohorts(run, study or [files], method=method, overrides=overrides, to=to, final=final, **asked)
     say(f"Wrote {to}: {count(sum(len(each.table) for each in found), 'patient')}.")
-    validated = validate(found, to)
+    page, said = validate(found, to)
     for each in found:
         if len(found) > 1:
             say(f"{each.name}:")
@@ -56,10 +56,9 @@ def predict(
             say(sentence)
         if each.unit not in (None, "months"):
             say(f"The clinical table of {each.name} is in {each.unit}; all times here are in months.")
-    if validated is not None:
-        page, said = validated
-        for sentence in said:
-            say(sentence)
+    for sentence in said:
+        say(sentence)
+    if page is not None:
         say(f"External validation: {page}")
 
 

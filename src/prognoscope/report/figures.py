@@ -158,8 +158,8 @@ def draw_calibration(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.grid()
     title = f"calibration at {data['horizon'].iloc[0]:.0f} months"
     axes.set_title(f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: {title}")
-    axes.set_xlabel("Predicted to survive")
-    axes.set_ylabel("Survived (Kaplan-Meier)")
+    axes.set_xlabel("Predicted to have had no event")
+    axes.set_ylabel("Observed to have had none")
 
 
 def draw_comparison(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:

@@ -30,7 +30,7 @@ def draw_patient_survival(data: pd.DataFrame, axes: Axes, colours: Mapping[str, 
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
     axes.set_xlabel("Months")
-    axes.set_ylabel("Predicted chance to be alive")
+    axes.set_ylabel("Predicted chance to have had no event")
     axes.grid(axis="y")
     count = own["method"].nunique()
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, ncols=3)

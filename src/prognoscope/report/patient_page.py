@@ -10,6 +10,7 @@ from markupsafe import Markup
 from prognoscope.analysis.faithfulness_table import judgement
 from prognoscope.core.file_names import safe_name
 from prognoscope.core.files import write_text
+from prognoscope.core.outcome import Outcome
 from prognoscope.report.figures import render
 from prognoscope.report.number_words import number
 from prognoscope.report.pictures import jpeg_source
@@ -107,11 +108,7 @@ def similar_patients(run: Run, patient: str, ranks: pd.DataFrame) -> list[dict[s
     outcome = run.outcomes
     place = {who: i for i, who in enumerate(outcome.patients)}
     chosen = apart.sort_values(kind="stable").head(MOST_ALIKE).index
-    return [
-        {"patient": str(who), "became": _became(float(outcome.time[place[who]]), bool(outcome.event[place[who]]))}
-        for who in chosen
-        if who in place
-    ]
+    return [{"patient": str(who), "became": _became(outcome, place[who])} for who in chosen if who in place]
 
 
 def _stemmed(explained: Mapping[str, KeptExplanation]):
@@ -179,15 +176,17 @@ def _svg(figure: str, data: pd.DataFrame, colours: Mapping[str, str], prefix: st
 def _facts(run: Run, patient: str) -> list[tuple[str, str]]:
     outcome = run.outcomes
     at = outcome.patients.index(patient) if patient in outcome.patients else None
-    followed = "unknown" if at is None else _became(float(outcome.time[at]), bool(outcome.event[at]))
+    followed = "unknown" if at is None else _became(outcome, at)
     splits = run.splits
     tested = splits[(splits["patient_id"] == patient) & (splits["part"] == "test")]["fold"]
     folds = ", ".join(str(fold) for fold in tested) or "none"
     return [("Follow-up", followed), ("Held out in fold", folds)]
 
 
-def _became(months: float, event: bool) -> str:
-    return f"{'event' if event else 'last seen without event'} at month {months:.1f}"
+def _became(outcome: Outcome, at: int) -> str:
+    other = outcome.competing is not None and outcome.competing[at]
+    what = "event" if outcome.event[at] else "another event, which came first," if other else "last seen without event"
+    return f"{what} at month {outcome.time[at]:.1f}"
 
 
 def _curves(table: pd.DataFrame, method: str) -> pd.DataFrame:
@@ -228,4 +227,4 @@ def _curve_words(curves: pd.DataFrame) -> str:
     told = [
         f"{row['method']} {100 * row['survival']:.0f} % at month {row['months']:.0f}" for row in last.to_dict("records")
     ]
-    return f"Predicted chance to be alive: {'; '.join(told)}"
+    return f"Predicted chance to have had no event: {'; '.join(told)}"

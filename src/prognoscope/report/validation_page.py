@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 
 from prognoscope.analysis.external import (
+    SUBDISTRIBUTION,
     ExternalCohort,
     external_calibration_data,
+    external_incidence_data,
     external_survival_data,
     recalibrated,
 )
@@ -31,10 +33,14 @@ MEASURES = {  # in the order of the table -> what it is called, and what it says
     "observed_expected": "Observed / expected",
     "log_rank_p": "",
     "hazard_ratio": "",
+    "fine_gray_p": "Fine-Gray p",
+    SUBDISTRIBUTION: "Subdistribution hazard ratio",
 }
 MEANINGS = {
     "calibration_slope": "1 is right; below 1, patients are predicted too far apart, as a model that learned too much",
     "observed_expected": "chance of the event by the horizon, seen over predicted; above 1, more events than predicted",
+    "fine_gray_p": "that both risk groups have the same cumulative incidence, by Fine and Gray's Wald test",
+    SUBDISTRIBUTION: "of the groups by the cut of training, where other events compete",
 }
 AGAIN = {"recalibrated_integrated_brier": "integrated_brier", "recalibrated_d_calibration_p": "d_calibration_p"}
 
@@ -74,9 +80,12 @@ def write_validation(
     sections = []
     for cohort in cohorts:
         stem, pictures, absent = file_stem(cohort.name), [], []
+        competes = cohort.outcome.competing is not None
         for figure, make, words in (
-            ("survival", external_survival_data, "Kaplan-Meier curves of the groups by the cut of training"),
-            ("calibration", external_calibration_data, "Predicted and observed survival, as the models predict"),
+            ("incidence", external_incidence_data, "Cumulative incidence of the groups by the cut of training")
+            if competes
+            else ("survival", external_survival_data, "Kaplan-Meier curves of the groups by the cut of training"),
+            ("calibration", external_calibration_data, "Predicted and observed, as the models predict"),
             ("calibration", _recalibrated_data, "Recalibrated: another model, which learned from this cohort"),
         ):
             try:
@@ -93,6 +102,8 @@ def write_validation(
         own = table[table["cohort"] == cohort.name].set_index("measure")
         events = int(cohort.outcome.event.sum())
         lead = f"{count(len(cohort.outcome), 'patient')}, {count(events, 'event')}, "
+        if cohort.outcome.competing is not None:
+            lead += f"{count(int(cohort.outcome.competing.sum()), 'other event')} that came first, "
         lead += f"followed for up to {cohort.outcome.time.max():.1f} months"
         sections.append({"id": stem, "title": cohort.name, "lead": lead, "pictures": pictures, "absent": absent})
         sections[-1]["again"] = _again(own)
@@ -102,7 +113,8 @@ def write_validation(
         "sections": sections,
         "table": _rows(cohorts, table),
     }
-    values["meanings"] = [f"{_label(name)}: {_meaning(name)}." for name in MEASURES if _meaning(name)]
+    found = set(table["measure"])
+    values["meanings"] = [f"{_label(name)}: {_meaning(name)}." for name in MEASURES if name in found and _meaning(name)]
     values["notes"] = list(dict.fromkeys(table.attrs["notes"]))
     write_table(csv, table)
     write_text(page, rendered("validation.html", **values))
@@ -115,8 +127,11 @@ def _recalibrated_data(cohort: ExternalCohort) -> pd.DataFrame:
 
 def _rows(cohorts: Sequence[ExternalCohort], table: pd.DataFrame) -> list[list[str]]:
     header = ["Measure", *(cohort.name for cohort in cohorts)]
+    found, of_either = set(table["measure"]), ("log_rank_p", "hazard_ratio", "fine_gray_p", SUBDISTRIBUTION)
     rows = [header, ["Patients (events)", *(f"{len(c.outcome)} ({int(c.outcome.event.sum())})" for c in cohorts)]]
     for name in MEASURES:
+        if name in of_either and name not in found:
+            continue
         rows.append([_label(name), *(_cell(table, cohort.name, name) for cohort in cohorts)])
     return rows
 

@@ -12,8 +12,8 @@ from prognoscope.report.table_text import misfits
 from prognoscope.runs.read import Run
 
 NOTE = (
-    "Patients in groups of similar predicted survival: what was predicted beside what was seen, with 95 % "
-    "intervals. A well-calibrated method lies on the diagonal."
+    "Patients in groups of similar predicted survival: what was predicted beside what was seen, by Kaplan-Meier, with "
+    "95 % intervals; where other events compete, by Aalen and Johansen. A well-calibrated method lies on the diagonal."
 )
 
 

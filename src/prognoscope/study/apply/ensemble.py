@@ -62,6 +62,7 @@ class Ensemble:
     by_survival: bool = False  # risk groups are by survival at the middle time, as the study asked for
     level: float | None = None  # of `conformal_level`; None where it could not be computed
     reading: Reading = field(default_factory=Reading)  # how the tables of training were read
+    endpoint: str = ""  # that it predicts, where its study has several
     run: Run | None = None  # where it comes from; None of an exported model, which tells of no patient
 
     @property
@@ -134,6 +135,7 @@ def open_ensemble(run: Path, method: str | None, spec: TrainingSpec, *, final: b
         by_survival=by_survival,
         level=_level(finished, title),
         reading=Reading.of(study_of(finished).spec.cohort),
+        endpoint=finished.provenance.endpoint,
         run=finished,
     )
 

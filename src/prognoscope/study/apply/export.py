@@ -92,6 +92,7 @@ def _about(run: Run, ensemble: Ensemble, cuts: Mapping[str, float | None], licen
         "title": ensemble.title,
         "name": ensemble.card.name,
         "study": run.name,
+        "endpoint": ensemble.endpoint,
         "protocol": run.protocol,
         "licence": licence or NOT_TOLD,
         "paper": run.provenance.papers.get(ensemble.title, ""),
@@ -132,6 +133,7 @@ def open_model(folder: Path, method: str | None, spec: TrainingSpec) -> Ensemble
     members = {each.folder.name: _read_member(each, spec, about["cuts"]) for each in places}
     final = members.pop(files.final(title).folder.name, None)
     told = {"by_survival": bool(about["by_survival"]), "level": about["level"], "reading": Reading(**about["reading"])}
+    told["endpoint"] = str(about.get("endpoint", ""))  # which models of earlier versions do not tell
     return Ensemble(folder, title, tuple(members.values()), final=final, **told)
 
 
@@ -168,7 +170,7 @@ def _card(run: Run, ensemble: Ensemble, about: Mapping[str, Any]) -> str:
     speaks = speaks if ensemble.final else f"the mean of the {len(ensemble.folds)} models of a cross-validation"
     needs = " or ".join(" and ".join(sorted(each)) for each in ensemble.voices[0].trained.model.profile.enough)
     lines = [
-        f"# {ensemble.title}, trained on {run.name}",
+        f"# {ensemble.title}, trained on {run.title}",
         f"Survival of cancer patients by `{about['name']}` ({about['paper'] or 'no paper'}): {speaks}.",
         f"* Licence of the weights: {about['licence']}",
         f"* Learned from {count(about['patients'], 'patient')} with {count(about['events'], 'event')}, followed for up "

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prognoscope.cohort.clinical_spec import FollowUpSpec
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.slides import read_slide_table
 from prognoscope.core.errors import StudyError
@@ -20,7 +21,7 @@ from prognoscope.study.study_file import StudyFile
 
 OPTIONS = {"bag": "--features", "omics": "--genes", "clinical": "--clinical"}
 OF_CLINICAL = ("patient", "covariates", "categories", "not_outcomes")
-OF_FOLLOW_UP = ("time", "time_unit", "event", "censored", "event_values", "censored_values", "bad_time")
+OF_FOLLOW_UP = tuple(FollowUpSpec.__dataclass_fields__)
 OF_OMICS = ("layout", "kinds", "unsuffixed")
 
 
@@ -35,13 +36,12 @@ class Reading:
     @classmethod
     def of(cls, where: CohortSpec) -> "Reading":
         """As a study reads them."""
-        parts = (
-            (where.clinical, (*OF_CLINICAL, *OF_FOLLOW_UP)),
-            (where.omics, OF_OMICS),
-            (where.features, ("layout",)),
-        )
-        told = [{n: v for n in names if (v := getattr(spec, n, None)) not in (None, ())} for spec, names in parts]
-        return cls(*told)
+
+        def told(spec: object, names: tuple[str, ...]) -> dict[str, Any]:
+            return {n: v for n in names if (v := getattr(spec, n, None)) not in (None, ())}
+
+        clinical = told(where.clinical, (*OF_CLINICAL, "bad_time")) | told(where.clinical.followed, OF_FOLLOW_UP)
+        return cls(clinical, told(where.omics, OF_OMICS), told(where.features, ("layout",)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Given:
         where: dict[str, Any] = {"clinical": {"table": [], **_plain(reading.clinical, OF_CLINICAL)}}
         if self.clinical is not None:
             columns = set(map(str, read_table(self.clinical, "The clinical table").columns))
-            asked = _plain(reading.clinical, OF_FOLLOW_UP)
+            asked = _plain(reading.clinical, (*OF_FOLLOW_UP, "bad_time"))
             times = asked.get("time")
             status = asked.get("event", asked.get("censored"))
             outcome = {*([times] if isinstance(times, str) else times or ()), status}

@@ -15,6 +15,7 @@ from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.covariate_account import tell_strangers
 from prognoscope.core.errors import ModelError, StudyError, some
 from prognoscope.core.files import need_ours, need_writable, write_table
+from prognoscope.core.outcome import Outcome
 from prognoscope.core.words import count, listed
 from prognoscope.evaluation.intervals import jackknife_interval, lower_bounds
 from prognoscope.features.origin import Origin
@@ -25,6 +26,7 @@ from prognoscope.study.apply.ensemble import ERROR, Ensemble, open_ensemble
 from prognoscope.study.apply.export import is_model, open_model
 from prognoscope.study.apply.flags import flags_of, uses_of
 from prognoscope.study.apply.given import Given
+from prognoscope.study.apply.observed import observed, of_everybody
 from prognoscope.study.apply.overlap import find_overlap, refuse_overlap
 from prognoscope.study.devices import device_of
 from prognoscope.study.gather import extract_for
@@ -58,7 +60,7 @@ class Applied:
     ensemble: Ensemble
     new: NewPatients
     table: pd.DataFrame  # see `predicted_table`
-    has_follow_up: bool
+    outcome: Outcome | None  # of those of them who were followed; None where nothing is known
     unit: str | None  # of the times in its clinical table
 
 
@@ -129,18 +131,12 @@ def predict_cohorts(
                 study, read = each.study(ensemble.reading, Path(apart)), each.reader()
             else:
                 study, read = stored(studies[each], elsewhere), None
-            new = patients_of(ensemble, study, overlap=overlap, read=read)
-            clinical = study.spec.cohort.clinical
-            found.append(
-                Applied(
-                    study.spec.name,
-                    ensemble,
-                    new,
-                    predicted_table(ensemble, new, times),
-                    has_follow_up=clinical.has_follow_up,
-                    unit=clinical.time_unit,
-                )
-            )
+            new = patients_of(ensemble, of_everybody(study), overlap=overlap, read=read)
+            outcome, said = observed(study, new.cohort, ensemble.endpoint)
+            table = predicted_table(ensemble, new, times)
+            table.attrs["summary"] += [said] * bool(said)
+            unit = study.spec.cohort.clinical.followed.time_unit
+            found.append(Applied(study.spec.name, ensemble, new, table, outcome, unit))
     if to is not None:
         write_table(to, joined(found))
     return found
@@ -271,7 +267,8 @@ def _groups(ensemble: Ensemble, said: Sequence) -> pd.DataFrame:
 
 def _summary(ensemble: Ensemble, table: pd.DataFrame, times: Sequence[float]) -> list[str]:
     voices = "the model of all patients" if ensemble.final else f"the mean of {count(len(ensemble.folds), 'model')}"
-    said = [f"By {ensemble.title}, {voices}. All times are in months."]
+    what = f" of {ensemble.endpoint}" if ensemble.endpoint else ""
+    said = [f"By {ensemble.title}{what}, {voices}. All times are in months."]
     groups = Counter(table["risk_group"])
     if "" not in groups:
         how = "at or above the median risk of its training patients, by most of the models"
