@@ -36,7 +36,8 @@ class GPCox(SurvivalModel):
     """A Gaussian-process Cox model with additive branches and an interaction.
 
     1. Patches of the training patients are cut into kinds of tissue, without outcomes; a patient's slides are the
-       logarithm of the share of each kind, and its mean look. 2. Genes are their leading principal components.
+       logarithm of the share of each kind, and its mean look. 2. Genes are their principal components: the leading
+       ones are a block, those after them another.
     3. Covariates are themselves. 4. The log hazard ratio is a sum over these blocks, linear in each, with normal
     coefficients of one variance a block: a sum of linear kernels. 5. The variances make the evidence greatest, so a
     block that tells nothing is shrunk to nothing. 6. The product of what slides and genes add, each in units of its
@@ -55,7 +56,8 @@ class GPCox(SurvivalModel):
         gene_names: Columns of each gene group, by which a gene of two groups is known.
         kinds: Of tissue, at most.
         patch_axes: Principal axes of the patch embeddings.
-        gene_axes: Principal components of the genes, at most.
+        gene_axes: Leading principal components of the genes, at most.
+        more_gene_axes: Components after these, at most.
         product: Whether slides and genes meet.
     """
 
@@ -82,6 +84,7 @@ class GPCox(SurvivalModel):
         kinds: int = 8,
         patch_axes: int = 16,
         gene_axes: int = 20,
+        more_gene_axes: int = 80,
         product: bool = True,
     ):
         super().__init__(embedding_dim=embedding_dim, group_sizes=group_sizes, n_clinical=n_clinical)
@@ -91,10 +94,11 @@ class GPCox(SurvivalModel):
         self.genes = FlatGenes(group_sizes, gene_names) if sum(group_sizes) else None
         n_genes = 0 if self.genes is None else self.genes.n_genes
         self.register_buffer("gene_mean", torch.zeros(n_genes))
-        self.register_buffer("gene_axes", torch.zeros(n_genes, min(gene_axes, n_genes)))
+        self.register_buffer("gene_axes", torch.zeros(n_genes, min(gene_axes + more_gene_axes, n_genes)))
         n_slides = 0 if self.slides is None else self.slides.n_features
-        n_shares = min(kinds, n_slides)
-        self.blocks = (n_shares, n_slides - n_shares, self.gene_axes.shape[1], n_clinical)  # columns of each
+        n_shares, n_first = min(kinds, n_slides), min(gene_axes, n_genes)
+        n_more = self.gene_axes.shape[1] - n_first
+        self.blocks = (n_shares, n_slides - n_shares, n_first, n_more, n_clinical)  # columns of each
         self.parts = (n_slides, self.gene_axes.shape[1], n_clinical)
         self.has_product = product and self.slides is not None and self.genes is not None
         self.register_buffer("centre", torch.zeros(sum(self.blocks)))
@@ -173,7 +177,7 @@ class GPCox(SurvivalModel):
         columns = np.split(np.arange(features.shape[1]), np.cumsum(self.blocks)[:-1])
         everybody = np.ones(len(has), dtype=bool)
         centre, scale, blocks = np.zeros(features.shape[1]), np.ones(features.shape[1]), dict[int, np.ndarray]()
-        for number, rows in enumerate((has[:, 0], has[:, 0], has[:, 1], everybody)):
+        for number, rows in enumerate((has[:, 0], has[:, 0], has[:, 1], has[:, 1], everybody)):
             own = columns[number]
             if not len(own) or not rows.any():
                 continue
