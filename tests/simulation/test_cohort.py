@@ -104,7 +104,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(cohort, tm
     settings = {"patients": 40, "features_only": True, "bag_sizes": (20, 60)}
     again = simulate_cohort(tmp_path / "again", seed=3, workers=2, **settings)
     assert contents(again.parent) == contents(cohort[0].parent)
-    other = simulate_cohort(tmp_path / "other", seed=4, **settings)
+    other = simulate_cohort(tmp_path / "other", seed=4, prefix="NEW", **settings)
+    assert pd.read_csv(other.parent / "slides.csv").map(lambda name: name.startswith("NEW-")).all(axis=None)
     assert contents(other.parent)["clinical.csv"] != contents(again.parent)["clinical.csv"]
 
 
@@ -121,6 +122,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(cohort, tm
         ({"multi_slide": 1.5}, "several slides must lie in 0 to 1, not 1.5"),
         ({"bag_sizes": (0, 10)}, "least and the most patches of a patient, not 0 and 10"),
         ({"bag_sizes": (20, 10)}, "least and the most patches of a patient, not 20 and 10"),
+        ({"prefix": "../A"}, "Ids begin with up to 12 letters and digits, not with '../A'"),
         ({"embedding_dim": 6}, "at least 10 dimensions, not 6"),
         ({"features_only": False, "slide_px": 1000}, "multiple of 256 pixels from 1024 to 16384, not 1000"),
     ],

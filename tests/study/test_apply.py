@@ -30,11 +30,7 @@ def run(simulated):
 def new(tmp_path_factory):
     """Another cohort of the same kind, with ids of its own."""
     folder = tmp_path_factory.mktemp("new") / "new"
-    simulate_cohort(folder, patients=24, seed=2, features_only=True, bag_sizes=(5, 20), sites=2)
-    for name in ("clinical", "genes", "slides", "subtypes"):
-        table = pd.read_csv(folder / f"{name}.csv", dtype=str)
-        table["patient_id"] = table["patient_id"].str.replace("SIM", "NEW")
-        table.to_csv(folder / f"{name}.csv", index=False)
+    simulate_cohort(folder, patients=24, seed=2, features_only=True, bag_sizes=(5, 20), sites=2, prefix="NEW")
     settings = yaml.safe_load((folder / "study.yaml").read_text())
     del settings["cohort"]["truth"]
     (folder / "study.yaml").write_text(yaml.safe_dump(settings))
@@ -97,7 +93,7 @@ def test_what_training_never_saw_is_flagged(run, spoilt):
 def test_slides_unlike_those_of_training_are_flagged(run, spoilt):
     import h5py
 
-    path = next((spoilt / "features").glob("SIM-0005-*.h5"))
+    path = next((spoilt / "features").glob("NEW-0005-*.h5"))
     with h5py.File(path, "r+") as file:
         file["features"][...] = file["features"][...] + 3.0
     table = predict_patients(run, spoilt / "study.yaml", method="abmil").set_index("patient_id")
@@ -110,6 +106,9 @@ def test_patients_whom_the_models_learned_from_are_refused_dropped_or_flagged(ru
         edit(spoilt / name, lambda t: t.__setitem__("patient_id", ["sim 0001", *t["patient_id"][1:]]))
     with pytest.raises(CohortError, match=r"learned from 1 of 24 patients: sim 0001 \(is SIM-0001 there\)"):
         predict_patients(run, spoilt / "study.yaml", method="coxph", overlap="refuse")
+    own = run.parent / "study.yaml"
+    with pytest.raises(CohortError, match="learned from all 60 patients .* ids of their own"):
+        predict_patients(run, own, method="coxph", overlap="drop")
 
 
 def test_a_patient_under_another_id_is_known_by_what_was_measured(run, spoilt, simulated):

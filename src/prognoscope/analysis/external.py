@@ -16,7 +16,7 @@ from prognoscope.evaluation.competing import event_free, incidence_difference
 from prognoscope.evaluation.cox import fit_cox
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.group_tests import hazard_ratio, log_rank
-from prognoscope.evaluation.summary import evaluate
+from prognoscope.evaluation.summary import evaluate, find_metric
 
 METRICS = ("c_index", "c_index_ipcw", "integrated_brier", "auc", "d_calibration_p")
 GROUPS, PATIENTS_A_GROUP = 5, 10
@@ -77,15 +77,19 @@ def external_table(cohorts: Sequence[ExternalCohort], *, draws: int = 1000, seed
         rows.append((cohort.name, cohort.method, measure, value, low, high))
 
     for cohort in cohorts:
+        lost = [name for name in METRICS if cohort.outcome.competing is not None and not find_metric(name).knows_causes]
+        notes += [f"{cohort.name}: Not measured, as they know no competing events: {', '.join(lost)}."] * bool(lost)
         for name in METRICS:
+            if name in lost:
+                continue
             fold = cohort.whole if name == "c_index" else cohort.seen
             try:
                 found = evaluate([fold], metrics=[name], draws=draws, seed=seed)
             except MetricError as cause:
                 notes.append(f"{cohort.name}: {name} is not defined. {cause}")
                 continue
-            for row in found[found["fold"] == "all"].to_dict("records"):  # none of a measure that knows no other events
-                add(cohort, name, row["value"], row["low"], row["high"])
+            row = found[found["fold"] == "all"].iloc[0]
+            add(cohort, name, row["value"], row["low"], row["high"])
             notes += [f"{cohort.name}: {note}" for note in found.attrs["notes"]]
         for measure in (_slope, _observed_expected, _groups, _recalibrated):
             try:
@@ -193,9 +197,8 @@ def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, 
 
 def _groups(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     outcome, is_high = cohort.outcome, _both_groups(cohort)
-    if outcome.competing is not None:
-        told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing}
-        found = incidence_difference(is_high, **told)
+    if (competing := outcome.competing) is not None:
+        found = incidence_difference(is_high, time=outcome.time, event=outcome.event, competing=competing)
         ratio = found.ratio
         return [("fine_gray_p", found.p, np.nan, np.nan), (SUBDISTRIBUTION, ratio.value, ratio.low, ratio.high)]
     p = log_rank(is_high, time=outcome.time, event=outcome.event).p

@@ -57,6 +57,7 @@ def simulate(
     competing: Annotated[
         float, typer.Option(min=0, max=0.5, help="Share of patients whom another event meets first, which competes.")
     ] = 0.0,
+    prefix: Annotated[str, typer.Option(help="What ids begin with; another one for a second cohort.")] = "SIM",
     jobs: Jobs = 1,
 ) -> None:
     """Simulate a cohort whose truth is known: slides or embeddings, genes, outcomes, and the best possible answer.
@@ -74,6 +75,7 @@ def simulate(
             bag_sizes=bags,
             without=without,
             competing=competing,
+            prefix=prefix,
             workers=jobs,
             progress=advance,
         )

@@ -42,6 +42,7 @@ MEANINGS = {
     "fine_gray_p": "that both risk groups have the same cumulative incidence, by Fine and Gray's Wald test",
     SUBDISTRIBUTION: "of the groups by the cut of training, where other events compete",
 }
+P_VALUES = ("log_rank_p", "fine_gray_p")
 AGAIN = {"recalibrated_integrated_brier": "integrated_brier", "recalibrated_d_calibration_p": "d_calibration_p"}
 
 
@@ -127,12 +128,11 @@ def _recalibrated_data(cohort: ExternalCohort) -> pd.DataFrame:
 
 def _rows(cohorts: Sequence[ExternalCohort], table: pd.DataFrame) -> list[list[str]]:
     header = ["Measure", *(cohort.name for cohort in cohorts)]
-    found, of_either = set(table["measure"]), ("log_rank_p", "hazard_ratio", "fine_gray_p", SUBDISTRIBUTION)
+    found = set(table["measure"])
     rows = [header, ["Patients (events)", *(f"{len(c.outcome)} ({int(c.outcome.event.sum())})" for c in cohorts)]]
     for name in MEASURES:
-        if name in of_either and name not in found:
-            continue
-        rows.append([_label(name), *(_cell(table, cohort.name, name) for cohort in cohorts)])
+        if name in found:
+            rows.append([_label(name), *(_cell(table, cohort.name, name) for cohort in cohorts)])
     return rows
 
 
@@ -149,6 +149,8 @@ def _cell(table: pd.DataFrame, cohort: str, measure: str) -> str:
     if not len(found) or not is_number(found["value"].iloc[0]):
         return DASH
     row = found.iloc[0]
+    if measure in P_VALUES:
+        return metric_text("log_rank_p", row["value"])
     text = metric_text(measure, row["value"]) if not MEASURES[measure] else number(row["value"], 2)
     digits = 2 if MEASURES[measure] else metric_words(measure).digits
     spread = interval(row["low"], row["high"], digits)

@@ -1,5 +1,6 @@
 """A whole simulated cohort as a folder: tables, slides or embeddings, the truth, and a study file to run."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from prognoscope.simulation.patients import (
 from prognoscope.simulation.slide_files import paint_slide_file
 from prognoscope.simulation.tissue_classes import CLASSES, Factors, told_classes
 
+PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,11}")
 BEGUN = ".simulation"  # holds what is simulated, until it is
 FEWEST_PATIENTS = 20
 MOST_CENSORED = 0.9
@@ -53,6 +55,7 @@ class SimulationSpec:
     slide_px: int
     competing: float
     without: tuple[str, ...] = ()
+    prefix: str = "SIM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ def simulate_cohort(
     slide_px: int = 2048,
     without: Sequence[str] = (),
     competing: float = 0.0,
+    prefix: str = "SIM",
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
@@ -104,6 +108,7 @@ def simulate_cohort(
         without: What tells nothing of the hazard: "slides", "genes", "covariates", "interaction", or several of them.
         competing: Share of patients whom another event meets first, `event` 2, which the event of interest cannot
             follow; see `patients.competing_events`. Truth then has `log_hazard_other` and `scale_other`.
+        prefix: What ids of patients and slides begin with, so that two cohorts tell theirs apart.
         workers: Processes that make slides.
         progress: Told how many slides are done, and of how many.
 
@@ -116,6 +121,7 @@ def simulate_cohort(
         *(patients, seed, features_only, bag_sizes, sites, censoring, multi_slide, embedding_dim, slide_px),
         competing=competing,
         without=tuple(sorted(set(without))),
+        prefix=prefix,
     )
     _check(folder, spec)
     with claimed(folder / CLAIM, "`prognoscope simulate`"):
@@ -131,7 +137,7 @@ def simulate_cohort(
 
 def _write(folder: Path, spec: SimulationSpec, workers: int, progress: Callable[[int, int], None] | None) -> None:
     patients, seed = spec.patients, spec.seed
-    table = add_risks(draw_patients(patients, seed, sites=spec.sites), without=spec.without)
+    table = add_risks(draw_patients(patients, seed, sites=spec.sites, prefix=spec.prefix), without=spec.without)
     time, event = follow_up(table["log_hazard"].to_numpy(), seed, censoring=spec.censoring)
     tasks = [task for k in range(patients) for task in _tasks(folder, table.iloc[k], k, spec)]
     status, truth = event.astype(int), []
@@ -210,6 +216,8 @@ def _check(folder: Path, spec: SimulationSpec) -> None:
             f"The share of censored patients must lie in 0 to {MOST_CENSORED}, not {spec.censoring:g}, "
             "so that events are left to learn from."
         )
+    if not PREFIX.fullmatch(spec.prefix):
+        raise InputError(f"Ids begin with up to 12 letters and digits, not with {spec.prefix!r}.")
     for what in spec.without:
         if what not in SILENCED:
             raise InputError(f"without names {what!r}, which is no part of the hazard; {nearest(what, SILENCED)}")

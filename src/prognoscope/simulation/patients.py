@@ -50,8 +50,8 @@ def site_number(site: str) -> int:
     return int(site.removeprefix("site_"))
 
 
-def draw_patients(count: int, seed: int, *, sites: int) -> pd.DataFrame:
-    """Factors and clinical facts, one row a patient, indexed by patient_id.
+def draw_patients(count: int, seed: int, *, sites: int, prefix: str = "SIM") -> pd.DataFrame:
+    """Factors and clinical facts, one row a patient, indexed by patient_id, which is the prefix with a number.
 
     Columns: `subtype` (a name of SUBTYPES); `proliferation`, `immune`, `necrosis`, `programme` (standard normal, cut
     at 2.5); `age` in years; `is_female` (0, 1); `site`.
@@ -62,7 +62,7 @@ def draw_patients(count: int, seed: int, *, sites: int) -> pd.DataFrame:
         proliferation, immune, necrosis, programme = rng.standard_normal(4).clip(-LARGEST_FACTOR, LARGEST_FACTOR)
         rows.append(
             {
-                "patient_id": f"SIM-{k + 1:04d}",
+                "patient_id": f"{prefix}-{k + 1:04d}",
                 "subtype": SUBTYPES[rng.integers(2)],
                 "proliferation": proliferation,
                 "immune": immune,

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.covariate_account import tell_strangers
-from prognoscope.core.errors import ModelError, StudyError, some
+from prognoscope.core.errors import CohortError, ModelError, StudyError, some
 from prognoscope.core.files import need_ours, need_writable, write_table
 from prognoscope.core.outcome import Outcome
 from prognoscope.core.words import count, listed
@@ -305,6 +305,11 @@ def _without_overlap(
         refuse_overlap(found, ensemble.title, len(cohort))
     if not found or overlap == "keep":
         return cohort, found, []
+    if len(found) == len(cohort.patients):
+        raise CohortError(
+            f"{ensemble.title} learned from all {len(found)} patients of {cohort.name}, so none is left to predict. "
+            "Give others; or, if these are others under the same ids, give them ids of their own."
+        )
     return cohort.without(found, f"not among those whom {ensemble.title} learned from"), {}, []
 
 
