@@ -39,7 +39,7 @@ def simulated(n: int = 24, seed: int = 0) -> list[Patient]:
         days = int(draw.exponential(900 * np.exp(-0.3 * (genes[0] - 6) - 0.02 * (age - 65)))) + 20
         died = bool(draw.random() < 0.55)
         copies = draw.choice([-2, -1, 0, 1, 2], len(GENES), p=[0.05, 0.2, 0.5, 0.2, 0.05])
-        mutated = tuple(gene for gene in GENES if draw.random() < 0.2)
+        mutated = tuple(gene for gene in GENES if draw.random() < 0.2 and i != 2)
         found.append(
             Patient(
                 f"TCGA-{SITES[i % len(SITES)]}-A{i:03d}",
@@ -334,46 +334,40 @@ def cdr_csv(path: Path, patients: list[Patient]) -> Path:
     return write(path, "".join(",".join(row) + "\n" for row in cdr_rows(patients)))
 
 
+SPREAD = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKED = "http://schemas.openxmlformats.org/package/2006"
+TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+
+
 def cdr_workbook(path: Path, patients: list[Patient]) -> Path:
     """The workbook of table S1: the sheet TCGA-CDR among others."""
     sheets = {"TCGA-CDR": cdr_rows(patients), "TCGA-CDR_Notes": [["The numbers of notes"], ["1"]]}
-    spread = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    packed = "http://schemas.openxmlformats.org/package/2006"
+    numbered = list(enumerate(sheets.items(), 1))
+    types = "".join(
+        f'<Override PartName="/xl/worksheets/sheet{i}.xml" ContentType="{TYPE}.worksheet+xml"/>' for i, _ in numbered
+    )
+    names = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, (name, _) in numbered)
+    ends = "".join(
+        f'<Relationship Id="r{i}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>' for i, _ in numbered
+    )
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{PACKED}/content-types"><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" '
+        f'ContentType="{TYPE}.sheet.main+xml"/>{types}</Types>',
+        "_rels/.rels": f'<Relationships xmlns="{PACKED}/relationships"><Relationship Id="r1" '
+        f'Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{SPREAD}" xmlns:r="{OFFICE}"><sheets>{names}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKED}/relationships">{ends}</Relationships>',
+    }
+    for i, (_, rows) in numbered:
+        cells = "".join(f"<row>{''.join(map(_cell, row))}</row>" for row in rows)
+        parts[f"xl/worksheets/sheet{i}.xml"] = f'<worksheet xmlns="{SPREAD}"><sheetData>{cells}</sheetData></worksheet>'
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
-        types = "".join(
-            f'<Override PartName="/xl/worksheets/sheet{i}.xml" ContentType="application/vnd.openxmlformats-officedocument'
-            '.spreadsheetml.worksheet+xml"/>'
-            for i in range(1, 3)
-        )
-        book.writestr(
-            "[Content_Types].xml",
-            f'<Types xmlns="{packed}/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats'
-            '-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats'
-            f'-officedocument.spreadsheetml.sheet.main+xml"/>{types}</Types>',
-        )
-        book.writestr(
-            "_rels/.rels",
-            f'<Relationships xmlns="{packed}/relationships"><Relationship Id="r1" Type="{office}/officeDocument" '
-            'Target="xl/workbook.xml"/></Relationships>',
-        )
-        names = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, name in enumerate(sheets, 1))
-        book.writestr(
-            "xl/workbook.xml",
-            f'<workbook xmlns="{spread}" xmlns:r="{office}"><sheets>{names}</sheets></workbook>',
-        )
-        ends = "".join(
-            f'<Relationship Id="r{i}" Type="{office}/worksheet" Target="worksheets/sheet{i}.xml"/>' for i in range(1, 3)
-        )
-        book.writestr(
-            "xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{packed}/relationships">{ends}</Relationships>'
-        )
-        for i, rows in enumerate(sheets.values(), 1):
-            cells = "".join(
-                "<row>" + "".join(f'<c t="inlineStr"><is><t>{escape(cell)}</t></is></c>' for cell in row) + "</row>"
-                for row in rows
-            )
-            book.writestr(
-                f"xl/worksheets/sheet{i}.xml", f'<worksheet xmlns="{spread}"><sheetData>{cells}</sheetData></worksheet>'
-            )
+        for name, text in parts.items():
+            book.writestr(name, text)
     return path
+
+
+def _cell(text: str) -> str:
+    return f'<c t="inlineStr"><is><t>{escape(text)}</t></is></c>'

@@ -102,7 +102,7 @@ class _Reader:
         if (missing := [row for row, name in zip(rows, ids, strict=True) if name is None]) and len(missing) == len(ids):
             raise CohortError(f"{file.path} has no patient in its column {key}. Download it again.")
         if missing:
-            self.found.notes.append(f"{file.path.name}: {len(missing)} rows without a {key} were left out.")
+            self.found.notes.append(f"{file.path.name}: left out: {count(len(missing), 'row')} without a {key}.")
         if key in PATIENT and (of_sample := next((name for name in SAMPLE if name in table), None)):
             self._samples(table, ids, of_sample)
         table = table.assign(_who=[None if name is None else sample_in(name).patient for name in ids])
@@ -152,7 +152,7 @@ class _Reader:
             if status in self.rows and time in self.rows:
                 event = self._first(status, self._event)
                 if len(event):
-                    self._tell_endpoint(name, (time, status), in_months(self._number(time, unit), unit), event)
+                    self._tell_endpoint(name, (time, status), _months(self._number(time, unit), unit), event)
 
     def _overall(self) -> None:
         """Overall survival of vital status, days to death and days to last follow-up."""
@@ -168,8 +168,8 @@ class _Reader:
         undated = event.index[(event == 1) & days_dead.isna()]
         if len(undated):
             self.found.notes.append(
-                f"{PORTALS[self.portal]} tells that {count(len(undated), 'patient')} died and not when: {some(undated)}."
-                " Their time of overall survival was left empty: that of last follow-up is not that of death."
+                f"{PORTALS[self.portal]} tells of {count(len(undated), 'death')} and not when: {some(undated)}. Their "
+                "time of overall survival was left empty: that of last follow-up is not that of death."
             )
         odd = event.index[(event == 0) & days_dead.notna()]
         if len(odd):
@@ -180,7 +180,7 @@ class _Reader:
         event = event.mask(event.index.isin(odd))
         days = days_dead.where(event == 1, days_last).mask(event.isna())
         columns = tuple(name for name in (vital, death, *last) if name)
-        self._tell_endpoint("OS", columns, in_months(days, "days"), event)
+        self._tell_endpoint("OS", columns, _months(days, "days"), event)
 
     def _tell_endpoint(self, name: str, columns: Sequence[str], months: pd.Series, event: pd.Series) -> None:
         values = pd.DataFrame({"months": months.reindex(event.index), "event": event}).astype(np.float64)
@@ -233,7 +233,7 @@ class _Reader:
         """The first word of each patient that says something, as it is meant."""
         text = as_text(self.of_tumour[column])
         text.index = pd.Index(self.of_tumour["_who"])
-        meant = text.map(lambda word: None if word is None else meaning(word))
+        meant = pd.Series([None if word is None else meaning(word) for word in text], index=text.index, dtype=object)
         unclear = {word for word, value in zip(text, meant, strict=True) if word is not None and value is None}
         if unclear:
             self.found.notes.append(
@@ -267,6 +267,10 @@ class _Reader:
             if there := [written[name] for name in columns if name in written]:
                 told.append(f"{file} ({', '.join(there)})")
         return ", ".join(told)
+
+
+def _months(time: pd.Series, unit: TimeUnit) -> pd.Series:
+    return pd.Series(in_months(time.to_numpy(np.float64), unit), index=time.index)
 
 
 def _cancer(word: str) -> str:

@@ -26,7 +26,7 @@ from prognoscope.importers.per_sample import OF_COPIES, UNITS, of_unit, read_sam
 from prognoscope.importers.recognise import PortalFile, need_portal, recognise
 from prognoscope.importers.sheets import Sheets, diagnostic_slides, read_sheets
 from prognoscope.omics.group_files import read_groups
-from prognoscope.omics.groups import coverage
+from prognoscope.omics.groups import coverage, coverage_notes
 from prognoscope.omics.joining import OmicsTable, join_tables
 from prognoscope.omics.suspicion import suspicions
 
@@ -169,8 +169,9 @@ def _groups(
             f"None of the genes of the groups ({some(first, 3)}) is measured ({some(columns, 3)}). Give groups with "
             "the names that the genes have here, or symbols for Ensembl ids."
         )
-    if len(empty := table[table["measured"] == 0]):
-        notes.append(f"Without a gene that is measured: {count(len(empty), 'gene group')}: {some(empty['group'])}.")
+    if columns and groups:
+        told, warnings = coverage_notes(columns, groups, "the genes")
+        notes += [*told, *warnings]
     return groups, table, notes
 
 

@@ -47,10 +47,8 @@ def combine(sources: ClinicalSources, cancers: Sequence[str]) -> Patients:
     if kinds:
         patients, step = _of_cancers(_first_of(kinds, patients, is_endpoint=False)[0]["value"], cancers)
         steps += step
-    elif cancers and cancers != (EVERY,):
-        raise CohortError(
-            "The clinical tables tell nobody's type of cancer, so that --cancer cannot choose. Leave it out."
-        )
+    elif cancers and {cancer.lower() for cancer in cancers} != {EVERY}:
+        raise CohortError("The clinical tables tell nobody's type of cancer, which --cancer chooses by. Leave it out.")
     refuse_twins(patients, "The clinical tables")
     columns, origins = {}, []
     conflicts = [_within(each) for each in sources.differing if each[0] in set(patients)]
@@ -139,14 +137,15 @@ def _of_cancers(types: pd.Series, cancers: Sequence[str]) -> tuple[list[str], li
     wanted = {cancer.upper().removeprefix("TCGA-") for cancer in cancers}
     if not wanted and len(counts) > 1:
         raise CohortError(
-            f"The clinical tables tell of {len(counts)} types of cancer: {named}. Say which with --cancer, which may be "
-            "given again, or take them together with --cancer all."
+            f"The clinical tables tell of {len(counts)} types of cancer: {named}. Say which with --cancer, which may "
+            "be given again, or take them together with --cancer all."
         )
     if not wanted or wanted == {EVERY.upper()}:
         return list(types.index), []
     if strange := sorted(wanted - set(counts.index)):
-        raise CohortError(f"Nobody has the type of cancer {strange[0]}; the clinical tables have {named}.")
+        raise CohortError(f"Nobody has the type of cancer {strange[0]}; there are {named}.")
     is_other = (~types.isin(wanted)).to_numpy()
-    gone = {str(patient): str(kind) if pd.notna(kind) else "type unknown" for patient, kind in types[is_other].items()}
+    other = types[is_other].fillna("type unknown")
+    gone = {str(patient): str(kind) for patient, kind in other.items()}
     step = f"of {count(len(wanted), 'type')} of cancer: {', '.join(sorted(wanted))}"
     return list(types.index[~is_other]), [(step, int((~is_other).sum()), gone)]

@@ -57,14 +57,15 @@ def read_samples(paths: Sequence[Path], sheets: Sheets, wanted: Wanted) -> Measu
         genes = _Genes.of(table)
         if genes.ids != first.ids:
             raise OmicsError(
-                f"{path.name} has other genes than {paths[0].name} ({len(genes.ids)} and {len(first.ids)}), as files of "
-                "two versions of the annotation do. Take files of one data release."
+                f"{path.name} has other genes than {paths[0].name} ({len(genes.ids)} and {len(first.ids)}), as files "
+                "of two versions of the annotation do. Take files of one data release."
             )
         columns.append(pd.to_numeric(table[wanted.column], errors="coerce").to_numpy(np.float32))
         samples.append(sheets.sample_of(path))
     keep = np.array([not name.endswith(PAR_Y) for name in first.ids], dtype=bool)
-    values = pd.DataFrame(np.column_stack(columns)[keep], index=np.array(first.names, dtype=object)[keep])
-    types = None if first.types is None else pd.Series(np.array(first.types, dtype=object)[keep])
+    names = [name for name, is_kept in zip(first.names, keep, strict=True) if is_kept]
+    values = pd.DataFrame(np.column_stack(columns)[keep], index=names)
+    types = None if first.types is None else pd.Series(first.types)[keep].reset_index(drop=True)
     notes = []
     source = f"{count(len(paths), 'file')} of {wanted.words} ({wanted.column})"
     if not keep.all():

@@ -137,8 +137,8 @@ def _of_columns(path: Path, columns: tuple[str, ...]) -> PortalFile | str:
     if any(wanted <= names for wanted in SYMBOLS):
         return PortalFile(path, "symbols", "", columns)
     raise CohortError(
-        f"{path} is no file that {', '.join(PORTALS.values())} ship: its columns are {some(columns)}. Leave it out; "
-        "for tables of your own, `prognoscope init --from FOLDER` writes the study."
+        f"{path} is no file as the GDC, UCSC Xena, cBioPortal or the TCGA-CDR have them: its columns are "
+        f"{some(columns)}. Leave it out; for tables of your own, `prognoscope init --from FOLDER` writes the study."
     )
 
 

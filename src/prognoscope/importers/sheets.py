@@ -129,7 +129,7 @@ def _manifest(path: Path, found: Sheets) -> None:
 def diagnostic_slides(
     sheets: Sheets, patients: Sequence[str], tissues: Sequence[str]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """A row a slide of paraffin-embedded tissue of the wanted sample types: columns of SLIDES; and what was left out."""
+    """A row a slide of paraffin-embedded tissue of the wanted sample types, columns of SLIDES; and what is left out."""
     rows, left = [], {"frozen sections": [], "other sample types": [], "nobody of the cohort": []}
     unclear, wanted = [], set(patients)
     for name in sheets.slides:
