@@ -101,6 +101,14 @@ def test_files_of_two_annotations_are_refused(tmp_path):
         imported(tmp_path / "out", "gdc", clinical, tmp_path / "star", sheet)
 
 
+def test_words_among_counts_are_refused(tmp_path):
+    clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
+    sheet, first, *_ = files.gdc_star(tmp_path / "star", PATIENTS)
+    first.write_text(first.read_text().replace("\t0.5\t", "\tlow\t"))
+    with pytest.raises(OmicsError, match="has words among the numbers of tpm_unstranded. Download it again."):
+        imported(tmp_path / "out", "gdc", clinical, first, sheet)
+
+
 def test_copy_number_is_that_of_the_tumour_of_a_pair(tmp_path):
     clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
     rows = []

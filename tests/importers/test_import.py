@@ -55,7 +55,12 @@ def test_a_table_of_many_genes_is_parquet_and_read_back(tmp_path, monkeypatch):
     ("portal", "spec", "said"),
     [
         ("tcga", {}, "There is no portal 'tcga'; did you mean 'tcga-cdr'?"),
-        ("gdc", {}, "None of the files is of the GDC: s.txt (UCSC Xena). The portal that is named first is the one"),
+        (
+            "gdc",
+            {},
+            "None of the files is of the GDC. The portal that is named is the one whose word counts",
+        ),
+        ("xena", {"groups": (Path("no.gmt"),)}, "The file of gene groups no.gmt does not exist. Correct the path."),
         ("xena", {"unit": "rpkm"}, "There is no expression in 'rpkm'; did you mean 'fpkm'?"),
         ("xena", {"tissues": ("1",)}, "There is no sample type '1'; known: 01 (primary tumour)"),
     ],
@@ -93,6 +98,12 @@ def test_files_of_no_use_are_passed_over_and_told(tmp_path):
     found = imported(tmp_path / "out", "gdc", table, exposure, tmp_path / "more")
     assert "* Not used: exposure.tsv: it has no follow-up." in found.account
     assert "* Not used: 1 file in" in found.account
+
+
+def test_an_empty_folder_holds_nothing_to_import(tmp_path):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(InputError, match="There is no file to import. Name files of portals, or folders that hold"):
+        imported(tmp_path / "out", "gdc", tmp_path / "in")
 
 
 def test_without_any_follow_up_there_is_no_cohort(tmp_path):

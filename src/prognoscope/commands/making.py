@@ -145,7 +145,8 @@ def import_(
         kinds=tuple(kind),
         groups=tuple(groups),
     )
-    imported, questions = import_cohort(files, to, spec)
+    with bar(err, "Reading samples") as advance:
+        imported, questions = import_cohort(files, to, spec, advance)
     show_table("Patients", imported.steps)
     for note in imported.notes:
         say(f"  {note}")

@@ -1,12 +1,13 @@
 """Files of portals -> the tables of a cohort, with an account of how they came about."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from prognoscope.core.errors import OmicsError, nearest, some
+from prognoscope.core.files import need_file
 from prognoscope.core.words import count
 from prognoscope.importers.account import account_text, steps_table
 from prognoscope.importers.barcodes import PRIMARY, Sample, need_tissues
@@ -64,8 +65,13 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def read_portal_files(paths: Sequence[Path], spec: ImportSpec) -> Imported:
+def read_portal_files(
+    paths: Sequence[Path], spec: ImportSpec, progress: Callable[[int, int], None] | None = None
+) -> Imported:
     """The cohort of which the files tell; nothing is written.
+
+    Args:
+        progress: Is told how many files of one sample each are read, and of how many.
 
     Raises:
         MissingFileError: A file is not there.
@@ -75,6 +81,8 @@ def read_portal_files(paths: Sequence[Path], spec: ImportSpec) -> Imported:
     need_tissues(spec.tissues)
     if spec.unit not in UNITS:
         raise OmicsError(f"There is no expression in {spec.unit!r}; {nearest(spec.unit, UNITS)}")
+    for path in spec.groups:
+        need_file(path, "The file of gene groups", "Correct the path.")
     files, notes = recognise(paths)
     need_portal(spec.portal, files)
     sources = read_sources(files, spec.portal)
@@ -82,7 +90,7 @@ def read_portal_files(paths: Sequence[Path], spec: ImportSpec) -> Imported:
     sheets = read_sheets(files)
     who = list(patients.table["patient_id"])
     measured, omics = [], []
-    for each in _measured(files, sheets, sources.samples, spec):
+    for each in _measured(files, sheets, sources.samples, spec, progress):
         table, told = by_patient(each, who, spec.tissues)
         omics.append(table)
         measured.append(told)
@@ -111,7 +119,11 @@ def read_portal_files(paths: Sequence[Path], spec: ImportSpec) -> Imported:
 
 
 def _measured(
-    files: Sequence[PortalFile], sheets: Sheets, known: Mapping[str, Sample], spec: ImportSpec
+    files: Sequence[PortalFile],
+    sheets: Sheets,
+    known: Mapping[str, Sample],
+    spec: ImportSpec,
+    progress: Callable[[int, int], None] | None,
 ) -> list[Measured]:
     """All genes that were measured, of each file or of files of one sample each."""
     of_kind = {kind: [each.path for each in files if each.kind == kind] for kind in {each.kind for each in files}}
@@ -121,7 +133,7 @@ def _measured(
     found = []
     for kind, wanted in (("star", of_unit(spec.unit)), ("copy", OF_COPIES)):
         if kind in of_kind:
-            found.append(read_samples(of_kind[kind], sheets, wanted))
+            found.append(read_samples(of_kind[kind], sheets, wanted, progress))
     found += [read_matrix(path, known, told.get(path.name)) for path in of_kind.get("matrix", [])]
     if "maf" in of_kind:
         lists = of_kind.get("sequenced", [])

@@ -45,17 +45,18 @@ def combine(sources: ClinicalSources, cancers: Sequence[str]) -> Patients:
         steps.append(("not redacted", len(patients), gone))
     kinds = [each for each in sources.told if each.what == "cancer_type"]
     if kinds:
-        patients, step = _of_cancers(_first_of(kinds, patients, is_endpoint=False)[0]["value"], cancers)
+        patients, step = _of_cancers(_first_of(kinds, pd.Index(patients), is_endpoint=False)[0]["value"], cancers)
         steps += step
     elif cancers and {cancer.lower() for cancer in cancers} != {EVERY}:
         raise CohortError("The clinical tables tell nobody's type of cancer, which --cancer chooses by. Leave it out.")
     refuse_twins(patients, "The clinical tables")
+    everybody = pd.Index(patients, name="patient_id")
     columns, origins = {}, []
     conflicts = [_within(each) for each in sources.differing if each[0] in set(patients)]
     for what in (*ENDPOINTS, *WANTED):
         if not (told := [each for each in sources.told if each.what == what]):
             continue
-        value, used = _first_of(told, patients, is_endpoint=what in ENDPOINTS)
+        value, used = _first_of(told, everybody, is_endpoint=what in ENDPOINTS)
         conflicts += _conflicts(value, used, told, what)
         if what in ENDPOINTS:
             columns |= {f"{what}_months": value["months"].round(4), f"{what}_event": value["event"].astype("Int64")}
@@ -66,7 +67,7 @@ def combine(sources: ClinicalSources, cancers: Sequence[str]) -> Patients:
             whole = of.notna().all(axis=1)
             events = int(of.loc[whole, "event"].sum()) if what in ENDPOINTS else ""
             origins.append({"what": what, "from": each.source, "patients": int(whole.sum()), "events": events})
-    table = pd.DataFrame(columns, index=pd.Index(patients, name="patient_id"))
+    table = pd.DataFrame(columns, index=everybody)
     if "age" in table and (table["age"].dropna() % 1 == 0).all():
         table["age"] = table["age"].astype("Int64")
     sites = {patient: found[1] for patient in table.index if (found := BARCODE.match(patient))}
@@ -81,7 +82,7 @@ def combine(sources: ClinicalSources, cancers: Sequence[str]) -> Patients:
     )
 
 
-def _first_of(told: Sequence[Told], patients: Sequence[str], *, is_endpoint: bool) -> tuple[pd.DataFrame, pd.Series]:
+def _first_of(told: Sequence[Told], patients: pd.Index, *, is_endpoint: bool) -> tuple[pd.DataFrame, pd.Series]:
     """The values, and from which source each patient's are. An endpoint's time and status are always of one source."""
     found = told[0].values.reindex(patients)
     used = pd.Series(np.where(found.notna().any(axis=1), told[0].source, ""), index=found.index)

@@ -1,6 +1,6 @@
 """The GDC's files of one sample each -> genes x samples: STAR counts, gene level copy number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ UNITS = {  # of expression, as they are asked for -> the column of a STAR file, 
     "counts": ("unstranded", "counts"),
 }
 COPIES = "copy_number"
+OF_NO_GENE = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous")  # rows that count reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +44,37 @@ def of_unit(unit: str) -> Wanted:
 OF_COPIES = Wanted(COPIES, "cnv", "copies of the gene, 2 being normal", "gene level copy number")
 
 
-def read_samples(paths: Sequence[Path], sheets: Sheets, wanted: Wanted) -> Measured:
+def read_samples(
+    paths: Sequence[Path], sheets: Sheets, wanted: Wanted, progress: Callable[[int, int], None] | None = None
+) -> Measured:
     """Files of one sample each as one matrix, the genes of all of which are the same.
+
+    Args:
+        progress: Is told how many files are read, and of how many.
 
     Raises:
         CohortError: No sheet says whose a file is.
-        OmicsError: Two files have other genes, as those of two versions of the genome's annotation.
+        OmicsError: Two files have other genes, as those of two versions of the annotation; or words for numbers.
     """
+    first = _read(paths[0], wanted)
+    ids = first["gene_id"].tolist()
     columns, samples = [], []
-    first = _Genes.of(_read(paths[0], wanted))
-    for path in paths:
+    for i, path in enumerate(paths):
         table = _read(path, wanted)
-        genes = _Genes.of(table)
-        if genes.ids != first.ids:
+        if table["gene_id"].tolist() != ids:
             raise OmicsError(
-                f"{path.name} has other genes than {paths[0].name} ({len(genes.ids)} and {len(first.ids)}), as files "
-                "of two versions of the annotation do. Take files of one data release."
+                f"{path.name} has other genes than {paths[0].name} ({len(table)} and {len(ids)}), as files of two "
+                "versions of the annotation do. Take files of one data release."
             )
-        columns.append(pd.to_numeric(table[wanted.column], errors="coerce").to_numpy(np.float32))
+        if not pd.api.types.is_numeric_dtype(table[wanted.column]):
+            raise OmicsError(f"{path} has words among the numbers of {wanted.column}. Download it again.")
+        columns.append(table[wanted.column].to_numpy(np.float32))
         samples.append(sheets.sample_of(path))
-    keep = np.array([not name.endswith(PAR_Y) for name in first.ids], dtype=bool)
-    names = [name for name, is_kept in zip(first.names, keep, strict=True) if is_kept]
-    values = pd.DataFrame(np.column_stack(columns)[keep], index=names)
-    types = None if first.types is None else pd.Series(first.types)[keep].reset_index(drop=True)
+        if progress is not None:
+            progress(i + 1, len(paths))
+    keep = np.array([not str(name).endswith(PAR_Y) for name in ids], dtype=bool)
+    values = pd.DataFrame(np.column_stack(columns)[keep], index=first["gene_name"][keep].astype(str).tolist())
+    types = first["gene_type"][keep].astype(str).reset_index(drop=True) if "gene_type" in first else None
     notes = []
     source = f"{count(len(paths), 'file')} of {wanted.words} ({wanted.column})"
     if not keep.all():
@@ -77,21 +86,8 @@ def read_samples(paths: Sequence[Path], sheets: Sheets, wanted: Wanted) -> Measu
 def _read(path: Path, wanted: Wanted) -> pd.DataFrame:
     table = read_table(path, "The file of genes")
     need_column(table, wanted.column, str(path))
-    ids = as_text(table["gene_id"])
-    is_gene = ids.notna() & ~ids.astype(str).str.startswith("N_")  # N_unmapped ... count reads, not genes
+    is_gene = table["gene_id"].notna() & ~table["gene_id"].isin(OF_NO_GENE)
     return table[is_gene.to_numpy()].reset_index(drop=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Genes:
-    ids: list[str]
-    names: list[str]
-    types: list[str] | None
-
-    @classmethod
-    def of(cls, table: pd.DataFrame) -> "_Genes":
-        types = table["gene_type"].astype(str).tolist() if "gene_type" in table else None
-        return cls(table["gene_id"].astype(str).tolist(), table["gene_name"].astype(str).tolist(), types)
 
 
 def symbols_in(paths: Sequence[Path]) -> Mapping[str, str]:

@@ -185,9 +185,11 @@ def need_portal(portal: str, files: Sequence[PortalFile]) -> None:
     """
     if portal not in PORTALS:
         raise CohortError(f"There is no portal {portal!r}; {nearest(portal, PORTALS)}")
-    if not any(each.portal in (portal, "") for each in files):
-        told = some(f"{each.path.name} ({PORTALS[each.portal]})" for each in files)
+    if not files:
+        raise CohortError("There is no file to import. Name files of portals, or folders that hold some.")
+    if not any(each.portal == portal for each in files):
+        there = dict.fromkeys(each.portal for each in files if each.portal)
         raise CohortError(
-            f"None of the files is of {PORTALS[portal]}: {told or 'there are none'}. The portal that is named first is "
-            "the one whose word counts: name one of which there is a file."
+            f"None of the files is of {PORTALS[portal]}. The portal that is named is the one whose word counts; there "
+            f"are files of {' and '.join(there) or 'none'}: name that."
         )

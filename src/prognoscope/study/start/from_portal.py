@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +20,13 @@ MOST_CELLS = 1_000_000  # of a gene table in CSV; a larger one is Parquet, which
 DIGITS = "%.6g"  # of genes in CSV, as many as single precision has
 
 
-def import_cohort(paths: Sequence[Path], folder: Path, spec: ImportSpec) -> tuple[Imported, list[str]]:
+def import_cohort(
+    paths: Sequence[Path], folder: Path, spec: ImportSpec, progress: Callable[[int, int], None] | None = None
+) -> tuple[Imported, list[str]]:
     """Write the folder of a cohort, whole or not at all.
+
+    Args:
+        progress: Is told how many files of one sample each are read, and of how many.
 
     Returns:
         What is in it, and the questions that its study file asks.
@@ -33,7 +38,7 @@ def import_cohort(paths: Sequence[Path], folder: Path, spec: ImportSpec) -> tupl
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is there already and not empty. Name another folder with --out, or move it away.")
     need_writable(folder.parent, "The cohort", "Name another folder with --out.")
-    imported = read_portal_files(paths, spec)
+    imported = read_portal_files(paths, spec, progress)
     folder.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=".import-", dir=folder.parent))
     try:
