@@ -105,7 +105,7 @@ def gdc_follow_up(path: Path, patients: list[Patient]) -> Path:
     """follow_up.tsv: several rows a patient, the last of which is the last contact."""
     rows = [("case_id", "case_submitter_id", "project_id", "follow_up_id", "days_to_follow_up", "disease_response")]
     for i, p in enumerate(patients):
-        for j, day in enumerate((p.days, p.days // 3)):
+        for j, day in enumerate((p.days - 5 if p.died else p.days, p.days // 3)):
             rows.append((UUID.format(i, i), p.barcode, "TCGA-BLCA", UUID.format(i, j), day, "'--"))
     return write(path, _lines(*rows))
 

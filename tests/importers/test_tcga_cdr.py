@@ -86,3 +86,4 @@ def test_half_a_follow_up_gives_way_to_a_whole_one_of_another_source(tmp_path):
     found = imported(tmp_path / "out", "tcga-cdr", table, clinical, cancers=("BLCA",))
     row = found.clinical.set_index("patient_id").loc[FIRST.barcode]
     assert row["OS_event"] == 1 and row["OS_months"] == pytest.approx(FIRST.days / files.DAYS_A_MONTH, abs=1e-4)
+    assert "| OS | clinical.tsv (vital_status, days_to_death, days_to_last_follow_up) | 1 | 1 |" in found.account

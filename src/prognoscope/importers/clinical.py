@@ -105,7 +105,8 @@ class _Reader:
             self.found.notes.append(f"{file.path.name}: left out: {count(len(missing), 'row')} without a {key}.")
         if key in PATIENT and (of_sample := next((name for name in SAMPLE if name in table), None)):
             self._samples(table, ids, of_sample)
-        table = table.assign(_who=[None if name is None else sample_in(name).patient for name in ids])
+        people = [None if name is None else sample_in(name).patient for name in ids]
+        table = table.assign(_who=pd.Series(people, index=table.index, dtype=object))
         table = table.assign(_file=file.path.name, _row=rows)[ids.notna().to_numpy()]
         return table
 
