@@ -2,12 +2,12 @@
 
 import gzip
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import numpy as np
+
+from tests.core.workbooks import workbook
 
 SITES = ("2F", "4Z", "DK", "FD")
 GENES = ("TP53", "EGFR", "KRAS", "MYC", "BRCA1", "PTEN", "RB1", "ERBB2", "CDK4", "MDM2", "VEGFA", "IL6")
@@ -334,40 +334,7 @@ def cdr_csv(path: Path, patients: list[Patient]) -> Path:
     return write(path, "".join(",".join(row) + "\n" for row in cdr_rows(patients)))
 
 
-SPREAD = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-PACKED = "http://schemas.openxmlformats.org/package/2006"
-TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-
-
 def cdr_workbook(path: Path, patients: list[Patient]) -> Path:
-    """The workbook of table S1: the sheet TCGA-CDR among others."""
-    sheets = {"TCGA-CDR": cdr_rows(patients), "TCGA-CDR_Notes": [["The numbers of notes"], ["1"]]}
-    numbered = list(enumerate(sheets.items(), 1))
-    types = "".join(
-        f'<Override PartName="/xl/worksheets/sheet{i}.xml" ContentType="{TYPE}.worksheet+xml"/>' for i, _ in numbered
-    )
-    names = "".join(f'<sheet name="{name}" sheetId="{i}" r:id="r{i}"/>' for i, (name, _) in numbered)
-    ends = "".join(
-        f'<Relationship Id="r{i}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>' for i, _ in numbered
-    )
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{PACKED}/content-types"><Default Extension="rels" '
-        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" '
-        f'ContentType="{TYPE}.sheet.main+xml"/>{types}</Types>',
-        "_rels/.rels": f'<Relationships xmlns="{PACKED}/relationships"><Relationship Id="r1" '
-        f'Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{SPREAD}" xmlns:r="{OFFICE}"><sheets>{names}</sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKED}/relationships">{ends}</Relationships>',
-    }
-    for i, (_, rows) in numbered:
-        cells = "".join(f"<row>{''.join(map(_cell, row))}</row>" for row in rows)
-        parts[f"xl/worksheets/sheet{i}.xml"] = f'<worksheet xmlns="{SPREAD}"><sheetData>{cells}</sheetData></worksheet>'
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
-        for name, text in parts.items():
-            book.writestr(name, text)
-    return path
-
-
-def _cell(text: str) -> str:
-    return f'<c t="inlineStr"><is><t>{escape(text)}</t></is></c>'
+    """The workbook of table S1: the sheet TCGA-CDR among others, its numbers as numbers."""
+    rows = [[float(cell) if cell.lstrip("-").isdigit() else cell for cell in row] for row in cdr_rows(patients)]
+    return workbook(path, {"TCGA-CDR": rows, "TCGA-CDR_Notes": [["The numbers of notes"], ["1"]]})

@@ -166,7 +166,7 @@ def test_only_diagnostic_slides_of_the_tumour_are_listed(tmp_path):
     found = imported(tmp_path / "out", "gdc", clinical, files.manifest(tmp_path / "m.txt", [*diagnostic, *others]))
     assert sorted(found.slides["slide_id"]) == sorted(diagnostic)
     assert found.slides.set_index("patient_id").at[FIRST.barcode, "file_id"] == files.UUID.format(0, 8)
-    for why in ("of frozen tissue (no DX in the barcode)", "of other sample types", "of nobody in the clinical tables"):
+    for why in ("of frozen tissue (no DX in the barcode)", "of other sample types", "of nobody in the cohort"):
         assert f"Left out: 1 slide {why}" in found.account
     assert "# slides: {folder: slides, table: slides.csv}" in (tmp_path / "out" / "study.yaml").read_text()
     checked(tmp_path / "out")

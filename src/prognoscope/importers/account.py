@@ -19,13 +19,13 @@ DIGITS = 16  # of a file's SHA-256
 
 
 def steps_table(patients: Patients, genes: pd.DataFrame | None) -> pd.DataFrame:
-    """A row a step: step, patients, left_out."""
+    """A row a step: step, patients, left_out; nobody is left out for want of an endpoint or of genes."""
     rows = [{"step": step, "patients": n, "left_out": len(gone)} for step, n, gone in patients.steps]
     for name in _endpoints(patients.table):
         n = int(patients.table[[f"{name}_months", f"{name}_event"]].notna().all(axis=1).sum())
-        rows.append({"step": f"with time and status of {name}", "patients": n, "left_out": 0})
+        rows.append({"step": f"with time and status of {name}", "patients": n, "left_out": ""})
     if genes is not None:
-        rows.append({"step": "with genes", "patients": len(genes), "left_out": 0})
+        rows.append({"step": "with genes", "patients": len(genes), "left_out": ""})
     return pd.DataFrame(rows)
 
 
@@ -133,6 +133,7 @@ def _measured(measured: Sequence[Measured], genes: pd.DataFrame | None, tissues:
     lines = _table(["kind", "source", "values", "genes", "samples", "patients"], rows)
     lines += ["", f"Of each patient one sample counts: of the types {wanted}, in this order; of several the first by "]
     lines[-1] += "barcode, so vial A before B. samples.csv names every sample, and why it was not taken."
+    lines.append("")
     for each in measured:
         again = [sample.name for sample, why in each.chosen.left if why.endswith("comes first")]
         if again:

@@ -182,7 +182,7 @@ def _groups(
             "the names that the genes have here, or symbols for Ensembl ids."
         )
     if columns and groups:
-        told, warnings = coverage_notes(columns, groups, "the genes")
+        told, warnings = coverage_notes(columns, groups, "the gene table")
         notes += [*told, *warnings]
     return groups, table, notes
 
@@ -194,7 +194,7 @@ def _samples(measured: Sequence[Measured]) -> pd.DataFrame:
         taken = {sample.name for sample in each.chosen.sample_of.values()}
         why = {sample.name: reason for sample, reason in each.chosen.left}
         for sample in each.samples:
-            reason = "" if sample.name in taken else why.get(sample.name, "of nobody in the clinical table")
+            reason = "" if sample.name in taken else why.get(sample.name, "of nobody in the cohort")
             row = (each.kind, sample.patient, sample.name, sample.tissue, int(sample.name in taken), reason)
             rows.append(dict(zip(SAMPLES, row, strict=True)))
     return pd.DataFrame(rows, columns=SAMPLES)

@@ -50,8 +50,8 @@ def by_patient(measured: Measured, patients: Sequence[str], tissues: Sequence[st
         )
     notes = [*measured.notes]
     if others := [patient for patient in chosen.sample_of if patient not in mine]:
-        told = count(len(others), "patient")
-        notes.append(f"{measured.source}: left out: {told} of no clinical table: {some(others)}.")
+        told, are = count(len(others), "patient"), "is" if len(others) == 1 else "are"
+        notes.append(f"{measured.source}: left out: {told} who {are} not in the cohort: {some(others)}.")
     order = [patient for patient in patients if patient in mine]
     place = {sample: i for i, sample in enumerate(measured.samples)}
     values = measured.values.iloc[:, [place[mine[patient]] for patient in order]].T

@@ -150,7 +150,7 @@ def diagnostic_slides(
     words = {
         "frozen sections": "of frozen tissue (no DX in the barcode)",
         "other sample types": "of other sample types",
-        "nobody of the cohort": "of nobody in the clinical tables",
+        "nobody of the cohort": "of nobody in the cohort",
     }
     notes = [
         f"Left out: {count(len(names), 'slide')} {words[why]}: {some(names, 2)}."
