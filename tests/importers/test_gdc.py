@@ -67,7 +67,7 @@ def test_of_star_files_the_tpm_of_the_first_vial_of_the_tumour_is_taken(tmp_path
 def test_all_genes_and_counts_are_taken_where_they_are_asked_for(tmp_path):
     clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
     star = files.gdc_star(tmp_path / "star", PATIENTS)
-    found = imported(tmp_path / "out", "gdc", clinical, *star, unit="counts", logarithm=False, all_genes=True)
+    found = imported(tmp_path / "out", "gdc", clinical, *star, unit="counts", all_genes=True)
     genes = found.genes.set_index("patient_id")
     assert list(genes.columns) == [f"{gene}_rnaseq" for gene in (*files.GENES, "Y_RNA")]
     assert genes.at[FIRST.barcode, "Y_RNA_rnaseq"] == 1  # the first of two rows

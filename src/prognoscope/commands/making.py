@@ -139,7 +139,7 @@ def import_(
         cancers=tuple(cancer),
         tissues=tuple(sample_type) or PRIMARY,
         unit=unit.lower(),
-        logarithm=not linear and unit.lower() != "counts",
+        logarithm=not linear,
         all_genes=all_genes,
         silent=silent,
         kinds=tuple(kind),

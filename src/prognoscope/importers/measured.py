@@ -15,6 +15,7 @@ from prognoscope.omics.joining import OmicsTable
 LARGEST_LOGARITHM = 1000.0  # log2 of anything measured is below 64
 CODING = "protein_coding"
 PAR_Y = "_PAR_Y"  # the copy on Y of a gene that X has too; no read is counted there
+COUNTS = "counts"  # of reads, which DESeq2 wants as they are
 ABSENT = frozenset({"", "?", "nan", "unknown"})
 
 
@@ -139,7 +140,7 @@ def scaled(measured: Measured, *, logarithm: bool) -> Measured:
         )
         return replace(measured, scale=f"{words}, as it is (from {low:g} to {high:g})")
     was = measured.scale or "linear"
-    if not logarithm:
+    if not logarithm or was == COUNTS:
         return replace(measured, scale=f"{was}, as it is (up to {high:,.0f})")
     changed = np.log2(1 + measured.values).astype(np.float32)
     return replace(measured, values=changed, scale=f"log2(1 + value) of {was} (up to {high:,.0f})")

@@ -12,14 +12,14 @@ from prognoscope.core.errors import OmicsError
 from prognoscope.core.genes import without_version
 from prognoscope.core.tables import as_text, read_table
 from prognoscope.core.words import count
-from prognoscope.importers.measured import PAR_Y, Measured
+from prognoscope.importers.measured import COUNTS, PAR_Y, Measured
 from prognoscope.importers.sheets import Sheets
 
 UNITS = {  # of expression, as they are asked for -> the column of a STAR file, and what it is
     "tpm": ("tpm_unstranded", "linear TPM"),
     "fpkm-uq": ("fpkm_uq_unstranded", "linear FPKM-UQ"),
     "fpkm": ("fpkm_unstranded", "linear FPKM"),
-    "counts": ("unstranded", "counts"),
+    "counts": ("unstranded", COUNTS),
 }
 COPIES = "copy_number"
 OF_NO_GENE = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous")  # rows that count reads
