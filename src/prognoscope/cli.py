@@ -7,7 +7,7 @@ import typer
 
 from prognoscope import __version__
 from prognoscope.commands.applying import export, predict, serve
-from prognoscope.commands.making import check, demo, doctor, extract, init, run, schema, simulate
+from prognoscope.commands.making import check, demo, doctor, extract, import_, init, run, schema, simulate
 from prognoscope.commands.reading import compare, explain, figures, genes, methods, optimism, report, view
 from prognoscope.commands.shell import run_command
 from prognoscope.commands.telling import say
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-COMMANDS = (demo, simulate, init, schema, check, doctor, extract, run, compare, optimism, genes)
+COMMANDS = (demo, simulate, init, import_, schema, check, doctor, extract, run, compare, optimism, genes)
 COMMANDS += (predict, export, serve, explain, report, figures, view, methods)  # in the order of --help
 
 
@@ -52,7 +52,7 @@ def _options(
 
 
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(_command.__name__.rstrip("_"))(_command)  # import is a word of Python's
 
 if __name__ == "__main__":
     main()

@@ -105,6 +105,60 @@ def init(
     say(f"Wrote {path}. {todo}, then: prognoscope check {path}")
 
 
+def import_(
+    portal: Annotated[str, typer.Argument(help="gdc, xena, cbioportal or tcga-cdr: who counts where sources differ.")],
+    files: Annotated[list[Path], typer.Argument(help="Its files, or folders of them; those of other portals as well.")],
+    to: Annotated[Path, typer.Option("--out", help="The folder of the cohort, to be made.")],
+    cancer: Annotated[
+        list[str], typer.Option("--cancer", help="Of a table of several: BLCA ..., or all. Repeatable.")
+    ] = [],  # noqa: B006
+    groups: Annotated[
+        list[Path], typer.Option("--groups", help="A file of gene groups: GMT, or CSV with a column each. Repeatable.")
+    ] = [],  # noqa: B006
+    sample_type: Annotated[
+        list[str], typer.Option("--sample-type", help="Codes, preferred first: 06 metastases; 01, 03, 09 by default.")
+    ] = [],  # noqa: B006
+    unit: Annotated[str, typer.Option(help="Of the GDC's STAR files: tpm, fpkm-uq, fpkm or counts.")] = "tpm",
+    linear: Annotated[
+        bool, typer.Option("--linear", help="Keep expression as it is, without log2(1 + value).")
+    ] = False,
+    all_genes: Annotated[bool, typer.Option("--all-genes", help="Also genes that code for no protein.")] = False,
+    silent: Annotated[bool, typer.Option("--silent", help="Also mutations that change no protein.")] = False,
+    kind: Annotated[
+        list[str], typer.Option("--kind", help="FILE=rnaseq, cnv or mut, of a table that does not tell. Repeatable.")
+    ] = [],  # noqa: B006
+) -> None:
+    """Turn files of portals into tables, an account of every choice, and the study that fits them.
+
+    Example: `prognoscope import gdc clinical.tsv gdc_sample_sheet.tsv star/ TCGA-CDR.xlsx --cancer BLCA --out blca`.
+    """
+    from prognoscope.importers.barcodes import PRIMARY
+    from prognoscope.importers.cohort import ImportSpec
+    from prognoscope.study.start.from_portal import import_cohort
+
+    spec = ImportSpec(
+        portal.lower(),
+        cancers=tuple(cancer),
+        tissues=tuple(sample_type) or PRIMARY,
+        unit=unit.lower(),
+        logarithm=not linear,
+        all_genes=all_genes,
+        silent=silent,
+        kinds=tuple(kind),
+        groups=tuple(groups),
+    )
+    with bar(err, "Reading samples") as advance:
+        imported, questions = import_cohort(files, to, spec, advance)
+    show_table("Patients", imported.steps)
+    for note in imported.notes:
+        say(f"  {note}")
+    if n := len(imported.conflicts):
+        say(f"  {count(n, 'disagreement')} between or within sources: {to / 'conflicts.csv'}.")
+    for question in questions:
+        say(f"  ? {question}")
+    say(f"Wrote {to}; its account is {to / 'account.md'}. Next: prognoscope check {to / 'study.yaml'}")
+
+
 def schema(folder: Annotated[Path, typer.Argument(help="Where the study file is.")] = Path()) -> None:
     """Write study.schema.json, by which editors complete a study file and mark what is wrong in it.
 

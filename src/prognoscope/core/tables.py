@@ -32,7 +32,9 @@ THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 STRANGE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # breaks a line, or ends a text where it is kept
 
 
-def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_unnamed: bool = False) -> pd.DataFrame:
+def read_table(
+    path: Path | str, what: str, *, text: Collection[str] = (), keep_unnamed: bool = False, sheet: str | None = None
+) -> pd.DataFrame:
     """A table with its columns as in the file, but for those without a name, which are row counters.
 
     Reads text separated by comma, semicolon, tab or bar, in UTF-8 or UTF-16, in gzip or as the one table of a zip
@@ -45,6 +47,7 @@ def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_
     Args:
         what: What the table is, to begin an error with: "The clinical table".
         keep_unnamed: Keep columns without a name as "Unnamed: <position>".
+        sheet: Of a workbook of several, the one to read where there is one of this name.
 
     Raises:
         MissingFileError: There is no such file.
@@ -56,7 +59,8 @@ def read_table(path: Path | str, what: str, *, text: Collection[str] = (), keep_
     if content[:4] == b"PAR1":
         table = _read_parquet(content, path, what)
     elif is_workbook(content):
-        table = _read_text(delimited(sheet_as_csv(content, path, what), path, what, separator=","), path, what, text)
+        cells = sheet_as_csv(content, path, what, sheet)
+        table = _read_text(delimited(cells, path, what, separator=","), path, what, text)
     else:
         table = _read_text(delimited(as_utf8(unpacked(content, path, what), path, what), path, what), path, what, text)
     told = dict(table.attrs)

@@ -29,9 +29,12 @@ def is_workbook(content: bytes) -> bool:
     )
 
 
-def sheet_as_csv(content: bytes, path: Path, what: str) -> bytes:
+def sheet_as_csv(content: bytes, path: Path, what: str, sheet: str | None = None) -> bytes:
     """The cells of the only sheet with any, separated by commas, below as many blank lines as empty rows; dates as
     2020-01-31.
+
+    Args:
+        sheet: The one to take where there is one of this name.
 
     Raises:
         InputError: It is another kind of spreadsheet, damaged, or has several sheets with cells, or none.
@@ -43,6 +46,8 @@ def sheet_as_csv(content: bytes, path: Path, what: str) -> bytes:
     sheets = {name: each for name, each in _sheets(_safe(content, path, what), path, what).items() if each[0]}
     if not sheets:
         raise InputError(f"{what} {path} is a workbook whose sheets are empty. Write it again.")
+    if sheet in sheets:
+        sheets = {sheet: sheets[sheet]}
     if len(sheets) > 1:
         raise InputError(
             f"{what} {path} is a workbook of {len(sheets)} sheets: {some(map(repr, sheets))}. Save the one to use as "

@@ -68,11 +68,13 @@ def words(texts: Sequence[str]) -> str:
     return f"[{', '.join(map(word, texts))}]"
 
 
-def folder_study(data: Path, folder: Path) -> tuple[str, list[str]]:
+def folder_study(data: Path, folder: Path, *, is_ours: bool = False) -> tuple[str, list[str]]:
     """The text of a study file for what lies in `data`, and the questions in it.
 
     Args:
         folder: Where the file will be, to which its paths are relative.
+        is_ours: The tables were made by an import, whose account tells what was chosen, so that of several endpoints
+            the first is studied, and patients without usable follow-up are left out.
 
     Raises:
         InputError: There is no such folder, or no table of follow-up in it.
@@ -88,7 +90,7 @@ def folder_study(data: Path, folder: Path) -> tuple[str, list[str]]:
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", data.resolve().name).strip("-._") or "my-study"
     text.lines += HEAD.format(of=data.resolve().name, mark=ASKED.strip()).splitlines()
     text.lines += [f"name: {word(name)}", "", "cohort:"]
-    clinical = _clinical(text, found)
+    clinical = _clinical(text, found, is_ours=is_ours)
     has_bags = _bags(text, found, clinical)
     has_genes, has_groups = _genes(text, found, clinical)
     has_subtype = _subtype(text, found, clinical)
@@ -110,7 +112,7 @@ def folder_study(data: Path, folder: Path) -> tuple[str, list[str]]:
     return "\n".join(lines) + "\n", asked
 
 
-def _clinical(text: _Text, found: Content) -> ClinicalFile:
+def _clinical(text: _Text, found: Content, *, is_ours: bool) -> ClinicalFile:
     """The lines of follow-up, of one table or of several of other patients."""
     ranked = sorted(found.clinical, key=lambda each: -_known(each, _patient(each, found), found))
     first = ranked[0]
@@ -127,8 +129,12 @@ def _clinical(text: _Text, found: Content) -> ClinicalFile:
     text.add(f"    patient: {word(patient)}")
     if others := [name for name in first.ids if name != patient]:
         text.ask(f"Ids are also in {some(others)}; {patient} fits the other files best.", "    ")
-    _follow_up(text, endpoint)
-    if len(first.endpoints) > 1:
+    if len(first.endpoints) > 1 and is_ours:
+        text.lines += [f"    {line}" for line in _endpoints(first.endpoints)]
+        text.add(f"    endpoint: {_endpoint_name(endpoint)}", "without this line, each in a run of its own")
+    else:
+        _follow_up(text, endpoint)
+    if len(first.endpoints) > 1 and not is_ours:
         names = some([other.name for other in first.endpoints[1:]])
         question = f"Other endpoints are here: {names}. To compare them side by side, take this for the lines above:"
         text.choose(question, _endpoints(first.endpoints), "    ")
@@ -142,7 +148,8 @@ def _clinical(text: _Text, found: Content) -> ClinicalFile:
         text.add(f"    slide: {word(first.slide)}", "a row is a slide")
     if first.site is not None:
         text.add(f"    site: {word(first.site)}")
-    text.add("    # bad_time: drop", "leaves out patients without usable follow-up, instead of stopping")
+    mark = "" if is_ours else "# "
+    text.add(f"    {mark}bad_time: drop", "leaves out patients without usable follow-up, instead of stopping")
     return first
 
 
@@ -167,7 +174,7 @@ def _endpoints(endpoints: Sequence[Endpoint]) -> list[str]:
     """The lines of several endpoints, each with all of its keys."""
     lines = ["endpoints:"]
     for each in endpoints:
-        name = re.sub(r"[^A-Za-z0-9_-]+", "-", "OS" if each.name == OVERALL else each.name).strip("-_") or "other"
+        name = _endpoint_name(each)
         times = word(each.times[0]) if len(each.times) == 1 else words(each.times)
         keys = {"time": times, "time_unit": each.unit or "days", each.status.key: word(each.status.column)}
         keys |= {"event_values": words(each.status.event_values)} if each.status.event_values else {}
@@ -175,6 +182,12 @@ def _endpoints(endpoints: Sequence[Endpoint]) -> list[str]:
         unit = "" if each.unit else "   # which unit?"
         lines.append(f"  {name}: {{{', '.join(f'{key}: {value}' for key, value in keys.items())}}}{unit}")
     return lines
+
+
+def _endpoint_name(endpoint: Endpoint) -> str:
+    """As it can name a folder; what has one of the usual short names is written so."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", "OS" if endpoint.name == OVERALL else endpoint.name).strip("-_") or "other"
+    return plain.upper() if len(plain) == len("DSS") else plain
 
 
 def _patient(clinical: ClinicalFile, found: Content) -> str:
@@ -222,6 +235,8 @@ def _bags(text: _Text, found: Content, clinical: ClinicalFile) -> bool:
         )
     elif slides:
         text.add(f"  {slides}", count(found.n_slides, "slide"))
+    elif len(found.slide_tables) == 1:
+        text.add(f"  # slides: {{folder: slides{table}}}", "when the slides that the table names lie there")
     lines = []
     for path, column in found.vectors.items():
         lines.append(f"features: {{table: {text.path(path)}, patient: {word(column)}}}")

@@ -1,0 +1,85 @@
+"""`prognoscope import`: files of portals -> a folder with tables, their account, and the study that fits them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from prognoscope.core.errors import InputError
+from prognoscope.core.files import need_writable, write_table, write_text, written_whole
+from prognoscope.importers.cohort import Imported, ImportSpec, read_portal_files
+from prognoscope.study.start.from_folder import folder_study
+from prognoscope.study.start.template import write_start
+
+MOST_CELLS = 1_000_000  # of a gene table in CSV; a larger one is Parquet, which is read in a tenth of the time
+DIGITS = "%.6g"  # of genes in CSV, as many as single precision has
+
+
+def import_cohort(
+    paths: Sequence[Path], folder: Path, spec: ImportSpec, progress: Callable[[int, int], None] | None = None
+) -> tuple[Imported, list[str]]:
+    """Write the folder of a cohort, whole or not at all.
+
+    Args:
+        progress: Is told how many files of one sample each are read, and of how many.
+
+    Returns:
+        What is in it, and the questions that its study file asks.
+
+    Raises:
+        InputError: The folder holds something, or the files cannot be used.
+        UnwritableError: The folder cannot be made.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there already and not empty. Name another folder with --out, or move it away.")
+    need_writable(folder.parent, "The cohort", "Name another folder with --out.")
+    imported = read_portal_files(paths, spec, progress)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".import-", dir=folder.parent))
+    try:
+        made = beside / (folder.resolve().name or "cohort")
+        made.mkdir()
+        questions = _write(imported, made)
+        if folder.exists():
+            folder.rmdir()
+        os.replace(made, folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return imported, questions
+
+
+def _write(imported: Imported, folder: Path) -> list[str]:
+    write_table(folder / "clinical.csv", imported.clinical)
+    if imported.genes is not None:
+        _write_genes(folder, imported.genes)
+    if imported.groups:
+        write_text(folder / "groups.gmt", _gmt(imported.groups))
+    if len(imported.slides):
+        write_table(folder / "slides.csv", imported.slides)
+    text, questions = folder_study(folder, folder, is_ours=True)
+    write_start(folder, text)
+    if len(imported.conflicts):
+        write_table(folder / "conflicts.csv", imported.conflicts)
+    if len(imported.samples):
+        write_table(folder / "samples.csv", imported.samples)
+    if len(imported.coverage):
+        write_table(folder / "coverage.csv", imported.coverage)
+    write_text(folder / "account.md", imported.account)
+    return questions
+
+
+def _write_genes(folder: Path, genes: pd.DataFrame) -> None:
+    if genes.size <= MOST_CELLS:
+        write_text(folder / "genes.csv", genes.to_csv(index=False, lineterminator="\n", float_format=DIGITS))
+        return
+    with written_whole(folder / "genes.parquet") as beside:
+        parquet.write_table(pa.Table.from_pandas(genes, preserve_index=False), beside)
+
+
+def _gmt(groups: Mapping[str, Sequence[str]]) -> str:
+    return "".join("\t".join((name, "na", *genes)) + "\n" for name, genes in groups.items())

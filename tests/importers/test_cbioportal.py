@@ -1,0 +1,121 @@
+"""Files of cBioPortal, in their own form, become a cohort."""
+
+import numpy as np
+import pytest
+
+from prognoscope.core.errors import OmicsError
+from tests.importers import portal_files as files
+from tests.importers.importing import checked, imported
+
+PATIENTS = files.simulated()
+FIRST = PATIENTS[0]
+
+
+def renamed(barcode: str) -> str:
+    return f"MB-{barcode[-4:]}"
+
+
+def study_folder(folder, rename=lambda barcode: barcode):
+    """A study as the datahub has it."""
+    files.cbioportal_patients(folder / "data_clinical_patient.txt", PATIENTS, rename=rename)
+    files.cbioportal_samples(folder / "data_clinical_sample.txt", PATIENTS, rename=rename)
+    files.cbioportal_expression(folder / "data_mrna_seq_v2_rsem.txt", PATIENTS, rename=rename)
+    files.cbioportal_copies(folder / "data_cna.txt", PATIENTS, rename=rename)
+    maf = files.maf_file(folder / "data_mutations.txt", PATIENTS, packed=False, suffix="-01")
+    for p in PATIENTS:
+        maf.write_text(maf.read_text().replace(p.barcode, rename(p.barcode)))
+    files.case_list(folder / "case_lists" / "cases_sequenced.txt", PATIENTS, rename=rename)
+    files.write(folder / "meta_study.txt", "type_of_cancer: blca\ncancer_study_identifier: blca\n")
+    files.write(
+        folder / "case_lists" / "cases_all.txt", "cancer_study_identifier: b\nstable_id: b_all\ncase_list_ids: x\n"
+    )
+    return folder
+
+
+def test_a_study_of_other_ids_becomes_a_study_that_check_accepts(tmp_path):
+    found = imported(tmp_path / "out", "cbioportal", study_folder(tmp_path / "study", renamed))
+    table, genes = (each.set_index("patient_id") for each in (found.clinical, found.genes))
+    for p in PATIENTS:
+        row = table.loc[renamed(p.barcode)]
+        assert row["OS_months"] == round(p.days / files.DAYS_A_MONTH, 2)
+        assert tuple(row[["OS_event", "DSS_event", "sex", "stage"]]) == (p.died, p.of_cancer, p.sex, p.stage)
+        values = genes.loc[renamed(p.barcode)]
+        expected = np.log2(1 + 40 * 2 ** np.array(p.genes))
+        np.testing.assert_allclose(values[[f"{gene}_rnaseq" for gene in files.GENES]], expected, rtol=1e-4)
+        assert list(values[[f"{gene}_cnv" for gene in files.GENES]]) == list(p.copies)
+        assert [values[f"{gene}_mut"] for gene in files.GENES] == [gene in p.mutated for gene in files.GENES]
+    assert "log2(1 + value) of linear" in found.account
+    assert "of 1 gene in several rows, the first was taken: MYC." in found.account
+    assert "left out: 1 row without a gene's name." in found.account
+    assert "Not used: 2 files in" in found.account and "site" not in table
+    assert checked(tmp_path / "out").study.spec.cohort.clinical.endpoint == "OS"
+
+
+def test_who_is_on_the_list_of_sequenced_samples_has_no_mutation_rather_than_none_known(tmp_path):
+    folder = study_folder(tmp_path / "study")
+    (folder / "data_mrna_seq_v2_rsem.txt").unlink()
+    (folder / "data_cna.txt").unlink()
+    assert len(imported(tmp_path / "listed", "cbioportal", folder).genes) == len(PATIENTS)
+    (folder / "case_lists" / "cases_sequenced.txt").unlink()
+    found = imported(tmp_path / "unlisted", "cbioportal", folder)
+    assert len(found.genes) == sum(bool(p.mutated) for p in PATIENTS) < len(PATIENTS)
+
+
+def test_expression_stays_linear_where_it_is_asked_to(tmp_path):
+    folder = study_folder(tmp_path / "study")
+    genes = imported(tmp_path / "out", "cbioportal", folder, logarithm=False).genes.set_index("patient_id")
+    assert genes.at[FIRST.barcode, "TP53_rnaseq"] == pytest.approx(40 * 2 ** FIRST.genes[0], rel=1e-4)
+
+
+def test_samples_of_a_study_of_other_ids_need_the_table_of_samples(tmp_path):
+    folder = study_folder(tmp_path / "study", renamed)
+    (folder / "data_clinical_sample.txt").unlink()
+    with pytest.raises(OmicsError, match=r"is of a patient in the clinical tables .* such as data_clinical_sample.txt"):
+        imported(tmp_path / "out", "cbioportal", folder)
+
+
+def test_the_table_of_the_web_page_is_read_too(tmp_path):
+    names = "Study ID\tPatient ID\tSample ID\tDiagnosis Age\tSex\tOverall Survival (Months)\tOverall Survival Status"
+    rows = [
+        f"b\t{p.barcode}\t{p.barcode}-01\t{p.age}\t{p.sex.capitalize()}\t{p.days / 30}\t{int(p.died)}:X"
+        for p in PATIENTS
+    ]
+    table = files.write(tmp_path / "blca_clinical_data.tsv", "\n".join((names, *rows)) + "\n")
+    found = imported(tmp_path / "out", "cbioportal", table)
+    assert list(found.clinical["age"]) == [p.age for p in PATIENTS]
+    assert list(found.clinical["OS_event"]) == [p.died for p in PATIENTS]
+
+
+def test_germline_rows_are_no_mutations_and_a_file_of_silent_ones_is_refused(tmp_path):
+    clinical = files.cbioportal_patients(tmp_path / "data_clinical_patient.txt", PATIENTS)
+    maf = files.maf_file(tmp_path / "m.txt", PATIENTS, packed=False, suffix="-01")
+    text = maf.read_text()
+    maf.write_text(text.replace("Somatic", "Germline", 1))
+    assert (
+        "1 rows are of no somatic mutation: Germline (1)."
+        in imported(tmp_path / "out", "cbioportal", clinical, maf).account
+    )
+    maf.write_text(text.replace("Missense_Mutation", "Silent"))
+    with pytest.raises(OmicsError, match=r"none of \d+ mutations counts. Their classes are Silent .* --silent"):
+        imported(tmp_path / "other", "cbioportal", clinical, maf)
+
+
+def test_groups_of_the_users_are_written_with_how_many_genes_of_each_are_measured(tmp_path):
+    folder = study_folder(tmp_path / "study")
+    hallmark = files.write(tmp_path / "h.gmt", "HALLMARK_X\thttp://x\tTP53\tEGFR\tABSENT\n")
+    families = files.write(tmp_path / "signatures.csv", "Oncogenes,Kinases\nKRAS,CDK4\nMYC,\n")
+    found = imported(tmp_path / "out", "cbioportal", folder, groups=(hallmark, families))
+    assert found.groups == {
+        "HALLMARK_X": ("TP53", "EGFR", "ABSENT"),
+        "Oncogenes": ("KRAS", "MYC"),
+        "Kinases": ("CDK4",),
+    }
+    assert found.coverage.set_index("group")["measured"].to_dict() == {"HALLMARK_X": 2, "Oncogenes": 2, "Kinases": 1}
+    assert "| HALLMARK_X | 3 | 2 |" in found.account
+    assert "groups.gmt" in (tmp_path / "out" / "study.yaml").read_text()
+    assert set(checked(tmp_path / "out").cohort.groups or ()) == {"HALLMARK_X", "Oncogenes", "Kinases"}
+    with pytest.raises(OmicsError, match=r"has gene groups that another file has too: HALLMARK_X. Leave each in one."):
+        imported(tmp_path / "twice", "cbioportal", folder, groups=(hallmark, hallmark))
+    strange = files.write(tmp_path / "s.gmt", "A\tna\tENSG1\tENSG2\n")
+    with pytest.raises(OmicsError, match=r"None of the genes of the groups \(ENSG1, ENSG2\) is measured"):
+        imported(tmp_path / "strange", "cbioportal", folder, groups=(strange,))
