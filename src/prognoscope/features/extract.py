@@ -15,14 +15,14 @@ import numpy as np
 from jaxtyping import Float16, UInt8
 
 from prognoscope.core.claims import CLAIM, ClaimedError, claimed, holder_of, tidy
-from prognoscope.core.errors import DiskFullError, FeatureError, PrognoscopeError, UnwritableError, nearest, some
+from prognoscope.core.errors import DiskFullError, FeatureError, PrognoscopeError, UnwritableError, some
 from prognoscope.core.faults import is_out_of_memory
 from prognoscope.core.files import digest
 from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
 from prognoscope.core.words import count
 from prognoscope.features.bad_files import BlockedFileError
-from prognoscope.features.encoders import ENCODERS, Encoder, create_encoder
+from prognoscope.features.encoders import Encoder, create_encoder, encoder_name
 from prognoscope.features.extraction_notes import extraction_notes
 from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 from prognoscope.features.source import made_of_slide, why_again
@@ -46,12 +46,11 @@ class FeatureSpec(TilingSpec):
 
     encoder: str = "stain"
     tissue: TissueSpec = field(default_factory=TissueSpec)
-    weights: FilePath | Literal["hub"] | None = None  # a file, or "hub"; None for what lies on disk
+    weights: FilePath | Literal["hub"] | None = None  # a file or its folder, or "hub"; None for what lies on disk
 
     def __post_init__(self):
         TilingSpec.__post_init__(self)
-        if self.encoder not in ENCODERS:
-            raise FeatureError(f"there is no encoder {self.encoder!r}; {nearest(self.encoder, ENCODERS)}")
+        object.__setattr__(self, "encoder", encoder_name(self.encoder))
         if self.patch_px < FEWEST_PX:
             raise FeatureError(f"patch_px must be at least {FEWEST_PX} for an encoder, not {self.patch_px}")
 
