@@ -7,8 +7,8 @@ import typer
 
 from prognoscope import __version__
 from prognoscope.commands.applying import export, predict, serve
-from prognoscope.commands.making import check, demo, doctor, init, run, schema, simulate
 from prognoscope.commands.extracting import encoders, extract
+from prognoscope.commands.making import check, demo, doctor, init, run, schema, simulate
 from prognoscope.commands.reading import compare, explain, figures, genes, methods, optimism, report, view
 from prognoscope.commands.shell import run_command
 from prognoscope.commands.telling import say

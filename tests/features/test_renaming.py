@@ -35,11 +35,30 @@ OF_VIT_BLOCK = (
 PLAIN = ("mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias", "layer_scale2.lambda1")
 GATED = ("mlp.weights_in.weight", "mlp.weights_in.bias", "mlp.weights_out.weight", "mlp.weights_out.bias")
 LAST = ("layernorm.weight", "layernorm.bias")
-ORIGINAL = ("cls_token", "pos_embed", "register_tokens", "mask_token", "patch_embed.proj.weight", "patch_embed.proj.bias")
-ORIGINAL_BLOCK = (
-    "norm1.weight norm1.bias attn.qkv.weight attn.qkv.bias attn.proj.weight attn.proj.bias ls1.gamma "
-    "norm2.weight norm2.bias mlp.w12.weight mlp.w12.bias mlp.w3.weight mlp.w3.bias ls2.gamma"
-).split()
+ORIGINAL = (
+    "cls_token",
+    "pos_embed",
+    "register_tokens",
+    "mask_token",
+    "patch_embed.proj.weight",
+    "patch_embed.proj.bias",
+)
+ORIGINAL_BLOCK = [
+    "norm1.weight",
+    "norm1.bias",
+    "attn.qkv.weight",
+    "attn.qkv.bias",
+    "attn.proj.weight",
+    "attn.proj.bias",
+    "ls1.gamma",
+    "norm2.weight",
+    "norm2.bias",
+    "mlp.w12.weight",
+    "mlp.w12.bias",
+    "mlp.w3.weight",
+    "mlp.w3.bias",
+    "ls2.gamma",
+]
 
 
 def published(first, block, last, *, width, depth, px, tokens, hidden, gated):
@@ -65,7 +84,11 @@ def published(first, block, last, *, width, depth, px, tokens, hidden, gated):
     names = [*first, *(f"{at}{name}" for at in depth for name in block), *last]
 
     def shape(name):
-        return max(((end, of) for end, of in shapes.items() if name.endswith(end)), key=lambda e: len(e[0]), default=(0, (width,)))[1]
+        return max(
+            ((end, of) for end, of in shapes.items() if name.endswith(end)),
+            key=lambda e: len(e[0]),
+            default=(0, (width,)),
+        )[1]
 
     return {name: torch.empty(shape(name), device="meta") for name in names}
 

@@ -47,7 +47,8 @@ def tiny(name: str = "hoptimus0", **changes):
 def random_weights(told, path, seed=0, **more):
     generator = torch.Generator().manual_seed(seed)
     state = {
-        name: torch.randn(value.shape, generator=generator) * 0.2 + (value.ndim == 1)
+        name: torch.randn(value.shape, generator=generator) * (value[0].numel() ** -0.5 if value.ndim == 4 else 0.2)
+        + (value.ndim == 1)
         for name, value in networks.network_of(told).state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
@@ -186,7 +187,10 @@ def test_any_network_of_timm_takes_its_own_transform_and_its_own_pooling(tmp_pat
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("timm:vit_smal_patch16_224", "timm has no network 'vit_smal_patch16_224'; did you mean 'vit_small_patch16_224'"),
+        (
+            "timm:vit_smal_patch16_224",
+            "timm has no network 'vit_smal_patch16_224'; did you mean 'vit_small_patch16_224'",
+        ),
         ("timm:vit_tiny_patch16_224.augre", "timm knows no weights 'augre' of vit_tiny_patch16_224; did you mean"),
     ],
 )

@@ -32,7 +32,9 @@ def misfit(
     shapes = (f"{name} {tuple(state[name].shape)} for {tuple(wanted[name].shape)}" for name in other)
     faults += [f"has {len(other)} of another shape ({some(shapes, SHOWN)})"] if other else []
     if not faults and not _are_named(told, given):
-        faults = [f"names them as {WHOSE[names_of(given)]} does, while the published file has {WHOSE[told.names]}'s names"]
+        faults = [
+            f"names them as {WHOSE[names_of(given)]} does, while the published file has {WHOSE[told.names]}'s names"
+        ]
     if not faults:
         return None
     like = "" if told.tokens == "own" else _seems(told, given, state)

@@ -61,7 +61,9 @@ def unwrapped(held: Mapping[str, object]) -> dict[str, object]:
     while (inner := next((found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)) is not None:
         found = {str(name): value for name, value in inner.items()}  # pyright: ignore[reportAttributeAccessIssue]
     starts = {found_at[1] for name in found if (found_at := CLASS_TOKEN.match(name))}
-    starts = starts or {start for start in ("module.", "model.", "backbone.") if all(n.startswith(start) for n in found)}
+    starts = starts or {
+        start for start in ("module.", "model.", "backbone.") if all(n.startswith(start) for n in found)
+    }
     taught = {start for start in starts if "teacher" in start}
     start = min(taught or starts, key=len, default="")
     return {name[len(start) :]: value for name, value in found.items() if name.startswith(start)}
