@@ -87,7 +87,7 @@ def advice(told: Description) -> str:
     gate = " (accept its licence there first, and set HF_TOKEN to your token)" if told.gated else ""
     return (
         f"Put {told.file} of https://huggingface.co/{told.hub}{gate} at {place_of(told)}, or name a file as "
-        "features.weights, or fetch it with features.weights: hub."
+        "features.weights, or fetch it with features.weights: hub (without a study: --weights)."
     )
 
 
