@@ -39,8 +39,8 @@ def extract(
     weights: Annotated[
         list[str] | None, typer.Option(help="Of each encoder: a file, a folder, hub to fetch it, or none.")
     ] = None,
-    patch_px: Annotated[int, typer.Option(min=16, help="Side of a patch in pixels.")] = 256,
-    mpp: Annotated[float, typer.Option(help="Micrometres per pixel of a patch.")] = 0.5,
+    patch_px: Annotated[int | None, typer.Option(min=16, help="Side of a patch in pixels; 256.")] = None,
+    mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of a patch; 0.5.")] = None,
     slide_mpp: Annotated[float | None, typer.Option(help="The same of the slides, where they do not say it.")] = None,
     coords: Annotated[
         Path | None, typer.Option(help="A folder of TRIDENT's or CLAM's coordinate files: take their patches.")
@@ -64,6 +64,7 @@ def extract(
     """
     if slides.suffix.lower() in (".yaml", ".yml"):
         given = {"--encoder": encoder, "--out": out, "--weights": weights, "--coords": coords, "--regions": regions}
+        given |= {"--patch-px": patch_px, "--mpp": mpp, "--outside": outside}
         given |= {
             "--stain-norm": stain_norm,
             "--save-patches": save_patches,
@@ -85,8 +86,8 @@ def extract(
             out,
             overrides,
             weights=weights or [],
-            patch_px=patch_px,
-            mpp=mpp,
+            patch_px=patch_px or 256,
+            mpp=mpp or 0.5,
             slide_mpp=slide_mpp,
             picks=(coords, regions, outside),
             stain_norm=stain_norm,
@@ -114,6 +115,8 @@ def _extract_folder(
         raise InputError("--set changes a study file; of a folder, give the options that --help lists.")
     if out is None or not encoders:
         raise InputError("Of a folder, say by what and where to: --encoder NAME --out FOLDER.")
+    if picks[0] is not None and (asked["patch_px"], asked["mpp"]) != (256, 0.5):
+        raise InputError("--coords say themselves how large patches are; leave --patch-px and --mpp out.")
     if picks[2] and picks[1] is None:
         raise InputError("--outside says which patches of --regions are kept; name their folder.")
     from prognoscope.features.stain_norm import need_kind
