@@ -97,13 +97,65 @@ LAYERS = {n: [f"encoder.layer.{i}." for i in range(n)] for n in (12, 24, 40)}
 SWIGLU = (*OF_DINOV2_BLOCK, *GATED, "layer_scale2.lambda1")
 MASK, REGISTERS = ("embeddings.mask_token",), ("embeddings.register_tokens",)
 FILES = {
-    "phikon": published(EMBEDDINGS, OF_VIT_BLOCK, (*LAST, "pooler.dense.weight", "pooler.dense.bias"), width=768, depth=LAYERS[12], px=16, tokens=197, hidden=3072, gated=False),
-    "phikon_v2": published((*EMBEDDINGS, *MASK), (*OF_DINOV2_BLOCK, *PLAIN), LAST, width=1024, depth=LAYERS[24], px=16, tokens=197, hidden=4096, gated=False),
-    "midnight": published((*EMBEDDINGS, *MASK), SWIGLU, LAST, width=1536, depth=LAYERS[40], px=14, tokens=257, hidden=4096, gated=True),
-    "hibou_b": published((*EMBEDDINGS, *MASK, *REGISTERS), SWIGLU, LAST, width=768, depth=LAYERS[12], px=14, tokens=257, hidden=2048, gated=True),
-    "hibou_l": published((*EMBEDDINGS, *MASK, *REGISTERS), (*OF_DINOV2_BLOCK, *PLAIN), LAST, width=1024, depth=LAYERS[24], px=14, tokens=257, hidden=4096, gated=False),
-    "openmidnight": published(ORIGINAL, ORIGINAL_BLOCK, ("norm.weight", "norm.bias"), width=1536, depth=[f"blocks.{i}." for i in range(40)], px=14, tokens=257, hidden=4096, gated=True),
-}  # fmt: skip
+    "phikon": published(
+        EMBEDDINGS,
+        OF_VIT_BLOCK,
+        (*LAST, "pooler.dense.weight", "pooler.dense.bias"),
+        width=768,
+        depth=LAYERS[12],
+        px=16,
+        tokens=197,
+        hidden=3072,
+        gated=False,
+    ),
+    "phikon_v2": published(
+        (*EMBEDDINGS, *MASK),
+        (*OF_DINOV2_BLOCK, *PLAIN),
+        LAST,
+        width=1024,
+        depth=LAYERS[24],
+        px=16,
+        tokens=197,
+        hidden=4096,
+        gated=False,
+    ),
+    "midnight": published(
+        (*EMBEDDINGS, *MASK), SWIGLU, LAST, width=1536, depth=LAYERS[40], px=14, tokens=257, hidden=4096, gated=True
+    ),
+    "hibou_b": published(
+        (*EMBEDDINGS, *MASK, *REGISTERS),
+        SWIGLU,
+        LAST,
+        width=768,
+        depth=LAYERS[12],
+        px=14,
+        tokens=257,
+        hidden=2048,
+        gated=True,
+    ),
+    "hibou_l": published(
+        (*EMBEDDINGS, *MASK, *REGISTERS),
+        (*OF_DINOV2_BLOCK, *PLAIN),
+        LAST,
+        width=1024,
+        depth=LAYERS[24],
+        px=14,
+        tokens=257,
+        hidden=4096,
+        gated=False,
+    ),
+    "openmidnight": published(
+        ORIGINAL,
+        ORIGINAL_BLOCK,
+        ("norm.weight", "norm.bias"),
+        width=1536,
+        depth=[f"blocks.{i}." for i in range(40)],
+        px=14,
+        tokens=257,
+        hidden=4096,
+        gated=True,
+    ),
+}
 
 
 @pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
@@ -116,7 +168,12 @@ def test_each_published_file_has_all_names_and_shapes_of_its_network_and_no_othe
 
 def values(names, width=4):
     """Distinct values by names, of one width, so that where each has gone can be seen."""
-    return {name: torch.full((1, 1 if "token" in name else 3, width) if "token" in name or "pos" in name else (width,), float(i)) for i, name in enumerate(names)}  # fmt: skip
+    return {
+        name: torch.full(
+            (1, 1 if "token" in name else 3, width) if "token" in name or "pos" in name else (width,), float(i)
+        )
+        for i, name in enumerate(names)
+    }
 
 
 def test_transformers_names_become_timms_value_by_value():
@@ -129,8 +186,10 @@ def test_transformers_names_become_timms_value_by_value():
         "blocks.0.attn.proj.weight": given[f"{at}attention.output.dense.weight"],
         "blocks.0.ls1.gamma": given[f"{at}layer_scale1.lambda1"],
         "blocks.0.mlp.fc2.weight": given[f"{at}mlp.fc2.weight"],
-        "blocks.0.attn.qkv.bias": torch.cat([given[f"{at}attention.attention.{p}.bias"] for p in ("query", "key", "value")]),
-    }  # fmt: skip
+        "blocks.0.attn.qkv.bias": torch.cat(
+            [given[f"{at}attention.attention.{p}.bias"] for p in ("query", "key", "value")]
+        ),
+    }
     found = to_timm(given)
     assert all(torch.equal(found[name], value) for name, value in wanted.items())
     vit = values([f"{at}{n}" for n in OF_VIT_BLOCK])

@@ -7,13 +7,19 @@ from prognoscope.core.errors import FeatureError
 from prognoscope.features import stain_norm
 from prognoscope.features.stain_norm import fit_stains, macenko_stains
 
-MIXED = np.array([[0.60, 0.72, 0.35], [0.15, 0.90, 0.40]])
+MIXED = np.array([[0.55, 0.75, 0.36], [0.30, 0.85, 0.45]])
 MIXED /= np.linalg.norm(MIXED, axis=1, keepdims=True)
 
 
 def amounts(n=4000):
     rng = np.random.default_rng(0)
-    return np.concatenate([rng.uniform(0.4, 1, (n, 2)), rng.uniform(0.4, 1, (n, 1)) * [[1, 0]], rng.uniform(0.4, 1, (n, 1)) * [[0, 1]]])  # fmt: skip
+    return np.concatenate(
+        [
+            rng.uniform(0.7, 1.3, (n, 2)),
+            rng.uniform(0.7, 1.3, (n, 1)) * [[1, 0]],
+            rng.uniform(0.7, 1.3, (n, 1)) * [[0, 1]],
+        ]
+    )
 
 
 def pixels(amount):

@@ -164,6 +164,7 @@ def test_patches_are_resized_as_published_and_cut_to_their_middle():
 
 
 def test_any_network_of_timm_takes_its_own_transform_and_its_own_pooling(tmp_path):
+    networks.make_torchvision_importable()
     import timm
 
     name = "timm:vit_tiny_patch16_224.augreg_in21k"

@@ -76,14 +76,14 @@ class ExtractionReport:
     already: tuple[str, ...]  # were there when they were looked at, made by the same spec
     failed: dict[str, str]  # slide -> reason
     notes: tuple[str, ...] = ()  # on slides that gave embeddings
-    spent: Spent = Spent()  # on those that were made now
+    spent: Spent = field(default_factory=Spent)  # on those that were made now
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What decides on patches and their colours besides a `FeatureSpec`, and how many are kept to be looked at."""
 
-    picks: Picks = Picks()
+    picks: Picks = field(default_factory=Picks)
     stain_norm: StainNorm | None = None
     save_patches: int = 0  # of each slide, as PNG files
 

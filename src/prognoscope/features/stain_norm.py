@@ -20,7 +20,7 @@ LEAST_OD, EDGE = 0.15, 1.0  # Macenko's beta, and alpha in percent
 # 99 of 100 pixels do not exceed; the values that the published implementations share
 STAINS = np.array([[0.5626, 0.7201, 0.4062], [0.2159, 0.8012, 0.5581]])
 MOST = np.array([1.9705, 1.0308])
-# the target of Reinhard's: mean and standard deviation of l, alpha, beta, in natural logarithms; an even H&E has about it
+# the target of Reinhard's: mean and standard deviation of l, alpha, beta, in natural logarithms; even H&E has about it
 LAB_MEAN, LAB_SD = np.array([8.9, -0.09, 0.045]), np.array([0.35, 0.07, 0.02])
 # Reinhard 2001, eq. 4 and 6: RGB to the cones' LMS, logarithms of which are turned to l, alpha, beta
 TO_LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from prognoscope.core.errors import FeatureError, InputError, MissingFileError, some
 from prognoscope.features.encoders import encoder_name
-from prognoscope.features.extract import ExtractionReport, FeatureSpec, extract_slides
 from prognoscope.features.extract import Choices as Choices
+from prognoscope.features.extract import ExtractionReport, FeatureSpec, extract_slides
 from prognoscope.features.picks import Picks as Picks
 from prognoscope.slides.readers import find_slides
 from prognoscope.study.devices import device_of

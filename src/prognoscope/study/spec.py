@@ -82,9 +82,9 @@ class StudySpec(BaseModel):
     def _files_run_no_code(self):
         if is_typed(name := self.features.encoder):
             raise ValueError(
-                f"features.encoder: {name} names code, which a study file cannot. Let its package declare the entry point "
-                f'[project.entry-points."{GROUP}"] mine = "{name}" and write features.encoder: mine; or extract with '
-                f"`prognoscope extract SLIDES --encoder {name}`, and name that folder as cohort.features"
+                f"features.encoder: {name} names code, which no study file may. Let its package declare the entry "
+                f'point [project.entry-points."{GROUP}"] mine = "{name}" and write features.encoder: mine; or extract '
+                f"by `prognoscope extract SLIDES --encoder {name}`, and name that folder as cohort.features"
             )
         return self
 
