@@ -57,9 +57,9 @@ def names_of(state: Collection[str]) -> Names:
 
 def unwrapped(held: Mapping[str, object]) -> dict[str, object]:
     """What a file holds, without the wrappers of training: the teacher's backbone of a student and a teacher."""
-    found: Mapping[str, object] = held
-    while (inner := next((found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)) is not None:
-        found = {str(name): value for name, value in inner.items()}  # pyright: ignore[reportAttributeAccessIssue]
+    found: dict[str, object] = dict(held)
+    while isinstance(inner := next((found[key] for key in WRAPPERS if isinstance(found.get(key), dict)), None), dict):
+        found = {str(name): value for name, value in inner.items()}
     starts = {found_at[1] for name in found if (found_at := CLASS_TOKEN.match(name))}
     starts = starts or {
         start for start in ("module.", "model.", "backbone.") if all(n.startswith(start) for n in found)

@@ -82,7 +82,7 @@ def _token(network: nn.Module, images: Float[Tensor, "B 3 h w"], told: Descripti
         return blocks.float().mean(dim=(2, 3))
     if told.tokens == "own":
         return network(images)
-    tokens = network.forward_features(images)  # (B, prefix + patches, width), normalised; pyright: ignore
+    tokens = network.forward_features(images)  # (B, prefix + patches, width), normalised
     token = tokens[:, 0]
     if told.tokens == "class":
         return token
