@@ -299,8 +299,7 @@ def extract_one(job: _Job) -> "str | Spent":
             recolour = recoloured(slide, grid, job.choices.stain_norm)
             features, spent = encode_patches(slide, grid, encoders, job.device, recolour)
             save_patches(job.folder, job.slide, slide, grid, job.choices.save_patches, recolour)
-            of_slide = {"mpp": slide.mpp, "magnification": slide.magnification}
-            size_px = slide.size_px
+            size_px, slide_mpp, magnification = slide.size_px, slide.mpp, slide.magnification
         for part, encoder, values in zip(job.parts, encoders, features, strict=True):
             embeddings = Embeddings(
                 slide=job.slide,
@@ -309,10 +308,11 @@ def extract_one(job: _Job) -> "str | Spent":
                 patch_px=grid.patch_px,
                 patch_px_level0=grid.patch_px_level0,
                 overlap_px=grid.overlap_px,
+                mpp=slide_mpp,
+                magnification=magnification,
                 encoder=encoder.name,
                 weights_hash=encoder.weights_hash,
                 spec_hash=part.spec_hash,
-                **of_slide,
             )
             write_embeddings(part.target, embeddings, slide_size_px=size_px, made_of=made_of, more=tissue)
     except (DiskFullError, UnwritableError):

@@ -116,7 +116,7 @@ def _polygons(path: Path) -> Iterator[list[Float[np.ndarray, "_ 2"]]]:
     except (OSError, ValueError, RecursionError) as cause:
         raise FeatureError(f"{path} is no GeoJSON; export the annotations from QuPath again") from cause
     for geometry in _geometries(held):
-        kind, rings = geometry.get("type"), geometry.get("coordinates")
+        kind, rings = geometry.get("type"), geometry.get("coordinates") or []
         if kind not in ("Polygon", "MultiPolygon"):
             raise FeatureError(f"{path} draws a {kind}, which has no inside; export areas alone")
         try:

@@ -22,7 +22,7 @@ def network_of(told: Description, *, grid: int | None = None, gate: int | None =
     """
     make_torchvision_importable()
     import timm
-    from timm.layers import SwiGLUPacked
+    from timm.layers.mlp import SwiGLUPacked
 
     options: dict[str, Any] = dict(told.options)
     if told.tokens != "map":
@@ -34,7 +34,7 @@ def network_of(told: Description, *, grid: int | None = None, gate: int | None =
         width = told.embedding_dim // (2 if told.tokens == "class+mean" else 1)
         options["mlp_ratio"] = (gate + 0.5) / width  # timm rounds down
     with torch.device("meta"):
-        network = timm.create_model(told.architecture, pretrained=False, **options)
+        network: Any = timm.create_model(told.architecture, pretrained=False, **options)
         if grid is not None and told.tokens != "map" and network.patch_embed.grid_size[0] != grid:
             options["img_size"] = grid * network.patch_embed.patch_size[0]
             network = timm.create_model(told.architecture, pretrained=False, **options)
@@ -50,7 +50,7 @@ def any_description(name: str) -> Description:
     need_timm(name)
     make_torchvision_importable()
     import timm
-    from timm.data import resolve_data_config
+    from timm.data.config import resolve_data_config
 
     model = name.removeprefix(TIMM)
     architecture, _, tag = model.partition(".")
@@ -62,9 +62,11 @@ def any_description(name: str) -> Description:
             f"{nearest(model, timm.list_pretrained(f'{architecture}.*'))}"
         )
     known = timm.get_pretrained_cfg(model, allow_unregistered=False)
+    if known is None:
+        raise FeatureError(f"timm knows no published weights of {architecture}; name a network that has some.")
     data = resolve_data_config(pretrained_cfg=asdict(known))
     with torch.device("meta"):
-        network = timm.create_model(architecture, pretrained=False, num_classes=0)
+        network: Any = timm.create_model(architecture, pretrained=False, num_classes=0)
     crop = int(data["input_size"][1])
     return Description(
         name,

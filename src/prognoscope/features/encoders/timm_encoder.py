@@ -1,6 +1,7 @@
 """Every encoder that timm builds: its network filled from a published file, its patches prepared, its token taken."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ def prepared(patches: UInt8[np.ndarray, "B H W 3"], told: Description) -> UInt8[
     return patches[:, start : start + told.crop_px, start : start + told.crop_px]
 
 
-def _token(network: nn.Module, images: Float[Tensor, "B 3 h w"], told: Description) -> Float[Tensor, "B D"]:
+def _token(network: Any, images: Float[Tensor, "B 3 h w"], told: Description) -> Float[Tensor, "B D"]:
     if told.tokens == "map":
         (blocks,) = network(images)  # (B, D, h / 16, w / 16)
         return blocks.float().mean(dim=(2, 3))
@@ -96,7 +97,7 @@ def _filled(told: Description, path: Path) -> nn.Module:
     given = {name: value for name, value in held.items() if isinstance(value, Tensor)}
     state = {name: value for name, value in to_timm(given).items() if not name.startswith(told.leaves_out)}
     if told.tokens == "own":
-        network = any_network(told)
+        network: Any = any_network(told)
         classifier = tuple(f"{each}." for each in _several(network.default_cfg.get("classifier")))
         state = {name: value for name, value in given.items() if not name.startswith(classifier)}
     else:
