@@ -201,6 +201,7 @@ def test_shards_divide_the_slides():
     ("arguments", "said"),
     [
         ("SLIDES --encoder stain", "say by what and where to: --encoder NAME --out FOLDER"),
+        ("nowhere --encoder stain --out o", "There is neither a folder nor a slide nowhere"),
         ("SLIDES --encoder stains --out o", "there is no encoder 'stains'"),
         ("SLIDES --encoder stain --encoder stain --out o", "is named twice"),
         ("SLIDES --encoder stain --out o --weights a --weights b", "given 2 times for 1 encoders"),

@@ -55,6 +55,8 @@ def extract_folder(
     for each in (choices.picks.coords, choices.picks.regions):
         if each is not None and not each.is_dir():
             raise MissingFileError(f"The folder {each} does not exist. Correct --coords or --regions.")
+    if not slides.exists():
+        raise MissingFileError(f"There is neither a folder nor a slide {slides}. Name one that is there.")
     found = find_slides(slides) if slides.is_dir() else {slides.stem: slides}
     if not found:
         raise MissingFileError(f"{slides} holds no slides. Name the folder that does.")
