@@ -5,10 +5,10 @@ import zipfile
 
 import pytest
 import torch
+from prognoscope.features.encoders.resnet import _read
 
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.pickled_names import COSTLY, SHORT, names_endlessly
-from prognoscope.features.encoders.resnet import _read
 from prognoscope.features.store import look_at
 from prognoscope.models.checkpoints.loading import read_weights
 

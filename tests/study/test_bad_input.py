@@ -158,8 +158,16 @@ STUDY_FILE = {
     "a method twice": (lambda f: f.set(methods=["snn", "snn"]), ["'snn' is listed twice", "label"]),
     "an unknown method": (lambda f: f.set(methods=["abmill"]), ["no method 'abmill'", "did you mean 'abmil'?"]),
     "an unknown encoder": (
-        lambda f: f.set(features__encoder="resnet50"),
-        ["no encoder 'resnet50'", "'resnet50_trunc'"],
+        lambda f: f.set(features__encoder="resnet51"),
+        ["no encoder 'resnet51'", "'resnet50_trunc'"],
+    ),
+    "code as an encoder": (
+        lambda f: f.set(features__encoder="os:system"),
+        ["os:system names code, which no study file may", 'project.entry-points."prognoscope.encoders"'],
+    ),
+    "an encoder that is only read": (
+        lambda f: f.set(features__encoder="conch_v1"),
+        ["conch_v1 is not computed here", "cohort.features"],
     ),
     "a wrong option": (
         lambda f: f.set(methods=[{"name": "abmil", "hiden": 3}]),

@@ -10,7 +10,6 @@ from prognoscope.commands.shell import err
 from prognoscope.commands.telling import (
     audit_and_tell,
     explain_and_tell,
-    extract_and_tell,
     run_and_tell,
     say,
     show_table,
@@ -189,18 +188,6 @@ def doctor() -> None:
     from prognoscope.study.doctor import examine_machine
 
     show_table("This machine", examine_machine())
-
-
-def extract(study: StudyFile, overrides: Overrides = [], jobs: Jobs = 1) -> None:  # noqa: B006
-    """Turn slides into embeddings, one file a slide. Started again, it continues.
-
-    Example: `prognoscope extract study.yaml --jobs 4`.
-    """
-    from prognoscope.study.study import Study
-
-    loaded = Study.load(study, overrides)
-    if extract_and_tell(lambda advance: loaded.extract(workers=jobs, progress=advance)).failed:
-        raise typer.Exit(1)
 
 
 def run(

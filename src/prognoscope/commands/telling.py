@@ -26,6 +26,8 @@ def extract_and_tell(start: "Callable[[Callable[[int, int], None]], ExtractionRe
     if result.done or result.failed:
         done, already = len(result.done), len(result.already)
         say(f"Embeddings: {done} slides now, {already} before, {len(result.failed)} failed.")
+    if spent := result.spent.told():
+        say(f"  {spent}")
     for note in result.notes:
         say(f"  {note}")
     for slide, reason in result.failed.items():

@@ -12,6 +12,7 @@ from prognoscope.cohort.covariate_account import tell_covariates
 from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import some
 from prognoscope.core.words import count
+from prognoscope.features.encoders.standing import weights_fault
 from prognoscope.omics.groups import assign_columns, coverage, groups_without_genes
 from prognoscope.omics.tables import OmicsTable
 from prognoscope.study.inputs import embedding_files
@@ -50,6 +51,8 @@ def audit(plan: Plan) -> Audit:
         extracted = embedding_files(where, plan.study.extracted)
         told = audit_slides(where.slides, cohort, plan.study.features.mpp, extracted)
         tables["Slides"], stop = told.table, told.stop if plan.extracts else ""
+        if plan.extracts:
+            stop = stop or weights_fault(plan.study.features.encoder, plan.study.features.weights)
         warnings += told.warnings
     if cohort.omics is not None:
         tables["Gene groups"], found = _genes_table(cohort, cohort.omics)

@@ -18,7 +18,8 @@ def examine_machine() -> pd.DataFrame:
     import openslide
     import torch
 
-    from prognoscope.features.encoders.resnet import weights_home
+    from prognoscope.features.encoders.standing import encoders_on_disk
+    from prognoscope.features.encoders.weights import weights_home
 
     rows = [
         ("prognoscope", version("prognoscope")),
@@ -35,8 +36,8 @@ def examine_machine() -> pd.DataFrame:
         missing = [name for name in packages if find_spec(name) is None]
         state = f'absent: pip install -c constraints.txt "prognoscope[{extra}]"' if missing else _versions(packages)
         rows.append((f"extra {extra}", state))
-    weights = weights_home() / "resnet50_trunc.safetensors"
-    rows.append(("weights of resnet50_trunc", str(weights) if weights.is_file() else f"not at {weights}"))
+    on_disk = ", ".join(encoders_on_disk()) or f"none in {weights_home()} or in the hub's cache"
+    rows.append(("weights of encoders", f"{on_disk}; `prognoscope encoders` lists all"))
     return pd.DataFrame(rows, columns=["what", "found"])
 
 

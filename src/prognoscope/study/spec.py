@@ -18,6 +18,7 @@ from pydantic import (
 from prognoscope.cohort.splits import SplitSpec
 from prognoscope.core.errors import StudyError
 from prognoscope.core.files import need_file
+from prognoscope.features.encoders import GROUP, is_typed
 from prognoscope.features.extract import FeatureSpec
 from prognoscope.study.folder_name import FolderName
 from prognoscope.study.method_groups import entries_of
@@ -75,6 +76,16 @@ class StudySpec(BaseModel):
             first = alone[0]
             what = "an ablation" if first.ablation_of else "a point of a sweep"
             raise ValueError(f"{first.title!r} is {what} of {first.part_of!r}, which is not in methods; add it")
+        return self
+
+    @model_validator(mode="after")
+    def _files_run_no_code(self):
+        if is_typed(name := self.features.encoder):
+            raise ValueError(
+                f"features.encoder: {name} names code, which no study file may. Let its package declare the entry "
+                f'point [project.entry-points."{GROUP}"] mine = "{name}" and write features.encoder: mine; or extract '
+                f"by `prognoscope extract SLIDES --encoder {name}`, and name that folder as cohort.features"
+            )
         return self
 
     @model_validator(mode="after")

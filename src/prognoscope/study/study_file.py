@@ -78,7 +78,7 @@ class StudyFile:
             return None
         features, weights = asdict(self.spec.features), self.spec.features.weights
         features["weights"] = None if weights is None else Path(weights).name
-        name = f"{self.spec.features.encoder}-{digest(features)[:8]}"
+        name = f"{self.spec.features.encoder.replace(':', '-')}-{digest(features)[:8]}"
         beside = self.folder / "embeddings" / name
         return beside if beside.is_dir() else self.cache / name
 

@@ -80,7 +80,7 @@ def believed_mpp(across: float | None, down: float | None) -> tuple[float | None
     said = [each for each in (across, down) if each is not None]
     give = (
         "Give it for all slides as `cohort.slides.mpp` in the study, or slide by slide in a column `mpp` of the slide "
-        "table."
+        "table; without a study, as --slide-mpp."
     )
     if not said:
         return None, f"does not say its um per pixel. {give}"

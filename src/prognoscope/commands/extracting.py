@@ -1,0 +1,130 @@
+"""The commands that turn slides into embeddings, and tell by what."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from prognoscope.commands.arguments import Jobs, Overrides
+from prognoscope.commands.telling import extract_and_tell, say, show_table
+from prognoscope.core.errors import InputError
+
+if TYPE_CHECKING:
+    from prognoscope.features.extract import ExtractionReport
+
+
+def encoders() -> None:
+    """List the encoders: length of an embedding, whether the weights are here, licence, commercial use.
+
+    Example: `prognoscope encoders`.
+    """
+    from prognoscope.features.encoders.standing import encoder_table, other_names
+    from prognoscope.features.encoders.weights import weights_home
+
+    show_table("Encoders", encoder_table())
+    say(f"Weights are looked for in {weights_home()} ($PROGNOSCOPE_WEIGHTS) and in the cache of the Hugging Face hub.")
+    say("Besides: timm:NAME for any network of timm, module:Class for one of yours.")
+    say(f"Other names: {other_names()}; hyphens are underscores.")
+
+
+def extract(
+    slides: Annotated[Path, typer.Argument(help="A study's YAML file, a folder of slides, or one slide.")],
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(help="Of a folder: by which; `prognoscope encoders` lists them. Repeat it for several at once."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Of a folder: where embeddings go, of several encoders in one each.")
+    ] = None,
+    weights: Annotated[
+        list[str] | None, typer.Option(help="Of each encoder: a file, a folder, hub to fetch it, or none.")
+    ] = None,
+    patch_px: Annotated[int | None, typer.Option(min=16, help="Side of a patch in pixels; 256.")] = None,
+    mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of a patch; 0.5.")] = None,
+    slide_mpp: Annotated[float | None, typer.Option(help="The same of the slides, where they do not say it.")] = None,
+    coords: Annotated[
+        Path | None, typer.Option(help="A folder of TRIDENT's or CLAM's coordinate files: take their patches.")
+    ] = None,
+    regions: Annotated[
+        Path | None, typer.Option(help="A folder of SLIDE.geojson from QuPath: patches whose centre lies in an area.")
+    ] = None,
+    outside: Annotated[bool, typer.Option("--outside", help="With --regions: those that lie in none.")] = False,
+    stain_norm: Annotated[str | None, typer.Option(help="Normalise stains: macenko or reinhard.")] = None,
+    save_patches: Annotated[int, typer.Option(min=0, help="Keep so many patches of each slide as PNG files.")] = 0,
+    shard: Annotated[str | None, typer.Option(help="Only a part of the slides: 3/16 is the third of sixteen.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    overrides: Overrides = [],  # noqa: B006
+    jobs: Jobs = 1,
+) -> None:
+    """Turn slides into embeddings, one file a slide. Started again, it continues.
+
+    Several processes and machines may work on one folder: each slide is done once. A study has its settings in its file
+    (`features:`), a folder has them here. Example: `prognoscope extract study.yaml --jobs 4` or `prognoscope extract
+    slides --encoder uni_v2 --out features`.
+    """
+    if slides.suffix.lower() in (".yaml", ".yml"):
+        given = {"--encoder": encoder, "--out": out, "--weights": weights, "--coords": coords, "--regions": regions}
+        given |= {"--patch-px": patch_px, "--mpp": mpp, "--outside": outside}
+        given |= {
+            "--stain-norm": stain_norm,
+            "--save-patches": save_patches,
+            "--shard": shard,
+            "--slide-mpp": slide_mpp,
+        }
+        if stray := [name for name, value in given.items() if value]:
+            raise InputError(
+                f"{', '.join(stray)} belong to `extract FOLDER`; of a study, set `features` in {slides}, or by --set."
+            )
+        from prognoscope.study.study import Study
+
+        loaded = Study.load(slides, overrides)
+        report = extract_and_tell(lambda advance: loaded.extract(workers=jobs, progress=advance))
+    else:
+        report = _extract_folder(
+            slides,
+            encoder,
+            out,
+            overrides,
+            weights=weights or [],
+            patch_px=patch_px or 256,
+            mpp=mpp or 0.5,
+            slide_mpp=slide_mpp,
+            picks=(coords, regions, outside),
+            stain_norm=stain_norm,
+            save_patches=save_patches,
+            shard=shard,
+            device=device,
+            workers=jobs,
+        )
+    if report.failed:
+        raise typer.Exit(1)
+
+
+def _extract_folder(
+    slides: Path,
+    encoders: list[str] | None,
+    out: Path | None,
+    overrides: list[str],
+    *,
+    picks: tuple[Path | None, Path | None, bool],
+    stain_norm: str | None,
+    save_patches: int,
+    **asked: Any,
+) -> "ExtractionReport":
+    if overrides:
+        raise InputError("--set changes a study file; of a folder, give the options that --help lists.")
+    if out is None or not encoders:
+        raise InputError("Of a folder, say by what and where to: --encoder NAME --out FOLDER.")
+    if picks[0] is not None and (asked["patch_px"], asked["mpp"]) != (256, 0.5):
+        raise InputError("--coords say themselves how large patches are; leave --patch-px and --mpp out.")
+    if picks[2] and picks[1] is None:
+        raise InputError("--outside says which patches of --regions are kept; name their folder.")
+    from prognoscope.features.stain_norm import need_kind
+    from prognoscope.study.folder_extraction import Choices, Picks, extract_folder
+
+    choices = Choices(Picks(*picks), need_kind(stain_norm), save_patches)
+    report = extract_and_tell(
+        lambda advance: extract_folder(slides, out, encoders, choices=choices, progress=advance, **asked)
+    )
+    say(f"Embeddings are in {out}, pictures of what was used in {out / 'previews'}.")
+    return report

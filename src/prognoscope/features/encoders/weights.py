@@ -1,0 +1,118 @@
+"""Where the weights of an encoder lie, and what a file of them holds. Nothing is fetched unasked; no file runs code."""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from pickle import UnpicklingError  # only the name of what torch raises
+
+import torch
+
+from prognoscope.core.errors import FeatureError, MissingFileError, some
+from prognoscope.core.pickled_names import names_endlessly
+from prognoscope.features.encoders.catalogue import Description
+
+FOLDER = "PROGNOSCOPE_WEIGHTS"  # the environment variable that names the folder of weights
+ENDINGS = (".safetensors", ".bin", ".pth", ".pt")
+
+
+def weights_home() -> Path:
+    """The folder where weights are looked for: $PROGNOSCOPE_WEIGHTS, else ~/.cache/prognoscope."""
+    return Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "prognoscope")
+
+
+def place_of(told: Description) -> Path:
+    """Where a user puts the published file."""
+    return weights_home() / f"{told.name}{Path(told.file).suffix}"
+
+
+def weights_on_disk(told: Description) -> Path | None:
+    """The file of an encoder in the folder of weights or in the hub's own cache; None if there is none."""
+    for ending in ENDINGS:
+        if (at := weights_home() / f"{told.name}{ending}").is_file():
+            return at
+    if (at := weights_home() / told.name / told.file).is_file():
+        return at
+    if find_spec("huggingface_hub") is None:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = try_to_load_from_cache(told.hub, told.file, revision=told.revision)
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def find_weights(told: Description, weights: Path | str | None) -> Path:
+    """The file of an encoder's weights. Only "hub" may download.
+
+    Args:
+        weights: A file, a folder that holds it, or "hub"; None for what lies on disk.
+
+    Raises:
+        MissingFileError: It is not there, or cannot be fetched; says what to put where.
+    """
+    if weights is not None and str(weights) != "hub":
+        return _named(told, Path(weights))
+    if (found := weights_on_disk(told)) is not None:
+        return found
+    if weights is None:
+        raise MissingFileError(f"The weights of {told.name} are not on this disk. {advice(told)}")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(told.hub, told.file, revision=told.revision))
+    except (OSError, ValueError, RuntimeError) as cause:  # the hub's errors are children of these
+        why = f" ({type(cause).__name__}: {first_line(cause)})" if str(cause) else ""
+        raise MissingFileError(
+            f"The weights of {told.name} cannot be fetched from the hub{why}. {advice(told)}"
+        ) from cause
+
+
+def _named(told: Description, path: Path) -> Path:
+    """A file, or the one file of weights in a folder."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise MissingFileError(f"The weights {path} do not exist. {advice(told)}")
+    if (published := path / told.file).is_file():
+        return published
+    found = sorted(each for each in path.iterdir() if each.is_file() and each.suffix in ENDINGS)
+    own = [each for each in found if each.stem == told.name]
+    if len(own or found) == 1:
+        return (own or found)[0]
+    what = f"several files of weights, {some(each.name for each in found)}" if found else "no file of weights"
+    raise MissingFileError(f"The folder {path} holds {what}; name the file of {told.name} itself. {advice(told)}")
+
+
+def advice(told: Description) -> str:
+    """What to put where, and how else to give it."""
+    gate = " (accept its licence there first, and set HF_TOKEN to your token)" if told.gated else ""
+    return (
+        f"Put {told.file} of https://huggingface.co/{told.hub}{gate} at {place_of(told)}, or name a file as "
+        "features.weights, or fetch it with features.weights: hub (without a study: --weights)."
+    )
+
+
+def first_line(cause: BaseException) -> str:
+    """What an error says first."""
+    return str(cause).strip().splitlines()[0].rstrip(".")[:200]
+
+
+def read_weights(path: Path) -> dict[str, object]:
+    """All that a file of weights holds, by name.
+
+    Raises:
+        FeatureError: It is damaged, or would have to run code; it never does.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        if names_endlessly(path):
+            raise UnpicklingError("a class of an endless name")
+        held = torch.load(path, map_location="cpu", weights_only=True)  # tensors alone: nothing in it can run code
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError, UnpicklingError) as cause:
+        raise FeatureError(f"{path} does not hold weights that load without running code. Use safetensors.") from cause
+    if not isinstance(held, dict):
+        raise FeatureError(f"{path} holds a {type(held).__name__}, not named parameters. Save the state_dict alone.")
+    return {str(name): value for name, value in held.items()}

@@ -1,0 +1,102 @@
+"""Slides of a folder -> embeddings, without a study: which slides, by which encoders, which patches."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from prognoscope.core.errors import FeatureError, InputError, MissingFileError, some
+from prognoscope.features.encoders import encoder_name
+from prognoscope.features.extract import Choices as Choices
+from prognoscope.features.extract import ExtractionReport, FeatureSpec, extract_slides
+from prognoscope.features.picks import Picks as Picks
+from prognoscope.slides.readers import find_slides
+from prognoscope.study.devices import device_of
+
+
+def extract_folder(
+    slides: Path,
+    out: Path,
+    encoders: Sequence[str],
+    *,
+    weights: Sequence[str] = (),
+    patch_px: int = 256,
+    mpp: float = 0.5,
+    slide_mpp: float | None = None,
+    choices: Choices | None = None,
+    shard: str | None = None,
+    workers: int = 1,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> ExtractionReport:
+    """One file a slide in `out`, or of several encoders in a folder of each; continues where it was stopped.
+
+    Args:
+        slides: A folder, or one slide.
+        encoders: Their names; all see the same patches, which are read once.
+        weights: None, or for each encoder a file, a folder or "hub".
+        patch_px: Side of a patch, in pixels.
+        mpp: um per pixel of a patch.
+        slide_mpp: um per pixel of level 0 of all slides, where the files do not say it.
+        choices: Which patches, in which colours.
+        shard: "3/16": the third of sixteen parts of the slides.
+        progress: Called with the number of finished and of all slides.
+
+    Raises:
+        InputError: Something asked for cannot be; says what.
+    """
+    choices = choices or Choices()
+    names = [encoder_name(each) for each in encoders]
+    if twice := sorted({each for each in names if names.count(each) > 1}):
+        raise FeatureError(f"The encoder {some(twice)} is named twice; name it once.")
+    if weights and len(weights) != len(names):
+        raise FeatureError(
+            f"--weights is given {len(weights)} times for {len(names)} encoders; give it once for each, in their order."
+        )
+    for each in (choices.picks.coords, choices.picks.regions):
+        if each is not None and not each.is_dir():
+            raise MissingFileError(f"The folder {each} does not exist. Correct --coords or --regions.")
+    if not slides.exists():
+        raise MissingFileError(f"There is neither a folder nor a slide {slides}. Name one that is there.")
+    found = find_slides(slides) if slides.is_dir() else {slides.stem: slides}
+    if not found:
+        raise MissingFileError(f"{slides} holds no slides. Name the folder that does.")
+    chosen = part_of(found, shard)
+    given = [None if each == "none" else each for each in weights] or [None] * len(names)
+    specs = [
+        FeatureSpec(encoder=name, weights=each, patch_px=patch_px, mpp=mpp)
+        for name, each in zip(names, given, strict=True)
+    ]
+    finished: list[str] = []
+
+    def count(slide: str, state: str) -> None:
+        finished.append(slide)
+        if progress is not None:
+            progress(len(finished), len(chosen))
+
+    return extract_slides(
+        chosen,
+        out,
+        specs,
+        mpp=slide_mpp,
+        choices=choices,
+        workers=workers,
+        device=device_of(device),
+        on_progress=count,
+    )
+
+
+def part_of(slides: dict[str, Path], shard: str | None) -> dict[str, Path]:
+    """The slides of one shard: of "3/16" each sixteenth by name, from the third on.
+
+    Raises:
+        InputError: It is no shard.
+    """
+    if shard is None:
+        return slides
+    said = re.fullmatch(r"(\d+)/(\d+)", shard)
+    part, of = (int(said[1]), int(said[2])) if said else (0, 0)
+    if not 1 <= part <= of:
+        raise InputError(
+            f"--shard is {shard!r}, and has to be a part and their number, such as 3/16 for the third of 16."
+        )
+    return {slide: slides[slide] for slide in sorted(slides)[part - 1 :: of]}
