@@ -17,6 +17,7 @@ from tests import type_checks
 gc.disable()  # while thousands of tests are collected, none of which is garbage
 type_checks.install()
 torch.set_num_threads(1)
+os.fsync = lambda number: None  # what tests write need not outlive a power cut, and each wait for the disk is long
 settings.register_profile("suite", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("suite")
 
@@ -103,6 +104,27 @@ def sketched():
     from tests.sketches import sketches  # matplotlib is slow to import, and most files draw nothing
 
     with sketches():
+        yield
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """No run has a section on its page in the tests of a file, but where they ask for `whole_pages`.
+
+    For files that run studies of one kind again and again, and look at what else a run leaves.
+    """
+    from tests.sketches import bare_pages
+
+    with bare_pages():
+        yield
+
+
+@pytest.fixture
+def whole_pages(bare):
+    """Where pages are bare, a test that looks at one."""
+    from tests.sketches import whole_pages
+
+    with whole_pages():
         yield
 
 
