@@ -35,7 +35,8 @@ def pytest_configure(config):
     And begin the server that worker processes are forked from, with all that any of them needs.
     """
     config.option.loadscopereorder = False
-    if hasattr(config, "workerinput") and sys.platform == "linux":  # many tests ahead, so that the imports pay
+    forks = hasattr(config, "workerinput") and "not processes" not in config.option.markexpr
+    if forks and sys.platform == "linux":  # many tests ahead, so that the imports pay
         set_forkserver_preload(
             [
                 "prognoscope.training.jobs",
