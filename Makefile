@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 # Tests start many processes, and each would compile the package anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test suite test-browser lint types docs clean
+.PHONY: demo test suite test-processes test-browser lint types docs clean
 demo: $(READY)
 	$(BIN)/prognoscope demo demo --jobs $(WORKERS)
 
@@ -19,7 +19,11 @@ test: $(READY) lint
 	$(MAKE) --no-print-directory --jobs=2 types suite
 
 suite: $(READY)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m "not browser and not processes"
+
+# Those that start processes of their own, and kill some.
+test-processes: $(READY)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile -m processes
 
 # The viewer and the report in a real browser: the system's Chromium, or the one that Playwright fetches once.
 test-browser: $(READY)

@@ -17,6 +17,7 @@ from tests import type_checks
 gc.disable()  # while thousands of tests are collected, none of which is garbage
 type_checks.install()
 torch.set_num_threads(1)
+os.fsync = lambda number: None  # what tests write need not outlive a power cut, and each wait for the disk is long
 settings.register_profile("suite", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("suite")
 
@@ -34,7 +35,8 @@ def pytest_configure(config):
     And begin the server that worker processes are forked from, with all that any of them needs.
     """
     config.option.loadscopereorder = False
-    if hasattr(config, "workerinput") and sys.platform == "linux":  # many tests ahead, so that the imports pay
+    forks = hasattr(config, "workerinput") and "not processes" not in config.option.markexpr
+    if forks and sys.platform == "linux":  # many tests ahead, so that the imports pay
         set_forkserver_preload(
             [
                 "prognoscope.training.jobs",
@@ -103,6 +105,27 @@ def sketched():
     from tests.sketches import sketches  # matplotlib is slow to import, and most files draw nothing
 
     with sketches():
+        yield
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """No run has a section on its page in the tests of a file, but where they ask for `whole_pages`.
+
+    For files that run studies of one kind again and again, and look at what else a run leaves.
+    """
+    from tests.sketches import bare_pages
+
+    with bare_pages():
+        yield
+
+
+@pytest.fixture
+def whole_pages(bare):
+    """Where pages are bare, a test that looks at one."""
+    from tests.sketches import whole_pages
+
+    with whole_pages():
         yield
 
 

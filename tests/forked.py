@@ -20,10 +20,10 @@ def _call(function: Callable[..., object], arguments: tuple[object, ...]) -> Non
         function(*arguments)
 
 
-def run_sketched(*arguments: str) -> None:
-    """`prognoscope` with these arguments, whose pages have sketches for figures."""
+def run_bare(*arguments: str) -> None:
+    """`prognoscope` with these arguments, whose pages have no section."""
     from prognoscope import cli
-    from tests.sketches import sketches
+    from tests.sketches import bare_pages
 
-    with sketches():
+    with bare_pages():
         cli.main(list(arguments))

@@ -1,4 +1,4 @@
-"""Figures in name only, for runs whose pages nobody looks at: half of the time of a tiny run is spent on drawing."""
+"""Figures in name only and pages without sections: most of the time of a tiny run goes into what it shows."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,9 +7,9 @@ from hashlib import sha256
 import pandas as pd
 import pytest
 
-from prognoscope.report import comparison_page, page_section, patient_page
+from prognoscope.report import comparison_page, page, page_section, patient_page
 from prognoscope.report.figures import FIGURES
-from prognoscope.report.sections import epoch_choice, told_genes
+from prognoscope.report.sections import SECTIONS, epoch_choice, told_genes
 
 
 def sketch(name: str, data: pd.DataFrame, colours: Mapping[str, str] | None = None) -> str:
@@ -24,4 +24,20 @@ def sketches() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for drawn_by in (page_section, epoch_choice, told_genes, patient_page, comparison_page):
             patch.setattr(drawn_by, "render", sketch)
+        yield
+
+
+@contextmanager
+def bare_pages() -> Iterator[None]:
+    """Pages of runs that are written within have a head and no section."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "SECTIONS", ())
+        yield
+
+
+@contextmanager
+def whole_pages() -> Iterator[None]:
+    """They have all again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "SECTIONS", SECTIONS)
         yield

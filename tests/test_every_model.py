@@ -39,7 +39,10 @@ SMALL = {
         "teacher_options": {"d": 16, "heads": 2, "feed_forward": 20},
     },
     "mcat": {"d": 16, "heads": 2, "feed_forward": 20},
-    "late": {"members": ["coxph", {"name": "abmil", "hidden_dim": 16, "attention_dim": 8}]},
+    "coxph": {"penalizers": (0.1,)},
+    "late": {
+        "members": [{"name": "coxph", "penalizers": (0.1,)}, {"name": "abmil", "hidden_dim": 16, "attention_dim": 8}]
+    },
     "maxmil": {"widths": (16, 16)},
     "motcat": {"d": 16, "heads": 2, "feed_forward": 20},
     "porpoise": {"hidden_dim": 16, "d": 16, "fusion_hidden": 8},

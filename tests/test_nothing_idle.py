@@ -1,9 +1,11 @@
 """Whatever stands in the package is called by the package: nothing waits for a use that never comes."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 from vulture import Vulture
+from vulture.core import Item
 
 import prognoscope
 
@@ -28,11 +30,16 @@ PUBLIC = set(prognoscope.__all__)
 STUDY = {"check", "extract", "plan", "run"}  # of Study, whose methods people call
 
 
-def idle() -> list[str]:
+@cache
+def unused() -> list[Item]:
     vulture = Vulture()
     vulture.scavenge([str(ROOT)])
+    return vulture.get_unused_code(min_confidence=60)
+
+
+def idle() -> list[str]:
     found = []
-    for item in vulture.get_unused_code(min_confidence=60):
+    for item in unused():
         path = Path(item.filename)
         in_a_place = path.name in CALLED_BY_LIBRARIES
         if not in_a_place and item.name not in {*NAMED, *KEPT, *PUBLIC, *STUDY}:
@@ -45,7 +52,5 @@ def test_every_name_has_a_caller():
 
 
 def test_no_allowance_outlives_its_reason():
-    vulture = Vulture()
-    vulture.scavenge([str(ROOT)])
-    names = {item.name for item in vulture.get_unused_code(min_confidence=60)}
+    names = {item.name for item in unused()}
     assert set(KEPT) <= names, f"these have callers now: {set(KEPT) - names}"

@@ -15,7 +15,6 @@ from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
 from prognoscope.models.ghanet.names import NAMES as PUBLISHED
 from prognoscope.models.ghanet.network import GHANet, scaled_cosine_error
-from prognoscope.models.ghanet.rectify import relu_dropout
 from prognoscope.models.layers.token_attention import TokenAttention
 from prognoscope.models.registry import card_of, model_class, profile_of
 
@@ -213,20 +212,6 @@ def test_every_parameter_learns_in_training(options):
         loss_of(model, inputs, target).sum().backward()
     idle = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert idle <= {"pool.gate.score.bias", "associate.gate.score.bias"}  # a softmax follows
-
-
-@pytest.mark.parametrize("rate", [0.0, 0.25, 0.6])
-def test_relu_and_dropout_in_one_keep_the_mean_and_pass_the_gradient_of_what_they_keep(rate):
-    x = torch.randn(301, 307, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    assert torch.equal(relu_dropout(x, rate, training=False), x.relu())
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        y = relu_dropout(x, rate, training=True)
-    kept = y > 0
-    assert_close(y, x.relu() * kept / (1 - rate), atol=0, rtol=1e-4)  # rates are rounded to 1 / 65536
-    assert abs(kept[x > 0].float().mean().item() - (1 - rate)) < 0.01
-    (y * y).sum().backward()
-    assert_close(x.grad, 2 * y * kept / (1 - rate), atol=0, rtol=1e-4)
 
 
 def test_under_autocast_scores_weights_and_losses_stay_in_float32():

@@ -40,7 +40,7 @@ def patients(n=200, seed=0):
 def joined(inputs, risks, target, **options):
     """Late fusion of coxph and abmil that has been told these held-out risks."""
     torch.manual_seed(0)
-    members = options.pop("members", ["coxph", ABMIL])
+    members = options.pop("members", [{"name": "coxph", "penalizers": (0.1,)}, ABMIL])
     model = create_model("late", sizes=SIZES, members=members, **options).eval()
     theirs = [create_model(name, sizes=SIZES, **own).eval() for name, own in model.profile.members.values()]
     for member in theirs:
@@ -126,7 +126,7 @@ def test_members_that_share_no_patient_are_not_put_together():
 
 def test_covariates_are_in_the_stack_where_no_member_has_them():
     inputs, risks, target = patients()
-    genes = {"name": "coxph", "covariates": "omics"}
+    genes = {"name": "coxph", "covariates": "omics", "penalizers": (0.1,)}
     assert not joined(inputs, risks, target).with_covariates
     assert joined(inputs, risks, target, members=[genes, ABMIL]).centre.shape[1] == 3 + 2
     assert not joined(inputs, risks, target, members=[genes, ABMIL], covariates=False).with_covariates

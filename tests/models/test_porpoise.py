@@ -11,6 +11,7 @@ from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
+from prognoscope.models.layers.dropout import AlphaDropout, Dropout
 from prognoscope.models.porpoise.names import NAMES
 from prognoscope.models.porpoise.network import PORPOISE
 
@@ -72,7 +73,7 @@ def test_a_gene_in_two_groups_is_seen_once():
     assert torch.equal(model(changed).logits, model(inputs).logits)
 
 
-@pytest.mark.parametrize(("block", "layers"), [("snn", (nn.ELU, nn.AlphaDropout)), ("mlp", (nn.ReLU, nn.Dropout))])
+@pytest.mark.parametrize(("block", "layers"), [("snn", (nn.ELU, AlphaDropout)), ("mlp", (nn.ReLU, Dropout))])
 def test_the_block_of_genes(block, layers):
     for each in make(omic_block=block).genes:
         assert tuple(map(type, list(each)[1:])) == layers

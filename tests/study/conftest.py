@@ -10,6 +10,7 @@ from prognoscope.simulation.cohort import simulate_cohort
 
 SMALL = {"epochs": 3, "patients_per_step": 16, "save_every_s": 0.0}
 TINY_MCTI = {"name": "mcti", "k": 4, "d": 16, "gene_hidden": 16, "layers": 1, "gene_groups": 2, "gene_heads": 2}
+TINY_MCTI |= {"ot_iters": 3}
 COXPH = {"name": "coxph", "penalizers": [0.1]}  # without a choice of the penalty, which takes 18 fits a fold
 
 
@@ -19,7 +20,8 @@ def made_once(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cohort") / "simulated"
     simulate_cohort(folder, patients=60, seed=1, features_only=True, bag_sizes=(5, 20))
     settings = yaml.safe_load((folder / "study.yaml").read_text())
-    settings |= {"training": SMALL, "methods": [COXPH, "snn", "abmil", TINY_MCTI], "evaluation": {"draws": 50}}
+    settings |= {"training": SMALL, "methods": [COXPH, "snn", "abmil", TINY_MCTI]}
+    settings |= {"evaluation": {"draws": 20, "surgery": False}}
     settings["splits"]["folds"] = 3
     (folder / "study.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
     return folder

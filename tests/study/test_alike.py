@@ -13,9 +13,9 @@ from prognoscope.runs.read import Run
 from prognoscope.study.apply.predict import predict_patients
 from prognoscope.study.study import Study
 
-pytestmark = pytest.mark.usefixtures("sketched")
+pytestmark = pytest.mark.usefixtures("sketched", "bare")
 
-QUICK = ["methods=[abmil, snn]", "training.epochs=1", "splits.folds=2"]
+QUICK = ["methods=[abmil, snn]", "training.epochs=1", "splits.folds=2", "evaluation.surgery=true"]
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from prognoscope.study.method_groups import GROUPS, methods_of
 from prognoscope.study.methods import choose_methods, sizes_to_come
 from prognoscope.study.spec import StudySpec, parse_study
 from prognoscope.study.study import Study
+from tests.study.conftest import COXPH
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
@@ -117,18 +118,18 @@ def test_a_run_keeps_the_list_and_goes_on_with_all(study_folder):
     settings = yaml.safe_load((study_folder / "study.yaml").read_text())
     settings["cohort"].pop("features")
     settings["cohort"]["truth"] = None
-    settings |= {"methods": "all:genes", "training": {"epochs": 1}, "evaluation": {"draws": 10}}
+    settings |= {"methods": [COXPH, "all:genes"], "training": {"epochs": 1}, "evaluation": {"draws": 10}}
     settings["splits"]["folds"] = 2
     (study_folder / "study.yaml").write_text(yaml.safe_dump(settings))
     study = Study.load(study_folder / "study.yaml")
     plan = study.plan()
-    assert [method.title for method in plan.study.spec.methods] == methods_of("all:genes")
+    assert sorted(method.title for method in plan.study.spec.methods) == methods_of("all:genes")
     assert study.plan().study == plan.study
     run = study.run()
     kept = parse_study(yaml.safe_load((run.folder / "study.yaml").read_text()))
-    assert [method.title for method in kept.methods] == methods_of("all:genes")
+    assert [method.title for method in kept.methods] == [method.title for method in plan.study.spec.methods]
     stamp = (run.folder / "snn" / "fold_0" / "predictions.csv").stat().st_mtime_ns
-    again = Study.load(study_folder / "study.yaml", ["methods=all"]).run(run.folder)
+    again = Study.load(study_folder / "study.yaml", ["methods=[{name: coxph, penalizers: [0.1]}, all]"]).run(run.folder)
     assert (run.folder / "snn" / "fold_0" / "predictions.csv").stat().st_mtime_ns == stamp
     assert any(note.startswith("Left out of methods: all: abmil") for note in again.notes)
     assert "Left out of methods: all: abmil" in again.report.read_text()

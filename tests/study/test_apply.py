@@ -22,7 +22,12 @@ pytestmark = pytest.mark.usefixtures("sketched")
 
 @pytest.fixture(scope="module")
 def run(simulated):
-    settings = ["methods=[coxph, abmil]", "training.epochs=2", "evaluation.draws=10", "evaluation.surgery=false"]
+    settings = [
+        "methods=[{name: coxph, penalizers: [0.1]}, abmil]",
+        "training.epochs=2",
+        "evaluation.draws=10",
+        "evaluation.surgery=false",
+    ]
     return Study.load(simulated / "study.yaml", settings).run(simulated / "run", final=True).folder
 
 

@@ -19,7 +19,7 @@ from prognoscope.training import job
 from tests.run_files import contents
 from tests.study.conftest import COXPH, TINY_MCTI, write_settings
 
-pytestmark = pytest.mark.usefixtures("sketched")
+pytestmark = pytest.mark.usefixtures("sketched", "bare")
 
 METHODS = [COXPH, "snn", "abmil", TINY_MCTI]
 P = "SIM-0007"  # whose data are changed
@@ -309,7 +309,7 @@ def damage(run: Path, name: str, how: str, before: dict[str, bytes]) -> None:
         (run / name).write_bytes(new[how])
 
 
-def test_an_input_that_changes_or_goes_while_a_run_goes_on_is_told_and_what_was_read_is_kept(study):
+def test_an_input_that_changes_or_goes_while_a_run_goes_on_is_told_and_what_was_read_is_kept(study, whole_pages):
     shutil.rmtree(study / "run")
     touched = []
 

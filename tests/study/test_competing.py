@@ -14,9 +14,10 @@ from prognoscope.study.apply.validate import validate
 from prognoscope.study.comparing import compare_runs
 from prognoscope.study.plan import plan
 from prognoscope.study.study import Study
+from tests.study.conftest import COXPH
 
 pytestmark = pytest.mark.usefixtures("sketched")
-METHODS = ["coxph", {"name": "coxph", "label": "fine-gray", "competing": "fine_gray"}, {"name": "snn", "widths": [8]}]
+METHODS = [COXPH, COXPH | {"label": "fine-gray", "competing": "fine_gray"}, {"name": "snn", "widths": [8]}]
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,10 @@ from prognoscope.study.plan import plan, plans
 from prognoscope.study.spec import plain
 from prognoscope.study.study import Study
 from prognoscope.training.spec import TrainingSpec
+from tests.sketches import whole_pages
+from tests.study.conftest import COXPH
 
-pytestmark = pytest.mark.usefixtures("sketched")
+pytestmark = pytest.mark.usefixtures("sketched", "bare")
 ENDPOINTS = {
     "OS": {"time": "time_months", "event": "event"},
     "PFI": {"time": "PFI.time", "time_unit": "days", "event": "PFI"},
@@ -37,14 +39,15 @@ def with_endpoints(folder, **settings) -> Study:
     covariates = study["cohort"]["clinical"]["covariates"]
     shared = {"table": "endpoints.csv", "time_unit": "months", "covariates": covariates}
     study["cohort"] = {"clinical": shared | {"endpoints": ENDPOINTS}, "omics": study["cohort"]["omics"]}
-    study |= {"methods": ["coxph", {"name": "snn", "widths": [8]}]}
+    study |= {"methods": [COXPH, {"name": "snn", "widths": [8]}]}
     study["training"] |= {"epochs": 1}
     return Study.of(study | settings, folder)
 
 
 @pytest.fixture(scope="module")
 def folder(simulated):
-    with_endpoints(simulated).run_endpoints(simulated / "ends")
+    with whole_pages():
+        with_endpoints(simulated).run_endpoints(simulated / "ends")
     return simulated / "ends"
 
 
@@ -114,7 +117,7 @@ def test_models_of_an_endpoint_predict_everybody_and_are_measured_on_it(simulate
 
 
 def test_endpoints_with_seeds_have_a_folder_of_seeds_each(simulated):
-    study = with_endpoints(simulated, methods=["coxph"], seeds=2)
+    study = with_endpoints(simulated, methods=[COXPH], seeds=2)
     study.run_endpoints(simulated / "both")
     names = [each.relative_to(simulated / "both").as_posix() for each in runs_in(simulated / "both")]
     assert names == ["endpoint_OS/seed_0", "endpoint_OS/seed_1", "endpoint_PFI/seed_0", "endpoint_PFI/seed_1"]

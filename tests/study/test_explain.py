@@ -18,7 +18,7 @@ from prognoscope.study.explain import explain_run
 from prognoscope.study.study import Study
 from tests.study.conftest import COXPH
 
-pytestmark = pytest.mark.usefixtures("sketched")
+pytestmark = pytest.mark.usefixtures("sketched", "bare")
 
 METHODS = [
     COXPH,

@@ -17,11 +17,12 @@ from prognoscope.study.run import Finished
 from prognoscope.study.study import Study
 from prognoscope.training.crossval import run_fold
 from prognoscope.training.jobs import cross_validate, run_or_fail
+from tests.sketches import whole_pages
 from tests.study.conftest import write_settings
 from tests.training.toys import make_toy
 from tests.training.workers import die_on_abmil, tell_slowly
 
-pytestmark = pytest.mark.usefixtures("sketched")
+pytestmark = pytest.mark.usefixtures("sketched", "bare")
 
 
 SETTINGS = {  # two networks, two folds, two epochs, no surgery
@@ -41,7 +42,8 @@ def study(change) -> Study:
 def whole(simulated) -> Finished:
     """The same without any failure."""
     write_settings(simulated / "study.yaml", SETTINGS)
-    return Study.load(simulated / "study.yaml").run()
+    with whole_pages():
+        return Study.load(simulated / "study.yaml").run()
 
 
 @pytest.fixture
@@ -80,7 +82,8 @@ def test_why_a_fold_failed_is_told_and_kept(breaks, tmp_path, error, words):
 
 def test_a_method_that_fails_is_told_and_the_others_are_finished(study, breaks):
     breaks(ABMIL, MemoryError())
-    run = study.run()
+    with whole_pages():
+        run = study.run()
     assert [failure.method for failure in run.failures] == ["abmil", "abmil"]
     assert set(pd.read_csv(run.folder / "metrics.csv")["method"]) - {"snn"} <= {
         "oracle",
@@ -99,7 +102,8 @@ def test_what_failed_is_tried_again_and_then_nothing_tells_of_it(study, whole, b
     with monkeypatch.context() as patch:
         patch.setattr(ABMIL, "forward", lambda *_: 1 / 0)
         study.run()
-    again = study.run()
+    with whole_pages():
+        again = study.run()
     assert again.failures == ()
     names = ("metrics.csv", "report.html", "provenance.json", "abmil/fold_1/predictions.csv")
     assert all((again.folder / name).read_bytes() == (whole.folder / name).read_bytes() for name in names)

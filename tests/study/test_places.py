@@ -17,7 +17,7 @@ from prognoscope.study.places import check_place, need_run_or_room, place_warnin
 from prognoscope.study.run_log import FIRST_LINE, at_work
 from prognoscope.study.study import Study
 
-pytestmark = pytest.mark.usefixtures("sketched")
+pytestmark = pytest.mark.usefixtures("sketched", "bare")
 
 COXPH = "{name: coxph, penalizers: [0.1]}"
 FEW = [

@@ -20,6 +20,7 @@ from prognoscope.models.snn.card import CARD as SNN
 from prognoscope.report.comparison_page import write_comparison
 from prognoscope.report.comparison_text import caption_of
 from prognoscope.report.sections.departures import AS_AUTHORS, departure_content
+from prognoscope.runs.read import Run
 from prognoscope.study.comparing import compare_runs
 from prognoscope.study.departures import departure_notes, departures, general_notes, other_settings
 from prognoscope.study.jobs import optimism, planned_methods
@@ -168,7 +169,9 @@ def test_a_general_section_that_replaces_recipes_is_told():
 @pytest.fixture(scope="module")
 def like_mcti(simulated):
     with sketches():
-        study = Study.load(simulated / "study.yaml", ["protocol.like=mcti", "methods=[snn, coxph]"])
+        study = Study.load(
+            simulated / "study.yaml", ["protocol.like=mcti", "methods=[snn, {name: coxph, penalizers: [0.1]}]"]
+        )
         return study.run(simulated / "like")
 
 
@@ -196,7 +199,10 @@ def test_a_run_by_a_papers_rule_can_be_run_again_from_its_study_file(like_mcti, 
 def test_the_page_lists_what_is_not_as_in_the_papers(like_mcti):
     rows = {row["method"]: row for row in departure_content(like_mcti.run)["rows"]}
     assert "epochs 3 instead of 20" in rows["snn"]["settings"] and rows["snn"]["network"] == SNN.departures
-    assert rows["coxph"]["settings"] == ("No setting.",)
+    assert rows["coxph"]["settings"] == ("penalizers [0.1] instead of [0.01, 0.03, 0.1, 0.3, 1, 3]",)
+    run = Run(like_mcti.folder)
+    run.__dict__["provenance"] = replace(run.provenance, other_settings={})  # as if it had been read so
+    assert {row["settings"] for row in departure_content(run)["rows"]} == {("No setting.",)}
 
 
 def _c_index(run: Path, method: str, at: str) -> list[float]:

@@ -22,10 +22,10 @@ from prognoscope.study.gather import gather
 from prognoscope.study.study import Study
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
-from tests.forked import begin, run_sketched
+from tests.forked import begin, run_bare
 from tests.run_files import contents
 
-pytestmark = pytest.mark.usefixtures("sketched")
+pytestmark = pytest.mark.usefixtures("sketched", "bare")
 
 COXPH = "{name: coxph, penalizers: [0.1]}"
 METHODS = ["coxph", "snn", "abmil", "mcti"]
@@ -33,7 +33,7 @@ METHODS = ["coxph", "snn", "abmil", "mcti"]
 
 @pytest.fixture(scope="module")
 def finished(simulated):
-    return Study.load(simulated / "study.yaml").run(simulated / "run")
+    return Study.load(simulated / "study.yaml", ["evaluation.surgery=true"]).run(simulated / "run")
 
 
 def test_a_run_leaves_every_file_that_it_promises(finished):
@@ -103,7 +103,9 @@ def test_the_chosen_epoch_is_the_one_with_the_least_validation_loss(finished):
 
 @pytest.mark.processes
 def test_two_processes_give_the_numbers_of_one(simulated, finished):
-    again = contents(Study.load(simulated / "study.yaml").run(simulated / "run_two", jobs=2).folder)
+    again = contents(
+        Study.load(simulated / "study.yaml", ["evaluation.surgery=true"]).run(simulated / "run_two", jobs=2).folder
+    )
     whole = contents(finished.folder)
     assert set(again) == set(whole) and [name for name in whole if again[name] != whole[name]] == []
 
@@ -134,7 +136,7 @@ def test_a_run_killed_at_random_moments_continues_to_the_same_bytes(simulated, t
     command += [each for s in settings for each in ("--set", s)]
     moments, hits = random.Random(0), 0
     for kills in range(3):
-        process = begin(run_sketched, *command)
+        process = begin(run_bare, *command)
         deadline = time.monotonic() + 60
         while not (tmp_path / "killed" / "study.yaml").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -148,12 +150,12 @@ def test_a_run_killed_at_random_moments_continues_to_the_same_bytes(simulated, t
                 path.unlink()
         process.join()
     assert hits >= 1  # the others ended before their moment, and were begun anew
-    last = begin(run_sketched, *command)
+    last = begin(run_bare, *command)
     last.join()
     assert last.exitcode == 0 and contents(tmp_path / "killed") == contents(whole)
 
 
-def test_the_paper_protocol_says_where_it_flatters(simulated, tmp_path):
+def test_the_paper_protocol_says_where_it_flatters(simulated, tmp_path, whole_pages):
     run = Study.load(simulated / "study.yaml", ["protocol=paper", f"methods=[snn, {COXPH}]"]).run(tmp_path / "paper")
     about = json.loads((run.folder / "provenance.json").read_text())
     assert "time bins were fitted on all patients" in about["optimistic"]["snn"]

@@ -8,6 +8,8 @@ import yaml
 
 from prognoscope.cli import main
 from prognoscope.core.errors import InputError, StudyError
+from prognoscope.report.page_section import draw_section
+from prognoscope.report.sections.sweeps import SECTION
 from prognoscope.runs.read import Run
 from prognoscope.runs.seeds import runs_in, titles_of
 from prognoscope.study.clock import Several, Standing
@@ -17,7 +19,7 @@ from prognoscope.study.seeds import plans_by_seed, report_again
 from prognoscope.study.study import Study
 from prognoscope.viewer import serve
 
-pytestmark = pytest.mark.usefixtures("sketched")
+pytestmark = pytest.mark.usefixtures("sketched", "bare")
 METHODS = "methods=[{name: snn, widths: [8], vary: {dropout: [0.1, 0.25], widths: [[8], [4]]}}]"
 SETS = [METHODS, "seeds=2", "training.seed=3", "training.epochs=2"]
 
@@ -54,9 +56,9 @@ def test_points_of_a_sweep_start_alike_and_stand_in_the_tables(folder):
         assert row["c_index"] == run.summary(row["method"], "c_index")["value"]
         apart = row["c_index"] - run.summary("snn", "c_index")["value"]
         assert row["method"] == "snn" or row["difference"] == pytest.approx(apart)
-    page = run.files.report.read_text()
-    section = page[page.index('id="sweeps"') :]
-    assert "snn by dropout-widths" in section and (run.files.figures / "sweep_snn_dropout-widths.csv").is_file()
+    section = draw_section(SECTION, run)
+    assert "snn by dropout-widths" in section.html
+    assert [plate.stem for plate, _ in section.plates] == ["sweep_snn_dropout-widths"]
 
 
 def test_tables_over_all_seeds_lie_beside_the_runs(folder):
@@ -152,7 +154,7 @@ def test_no_page_is_made_again_while_a_seed_is_unfinished(folder, monkeypatch):
 def test_check_counts_the_trainings_of_all_seeds(simulated):
     study = Study.load(simulated / "study.yaml", SETS)
     assert "Trainings: 4 methods in 3 folds, with 2 seeds (3, 4): 24." in study.check().notes
-    both = ["methods=[snn, abmil]", "seeds=1"]
+    both = ["methods=[snn, abmil]", "seeds=1", "evaluation.surgery=true"]
     permuted = "Trainings: 2 methods in 3 folds, and each once more on permuted outcomes: 8."
     assert permuted in Study.load(simulated / "study.yaml", [*SETS, *both]).check().notes
     search = "training.search={trials: 5, folds: 2, space: {epochs: [1, 2]}}"

@@ -29,7 +29,16 @@ OPTIONS = {  # without dropout, whose draws depend on what is packed with what
     "abmil": {"hidden_dim": 16, "attention_dim": 8, "dropout": 0.0},
     "meanmil": {"widths": (16, 16), "dropout": 0.0},
     "snn": {"widths": (16,), "dropout": 0.0},
-    "mcti": {"k": 4, "d": 16, "gene_hidden": 8, "layers": 1, "gene_groups": 2, "gene_heads": 2, "dropout": 0.0},
+    "mcti": {
+        "k": 4,
+        "d": 16,
+        "gene_hidden": 8,
+        "layers": 1,
+        "gene_groups": 2,
+        "gene_heads": 2,
+        "ot_iters": 3,
+        "dropout": 0.0,
+    },
     "coxph": {"n_components": 3, "penalizers": (0.1,)},
 }
 FAST = {"learning_rate": 1e-2, "epochs": 4, "patients_per_step": 8}

@@ -206,7 +206,7 @@ def test_hostile_ids_in_explanations_are_text_and_never_places(copied):
         assert not any(line.startswith(("=", '"=')) for line in table.text.splitlines())
 
 
-def test_what_the_report_links_to_is_served_and_nothing_beside_it(copied):
+def test_what_the_report_links_to_is_served_and_nothing_beside_it(copied, sketched):
     write_report(copied / "run")
     client = client_of(copied / "run")
     report = client.get("/report.html").text

@@ -16,7 +16,12 @@ from prognoscope.study.study import Study
 from prognoscope.viewer.model_service import ModelService
 
 pytestmark = pytest.mark.usefixtures("sketched")
-SETTINGS = ["methods=[coxph]", "splits.folds=2", "evaluation.draws=10", "evaluation.surgery=false"]
+SETTINGS = [
+    "methods=[{name: coxph, penalizers: [0.1]}]",
+    "splits.folds=2",
+    "evaluation.draws=10",
+    "evaluation.surgery=false",
+]
 
 
 @pytest.fixture(scope="module")

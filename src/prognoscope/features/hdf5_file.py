@@ -6,7 +6,7 @@ that a file of embeddings could hold any file of this machine. None of these is 
 
 import errno
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -193,10 +193,11 @@ def need_values(path: Path, dataset: h5py.Dataset) -> None:
         raise BadFileError(path, f"values of {name!r} were never written", AGAIN)
 
 
-def attributes(node: h5py.HLObject) -> dict[str, object]:
-    """The attributes of a dataset or file as plain values; TRIDENT's string "None" is None."""
-    plain = {}
-    for name, value in node.attrs.items():
+def attributes(node: h5py.HLObject, names: Iterable[str] | None = None) -> dict[str, object]:
+    """The attributes of a dataset or file as plain values, all or those of these names; TRIDENT's "None" is None."""
+    held, plain = node.attrs, {}
+    for name in held if names is None else [name for name in names if name in held]:
+        value = held[name]
         value = value.item() if isinstance(value, np.generic | np.ndarray) and np.size(value) == 1 else value
         value = value.decode(errors="replace") if isinstance(value, bytes) else value
         plain[name] = None if isinstance(value, h5py.Empty) or str(value) == "None" else value

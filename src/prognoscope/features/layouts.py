@@ -151,7 +151,7 @@ def detect(path: Path, file: h5py.File) -> str:
 
 def _read_trident(path: Path, file: h5py.File, mpp: float | None) -> Found:
     features = _features(path, file)
-    about, geometry = attributes(features), {}
+    about, geometry = attributes(features, ("encoder", "weights_hash", "spec_hash")), {}
     coords = find_dataset(path, file, "coords")
     if coords is not None:
         geometry = attributes(coords)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.nystrom import NystromLayer
 
 
@@ -35,7 +36,7 @@ class SelfAttention(nn.Module):
         self.heads = heads
         self.to_qkv = nn.Linear(d, 3 * d, bias=False)
         self.to_out = nn.Linear(d, d)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Float[Tensor, "P n d"]) -> Float[Tensor, "P n d"]:
         maps, values = self.maps_and_values(tokens)
@@ -67,5 +68,5 @@ def feed_forward_part(d: int, dropout: float) -> nn.Sequential:
 
     Source: Vaswani et al.: Attention is all you need. NeurIPS 2017; the norm in front, as in the layers here.
     """
-    wide = nn.Linear(d, 4 * d), nn.ReLU(), nn.Dropout(dropout)
-    return nn.Sequential(nn.LayerNorm(d), *wide, nn.Linear(4 * d, d), nn.Dropout(dropout))
+    wide = nn.Linear(d, 4 * d), nn.ReLU(), Dropout(dropout)
+    return nn.Sequential(nn.LayerNorm(d), *wide, nn.Linear(4 * d, d), Dropout(dropout))

@@ -20,6 +20,7 @@ from prognoscope.models.deepattnmisl.card import CARD
 from prognoscope.models.deepattnmisl.variants import check_counts, settled
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.cox_head import BaselineHazard, ratio_of
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.kmeans import RememberedClusters, kmeans, spread_start, squared_distances
 from prognoscope.models.layers.starting_points import given_or_random
 
@@ -93,7 +94,7 @@ class DeepAttnMISL(SurvivalModel):
             self.encoders = nn.ModuleList([nn.Sequential(nn.Linear(embedding_dim, hidden), nn.ReLU())])
             self.project = nn.Identity()
             self.attend = nn.Sequential(nn.Linear(hidden, width), nn.Tanh(), nn.Linear(width, 1), nn.Flatten(0))
-            self.narrow = nn.Sequential(nn.Linear(hidden, width), nn.ReLU(), nn.Dropout(rate))
+            self.narrow = nn.Sequential(nn.Linear(hidden, width), nn.ReLU(), Dropout(rate))
             self.head = nn.Linear(width, 1)
             self.baseline = BaselineHazard(n_bins)
             self.own_clusters = RememberedClusters(num_clusters, "farthest")
@@ -213,7 +214,7 @@ class DeepAttnMISL(SurvivalModel):
 
 
 def _layer(inputs: int, outputs: int, rate: float) -> tuple[nn.Module, ...]:
-    return nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(rate)
+    return nn.Linear(inputs, outputs), nn.ReLU(), Dropout(rate)
 
 
 def _as_one(values: Float[Tensor, "T D"]) -> Bags:

@@ -17,6 +17,7 @@ from prognoscope.models.base import SurvivalModel
 from prognoscope.models.dtfd_mil.card import CARD
 from prognoscope.models.explained import ATTENTION, Kind
 from prognoscope.models.layers.attention import GatedAttention
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.options import check_choices
 
@@ -98,7 +99,7 @@ class DTFDMIL(SurvivalModel):
         self.tier2 = nn.ModuleDict(
             {"attend": GatedAttention(hidden_dim, attention_dim), "head": nn.Linear(hidden_dim, n_bins)}
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, inputs: Inputs) -> Output:
         bags = inputs.bags

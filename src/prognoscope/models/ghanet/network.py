@@ -17,8 +17,8 @@ from prognoscope.models.explained import ATTENTION, SHARE, Kind
 from prognoscope.models.ghanet.card import CARD
 from prognoscope.models.ghanet.hyper_pooling import HyperPooling
 from prognoscope.models.ghanet.presets import check_sizes, settled
-from prognoscope.models.ghanet.rectify import relu_dropout
 from prognoscope.models.layers.attention import GatedAttention
+from prognoscope.models.layers.dropout import Dropout, relu_dropout
 from prognoscope.models.layers.token_attention import GatedFeedForward, TokenAttention
 from prognoscope.models.options import check_numbers
 
@@ -136,7 +136,7 @@ class GHANet(SurvivalModel):
         self.norm = nn.LayerNorm(width)
         self.feed_forward = GatedFeedForward(width, dropout)
         self.compress = nn.Sequential(
-            nn.Linear(width, compress_dim), nn.LayerNorm(compress_dim), nn.ReLU(), nn.Dropout(dropout)
+            nn.Linear(width, compress_dim), nn.LayerNorm(compress_dim), nn.ReLU(), Dropout(dropout)
         )
         self.head = nn.Linear(n_tokens * compress_dim, n_bins)
 
@@ -255,4 +255,4 @@ class _CrossPooling(nn.Module):
 
 
 def _reconstruction_head(dim: int, n_genes: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(dim, dim), nn.LayerNorm(dim), nn.ELU(), nn.Dropout(dropout), nn.Linear(dim, n_genes))
+    return nn.Sequential(nn.Linear(dim, dim), nn.LayerNorm(dim), nn.ELU(), Dropout(dropout), nn.Linear(dim, n_genes))

@@ -15,6 +15,7 @@ from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import ModelError
 from prognoscope.models.base import Reading
 from prognoscope.models.gpdbn.card import CARD
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.flat_genes import FlatGenes
 from prognoscope.models.layers.squashed_head import HEADS, SquashedHead, SquashedModel
 from prognoscope.models.layers.vector_adapters import POOLINGS, BagVector, GeneVector, OneRow
@@ -94,7 +95,7 @@ class GPDBN(SquashedModel):
         dims = [gene_dim + path_dim + k * use_inter + 2 * k * use_intra, *encoder_widths]
         layers = zip(itertools.pairwise(dims), rates, strict=True)
         self.encoder = nn.Sequential(
-            *(nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Dropout(rate)) for (a, b), rate in layers)
+            *(nn.Sequential(nn.Linear(a, b), nn.ReLU(), Dropout(rate)) for (a, b), rate in layers)
         )
         self.head = SquashedHead(dims[-1], n_bins, head, one_more_event=variant == "released")
 

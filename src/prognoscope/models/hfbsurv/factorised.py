@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prognoscope.models.layers.dropout import drop
 from prognoscope.models.layers.precision import at_least_float32
 
 
@@ -14,7 +15,7 @@ def factorised_product(
 
     Source: Yu et al.: Multi-modal factorized bilinear pooling with co-attention learning. ICCV 2017.
     """
-    product = F.dropout(at_least_float32(a) * at_least_float32(b), dropout)
+    product = drop(at_least_float32(a) * at_least_float32(b), dropout)
     sums = product.unflatten(1, (-1, rank)).sum(dim=2)
     return F.normalize(sums.relu().sqrt() - (-sums).relu().sqrt(), dim=1, eps=1e-12)  # each root has slope 0 at 0
 

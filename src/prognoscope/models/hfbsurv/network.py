@@ -17,6 +17,7 @@ from prognoscope.core.genes import kind_of
 from prognoscope.models.base import Reading
 from prognoscope.models.hfbsurv.card import CARD
 from prognoscope.models.hfbsurv.factorised import PatientNorm, factorised_product
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.flat_genes import FlatGenes
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.squashed_head import HEADS, SquashedHead, SquashedModel
@@ -120,9 +121,7 @@ class HFBSurv(SquashedModel):
         self.to_pair = nn.ModuleDict({name: nn.Linear(width, out_inter * rank) for name in self.modalities})
         self.norm = PatientNorm(width + out_inter) if norm == "batch" else nn.LayerNorm(width + out_inter)
         widths = ((width + out_inter, cox_hidden), (cox_hidden, code_dim))
-        self.encoder = nn.Sequential(
-            *(nn.Sequential(nn.Linear(a, b), nn.Tanh(), nn.Dropout(dropout)) for a, b in widths)
-        )
+        self.encoder = nn.Sequential(*(nn.Sequential(nn.Linear(a, b), nn.Tanh(), Dropout(dropout)) for a, b in widths))
         self.head = SquashedHead(code_dim, n_bins, head, one_more_event=self.released)
 
     def read(self, inputs: Inputs) -> Reading:

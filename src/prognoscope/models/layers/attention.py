@@ -3,6 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prognoscope.models.layers.dropout import Dropout
+
 
 class GatedAttention(nn.Module):
     """A logit per patch from a tanh branch gated by a sigmoid branch, (T, H) -> (T,); `outputs` of them, if given.
@@ -12,8 +14,8 @@ class GatedAttention(nn.Module):
 
     def __init__(self, input_dim: int, hidden_dim: int, dropout: float = 0.0, *, outputs: int | None = None):
         super().__init__()
-        self.tanh_branch = nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.Tanh(), nn.Dropout(dropout))
-        self.gate_branch = nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.Sigmoid(), nn.Dropout(dropout))
+        self.tanh_branch = nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.Tanh(), Dropout(dropout))
+        self.gate_branch = nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.Sigmoid(), Dropout(dropout))
         self.score = nn.Linear(hidden_dim, outputs or 1)
         self.outputs = outputs
 

@@ -14,6 +14,7 @@ from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.explained import ATTENTION, SHARE, Kind
 from prognoscope.models.layers.attention import GatedAttention
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.nystrom_encoder import start_xavier
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.options import check_choices
@@ -61,7 +62,7 @@ class CLAM(SurvivalModel):
                 raise ModelError(f"{name} cannot work with {option}={value!r}. Give a {range_}.")
         self.k_sample, self.subtyping, self.inst_on_censored = k_sample, subtyping, inst_on_censored
         self.instance_loss, self.instance_weight = instance_loss, instance_weight
-        self.project = nn.Sequential(nn.Linear(embedding_dim, hidden_dim), nn.ReLU(), nn.Dropout(dropout))
+        self.project = nn.Sequential(nn.Linear(embedding_dim, hidden_dim), nn.ReLU(), Dropout(dropout))
         kind = GatedAttention if gate else TanhAttention
         self.attend = kind(hidden_dim, attention_dim, dropout, outputs=n_bins if self.branches == "multi" else 1)
         self.heads = nn.ModuleList(
@@ -163,7 +164,7 @@ class TanhAttention(nn.Module):
 
     def __init__(self, input_dim: int, hidden_dim: int, dropout: float = 0.0, *, outputs: int):
         super().__init__()
-        self.tanh_branch = nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.Tanh(), nn.Dropout(dropout))
+        self.tanh_branch = nn.Sequential(nn.Linear(input_dim, hidden_dim), nn.Tanh(), Dropout(dropout))
         self.score = nn.Linear(hidden_dim, outputs)
 
     def forward(self, patches: Float[Tensor, "T H"]) -> Float[Tensor, "T outputs"]:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
+from prognoscope.models.layers.dropout import Dropout
 
 
 class DualStreams(NamedTuple):
@@ -59,7 +60,7 @@ class DSMIL(nn.Module):
             self.query = nn.Sequential(self.query, nn.ReLU(), nn.Linear(query_dim, query_dim), nn.Tanh())
         self.value = nn.Identity()
         if passing_v:
-            self.value = nn.Sequential(nn.Dropout(dropout_v), nn.Linear(embedding_dim, embedding_dim), nn.ReLU())
+            self.value = nn.Sequential(Dropout(dropout_v), nn.Linear(embedding_dim, embedding_dim), nn.ReLU())
         self.project = nn.Linear(embedding_dim, embedding_dim) if self.unit_length else nn.Identity()
         bound = (n_classes * embedding_dim) ** -0.5  # torch's own start of a convolution of width D
         self.bag_weight = nn.Parameter(torch.empty(n_classes, n_classes, embedding_dim).uniform_(-bound, bound))

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.errors import ModelError
+from prognoscope.models.layers.dropout import Dropout
 
 
 class ConcatFusion(nn.Sequential):
@@ -40,7 +41,7 @@ class GatedSides(nn.Module):
         self.gated = tuple(map(bool, gated))
         self.narrow = nn.ModuleList(nn.Sequential(nn.Linear(dim, q), nn.ReLU()) for q in self.widths)
         self.gate = nn.ModuleList(nn.Sequential(nn.Linear(2 * dim, q), nn.Sigmoid()) for q in self.widths)
-        self.mix = nn.ModuleList(nn.Sequential(nn.Linear(q, q), nn.ReLU(), nn.Dropout(dropout)) for q in self.widths)
+        self.mix = nn.ModuleList(nn.Sequential(nn.Linear(q, q), nn.ReLU(), Dropout(dropout)) for q in self.widths)
 
     def sides(self, a: Float[Tensor, "P D"], b: Float[Tensor, "P D"]) -> list[Tensor]:
         """Both, narrowed: (P, widths[0]) and (P, widths[1])."""
@@ -75,9 +76,9 @@ class BilinearFusion(GatedSides):
         end_dropout = dropout if end_dropout is None else end_dropout
         product, last = (self.widths[0] + 1) * (self.widths[1] + 1), hidden + (2 * dim if skip else 0)
         self.skip = skip
-        self.dropout = nn.Dropout(dropout)
-        self.widen = nn.Sequential(nn.Linear(product, hidden), nn.ReLU(), nn.Dropout(end_dropout))
-        self.end = nn.Sequential(nn.Linear(last, dim), nn.ReLU(), nn.Dropout(end_dropout))
+        self.dropout = Dropout(dropout)
+        self.widen = nn.Sequential(nn.Linear(product, hidden), nn.ReLU(), Dropout(end_dropout))
+        self.end = nn.Sequential(nn.Linear(last, dim), nn.ReLU(), Dropout(end_dropout))
 
     def forward(self, a: Float[Tensor, "P D"], b: Float[Tensor, "P D"]) -> Float[Tensor, "P D"]:
         return self.join(a, b, *self.sides(a, b))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from prognoscope.core.errors import ModelError
 from prognoscope.models.layers.attention import GatedAttention
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.projection import GeneGroups
@@ -18,7 +19,7 @@ FUSIONS = ("concat", "bilinear")
 
 def patch_layer(embedding_dim: int, dim: int, dropout: float) -> nn.Sequential:
     """One layer with ReLU and dropout, (T, D) -> (T, dim)."""
-    return nn.Sequential(nn.Linear(embedding_dim, dim), nn.ReLU(), nn.Dropout(dropout))
+    return nn.Sequential(nn.Linear(embedding_dim, dim), nn.ReLU(), Dropout(dropout))
 
 
 def gene_layers(
@@ -46,7 +47,7 @@ class TokenSummary(nn.Module):
         layer = nn.TransformerEncoderLayer(dim, heads, feed_forward, dropout, batch_first=True)
         self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.attend = GatedAttention(dim, dim, dropout)
-        self.narrow = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Dropout(dropout))
+        self.narrow = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), Dropout(dropout))
 
     def forward(self, tokens: Float[Tensor, "P S D"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The vector (P, D), the tokens after the transformer, and their weights, (P, S), before and after softmax."""

@@ -13,6 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from prognoscope.core.bags import Bags
 from prognoscope.core.errors import ModelError
 from prognoscope.models.layers.by_length import in_order, map_by_length
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.precision import at_least_float32
 
 RECOMPUTE_ABOVE = 65_536  # tokens of a sequence; a layer of longer ones is computed again in the backward pass
@@ -58,7 +59,7 @@ class NystromAttention(nn.Module):
         self.to_qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.convolve = nn.Conv2d(heads, heads, (kernel, 1), groups=heads, bias=False)  # one filter a head
         self.to_out = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, bags: Bags, *, first_only: bool = False, rows: list[Tensor] | None = None

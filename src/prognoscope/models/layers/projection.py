@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.snn import snn_block
 
 MODEL_SIZES = {  # widths between a patch and its token, and between a group and its token
@@ -21,7 +22,7 @@ def patch_projection(embedding_dim: int, hidden: int, dim: int, dropout: float) 
     """Two layers with ReLU and dropout, (T, D) -> (T, dim)."""
     layers: list[nn.Module] = []
     for inputs, outputs in ((embedding_dim, hidden), (hidden, dim)):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(dropout)]
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(), Dropout(dropout)]
     return nn.Sequential(*layers)
 
 

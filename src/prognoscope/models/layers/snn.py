@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from prognoscope.models.layers.dropout import AlphaDropout
 from prognoscope.models.layers.precision import at_least_float32
 
 ACTIVATIONS = {"elu": nn.ELU, "selu": nn.SELU}
@@ -22,4 +23,4 @@ def snn_block(input_dim: int, output_dim: int, dropout: float = 0.25, activation
 
     Source: Klambauer et al.: Self-normalizing neural networks. NeurIPS 2017.
     """
-    return SNNBlock(nn.Linear(input_dim, output_dim), ACTIVATIONS[activation](), nn.AlphaDropout(dropout))
+    return SNNBlock(nn.Linear(input_dim, output_dim), ACTIVATIONS[activation](), AlphaDropout(dropout))

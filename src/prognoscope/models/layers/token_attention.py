@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.precision import at_least_float32
 
 
@@ -30,7 +31,7 @@ class TokenAttention(nn.Module):
         self.heads, self.scale = heads, (inner // heads) ** -0.5
         self.to_q, self.to_k, self.to_v = (nn.Linear(dim, inner, bias=False) for _ in range(3))
         self.to_out = nn.Linear(inner, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self, tokens: Float[Tensor, "_ G E"], others: Float[Tensor, "P J E"] | None = None
@@ -80,7 +81,7 @@ class GatedFeedForward(nn.Module):
         super().__init__()
         self.widen = nn.Linear(dim, 8 * dim)
         self.narrow = nn.Linear(4 * dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Float[Tensor, "... E"]) -> Float[Tensor, "... E"]:
         hidden, gate = self.widen(tokens).chunk(2, dim=-1)

@@ -11,6 +11,7 @@ from torch import nn
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import ModelError
 from prognoscope.models.base import SurvivalModel
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.flat_genes import FlatGenes
 from prognoscope.models.layers.snn import snn_block
 from prognoscope.models.m3if.card import CARD
@@ -73,7 +74,7 @@ class M3IF(SurvivalModel):
         self.act = nn.LeakyReLU()
         width = d + 2 * embedding_dim
         between = [nn.ReLU()] if head_activation == "relu" else []
-        self.widen = nn.Sequential(nn.Linear(width, width), *between, nn.Dropout(head_dropout))
+        self.widen = nn.Sequential(nn.Linear(width, width), *between, Dropout(head_dropout))
         self.head = nn.Linear(width, n_bins)
 
     def forward(self, inputs: Inputs) -> Output:

@@ -10,6 +10,7 @@ from torch import nn
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.layers.attention import GatedAttention
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.flat_genes import FlatGenes
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion, LowRankFusion
 from prognoscope.models.layers.snn import snn_block
@@ -72,10 +73,10 @@ class PORPOISE(SurvivalModel):
     ):
         super().__init__()
         check_choices("porpoise", {"fusion": fusion, "omic_block": omic_block}, CHOICES)
-        self.drop_input = nn.Dropout(dropinput)
-        self.project = nn.Sequential(nn.Linear(embedding_dim, hidden_dim), nn.ReLU(), nn.Dropout(dropout))
+        self.drop_input = Dropout(dropinput)
+        self.project = nn.Sequential(nn.Linear(embedding_dim, hidden_dim), nn.ReLU(), Dropout(dropout))
         self.attend = GatedAttention(hidden_dim, d, dropout)
-        self.narrow = nn.Sequential(nn.Linear(hidden_dim, d), nn.ReLU(), nn.Dropout(dropout))
+        self.narrow = nn.Sequential(nn.Linear(hidden_dim, d), nn.ReLU(), Dropout(dropout))
         self.flat_genes = FlatGenes(group_sizes, gene_names)
         block = snn_block if omic_block == "snn" else _mlp_block
         widths = itertools.pairwise([self.flat_genes.n_genes, d, d])
@@ -107,4 +108,4 @@ class PORPOISE(SurvivalModel):
 
 
 def _mlp_block(input_dim: int, output_dim: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(input_dim, output_dim), nn.ReLU(), nn.Dropout(dropout))
+    return nn.Sequential(nn.Linear(input_dim, output_dim), nn.ReLU(), Dropout(dropout))

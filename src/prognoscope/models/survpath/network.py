@@ -13,6 +13,7 @@ from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import ModelError
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.explained import ATTENTION, SHARE, Kind
+from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.options import check_choices
 from prognoscope.models.survpath.attention import Attended, LandmarkAttention, PathwayAttention
 from prognoscope.models.survpath.card import CARD, DRAWN
@@ -94,7 +95,7 @@ class SurvPath(SurvivalModel):
         width = d // 2 if is_sparse else d
         self.norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(
-            nn.Linear(width, width), nn.GELU(), nn.Dropout(forward_dropout), nn.Linear(width, width)
+            nn.Linear(width, width), nn.GELU(), Dropout(forward_dropout), nn.Linear(width, width)
         )
         self.last_norm = nn.LayerNorm(width)
         self.narrow = nn.Sequential(nn.Linear(width * (2 if pool == "both" else 1), d // 4), nn.ReLU())

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from prognoscope.core.errors import ModelError
+from prognoscope.models.layers.dropout import AlphaDropout
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.projection import need_groups
 
@@ -38,7 +39,7 @@ class PathwayNetworks(nn.Module):
         self.first_bias = nn.Parameter(_uniform(n, dim) * bound[:, None])
         self.second = nn.Parameter(_uniform(n, dim, dim) * dim**-0.5)
         self.second_bias = nn.Parameter(_uniform(n, dim) * dim**-0.5)
-        self.dropout = nn.AlphaDropout(dropout)
+        self.dropout = AlphaDropout(dropout)
         starts = [0, *itertools.accumulate(group_sizes)]
         by_length: dict[int, list[int]] = {}
         for group, size in enumerate(group_sizes):
