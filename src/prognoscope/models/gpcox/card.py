@@ -29,8 +29,8 @@ CARD = Card(
     profile=profile,
     departures=(
         "It is this project's own, made to be at least as good as late fusion of a Cox model and a network. Its "
-        "settings were chosen on simulated cohorts, none of them on a cohort that results are reported of; that it lacked "
-        "the components of genes after the leading ones was seen on GPDBN's table.",
+        "settings were chosen on simulated cohorts, none of them on a cohort that results are reported of. That it had "
+        "too few components of genes was seen on GPDBN's table.",
     ),
     ablations=(
         Ablation("no-product", "Without the product", {"product": False}),
