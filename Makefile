@@ -2,8 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 WORKERS ?= 2
+# Where torch comes from: of PyPI's own wheels those for Linux bring CUDA, which is gigabytes. Without a GPU:
+# make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+PIP := $(BIN)/pip install -q --disable-pip-version-check -c constraints.txt
 
 # One thread a process: several torch threads on a few busy cores are many times slower on small steps.
 export OMP_NUM_THREADS := 1
@@ -11,7 +16,7 @@ export OMP_NUM_THREADS := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test suite test-processes test-browser lint types docs clean
-demo: $(READY)
+demo: $(INSTALLED)
 	$(BIN)/prognoscope demo demo --jobs $(WORKERS)
 
 # Types are checked, by one process, while the tests begin.
@@ -41,13 +46,18 @@ types: $(READY)
 # The documentation site, in docs/_build, with pages made from the code in docs/reference. Needs no network once its
 # packages are there.
 docs: $(READY)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	$(PIP) -e ".[docs]"
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build
 
-$(READY): pyproject.toml constraints.txt
+# What the package needs itself, and what its tests need.
+$(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt "torch"
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev,anndata,encoders,search,viewer]"
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	$(PIP) -e .
+	touch $(INSTALLED)
+
+$(READY): $(INSTALLED)
+	$(PIP) -e ".[dev,anndata,encoders,search,viewer]"
 	touch $(READY)
 
 clean:
