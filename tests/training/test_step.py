@@ -139,6 +139,19 @@ def test_a_pass_drops_the_same_out_when_it_goes_through_the_network_again(name, 
     assert not torch.equal(other["survival"], losses["survival"])
 
 
+def test_after_a_step_random_numbers_go_on_as_if_the_network_had_been_gone_through_once():
+    model, batch = model_of("hfbsurv", {"head": "cox"}, dropout=True).double().train(), patients_of([3, 2, 4, 1, 5, 2])
+    (step,) = steps = plan_steps([3, 2, 4, 1, 5, 2], 6, 6)
+    states = []
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        learn(model, step, iter(cut(batch, steps, reading_order(model, steps))), Recipe(), TrainingSpec())
+        states.append(torch.get_rng_state())
+        torch.manual_seed(0)
+        model.judge(torch.cat([model.read(each.inputs).vector for each in cut(batch, steps, step.passes)]))
+        assert len(step.passes) > 1 and torch.equal(states[0], torch.get_rng_state())
+
+
 @pytest.mark.parametrize(("name", "options"), MIXING, ids=str)
 def test_a_step_of_one_pass_goes_through_the_network_once(name, options):
     model, batch = model_of(name, options, dropout=True), patients_of([3, 2, 4], dtype=torch.float32)
