@@ -34,7 +34,20 @@ from prognoscope.study.study_file import StudyFile
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
-COMMANDS = ["demo", "simulate", "init", "check", "doctor", "extract", "run", "compare", "optimism", "predict", "report"]
+COMMANDS = [
+    "demo",
+    "simulate",
+    "init",
+    "check",
+    "doctor",
+    "extract",
+    "convert",
+    "run",
+    "compare",
+    "optimism",
+    "predict",
+    "report",
+]
 COMMANDS += ["methods", "schema"]
 
 

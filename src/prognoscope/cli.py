@@ -7,7 +7,7 @@ import typer
 
 from prognoscope import __version__
 from prognoscope.commands.applying import export, predict, serve
-from prognoscope.commands.extracting import encoders, extract
+from prognoscope.commands.extracting import convert, encoders, extract
 from prognoscope.commands.making import check, demo, doctor, import_, init, run, schema, simulate
 from prognoscope.commands.reading import compare, explain, figures, genes, methods, optimism, report, view
 from prognoscope.commands.shell import run_command
@@ -19,8 +19,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-COMMANDS = (demo, simulate, init, import_, schema, check, doctor, encoders, extract, run, compare, optimism, genes)
-COMMANDS += (predict, export, serve, explain, report, figures, view, methods)  # in the order of --help
+COMMANDS = (demo, simulate, init, import_, schema, check, doctor, encoders, extract, convert, run, compare, optimism)
+COMMANDS += (genes, predict, export, serve, explain, report, figures, view, methods)  # in the order of --help
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

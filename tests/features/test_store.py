@@ -64,10 +64,11 @@ def test_the_file_is_what_trident_users_expect(tmp_path):
         assert (coords.shape, coords.dtype) == ((3000, 2), np.int64)
         told = dict(coords.attrs)
     assert told.pop("name") == "s1"
-    assert all(told[name].dtype == np.int64 for name in told if name != "mpp")
+    assert all(told[name].dtype == np.int64 for name in told if name not in ("mpp", "patch_size_level0_exact"))
     assert told == {
         "patch_size": 256,
         "patch_size_level0": 512,
+        "patch_size_level0_exact": 512.0,
         "level0_magnification": 40,
         "target_magnification": 20,
         "overlap": 0,

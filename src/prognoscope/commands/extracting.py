@@ -1,4 +1,4 @@
-"""The commands that turn slides into embeddings, and tell by what."""
+"""The commands that turn slides into embeddings, tell by what, and give embeddings to other tools."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prognoscope.commands.arguments import Jobs, Overrides
-from prognoscope.commands.telling import extract_and_tell, say, show_table
+from prognoscope.commands.shell import err
+from prognoscope.commands.telling import extract_and_tell, say, show_table, tell_left_out
+from prognoscope.commands.terminal import bar
 from prognoscope.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -98,6 +100,30 @@ def extract(
         )
     if report.failed:
         raise typer.Exit(1)
+
+
+def convert(
+    features: Annotated[Path, typer.Argument(help="A folder of embeddings: ours, TRIDENT's, CLAM's or STAMP's.")],
+    to: Annotated[str, typer.Option(help="Which tool is to read them: clam, stamp, torchmil or trident.")],
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    slide_mpp: Annotated[
+        float | None, typer.Option(help="Micrometres per pixel of the slides, where the files do not say it.")
+    ] = None,
+    encoder: Annotated[str | None, typer.Option(help="By which they were made, where the files do not say it.")] = None,
+) -> None:
+    """Write embeddings as CLAM, STAMP, torchmil or TRIDENT reads them. Started again, it continues.
+
+    Nothing is written over. Example: `prognoscope convert features --to clam --out for_clam`.
+    """
+    from prognoscope.features.convert import convert_embeddings
+
+    with bar(err, "Slides") as advance:
+        report = convert_embeddings(features, out, to.lower(), slide_mpp=slide_mpp, encoder=encoder, progress=advance)
+    say(f"Embeddings: {len(report.done)} slides now, {len(report.already)} before, {len(report.failed)} failed.")
+    tell_left_out(report.failed)
+    if report.failed:
+        raise typer.Exit(1)
+    say(f"They are in {out}.")
 
 
 def _extract_folder(

@@ -30,9 +30,14 @@ def extract_and_tell(start: "Callable[[Callable[[int, int], None]], ExtractionRe
         say(f"  {spent}")
     for note in result.notes:
         say(f"  {note}")
-    for slide, reason in result.failed.items():
-        err.print(f"[yellow]left out:[/] {escape(slide)}: {escape(reason)}", soft_wrap=True, highlight=False)
+    tell_left_out(result.failed)
     return result
+
+
+def tell_left_out(failed: Mapping[str, str]) -> None:
+    """Print why each slide was left out."""
+    for slide, reason in failed.items():
+        err.print(f"[yellow]left out:[/] {escape(slide)}: {escape(reason)}", soft_wrap=True, highlight=False)
 
 
 def tell_genes(paths: Sequence[Path], to: Path | None) -> None:

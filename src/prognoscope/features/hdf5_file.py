@@ -6,7 +6,7 @@ that a file of embeddings could hold any file of this machine. None of these is 
 
 import errno
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,7 @@ NOT_WHOLE = "no whole HDF5 file (empty, truncated or damaged)"
 BOMB_BYTES, BOMB_RATIO = 2**26, 200  # values that unpack to more than this, and to so many times what is stored
 HEAP, LOOKED_AT = b"GCOL\x01\0\0\0", 2**20
 HARD_LINK = 0  # H5L_TYPE_HARD
+EXACT_SIDE = "patch_size_level0_exact"  # an attribute of our coordinates; its name without `_exact` is TRIDENT's
 FURTHEST = 2**31  # rows or numbers a row beyond which nothing is embeddings
 
 
@@ -202,3 +203,22 @@ def attributes(node: h5py.HLObject, names: Iterable[str] | None = None) -> dict[
         value = value.decode(errors="replace") if isinstance(value, bytes) else value
         plain[name] = None if isinstance(value, h5py.Empty) or str(value) == "None" else value
     return plain
+
+
+def side_px_level0(told: Mapping[str, object]) -> object:
+    """The side of a patch in pixels of level 0, by the attributes of coordinates: the exact one where it is told."""
+    exact = told.get(EXACT_SIDE)
+    return told.get("patch_size_level0") if exact is None else exact
+
+
+def hdf5_image(name: str, write: Callable[[h5py.File], None]) -> bytes:
+    """The bytes of an HDF5 file, built in memory, because HDF5 does not recover from a disk that fills up.
+
+    Args:
+        name: Tells files apart that are built at the same time.
+        write: Fills the open file.
+    """
+    with h5py.File(f"{name}.h5", "w", driver="core", backing_store=False) as file:
+        write(file)
+        file.flush()
+        return file.id.get_file_image()

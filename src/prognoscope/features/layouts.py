@@ -24,16 +24,14 @@ from prognoscope.features.hdf5_file import (
     attributes,
     find_dataset,
     need_dataset,
-    need_regular,
     need_values,
     opened,
+    side_px_level0,
 )
-from prognoscope.features.tensor_file import FEATURES, load_tensors
+from prognoscope.features.tensor_file import FEATURES, is_tensor_file, load_tensors
 
 Layout = Literal["auto", "prognoscope", "trident", "clam", "stamp"]
 OLD_STAMP_UM = 256 / 224  # um per unit of STAMP files without a unit: a tile was 224 px and 256 um wide
-HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"  # how files begin, whatever their names say
-TENSORS = (".pt", ".pth")
 SAMPLED_BYTES = 2**22  # of a file's values: more are looked at in some places only
 PLACES = 8
 LONGEST_TEXT = 200  # of what a file says of itself
@@ -123,19 +121,12 @@ def _found(path: Path, layout: str, mpp: float | None) -> Iterator[Found]:
         raise MissingFileError(f"The embeddings {path} do not exist. Correct the path, or extract the slide.")
     if layout != "auto" and layout not in READERS:
         raise FeatureError(f"There is no layout {layout!r} of embeddings; {nearest(layout, ['auto', *READERS])}")
-    if _is_of_tensors(path):
+    if is_tensor_file(path):
         yield _read_pt(path, mpp)
         return
     with opened(path) as file:
         found = detect(path, file) if layout == "auto" else layout
         yield READERS[found](path, file, mpp)
-
-
-def _is_of_tensors(path: Path) -> bool:
-    need_regular(path)
-    with path.open("rb") as file:
-        begin = file.read(len(HDF5))
-    return begin != HDF5 and (begin.startswith(ZIP) or path.suffix.lower() in TENSORS)
 
 
 def detect(path: Path, file: h5py.File) -> str:
@@ -160,7 +151,7 @@ def _read_trident(path: Path, file: h5py.File, mpp: float | None) -> Found:
         features,
         **_coords_px(path, coords, features),
         patch_px=_whole(geometry.get("patch_size")),
-        patch_px_level0=_positive(geometry.get("patch_size_level0")),
+        patch_px_level0=_positive(side_px_level0(geometry)),
         overlap_px=_whole(geometry.get("overlap")),
         mpp=mpp or _positive(geometry.get("mpp")),
         magnification=_number(geometry.get("level0_magnification")),

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from prognoscope.core.errors import FeatureError, MissingFileError
 from prognoscope.core.files import sha256
 from prognoscope.features.coordinates import CoordinatesError, as_corners
-from prognoscope.features.hdf5_file import attributes, find_dataset, need_values, opened
+from prognoscope.features.hdf5_file import attributes, find_dataset, need_values, opened, side_px_level0
 from prognoscope.slides.readers.base import Slide, need_mpp, stated_bounds
 from prognoscope.slides.tiling import PatchGrid
 
@@ -76,7 +76,7 @@ def grid_of_file(path: Path, slide: Slide) -> PatchGrid:
             coords = as_corners(dataset[()], len(dataset))
         except CoordinatesError as cause:
             raise FeatureError(f"{path} holds {cause}; write it again") from cause
-    patch_px, side = _number(told.get("patch_size")), _number(told.get("patch_size_level0"))
+    patch_px, side = _number(told.get("patch_size")), _number(side_px_level0(told))
     if side is None and patch_px is not None:  # CLAM's patches are of a level
         downsample = _number(told.get("downsample"))
         side = None if downsample is None else patch_px * downsample

@@ -19,6 +19,7 @@ from prognoscope.core.tables import notes_of, read_table
 from prognoscope.core.walk import files_below
 from prognoscope.features.bad_files import BadFileError, fault_sentences
 from prognoscope.features.embeddings import Embeddings, need_finite
+from prognoscope.features.hdf5_file import EXACT_SIDE, hdf5_image
 from prognoscope.features.layouts import Layout, Look, look_at, read_layout
 from prognoscope.features.packing import Loader, PackedEmbeddings, pack_embeddings
 
@@ -83,7 +84,7 @@ def write_embeddings(
     need_finite(embeddings.features, embeddings.slide)
     if embeddings.coords_um is not None and embeddings.coords_px is None:
         raise FeatureError(f"{embeddings.slide} has coordinates in um only. Give coords_px and mpp to write them.")
-    image = _image(embeddings, slide_size_px or (None, None), made_of or {}, more or {})
+    image = image_of(embeddings, slide_size_px or (None, None), made_of or {}, more or {})
     with written_whole(path) as beside:
         beside.write_bytes(image)
 
@@ -166,13 +167,13 @@ def _is_beside_the_point(parts: tuple[str, ...]) -> bool:
     return any(part.startswith(".") for part in parts) or "patches" in parts[:-1]
 
 
-def _image(
+def image_of(
     embeddings: Embeddings,
     size_px: tuple[int | None, int | None],
     made_of: Mapping[str, object],
-    more: Mapping[str, float],
+    more: Mapping[str, object],
 ) -> bytes:
-    """The bytes of the HDF5 file. Built in memory, because HDF5 does not recover from a disk that fills up."""
+    """The bytes of the file of embeddings that `write_embeddings` writes; its arguments."""
     features = embeddings.features
     about = {
         "name": embeddings.slide,
@@ -181,13 +182,36 @@ def _image(
         "spec_hash": embeddings.spec_hash,
         **made_of,
     }
+
+    def write(file: h5py.File) -> None:
+        rows = max(1, CHUNK_BYTES // max(1, features.shape[1] * features.itemsize))
+        chunks = (min(rows, len(features)), features.shape[1]) if features.size else None
+        _tell(file.create_dataset("features", data=features, chunks=chunks, track_times=False), about)
+        if embeddings.coords_px is not None:
+            _write_coords(file, embeddings, size_px, more)
+
+    return hdf5_image(embeddings.slide, write)
+
+
+def coords_image_of(
+    embeddings: Embeddings, size_px: tuple[int | None, int | None], more: Mapping[str, object]
+) -> bytes:
+    """The bytes of a file of the coordinates alone, as TRIDENT keeps them in its folder `patches`."""
+    return hdf5_image(embeddings.slide, lambda file: _write_coords(file, embeddings, size_px, more))
+
+
+def _write_coords(
+    file: h5py.File, embeddings: Embeddings, size_px: tuple[int | None, int | None], more: Mapping[str, object]
+) -> None:
     patch_mpp = None
     if embeddings.patch_um is not None and embeddings.patch_px:
         patch_mpp = embeddings.patch_um / embeddings.patch_px
+    side = embeddings.patch_px_level0
     geometry = {
         "name": embeddings.slide,
         "patch_size": embeddings.patch_px,
-        "patch_size_level0": _as_whole(embeddings.patch_px_level0),
+        "patch_size_level0": None if side is None else round(side),  # TRIDENT cuts patches by it, in whole pixels
+        EXACT_SIDE: None if side is None else float(side),
         "level0_magnification": _as_whole(embeddings.magnification),
         "target_magnification": None if patch_mpp is None else _as_whole(round(10 / patch_mpp, 6)),
         "overlap": embeddings.overlap_px,
@@ -196,14 +220,7 @@ def _image(
         "level0_height": size_px[1],
         **more,
     }
-    with h5py.File(f"{embeddings.slide}.h5", "w", driver="core", backing_store=False) as file:
-        rows = max(1, CHUNK_BYTES // max(1, features.shape[1] * features.itemsize))
-        chunks = (min(rows, len(features)), features.shape[1]) if features.size else None
-        _tell(file.create_dataset("features", data=features, chunks=chunks, track_times=False), about)
-        if embeddings.coords_px is not None:
-            _tell(file.create_dataset("coords", data=embeddings.coords_px, track_times=False), geometry)
-        file.flush()
-        return file.id.get_file_image()
+    _tell(file.create_dataset("coords", data=embeddings.coords_px, track_times=False), geometry)
 
 
 def _as_whole(number: float | None) -> float | int | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FEATURES = ("features", "feats", "embeddings", "embedding", "feat", "x", "last_layer_embed")  # as tools name them
 COORDS = ("coords", "coordinates", "coord", "coords_px")
+HDF5, ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"  # how files begin, whatever their names say
+TENSORS = (".pt", ".pth")
 NO_TENSORS = "it holds objects that cannot be loaded without running code"
 NOT_WHOLE = "no whole file of tensors (truncated, damaged, or of another kind)"
 SAVE_ALONE = "Save one tensor of shape (N, D) by itself: torch.save(tensor, path)."
@@ -32,6 +34,18 @@ class TensorFile:
 
     features: "torch.Tensor"  # float, dense, on the CPU
     coords: np.ndarray | None = None
+
+
+def is_tensor_file(path: Path) -> bool:
+    """Whether this is no HDF5 file but one that PyTorch wrote, by how it begins, or else by its name.
+
+    Raises:
+        BadFileError: It is no regular file, or cannot be opened.
+    """
+    need_regular(path)
+    with path.open("rb") as file:
+        begin = file.read(len(HDF5))
+    return begin != HDF5 and (begin.startswith(ZIP) or path.suffix.lower() in TENSORS)
 
 
 def load_tensors(path: Path) -> TensorFile:
