@@ -14,6 +14,7 @@ TEXT = {path: path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")}
 NAMED = {name for text in TEXT.values() for name in re.findall(r':(\w+)"', text)}  # in a registry
 CALLED_BY_LIBRARIES = {
     "cli.py": "Typer, by its decorators",
+    "estimator.py": "people and scikit-learn",
     "method_section.py": "pydantic, by its decorators",
     "spec.py": "likewise",
 }

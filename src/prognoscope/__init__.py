@@ -14,6 +14,7 @@ _HOME = {
     "Cohort": "prognoscope.cohort.cohort",
     "Outcome": "prognoscope.core.outcome",
     "PrognoscopeError": "prognoscope.core.errors",
+    "PrognoscopeSurvival": "prognoscope.study.estimator",
     "Run": "prognoscope.runs.read",
     "Study": "prognoscope.study.study",
     "SurvivalModel": "prognoscope.models.base",
