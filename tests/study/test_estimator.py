@@ -65,7 +65,7 @@ def test_a_method_is_fitted_and_predicts(patients, method):
     others = [*options.get("covariates", ()), *([options["bags"]] if "bags" in options else [])]
     X = X[[*([] if method == "abmil" else GENES), *others]]
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         model = PrognoscopeSurvival(method, **options)
         assert model.fit(X[:60], y[:60]) is model
     risk = model.predict(X[60:])
