@@ -5,10 +5,10 @@ import zipfile
 
 import pytest
 import torch
-from prognoscope.features.encoders.resnet import _read
 
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.pickled_names import COSTLY, SHORT, names_endlessly
+from prognoscope.features.encoders.weights import read_weights as read_encoder
 from prognoscope.features.store import look_at
 from prognoscope.models.checkpoints.loading import read_weights
 
@@ -64,7 +64,7 @@ def test_a_damaged_pickle_whose_last_line_does_not_end_is_not_read_to_the_end(tm
     assert names_endlessly(tmp_path / "s.pt")
 
 
-@pytest.mark.parametrize("read", [look_at, read_weights, _read])
+@pytest.mark.parametrize("read", [look_at, read_weights, read_encoder])
 @pytest.mark.parametrize("write", [old_form, packed])
 def test_no_reader_hands_an_endless_name_to_torch(tmp_path, monkeypatch, read, write):
     write(tmp_path / "s.pt", named(20_000))
