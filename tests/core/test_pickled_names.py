@@ -1,12 +1,13 @@
 """Files of torch's that name a class in endless letters never reach torch, whoever reads them."""
 
 import io
+import random
 import zipfile
 
 import pytest
 import torch
 
-from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.errors import FeatureError, InputError, ModelError
 from prognoscope.core.pickled_names import COSTLY, SHORT, names_endlessly
 from prognoscope.features.encoders.weights import read_weights as read_encoder
 from prognoscope.features.store import look_at
@@ -71,6 +72,24 @@ def test_no_reader_hands_an_endless_name_to_torch(tmp_path, monkeypatch, read, w
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch reads it"))
     with pytest.raises((InputError, ModelError), match=r"without running code|could run code"):
         read(tmp_path / "s.pt")
+
+
+@pytest.mark.parametrize("read", [read_weights, read_encoder])
+@pytest.mark.parametrize("is_new", [True, False])
+def test_damaged_weights_are_refused_in_a_sentence_whatever_torch_makes_of_them(tmp_path, read, is_new):
+    path, draw = tmp_path / "s.pth", random.Random(0)
+    torch.save({"a.weight": torch.zeros(4, 4), "b": torch.ones(3)}, path, _use_new_zipfile_serialization=is_new)
+    whole, refused = path.read_bytes(), 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for _ in range(draw.randint(1, 6)):
+            damaged[draw.randrange(min(len(whole), 900))] = draw.randrange(256)
+        path.write_bytes(damaged[: draw.choice([len(whole)] * 4 + [draw.randrange(len(whole))])])
+        try:
+            read(path)
+        except (FeatureError, ModelError):
+            refused += 1
+    assert refused > 150
 
 
 @pytest.mark.parametrize("is_new", [True, False])

@@ -1,5 +1,6 @@
 """What a pickle of strangers names, looked at before torch reads it; nothing is unpickled."""
 
+import struct
 import zipfile
 from contextlib import ExitStack
 from io import BufferedIOBase
@@ -11,19 +12,26 @@ COSTLY = 10**8  # letters of the texts, each squared: about a second of torch's 
 SHORT = 4096  # bytes of what is no pickle, in which that search costs nothing
 ZIP = b"PK\x03\x04"  # begins an archive, also one that is cut short
 PICKLES = 5  # that a file of torch's old form begins with
+DAMAGE = (  # what torch raises on files that are damaged, besides UnpicklingError on those that would have to run code
+    *(OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(ArithmeticError, ImportError, struct.error, zipfile.BadZipFile),
+)
 
 
 def names_endlessly(path: Path) -> bool:
     """Whether a file of torch's has texts so long, such as the name of a class, that torch would search them for ever.
 
     torch refuses to load what they name, but composes its message with a search whose cost grows with the square of the
-    text: minutes for 70 kB, hours for a megabyte. What is short or squeezed and no pickle is left to torch.
+    text: minutes for 70 kB, hours for a megabyte. What is short or squeezed and no pickle is left to torch; an archive
+    that cannot be looked into counts as endless.
     """
     try:
         with ExitStack() as opened:
             return any(_is_endless(each) for each in _pickles(path, opened))
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):  # damaged or encrypted: torch says so
         return False
+    except DAMAGE:  # such as members whose names are no text: torch might read what nobody has looked at
+        return True
 
 
 def _pickles(path: Path, opened: ExitStack) -> list[BufferedIOBase]:

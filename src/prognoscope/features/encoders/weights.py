@@ -8,7 +8,7 @@ from pickle import UnpicklingError  # only the name of what torch raises
 import torch
 
 from prognoscope.core.errors import FeatureError, MissingFileError, some
-from prognoscope.core.pickled_names import names_endlessly
+from prognoscope.core.pickled_names import DAMAGE, names_endlessly
 from prognoscope.features.encoders.catalogue import Description
 
 FOLDER = "PROGNOSCOPE_WEIGHTS"  # the environment variable that names the folder of weights
@@ -111,7 +111,7 @@ def read_weights(path: Path) -> dict[str, object]:
         if names_endlessly(path):
             raise UnpicklingError("a class of an endless name")
         held = torch.load(path, map_location="cpu", weights_only=True)  # tensors alone: nothing in it can run code
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, SafetensorError, UnpicklingError) as cause:
+    except (*DAMAGE, SafetensorError, UnpicklingError) as cause:
         raise FeatureError(f"{path} does not hold weights that load without running code. Use safetensors.") from cause
     if not isinstance(held, dict):
         raise FeatureError(f"{path} holds a {type(held).__name__}, not named parameters. Save the state_dict alone.")

@@ -7,6 +7,8 @@ from zipfile import is_zipfile
 import torch
 from torch import Tensor
 
+from prognoscope.core.pickled_names import DAMAGE
+
 STATES = ("state_dict", "model_state_dict")  # what published checkpoints call their weights
 
 
@@ -32,7 +34,7 @@ def weights_beside_others(path: Path) -> dict[str, Tensor] | None:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         with torch.serialization.safe_globals([(_PassedOver, name) for name in names]):
             found = torch.load(path, map_location="cpu", weights_only=True)  # see above: nothing in it runs
-    except (UnpicklingError, RuntimeError, ValueError, TypeError, AttributeError, EOFError):
+    except (UnpicklingError, *DAMAGE):
         return None
     state = state_of(found)
     if not isinstance(state, dict) or not state:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from prognoscope.core.errors import ModelError, some
 from prognoscope.core.files import need_file
-from prognoscope.core.pickled_names import names_endlessly
+from prognoscope.core.pickled_names import DAMAGE, names_endlessly
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.checkpoints.beside import state_of, weights_beside_others
 from prognoscope.models.registry import folder_of, model_class
@@ -140,7 +140,7 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
         raise _more_than_tensors(path) from cause
     except PermissionError:
         raise
-    except (RuntimeError, ValueError, EOFError, OSError) as cause:
+    except DAMAGE as cause:
         raise ModelError(f"{path} is damaged or cut short. Download or copy it again.") from cause
     state = state_of(state)
     if isinstance(state, dict) and state and all(isinstance(part, dict) for part in state.values()):  # of networks
