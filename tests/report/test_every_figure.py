@@ -32,7 +32,14 @@ MINIMAL = {
     "survival": {"method": NASTY, "optimistic": False, "group": "High risk", "patients": 1, "median": np.inf}
     | {"median_low": np.inf, "median_high": np.inf, "log_rank_p": np.nan, "time": 0.0, "survival": 1.0, "low": 1.0}
     | {"high": 1.0, "at_risk": 1, "events": 0, "censored": 0},
-    "incidence": {"method": NASTY, "optimistic": False, "group": "High risk", "patients": 1, "others": 0, "p": np.nan}
+    "incidence": {
+        "method": NASTY,
+        "optimistic": False,
+        "group": "High risk",
+        "patients": 1,
+        "others": 0,
+        "gray_p": np.nan,
+    }
     | {"time": 0.0, "incidence": 0.0, "low": 0.0, "high": 0.0, "at_risk": 1},
     "group_means": {"method": NASTY, "optimistic": False, "reading": "time_by_risk", "group": "Low risk", "patients": 1}
     | dict.fromkeys(("mean", "low", "first_quartile", "median", "third_quartile", "high"), 3.0)

@@ -8,6 +8,7 @@ import yaml
 from prognoscope.core.errors import CohortError, ModelError
 from prognoscope.evaluation.competing import aalen_johansen, incidence_difference
 from prognoscope.evaluation.concordance import concordance
+from prognoscope.evaluation.gray import gray_test
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.apply.predict import predict_cohorts
 from prognoscope.study.apply.validate import validate
@@ -67,6 +68,9 @@ def test_runs_compare_and_predict(cohort, run, tmp_path):
     assert compare_runs([run.folder], draws=20).table["mean"].notna().all()
     found = compare_runs([run.folder], metric="log_rank_p")
     assert not len(found.table) and any("Other events compete" in note for note in found.notes)
+    found = compare_runs([run.folder], metric="gray_p").table.set_index("row")["mean"]
+    drawn = {name: pd.read_csv(run.files.figures / f"incidence_{name}.csv")["gray_p"][0] for name in ("coxph", "snn")}
+    assert found["coxph"] == pytest.approx(drawn["coxph"]) and found["snn"] == pytest.approx(drawn["snn"])
 
 
 def test_validation_counts_other_events_as_what_they_are(cohort, run, tmp_path):
@@ -84,12 +88,14 @@ def test_validation_counts_other_events_as_what_they_are(cohort, run, tmp_path):
     assert measured.loc["subdistribution_ratio", "value"] == pytest.approx(
         incidence_difference(high, **told).ratio.value
     )
+    assert measured.loc["gray_p", "value"] == pytest.approx(gray_test(high, **told).p)
     month = table.filter(regex="^months_").iloc[0].to_numpy()[1]  # about the horizon, which is the median of events
     near = aalen_johansen(**told).at(np.array([month]))[0] / (1 - table["S_1"].mean())
     assert measured.loc["observed_expected", "value"] == pytest.approx(near, rel=0.15)
     assert not {"log_rank_p", "hazard_ratio", "recalibrated_integrated_brier"} & set(measured.index)
     text = page.read_text()
     assert "20 other events that came first" in text and "Cumulative incidence of the groups" in text
+    assert "Gray&#39;s p" in text
     assert "Log-rank" not in text and "Kaplan-Meier" not in text
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from prognoscope.evaluation.paired import Measured
 
-RISK_GROUP_METRICS = {"log_rank_p": False, "hazard_ratio": True}  # of two groups of all patients; is higher better
+RISK_GROUP_METRICS = {"log_rank_p": False, "gray_p": False, "hazard_ratio": True}  # of two groups; is higher better
 Kind = Literal["methods", "ablations", "sweeps"]
 OVERALL = "Mean"  # the column of the mean over cohorts
 CELL_COLUMNS = (

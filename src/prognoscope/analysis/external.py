@@ -15,6 +15,7 @@ from prognoscope.evaluation.calibration import calibration_table
 from prognoscope.evaluation.competing import event_free, incidence_difference
 from prognoscope.evaluation.cox import fit_cox
 from prognoscope.evaluation.fold import Fold
+from prognoscope.evaluation.gray import gray_test
 from prognoscope.evaluation.group_tests import hazard_ratio, log_rank
 from prognoscope.evaluation.summary import evaluate, find_metric
 
@@ -68,8 +69,8 @@ def external_table(cohorts: Sequence[ExternalCohort], *, draws: int = 1000, seed
     as far apart as predicted, and below 1 where they are predicted too far apart; `observed_expected` is the chance of
     the event by the horizon, seen over predicted; `log_rank_p` and `hazard_ratio` are of the groups by the cut of
     training. Where other events compete, log hazards are of the subdistribution, the chance is the cumulative
-    incidence, and `fine_gray_p` and `subdistribution_ratio` are of the groups. `recalibrated_...` are of another
-    model, which learned from outcomes of this cohort: see `recalibrated`.
+    incidence, and `gray_p`, `fine_gray_p` and `subdistribution_ratio` are of the groups. `recalibrated_...` are of
+    another model, which learned from outcomes of this cohort: see `recalibrated`.
     """
     rows, notes = [], []
 
@@ -198,9 +199,10 @@ def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, 
 def _groups(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     outcome, is_high = cohort.outcome, _both_groups(cohort)
     if (competing := outcome.competing) is not None:
-        found = incidence_difference(is_high, time=outcome.time, event=outcome.event, competing=competing)
-        ratio = found.ratio
-        return [("fine_gray_p", found.p, np.nan, np.nan), (SUBDISTRIBUTION, ratio.value, ratio.low, ratio.high)]
+        told = {"time": outcome.time, "event": outcome.event, "competing": competing}
+        tested, found = gray_test(is_high, **told), incidence_difference(is_high, **told)
+        told_of = [("gray_p", tested.p, np.nan, np.nan), ("fine_gray_p", found.p, np.nan, np.nan)]
+        return [*told_of, (SUBDISTRIBUTION, found.ratio.value, found.ratio.low, found.ratio.high)]
     p = log_rank(is_high, time=outcome.time, event=outcome.event).p
     ratio = hazard_ratio(is_high, time=outcome.time, event=outcome.event)
     return [("log_rank_p", p, np.nan, np.nan), ("hazard_ratio", ratio.value, ratio.low, ratio.high)]

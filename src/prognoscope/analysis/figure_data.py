@@ -14,6 +14,7 @@ from prognoscope.evaluation.calibration import calibration_table
 from prognoscope.evaluation.competing import aalen_johansen, incidence_difference
 from prognoscope.evaluation.curves import kaplan_meier, median_survival
 from prognoscope.evaluation.fold import pool
+from prognoscope.evaluation.gray import gray_test
 from prognoscope.evaluation.group_tests import HazardRatio, hazard_ratio, log_rank
 from prognoscope.runs.method_run import MethodRun
 from prognoscope.runs.read import Run
@@ -86,7 +87,8 @@ def incidence_data(run: Run, method: str) -> pd.DataFrame:
 
     Returns:
         method, optimistic, group, patients, others (competing events), ratio, ratio_low, ratio_high (of subdistribution
-        hazards, high over low risk), p, time, incidence, low, high, at_risk, events; the first row of a group at 0.
+        hazards, high over low risk), p (of that ratio), gray_p, time, incidence, low, high, at_risk, events; the first
+        row of a group at 0.
 
     Raises:
         MetricError: One of the groups is empty, or has no event.
@@ -104,14 +106,17 @@ def incidence_by_group(outcome: Outcome, is_high: Bool[np.ndarray, " P"], named:
     if outcome.competing is None:
         raise MetricError("No other event competes.")
     time, event, competing = outcome.time, outcome.event, outcome.competing
-    found, parts = incidence_difference(is_high, time=time, event=event, competing=competing), []
+    found = incidence_difference(is_high, time=time, event=event, competing=competing)
+    tested = gray_test(is_high, time=time, event=event, competing=competing)
+    parts = []
     for group, members in (("High risk", is_high), ("Low risk", ~is_high)):
         curve = aalen_johansen(time=time[members], event=event[members], competing=competing[members])
         start = {"time": 0.0, "incidence": 0.0, "low": 0.0, "high": 0.0, "at_risk": int(members.sum()), "events": 0}
         rows = pd.DataFrame({name: np.append(value, getattr(curve, name)) for name, value in start.items()})
         constant = {**named, "group": group, "patients": int(members.sum()), "others": int(competing[members].sum())}
         constant |= {"ratio": found.ratio.value, "ratio_low": found.ratio.low, "ratio_high": found.ratio.high}
-        parts.append(pd.concat([pd.DataFrame(constant | {"p": found.p}, index=rows.index), rows], axis=1))
+        constant |= {"p": found.p, "gray_p": tested.p}
+        parts.append(pd.concat([pd.DataFrame(constant, index=rows.index), rows], axis=1))
     return pd.concat(parts, ignore_index=True)
 
 

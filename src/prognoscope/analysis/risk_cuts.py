@@ -7,6 +7,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from prognoscope.core.errors import MetricError, some
+from prognoscope.evaluation.gray import gray_test
 from prognoscope.evaluation.group_tests import log_rank
 from prognoscope.evaluation.risk_groups import median_risk, split_by_risk
 from prognoscope.runs.read import Run
@@ -70,7 +71,8 @@ def need_two_states(run: Run) -> None:
     """
     if run.has_competing:
         raise MetricError(
-            "Other events compete with the event of interest, which this does not know. See the cumulative incidence."
+            "Other events compete with the event of interest, which this does not know. Take gray_p and "
+            "the cumulative incidence."
         )
 
 
@@ -83,3 +85,16 @@ def log_rank_p(run: Run, method: str, cut: CutFrom | None = None) -> float:
     need_two_states(run)
     outcome = run.method(method).outcome
     return log_rank(high_risk(run, method, cut), time=outcome.time, event=outcome.event).p
+
+
+def gray_p(run: Run, method: str) -> float:
+    """The p of Gray's test between the risk groups, where other events compete.
+
+    Raises:
+        MetricError: None does, one of the groups is empty, or nothing can be tested.
+    """
+    outcome = run.method(method).outcome
+    if outcome.competing is None:
+        raise MetricError("No other event competes. Take log_rank_p.")
+    told = {"time": outcome.time, "event": outcome.event, "competing": outcome.competing}
+    return gray_test(high_risk(run, method), **told).p

@@ -6,23 +6,25 @@ from pathlib import Path
 import numpy as np
 
 from prognoscope.analysis.figure_data import risk_hazard_ratio
-from prognoscope.analysis.risk_cuts import log_rank_p
+from prognoscope.analysis.risk_cuts import gray_p, log_rank_p
 from prognoscope.analysis.run_columns import Column, Entry
 from prognoscope.core.errors import MetricError
 from prognoscope.core.words import listed
 from prognoscope.runs.read import Run
 
+P_VALUES = {"log_rank_p": log_rank_p, "gray_p": gray_p}
+
 
 def risk_group_values(
     column: Column, trainings: Mapping[str, Sequence[Entry]], metric: str, notes: list[str]
 ) -> dict[str, dict[str, float]]:
-    """Row -> its log-rank p, or its hazard ratio with Wald's 95 % interval, cut as the run's Kaplan-Meier curves are.
+    """Row -> its log-rank p, Gray's, or its hazard ratio with Wald's 95 % interval, cut as the curves of the run are.
 
     Of several seeds, the one with the middle value, or the lower of two; a mean of p-values would be none. `notes` is
     told of that, and of what is not defined.
 
     Args:
-        metric: "log_rank_p" or "hazard_ratio".
+        metric: "log_rank_p", "gray_p" or "hazard_ratio".
     """
     opened: dict[Path, Run] = {}
     found, seeds = {}, dict[int, list[str]]()
@@ -43,7 +45,7 @@ def risk_group_values(
 
 
 def _value(run: Run, method: str, metric: str) -> tuple[float, float, float]:
-    if metric == "log_rank_p":
-        return log_rank_p(run, method), np.nan, np.nan
+    if metric in P_VALUES:
+        return P_VALUES[metric](run, method), np.nan, np.nan
     ratio = risk_hazard_ratio(run, method)
     return ratio.value, ratio.low, ratio.high

@@ -16,7 +16,9 @@ def compare(
     runs: Annotated[
         list[Path], typer.Argument(help="One or more run folders, or folders of seeds; a study's name is its cohort.")
     ],
-    metric: Annotated[str, typer.Option(help="A metric of metrics.csv, log_rank_p or hazard_ratio.")] = "c_index",
+    metric: Annotated[
+        str, typer.Option(help="A metric of metrics.csv, log_rank_p, gray_p or hazard_ratio.")
+    ] = "c_index",
     at: Annotated[At | None, typer.Option(help="Which epoch counts; by default the one that each run chose.")] = None,
     ddof: Annotated[
         int | None, typer.Option(min=0, max=1, help="Of the SD over folds: divide by folds - ddof; by the protocol.")

@@ -40,7 +40,7 @@ def log_rank(
     Source: Mantel: Evaluation of survival data and two new rank order statistics. Cancer Chemother Rep 1966.
     """
     time, event = checked_outcome(time, event)
-    names, member = _groups(group, len(time))
+    names, member = groups_of(group, len(time))
     at, died, at_risk = _deaths(member, len(names), time, event)
     total, dead = at_risk.sum(axis=1), died.sum(axis=1)
     share = at_risk / total[:, None]  # (U, G)
@@ -71,7 +71,7 @@ def hazard_ratio(
             the ratio is 0 or infinite.
     """
     time, event = checked_outcome(time, event)
-    names, member = _groups(np.asarray(is_high), len(time))
+    names, member = groups_of(np.asarray(is_high), len(time))
     _, died, at_risk = _deaths(member, len(names), time, event)
     # Efron: of d deaths at one time, the l-th (from 0) sees the dying weighted by 1 - l / d
     dead = died.sum(axis=1)
@@ -95,7 +95,12 @@ def hazard_ratio(
     return HazardRatio(*(float(np.exp(each)) for each in (log_ratio, log_ratio - half, log_ratio + half)))
 
 
-def _groups(group: Shaped[np.ndarray, " P"], patients: int) -> tuple[list[str], np.ndarray]:
+def groups_of(group: Shaped[np.ndarray, " P"], patients: int) -> tuple[list[str], np.ndarray]:
+    """The names of groups, and the number of each patient's.
+
+    Raises:
+        MetricError: There is one group only, or labels are too few or too many.
+    """
     if group.shape != (patients,):
         raise MetricError(f"{len(group)} group labels do not fit {patients} patients.")
     names, member = np.unique(group, return_inverse=True)

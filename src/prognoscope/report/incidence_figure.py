@@ -13,8 +13,8 @@ def draw_incidence(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     """Cumulative incidence by risk group with bands and numbers at risk.
 
     Args:
-        data: method, optimistic, group, patients, others, p, time, incidence, low, high, at_risk; a row at each time of
-            a group, the first one at time 0.
+        data: method, optimistic, group, patients, others, gray_p, time, incidence, low, high, at_risk; a row at each
+            time of a group, the first one at time 0.
     """
     groups = list(dict.fromkeys(data["group"]))
     for group in groups:
@@ -31,5 +31,5 @@ def draw_incidence(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.grid(axis="y")
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, handlelength=2.2)
     name = optimistic_name(data["method"].iloc[0], bool(data["optimistic"].iloc[0]))
-    axes.set_title(f"{name}: incidence by predicted risk\nFine-Gray {p_text(data['p'].iloc[0])}", pad=34)
+    axes.set_title(f"{name}: incidence by predicted risk\nGray's test {p_text(data['gray_p'].iloc[0])}", pad=34)
     numbers_at_risk(axes, data, groups)

@@ -32,6 +32,9 @@ METRIC_WORDS = {
     "log_rank_p": MetricWords(
         "Log-rank p", "two-sided, between the groups at high and at low predicted risk of all patients", is_p=True
     ),
+    "gray_p": MetricWords(
+        "Gray's p", "that the groups at high and at low predicted risk have the same cumulative incidence", is_p=True
+    ),
     "hazard_ratio": MetricWords("Hazard ratio", "of the group at high predicted risk over that at low risk", 2),
     "subtype_accuracy": MetricWords("Subtype accuracy", "share of patients whose subtype was predicted"),
     "subtype_auroc": MetricWords("Subtype AUROC", "how well the subtype is told apart; 0.5 is chance"),

@@ -33,16 +33,17 @@ MEASURES = {  # in the order of the table -> what it is called, and what it says
     "observed_expected": "Observed / expected",
     "log_rank_p": "",
     "hazard_ratio": "",
+    "gray_p": "",
     "fine_gray_p": "Fine-Gray p",
     SUBDISTRIBUTION: "Subdistribution hazard ratio",
 }
 MEANINGS = {
     "calibration_slope": "1 is right; below 1, patients are predicted too far apart, as a model that learned too much",
     "observed_expected": "chance of the event by the horizon, seen over predicted; above 1, more events than predicted",
-    "fine_gray_p": "that both risk groups have the same cumulative incidence, by Fine and Gray's Wald test",
+    "fine_gray_p": "that the subdistribution hazard ratio is 1, by Fine and Gray's Wald test",
     SUBDISTRIBUTION: "of the groups by the cut of training, where other events compete",
 }
-P_VALUES = ("log_rank_p", "fine_gray_p")
+P_VALUES = ("log_rank_p", "gray_p", "fine_gray_p")
 AGAIN = {"recalibrated_integrated_brier": "integrated_brier", "recalibrated_d_calibration_p": "d_calibration_p"}
 
 

@@ -13,7 +13,8 @@ from prognoscope.runs.read import Run
 HOW = (
     "Curves: the chance that the event of interest has come, before any other, by Aalen and Johansen; bands: 95 %, by "
     "log(-log). One minus a Kaplan-Meier curve with the other events as censored would be above them, and is nobody's "
-    "chance. Ratio and p: subdistribution hazards of the two groups, after Fine and Gray, with a robust interval. "
+    "chance. Gray's test: that both groups have the same incidence at all times. Ratio and its p: subdistribution "
+    "hazards of the two groups, after Fine and Gray, with a robust interval. "
     "Left out, as they know no competing events: what risks add to covariates, t-tests of groups, decision curves."
 )
 
@@ -38,7 +39,8 @@ def _incidence(run: Run, name: str, stem: str) -> Plate | Absence:
     caption = f"Subdistribution hazard ratio of high to low risk {ratio}, {p_text(first['p'])}."
     ends = data.groupby("group", sort=False)["incidence"].last()
     told = [f"{str(group).lower()} {100 * value:.0f} %" for group, value in ends.items()]
-    alt = f"{name}: cumulative incidence at the end of follow-up: {' and '.join(told)}. {caption}"
+    gray = f"Gray's test {p_text(first['gray_p'])}"
+    alt = f"{name}: cumulative incidence at the end of follow-up: {' and '.join(told)}; {gray}. {caption}"
     return Plate("incidence", f"incidence_{stem}", data, caption, alt)
 
 
