@@ -107,8 +107,8 @@ def _needs_of(method: MethodSection, cohort: Cohort, sizes: Sizes, changed: dict
     profile = model.profile
     if cohort.outcome.competing is not None and (why := model.why_one_cause()):
         raise ModelError(
-            f"{method.title} cannot learn where other events compete (cohort.clinical.competing_values): {why}. Take "
-            f"{method.title} off the list of methods, or a head of hazards in time bins where it has one."
+            f"{method.title} cannot learn where other events compete (cohort.clinical.competing_values): {why}. "
+            f"{'Or take' if ';' in why else 'Take'} {method.title} off the list of methods."
         )
     asked = {**changed, **changes(method.training)}
     if profile.recipe is not None:

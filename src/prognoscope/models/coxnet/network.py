@@ -6,6 +6,7 @@ J Stat Softw 2011.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -18,7 +19,7 @@ from prognoscope.models.coxnet.card import CARD
 from prognoscope.models.coxnet.path import Path, Patients
 from prognoscope.models.coxph.network import need_covariates
 from prognoscope.models.layers.cox_fit import breslow_steps
-from prognoscope.models.layers.cox_head import proportional_logits
+from prognoscope.models.layers.cox_head import cause_logits, proportional_logits
 from prognoscope.models.options import check_numbers
 
 PARTS, PENALTIES, SMALLEST = 3, 40, 0.02  # of the choice: parts, penalties, the last one as a share of the first
@@ -31,7 +32,8 @@ class Coxnet(SurvivalModel):
     """Proportional hazards of which an elastic net keeps few genes; its penalty is chosen by held-out likelihood.
 
     The risk is the log hazard ratio. Covariates have a light ridge penalty and are never dropped; where there are no
-    genes, the elastic net is theirs. Survival at the end of a bin follows from Breslow's baseline.
+    genes, the elastic net is theirs. Survival at the end of a bin follows from Breslow's baseline. Where other events
+    compete, the event and the others have a regression each, with a penalty of its own, on cause-specific hazards.
 
     Args:
         group_sizes: Genes in each gene group; () without omics.
@@ -46,6 +48,7 @@ class Coxnet(SurvivalModel):
     coefficients: Tensor
     hazard_steps: Tensor
     penalty: Tensor
+    rival_coefficients: Tensor
 
     def __init__(
         self,
@@ -68,11 +71,17 @@ class Coxnet(SurvivalModel):
         self.register_buffer("hazard_steps", torch.zeros(n_bins))  # increase of the cumulative hazard in each bin
         self.register_buffer("penalty", torch.zeros(()))
 
-    def why_one_cause(self) -> str:
-        return "its likelihood, Cox's, knows one kind of event"
+    def take_causes(self, causes: int) -> None:
+        super().take_causes(causes)
+        if causes > 1:
+            self.register_buffer("rival_coefficients", torch.zeros_like(self.coefficients))
 
     def forward(self, inputs: Inputs) -> Output:
-        log_ratio = (self._columns(inputs) - self.centre) @ self.coefficients
+        columns = self._columns(inputs) - self.centre
+        log_ratio = columns @ self.coefficients
+        if self.causes > 1:
+            own, rival = self.hazard_steps.chunk(2)
+            return Output(cause_logits(log_ratio, own, columns @ self.rival_coefficients, rival))
         return Output(proportional_logits(log_ratio, self.hazard_steps), log_hazard_ratio=log_ratio)
 
     def fit(self, target: Target, edges: Sequence[float], read: Callable[[Sequence[int]], Inputs]) -> None:
@@ -82,16 +91,26 @@ class Coxnet(SurvivalModel):
         scale = scale.where(scale > CONSTANT, torch.inf)  # so that a constant column is all zeros
         values = (raw - mean) / scale
         n_free = raw.shape[1] - self.n_genes if self.uses_omics else 0
-        time, event = target.time, target.event
+        self.centre.copy_(mean)
+        beta, penalty = self._regress(values, target, n_free)
+        self.penalty.fill_(penalty)
+        self.coefficients.copy_((beta / scale.double()).float())
+        steps = [breslow_steps(values.double() @ beta, target.time, target.event, edges)]
+        if target.competing is not None:
+            others = replace(target, event=target.competing)
+            beta = self._regress(values, others, n_free)[0] if others.event.any() else torch.zeros_like(beta)
+            self.rival_coefficients.copy_((beta / scale.double()).float())
+            steps.append(breslow_steps(values.double() @ beta, others.time, others.event, edges))
+        self.hazard_steps.copy_(torch.cat(steps))
+
+    def _regress(self, values: Tensor, target: Target, n_free: int) -> tuple[Tensor, float]:
+        """The coefficients of standardised columns, float64, and the penalty that was chosen."""
         whole = self._path(values, target, torch.ones(len(values), dtype=torch.bool), n_free)
         penalties = whole.largest * torch.logspace(0, math.log10(SMALLEST), PENALTIES)
         chosen = self._choose(values, target, penalties.tolist(), n_free)
         for penalty in penalties[: chosen + 1].tolist():
             beta = whole.at(penalty)
-        self.penalty.fill_(float(penalties[chosen]))
-        self.centre.copy_(mean)
-        self.coefficients.copy_((beta / scale.double()).float())
-        self.hazard_steps.copy_(breslow_steps(values.double() @ beta, time, event, edges))
+        return beta, float(penalties[chosen])
 
     def _path(self, values: Tensor, target: Target, rows: Tensor, n_free: int) -> Path:
         patients = Patients.of(values[rows], target.time[rows], target.event[rows])

@@ -1,44 +1,14 @@
-"""Cox's regression where other events compete: hazards of both kinds, or the hazard of the subdistribution."""
+"""Cox's regression where other events compete, on the hazard of the subdistribution."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Bool
 
 from prognoscope.core.subdistribution import AtRisk, SubdistributionFit, fit_subdistribution
-from prognoscope.models.layers.cox_head import LARGEST_STEP, SMALLEST_STEP, proportional_logits
 
 COMPETING = ("cause_specific", "fine_gray")
-NEVER = -40.0  # the logit of what does not happen
-
-
-def cause_logits(
-    log_ratio: Float[Tensor, " P"],
-    steps: Float[Tensor, " K"],
-    rival_log_ratio: Float[Tensor, " P"],
-    rival_steps: Float[Tensor, " K"],
-) -> Float[Tensor, "P L"]:
-    """The logits, L = 2K, of two causes with proportional hazards, the share of each the same all through a bin.
-
-    Args:
-        steps: How much the cumulative hazard of the event of a patient of ratio 1 grows in each bin.
-    """
-    own, rival = (
-        (step.clamp(min=SMALLEST_STEP) * ratio.exp()[:, None]).clamp(SMALLEST_STEP, LARGEST_STEP)
-        for step, ratio in ((steps, log_ratio), (rival_steps, rival_log_ratio))
-    )
-    total = own + rival
-    either = torch.log(-torch.expm1(-total)) + total  # the logit of any event
-    return torch.cat([each.log() - total.log() + either for each in (own, rival)], dim=1)
-
-
-def subdistribution_logits(log_ratio: Float[Tensor, " P"], steps: Float[Tensor, " K"]) -> Float[Tensor, "P L"]:
-    """The logits, L = 2K, that give the cumulative incidence 1 - exp(-H), H the cumulative subdistribution hazard."""
-    own = proportional_logits(log_ratio, steps)
-    return torch.cat([own, torch.full_like(own, NEVER)], dim=1)
 
 
 def fit_fine_gray(

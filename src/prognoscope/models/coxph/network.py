@@ -19,8 +19,13 @@ from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import ModelError, TrainingError
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.coxph.card import CARD
-from prognoscope.models.coxph.competing import COMPETING, cause_logits, fit_fine_gray, subdistribution_logits
-from prognoscope.models.layers.cox_head import SMALLEST_STEP, proportional_logits
+from prognoscope.models.coxph.competing import COMPETING, fit_fine_gray
+from prognoscope.models.layers.cox_head import (
+    SMALLEST_STEP,
+    cause_logits,
+    proportional_logits,
+    subdistribution_logits,
+)
 from prognoscope.models.options import check_choices
 
 if TYPE_CHECKING:  # lifelines takes a second to import, and only fitting needs it
@@ -146,7 +151,10 @@ class CoxPH(SurvivalModel):
         else:
             penalizer, steps = self._choose_penalizer(table), []
             for event, coefficients in ((table["event"], self.coefficients), (competing, self.rival_coefficients)):
-                fitted = _fit_cox(table.assign(event=event), penalizer) if np.any(event) else None
+                if not np.any(event):  # a rare other event may be of none of these patients
+                    steps.append(np.full(len(ends), SMALLEST_STEP))
+                    continue
+                fitted = _fit_cox(table.assign(event=event), penalizer)
                 if fitted is None:
                     raise TrainingError(f"coxph did not converge on {len(table)} patients, even with {penalizer:g}.")
                 coefficients[varies] = torch.tensor(fitted.params_.to_numpy(), dtype=torch.float32)

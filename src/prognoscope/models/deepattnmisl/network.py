@@ -185,6 +185,10 @@ class DeepAttnMISL(SurvivalModel):
         nothing = torch.zeros_like(next(mean for mean in means if mean is not None))
         return torch.stack([nothing if mean is None else mean for mean in means], dim=1)
 
+    def why_one_cause(self) -> str:
+        why = super().why_one_cause()
+        return why and f"{why}; set variant: released"
+
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
         """The likelihood in discrete time; of the original variant Cox's, among the patients at hand."""
         if self.is_original:

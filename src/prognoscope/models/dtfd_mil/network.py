@@ -122,7 +122,7 @@ class DTFDMIL(SurvivalModel):
         return Output(reached - outlived, attention=attention, details=first.details)  # the logit of the mean hazard
 
     def why_one_cause(self) -> str:
-        return "it averages hazards of one kind of event over its partitions"
+        return "it averages hazards of one kind of event over its partitions; take abmil, whose attention it has"
 
     def extra_losses(self, output: Output, target: Target, *, alpha: float = 0.0) -> dict[str, Float[Tensor, " P"]]:
         """The likelihood in the first tier, the mean over a patient's pseudo-bags."""

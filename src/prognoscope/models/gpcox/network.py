@@ -4,6 +4,7 @@ Prognoscope's own method: a Cox model whose log hazard ratio is a Gaussian proce
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from prognoscope.models.gpcox.card import CARD
 from prognoscope.models.gpcox.posterior import fit_posterior
 from prognoscope.models.gpcox.slide_features import SlideFeatures
 from prognoscope.models.layers.cox_fit import breslow_steps
-from prognoscope.models.layers.cox_head import proportional_logits
+from prognoscope.models.layers.cox_head import cause_logits, proportional_logits
 from prognoscope.models.layers.flat_genes import FlatGenes
 
 INFLUENCE = {
@@ -30,6 +31,18 @@ INFLUENCE = {
 }
 GENE_PART = {"part": Kind("gene_part", "What the genes of the group add to the log hazard ratio.", "log hazard ratio")}
 FLAT = 1e-8  # deviation of what does not differ between patients
+RIVAL = "rival_"  # before the names of the buffers of other events
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """The log hazard ratio of one kind of event, and its baseline: buffers of the model, filled by its fit."""
+
+    weights: Tensor  # (F,)
+    axes_of_product: Tensor  # (2, F), of slides and of genes
+    level_of_product: Tensor
+    weight_of_product: Tensor
+    hazard_steps: Tensor  # (K,)
 
 
 class GPCox(SurvivalModel):
@@ -43,6 +56,9 @@ class GPCox(SurvivalModel):
     block that tells nothing is shrunk to nothing. 6. The product of what slides and genes add, each in units of its
     deviation, is one more block, and all are fitted again. 7. Survival is read off Breslow's baseline. 8. Where a
     patient lacks slides or genes, in training or later, their part is 0, the mean.
+
+    Where other events compete, steps 4 to 7 are done once for the event and once for the others, on cause-specific
+    hazards, and survival is one minus the cumulative incidence that both give.
 
     It takes what the cohort has, and a patient needs slides or genes. The risk is the log hazard ratio. Details:
     `parts` (P, 4), what slides, genes, covariates and the product add to it, zero where there are none. Explains with
@@ -102,23 +118,25 @@ class GPCox(SurvivalModel):
         self.parts = (n_slides, self.gene_axes.shape[1], n_clinical)
         self.has_product = product and self.slides is not None and self.genes is not None
         self.register_buffer("centre", torch.zeros(sum(self.blocks)))
-        self.register_buffer("weights", torch.zeros(sum(self.blocks)))
-        self.register_buffer("hazard_steps", torch.full((n_bins,), 1 / n_bins))
-        self.register_buffer("axes_of_product", torch.zeros(2, sum(self.blocks)))  # of slides and of genes
-        self.register_buffer("level_of_product", torch.zeros(()))
-        self.register_buffer("weight_of_product", torch.zeros(()))
+        self._add_regression("", n_bins)
         self.seed = int(torch.randint(2**31, ()))  # for what is drawn in `fit`
 
-    def why_one_cause(self) -> str:
-        return "its likelihood, Cox's, knows one kind of event"
+    def take_causes(self, causes: int) -> None:
+        super().take_causes(causes)
+        if causes > 1:
+            n_bins = len(self.hazard_steps) // causes
+            for prefix in ("", RIVAL):
+                self._add_regression(prefix, n_bins)
 
     def forward(self, inputs: Inputs) -> Output:
-        features = self._features(inputs)
-        sums = [part.sum(dim=1) for part in (features * self.weights).split(self.parts, dim=1)]
-        slides, genes = self._sides(features).unbind(dim=1)
-        product = self.weight_of_product * (slides * genes - self.level_of_product) * self._has(inputs).all(dim=1)
-        parts = torch.stack([*sums, product], dim=1)
+        features, has_both = self._features(inputs), self._has(inputs).all(dim=1)
+        parts = self._parts(features, has_both, self._regression())
         log_ratio = parts.sum(dim=1)
+        if self.causes > 1:
+            rival = self._regression(RIVAL)
+            other = self._parts(features, has_both, rival).sum(dim=1)
+            logits = cause_logits(log_ratio, self.hazard_steps, other, rival.hazard_steps)
+            return Output(logits, details={"parts": parts})
         logits = proportional_logits(log_ratio, self.hazard_steps)
         return Output(logits, log_hazard_ratio=log_ratio, details={"parts": parts})
 
@@ -126,7 +144,8 @@ class GPCox(SurvivalModel):
         features, told = self._features(inputs), dict[str, Tensor]()
         n_slides, n_genes, _ = self.parts
         if self.slides is not None:
-            through = self.weight_of_product * self._sides(features)[:, 1:] * self.axes_of_product[0]
+            genes = features @ self.axes_of_product[1:].T  # (P, 1)
+            through = self.weight_of_product * genes * self.axes_of_product[0]
             slopes = self.weights + through * self._has(inputs).all(dim=1)[:, None]
             told["influence"] = self.slides.influence(inputs.bags, slopes[:, :n_slides])
         if self.genes is not None:
@@ -138,7 +157,7 @@ class GPCox(SurvivalModel):
         return told
 
     def fit(self, target: Target, edges: Sequence[float], read: Callable[[Sequence[int]], Inputs]) -> None:
-        """Find kinds of tissue and axes of genes, then the posterior mean and the baseline to it."""
+        """Find kinds of tissue and axes of genes, then the posterior mean and the baseline to it, of each cause."""
         omics: list[tuple[Tensor, ...]] = []
 
         def bags() -> Iterator[Tensor]:  # one at a time: no more memory than the longest takes
@@ -158,13 +177,11 @@ class GPCox(SurvivalModel):
             inputs = read([patient])
             features.append(self._features(inputs))
             has.append(self._has(inputs))
-        self._fit_weights(
-            torch.cat(features).double().numpy(),
-            torch.cat(has).numpy(),
-            target.time.double().numpy(),
-            target.event.numpy(),
-            edges,
-        )
+        told, both = torch.cat(features).double().numpy(), torch.cat(has).numpy()
+        time = target.time.double().numpy()
+        self._fit_weights(told, both, time, target.event.numpy(), edges, self._regression())
+        if target.competing is not None:
+            self._fit_weights(told, both, time, target.competing.numpy(), edges, self._regression(RIVAL))
 
     def _fit_weights(
         self,
@@ -173,7 +190,9 @@ class GPCox(SurvivalModel):
         time: Float[np.ndarray, " P"],
         event: Bool[np.ndarray, " P"],
         edges: Sequence[float],
+        into: Regression,
     ) -> None:
+        """Fill the regression of one kind of event, and the centre, which is the same for all kinds."""
         columns = np.split(np.arange(features.shape[1]), np.cumsum(self.blocks)[:-1])
         everybody = np.ones(len(has), dtype=bool)
         centre, scale, blocks = np.zeros(features.shape[1]), np.ones(features.shape[1]), dict[int, np.ndarray]()
@@ -188,24 +207,28 @@ class GPCox(SurvivalModel):
                 blocks[number] = apart / scale[own]
         self.centre.copy_(torch.from_numpy(centre))
         linear, weights = np.zeros(len(features)), np.zeros(features.shape[1])
-        if blocks:
+        if blocks and event.any():
             placed = np.concatenate([columns[number] for number in blocks])
             shown = list(blocks.values())
             weights[placed] = fit_posterior(shown, time, event).mean
-            product = self._start_product(features - centre, has[:, 0] & has[:, 1], weights / scale)
+            product = self._start_product(features - centre, has[:, 0] & has[:, 1], weights / scale, into)
             if product is not None:
                 shown.append(product[:, None])
                 found = fit_posterior(shown, time, event).mean
                 weights[placed] = found[:-1]
-                self.weight_of_product *= found[-1]
+                into.weight_of_product.mul_(found[-1])
                 linear += product * found[-1]
             linear += np.concatenate(list(blocks.values()), axis=1) @ weights[placed]
-        self.weights.copy_(torch.from_numpy(weights / scale))
+        into.weights.copy_(torch.from_numpy(weights / scale))
         ratio, months, events = map(torch.from_numpy, (linear, time, event))
-        self.hazard_steps.copy_(breslow_steps(ratio, months, events, edges))
+        into.hazard_steps.copy_(breslow_steps(ratio, months, events, edges))
 
     def _start_product(
-        self, apart: Float[np.ndarray, "P F"], has_both: Bool[np.ndarray, " P"], weights: Float[np.ndarray, " F"]
+        self,
+        apart: Float[np.ndarray, "P F"],
+        has_both: Bool[np.ndarray, " P"],
+        weights: Float[np.ndarray, " F"],
+        into: Regression,
     ) -> Float[np.ndarray, " P"] | None:
         """The product of what slides and genes add, each in units of its deviation; None where one adds nothing.
 
@@ -223,9 +246,9 @@ class GPCox(SurvivalModel):
         product = (apart @ axes.T).prod(axis=1) * has_both
         level = product[has_both].mean()
         scale = product[has_both].std()
-        self.axes_of_product.copy_(torch.from_numpy(axes))
-        self.level_of_product.fill_(level)
-        self.weight_of_product.fill_(1 / scale)
+        into.axes_of_product.copy_(torch.from_numpy(axes))
+        into.level_of_product.fill_(level)
+        into.weight_of_product.fill_(1 / scale)
         return (product - level) / scale * has_both
 
     def _fit_gene_axes(self, genes: Float[Tensor, "P G"]) -> None:
@@ -253,6 +276,23 @@ class GPCox(SurvivalModel):
         genes = ~torch.stack(lacks_genes).any(dim=0)
         return torch.stack([slides.to(genes.device), genes], dim=1)
 
-    def _sides(self, features: Float[Tensor, "P F"]) -> Float[Tensor, "P 2"]:
-        """What the product is of: what slides and genes add, in units of its deviation."""
-        return features @ self.axes_of_product.T
+    def _parts(
+        self, features: Float[Tensor, "P F"], has_both: Bool[Tensor, " P"], of: Regression
+    ) -> Float[Tensor, "P 4"]:
+        """What slides, genes, covariates and the product add to a log hazard ratio."""
+        sums = [part.sum(dim=1) for part in (features * of.weights).split(self.parts, dim=1)]
+        slides, genes = (features @ of.axes_of_product.T).unbind(dim=1)
+        product = of.weight_of_product * (slides * genes - of.level_of_product) * has_both
+        return torch.stack([*sums, product], dim=1)
+
+    def _add_regression(self, prefix: str, n_bins: int) -> None:
+        """Buffers of the log hazard ratio of one kind of event."""
+        n_features = sum(self.blocks)
+        self.register_buffer(f"{prefix}weights", torch.zeros(n_features))
+        self.register_buffer(f"{prefix}hazard_steps", torch.full((n_bins,), 1 / n_bins))
+        self.register_buffer(f"{prefix}axes_of_product", torch.zeros(2, n_features))
+        self.register_buffer(f"{prefix}level_of_product", torch.zeros(()))
+        self.register_buffer(f"{prefix}weight_of_product", torch.zeros(()))
+
+    def _regression(self, prefix: str = "") -> Regression:
+        return Regression(**{field.name: self.get_buffer(f"{prefix}{field.name}") for field in fields(Regression)})

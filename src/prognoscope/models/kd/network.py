@@ -154,7 +154,8 @@ class KD(SurvivalModel):
             self.teacher_maps = torch.cat(maps)
 
     def why_one_cause(self) -> str:
-        return "what its teacher hands on are hazards of one kind of event"
+        student = self.names["student"]
+        return f"what its teacher hands on are hazards of one kind of event; take its student, {student}, by itself"
 
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
         return self._own_share * self.student.survival_loss(output, target, alpha=alpha)

@@ -18,7 +18,7 @@ from prognoscope.models.creation import create_model
 from prognoscope.models.explained import Explained, Scores
 from prognoscope.models.late.card import CARD, FUSION, INNER_FOLDS, MEMBERS, joined_of, stacks_covariates
 from prognoscope.models.layers.cox_fit import breslow_steps, fit_cox
-from prognoscope.models.layers.cox_head import proportional_logits
+from prognoscope.models.layers.cox_head import SMALLEST_STEP, proportional_logits, subdistribution_logits
 from prognoscope.models.options import check_choices
 from prognoscope.models.sizes import Sizes
 
@@ -39,6 +39,9 @@ class Late(SurvivalModel):
     of every two of them, and with covariates if no member has them, fitted to the held-out risks. In both, survival is
     read off Breslow's baseline of a Cox fit to held-out risks. Where a patient lacks what a member needs, the others
     speak: the mean of those there, or the Cox regression on these alone, fitted to the same risks.
+
+    Where other events compete, members tell the risk of the event of interest, and Fine and Gray's regression on the
+    subdistribution hazard, whose baseline gives the cumulative incidence, takes the place of Cox's.
 
     Explains with its members' maps and scores, under their labels. `output.attention["patches"]`, (T,), is the mean of
     those of members that read patches. Details: `places` (P, M), NaN where a member has nothing to speak of.
@@ -107,7 +110,13 @@ class Late(SurvivalModel):
         return [member for member in self.members if isinstance(member, SurvivalModel)]
 
     def why_one_cause(self) -> str:
-        return "its Cox regression on the members' risks knows one kind of event"
+        reasons = zip(self.labels, (member.why_one_cause() for member in self.member_models), strict=True)
+        return "; ".join(f"of its members {label} cannot, since {why}" for label, why in reasons if why)
+
+    def take_causes(self, causes: int) -> None:
+        super().take_causes(causes)
+        for member in self.member_models:
+            member.take_causes(causes)
 
     def forward(self, inputs: Inputs) -> Output:
         spoken = self._ask(inputs)
@@ -121,8 +130,9 @@ class Late(SurvivalModel):
         sets = self._sets(risks)
         log_ratio = ((self._columns(places, inputs) - self.centre[sets]) * self.coefficients[sets]).sum(dim=1)
         log_ratio = log_ratio + self.intercepts[sets]
+        steps = self.hazard_steps.chunk(self.causes)[0]
         return Output(
-            proportional_logits(log_ratio, self.hazard_steps),
+            (proportional_logits if self.causes == 1 else subdistribution_logits)(log_ratio, steps),
             log_hazard_ratio=log_ratio,
             attention={"patches": _mean_attention(attention, inputs)} if attention else {},
             details={"places": places},
@@ -180,19 +190,22 @@ class Late(SurvivalModel):
         rows: Bool[Tensor, " N"],
         edges: Sequence[float],
     ) -> None:
-        """The Cox regression of one set of members; all sets share the baseline of the whole, and have a level each."""
-        time, event = target.time[rows], target.event[rows]
+        """The regression of one set of members; all sets share the baseline of the whole, and have a level each."""
+        told = target.take(rows.nonzero()[:, 0])
         columns = columns * heard
-        beta = fit_cox(columns, time, event, ridge=RIDGE if self.fusion == "stacked" else FLAT)
+        ridge = RIDGE if self.fusion == "stacked" else FLAT
+        beta = fit_cox(columns, told.time, told.event, ridge=ridge, competing=told.competing)
         if self.fusion == "ranks":
             beta = beta.clamp(min=SMALLEST_SLOPE)
         centre = columns.mean(dim=0)
-        steps = breslow_steps((columns - centre) @ beta, time, event, edges)
+        steps = breslow_steps((columns - centre) @ beta, told.time, told.event, edges, told.competing)
         self.centre[number], self.coefficients[number] = centre.float(), (beta * heard).float()
         if number == len(self.intercepts) - 1:
-            self.hazard_steps.copy_(steps)
+            self.hazard_steps.fill_(SMALLEST_STEP)
+            self.hazard_steps[: len(steps)] = steps
         elif self.fusion == "stacked":
-            self.intercepts[number] = float((steps.sum() / self.hazard_steps.double().sum()).log())
+            whole = self.hazard_steps[: len(steps)].double()
+            self.intercepts[number] = float((steps.sum() / whole.sum()).log())
 
     def _heard(self, speak: Bool[Tensor, " M"]) -> Bool[Tensor, " C"]:
         """Which columns these members fill."""

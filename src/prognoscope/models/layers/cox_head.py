@@ -8,6 +8,7 @@ from prognoscope.core.batch import Output, Target
 from prognoscope.models.layers.precision import at_least_float32
 
 SMALLEST_STEP, LARGEST_STEP = 1e-9, 60.0  # of the cumulative hazard in a bin, so that every logit is finite
+NEVER = -40.0  # the logit of what does not happen
 
 
 def proportional_logits(
@@ -21,6 +22,32 @@ def proportional_logits(
     step = at_least_float32(hazard_steps).clamp(min=SMALLEST_STEP) * at_least_float32(log_hazard_ratio).exp()[:, None]
     step = step.clamp(SMALLEST_STEP, LARGEST_STEP)
     return torch.log(-torch.expm1(-step)) + step
+
+
+def cause_logits(
+    log_ratio: Float[Tensor, " P"],
+    steps: Float[Tensor, " K"],
+    rival_log_ratio: Float[Tensor, " P"],
+    rival_steps: Float[Tensor, " K"],
+) -> Float[Tensor, "P L"]:
+    """The logits, L = 2K, of two causes with proportional hazards, the share of each the same all through a bin.
+
+    Args:
+        steps: How much the cumulative hazard of the event of a patient of ratio 1 grows in each bin.
+    """
+    own, rival = (
+        (step.clamp(min=SMALLEST_STEP) * ratio.exp()[:, None]).clamp(SMALLEST_STEP, LARGEST_STEP)
+        for step, ratio in ((steps, log_ratio), (rival_steps, rival_log_ratio))
+    )
+    total = own + rival
+    either = torch.log(-torch.expm1(-total)) + total  # the logit of any event
+    return torch.cat([each.log() - total.log() + either for each in (own, rival)], dim=1)
+
+
+def subdistribution_logits(log_ratio: Float[Tensor, " P"], steps: Float[Tensor, " K"]) -> Float[Tensor, "P L"]:
+    """The logits, L = 2K, that give the cumulative incidence 1 - exp(-H), H the cumulative subdistribution hazard."""
+    own = proportional_logits(log_ratio, steps)
+    return torch.cat([own, torch.full_like(own, NEVER)], dim=1)
 
 
 def ratio_of(output: Output) -> Float[Tensor, " P"]:

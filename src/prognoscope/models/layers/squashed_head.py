@@ -69,6 +69,10 @@ class SquashedModel(SurvivalModel):
     def forward(self, inputs: Inputs) -> Output:
         return self.concluded(self.read(inputs))
 
+    def why_one_cause(self) -> str:
+        why = super().why_one_cause()
+        return why and f"{why}; set head: discrete"
+
     def survival_loss(self, output: Output, target: Target, *, alpha: float = 0.0) -> Float[Tensor, " P"]:
         return self.head.loss(output, target, alpha)
 
