@@ -139,6 +139,48 @@ def test_files_alone_are_predicted_as_by_a_study(run, new):
         predict_patients(run, Given(genes=new / "genes.csv"), method="coxph")
 
 
+def test_who_has_no_follow_up_is_predicted_and_not_measured(run, new, spoilt, tmp_path):
+    def edited(change):
+        shutil.copy(new / "clinical.csv", spoilt / "clinical.csv")
+        edit(spoilt / "clinical.csv", change)
+        files = Given(genes=spoilt / "genes.csv", clinical=spoilt / "clinical.csv")
+        found = [
+            predict_cohorts(run, [each], method="coxph", times=(12,))[0] for each in (files, spoilt / "study.yaml")
+        ]
+        for each in found:
+            assert each.table["survival_12_months"].notna().sum() == 24 and each.table["patient_id"].is_unique
+        return found
+
+    def gaps(table):
+        of_both = [table.index[table["event"].astype(float) == status][0] for status in (0, 1)]
+        table.loc[of_both, "time_months"] = None
+        table.loc[of_both[0], "event"] = None
+
+    for found in edited(gaps):
+        assert len(found.outcome) == 22 and not set(found.outcome.patients) >= set(found.table["patient_id"])
+        name, told = found.name, found.table.attrs["summary"][-1]
+        assert told == f"{name} is measured on 22 patients with follow-up, which 2 predicted patients of it have not."
+        page, _ = validate([found], tmp_path / "out.csv", draws=2)
+        text = page.read_text()
+        assert "22 patients, " in text and "2 predicted patients without follow-up are in no number here." in text
+
+    def everybody(table):
+        table[["time_months", "event"]] = None
+
+    for found in edited(everybody):
+        assert found.outcome is None
+        assert found.table.attrs["summary"][-1] == f"Nobody of {found.name} has follow-up, so nothing is measured."
+
+    def of_the_living(table):
+        table.loc[table["event"].astype(float) == 0, "time_months"] = None
+
+    for found in edited(of_the_living):
+        assert found.outcome is None and "would choose patients by outcome" in found.table.attrs["summary"][-1]
+
+    with pytest.raises(CohortError, match="-3.* Correct the column time_months, or empty these fields: such patients"):
+        edited(lambda table: table.__setitem__("time_months", "-3"))
+
+
 def test_the_model_of_all_patients_speaks_where_it_is_asked_to_and_the_folds_say_how_sure(run, new):
     folds = predict_patients(run, new / "study.yaml", method="abmil", times=(12,))
     final = predict_patients(run, new / "study.yaml", method="abmil", times=(12,), final=True)

@@ -43,13 +43,17 @@ class ClinicalTable:
     dropped_events: int = 0
     notes: tuple[str, ...] = ()  # what was converted, in sentences
     warnings: tuple[str, ...] = ()  # what may spoil a result
+    one_sided: str = ""  # why those with follow-up do not stand for all, where it may be lacking
 
 
-def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec], *, needs_event: bool = True) -> ClinicalTable:
+def read_clinical(
+    spec: ClinicalSpec | Sequence[ClinicalSpec], *, needs_event: bool = True, may_lack: bool = False
+) -> ClinicalTable:
     """The follow-up of all patients in the tables of one cohort.
 
     Args:
         needs_event: Refuse a cohort in which nobody has an event; False for patients who are only predicted.
+        may_lack: Leave out whoever has no follow-up, for patients who are predicted all the same.
 
     Raises:
         MissingFileError: A table is not there.
@@ -57,16 +61,13 @@ def read_clinical(spec: ClinicalSpec | Sequence[ClinicalSpec], *, needs_event: b
             zero; a status is neither observed nor censored; two units of time; nobody has an event.
     """
     specs = [spec] if isinstance(spec, ClinicalSpec) else list(spec)
-    parts = [_read_part(path, each) for each in specs for path in each.table]
+    tables = [(path, _read(path, each, "The clinical table"), each) for each in specs for path in each.table]
+    parts = [_part_of(*each, may_lack=may_lack) for each in tables]
     return join_clinical(parts, needs_event=needs_event)
 
 
-def _read_part(path: str, spec: ClinicalSpec) -> ClinicalTable:
-    return _part_of(path, _read(path, spec, "The clinical table"), spec)
-
-
-def _part_of(path: str, table: pd.DataFrame, spec: ClinicalSpec) -> ClinicalTable:
-    part = parse_clinical(table, spec, path)
+def _part_of(path: str, table: pd.DataFrame, spec: ClinicalSpec, *, may_lack: bool = False) -> ClinicalTable:
+    part = parse_clinical(table, spec, path, may_lack=may_lack)
     return replace(part, notes=(*notes_of(table), *part.notes))
 
 
@@ -145,11 +146,17 @@ def join_clinical(parts: Sequence[ClinicalTable], *, needs_event: bool = True) -
         dropped_events=sum(part.dropped_events for part in parts),
         notes=tuple(note for part in parts for note in part.notes),
         warnings=tuple(warnings),
+        one_sided=" ".join(part.one_sided for part in parts if part.one_sided),
     )
 
 
-def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The clinical table") -> ClinicalTable:
+def parse_clinical(
+    table: pd.DataFrame, spec: ClinicalSpec, source: str = "The clinical table", *, may_lack: bool = False
+) -> ClinicalTable:
     """The content of one table; that somebody has an event is left to `join_clinical`.
+
+    Args:
+        may_lack: See `read_clinical`.
 
     Raises:
         CohortError: As `read_clinical`.
@@ -169,12 +176,13 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
         censored_values=told.censored_values,
         competing_values=told.competing_values,
     )
-    competing = read_competing(rows, told.status, source, told.competing_values)
+    competing = read_competing(rows, told.status, source, told.competing_values, may_lack=may_lack)
     times = read_times(rows, columns, event, source)
     for name in columns:
         refuse_two_units(table, rows, name, unit, source)
     why = _why_unusable(times, event, rows, told.status)
-    _refuse_unusable(table, rows, event, why, spec, source)
+    unfair = one_sided(event, list(why.values())) if any(why.values()) else ""
+    _refuse_unusable(table, rows, why, unfair, spec, source, may_lack=may_lack)
     kept = np.array([not reason for reason in why.values()], dtype=bool)
     months = in_months(times.number, unit)
     site, notes, odd = _sites(rows[kept], spec)
@@ -200,6 +208,7 @@ def parse_clinical(table: pd.DataFrame, spec: ClinicalSpec, source: str = "The c
             *(f"{short}: {each}" for each in odd),
             *odd_times(dict(zip(rows.index[kept], months[kept], strict=True)), short),
         ),
+        one_sided=unfair,
     )
 
 
@@ -221,22 +230,28 @@ def _why_unusable(times: Times, event: Sequence[bool | None], rows: pd.DataFrame
 def _refuse_unusable(
     table: pd.DataFrame,
     rows: pd.DataFrame,
-    event: Sequence[bool | None],
     why: Mapping[str, str],
+    unfair: str,
     spec: ClinicalSpec,
     source: str,
+    *,
+    may_lack: bool,
 ) -> None:
     """Nothing, where all follow-up can be used, or those without it can be left out and the study says so.
+
+    Args:
+        why: What is wrong with each patient; "" where nothing is.
+        unfair: Why those without usable follow-up cannot be left out; "" where they can.
 
     Raises:
         CohortError: It cannot; names patients and rows, and offers to leave them out only where that is fair.
     """
     bad = {patient: reason for patient, reason in why.items() if reason}
-    unfair = one_sided(event, list(why.values())) if bad else ""
     are_most = 2 * len(bad) > len(why)
-    if not bad or (spec.bad_time == "drop" and not unfair and len(bad) < len(why)):
+    can_leave_out = may_lack or (not unfair and len(bad) < len(why))
+    if not bad or (spec.bad_time == "drop" and can_leave_out):
         return
-    if spec.endpoints and not unfair and len(bad) < len(why):  # whoever has no DSS may well have an OS
+    if can_leave_out and (may_lack or spec.endpoints):  # whoever has no DSS may well have an OS
         bad = {patient: reason for patient, reason in bad.items() if not _is_gap(reason)}
         if not bad:
             return
@@ -247,6 +262,8 @@ def _refuse_unusable(
     told = f"{source}: the follow-up of {len(bad)} patients cannot be used: {named}."
     if commas := [reason for reason in bad.values() if reason.endswith(COMMA)]:
         told += f" {len(commas)} have a decimal comma: save the table with decimal points."
+    if may_lack:
+        raise CohortError(f"{told} Correct the column {wrong}, or empty these fields: such patients are not measured.")
     if not unfair:
         cure = "." if are_most else ", or leave such patients out with bad_time: drop."
         raise CohortError(f"{told} Correct the column {wrong}{cure}")
@@ -274,19 +291,20 @@ def without_follow_up(spec: ClinicalSpec) -> ClinicalTable:
         MissingFileError: A table is not there.
         CohortError: A column is missing, or a patient is in two rows.
     """
-    parts, notes = [], []
+    parts, notes, slides = [], [], dict[str, tuple[str, ...]]()
     for path in spec.table:
         table = _read(path, spec, "The table of patients")
         rows = one_row_a_patient(table, spec.patient, spec.covariates, path, slide=spec.slide)
         parts.append(read_covariates(rows, spec.covariates, path, spec.categories))
         notes += words_taken_as_missing(rows, spec.covariates, Path(path).name)
+        slides |= _slides(table, spec, path)
     everybody = join_covariates(parts, spec.table)
     if twice := sorted(set(everybody.index[everybody.index.duplicated()])):
         raise CohortError(f"{len(twice)} patients are in two tables: {some(twice)}. Leave each in one.")
     refuse_twins(everybody.index, some(spec.table))
     n = len(everybody)
     outcome = Outcome(tuple(everybody.index), np.zeros(n), np.zeros(n, dtype=bool))
-    return ClinicalTable(outcome, everybody, {}, {}, spec.table, notes=tuple(notes))
+    return ClinicalTable(outcome, everybody, {}, slides, spec.table, notes=tuple(notes))
 
 
 def only_ids(patients: Sequence[str]) -> ClinicalTable:

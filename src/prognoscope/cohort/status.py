@@ -65,9 +65,12 @@ def read_status(
 
 
 def read_competing(
-    rows: pd.DataFrame, column: str, source: str, competing_values: Collection[str] | None
+    rows: pd.DataFrame, column: str, source: str, competing_values: Collection[str] | None, *, may_lack: bool = False
 ) -> Bool[np.ndarray, " P"] | None:
     """Whether another event came first, which the event of interest cannot follow; None where nothing is said to.
+
+    Args:
+        may_lack: Nobody need have one, of patients who are only predicted.
 
     Raises:
         CohortError: None of the words is in the column.
@@ -77,7 +80,7 @@ def read_competing(
     rivals = frozenset(map(_plain, competing_values))
     words = as_text(rows[column])
     found = np.array([word is not None and _plain(word) in rivals for word in words], dtype=bool)
-    if not found.any():
+    if not found.any() and not may_lack:
         raise CohortError(
             f"{source}: no {column} is {some(sorted(rivals))}, which competing_values names. The column holds "
             f"{some(dict.fromkeys(words.dropna()), 8)}. Correct competing_values, or leave it out."

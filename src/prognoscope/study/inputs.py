@@ -55,8 +55,8 @@ def read_cohort(
 
     Args:
         where: The tables, with whole paths. Of several endpoints with none chosen, everybody is in it who has any.
-        needs_follow_up: False for patients who are only to be predicted. Their times, where the study names none, are
-            all zero and censored, which no prediction looks at.
+        needs_follow_up: False for patients who are to be predicted, whether they have any or not. Their times are all
+            zero and censored, which no prediction looks at.
         patients: Who they are, where there is no clinical table.
 
     Raises:
@@ -65,12 +65,12 @@ def read_cohort(
     clinical = where.clinical
     if patients is not None:
         table = only_ids(patients)
-    elif not needs_follow_up and (clinical.is_of_several or not clinical.has_follow_up):
+    elif not needs_follow_up:
         table = without_follow_up(clinical)
     elif clinical.is_of_several:
         table = anybody(read_endpoints(clinical))
     else:
-        table = read_clinical(clinical, needs_event=needs_follow_up)
+        table = read_clinical(clinical)
     (cohort,) = _cohorts_of(name, where, [table])
     return refuse_leaks(cohort, clinical.not_outcomes) if needs_follow_up else cohort
 

@@ -1,10 +1,10 @@
 """What became of new patients: the follow-up by which what is said of them is measured."""
 
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from prognoscope.cohort.clinical import read_endpoints
+from prognoscope.cohort.clinical import ClinicalTable, read_clinical
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.errors import some
 from prognoscope.core.outcome import Outcome
@@ -12,42 +12,52 @@ from prognoscope.core.words import count
 from prognoscope.study.study_file import StudyFile
 
 
-def of_everybody(study: StudyFile) -> StudyFile:
-    """The study with none of its endpoints chosen, so that whoever lacks one is predicted all the same."""
-    clinical = replace(study.spec.cohort.clinical, endpoint=None)
-    cohort = replace(study.spec.cohort, clinical=clinical)
-    return replace(study, spec=study.spec.model_copy(update={"cohort": cohort}))
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What tables tell of what became of patients of whom some may not be known."""
 
+    name: str  # of the cohort
+    table: ClinicalTable | None = None  # None: nothing is measured
+    endpoint: str | None = None  # None: the cohort has but one follow-up
+    said: str = ""  # a sentence on which is measured, or why none
 
-def observed(study: StudyFile, cohort: Cohort, predicted: str) -> tuple[Outcome | None, str]:
-    """The follow-up of those of a cohort who have any, and a sentence on which it is; None where nothing is measured.
+    @classmethod
+    def read(cls, study: StudyFile, predicted: str) -> "FollowUp":
+        """That of a study; of its endpoints the one that is chosen counts, else that of the models' name.
 
-    Args:
-        study: As its owner wrote it; of its endpoints the one that is chosen counts, else that of the models' name.
-        cohort: Its patients, as `of_everybody` has them.
-        predicted: The endpoint that the models predict; "" of a study with one follow-up.
+        Args:
+            predicted: The endpoint that the models predict; "" of a study with one follow-up.
 
-    Raises:
-        CohortError: The follow-up cannot be used.
-    """
-    clinical, name = study.where.clinical, study.spec.name
-    if not clinical.has_follow_up:
-        return None, ""
-    if not clinical.endpoints:
-        return cohort.outcome, ""
-    chosen = clinical.endpoint or (predicted if predicted in clinical.endpoints else None)
-    if chosen is None:
-        of = f"predict {predicted}" if predicted else "do not say which they predict"
-        return None, (
-            f"{name} has the endpoints {some(clinical.endpoints)}, and the models {of}, so nothing is measured. Choose "
-            f"one with --set cohort.clinical.endpoint={next(iter(clinical.endpoints))}."
-        )
-    outcome = read_endpoints(clinical)[chosen].outcome
-    outcome = outcome.take(np.array([i for i, p in enumerate(outcome.patients) if p in set(cohort.patients)], int))
-    lacking = len(cohort.patients) - len(outcome)
-    told = f"{name} is measured on the endpoint {chosen}"
-    told += f", which {count(lacking, 'predicted patient')} of it {'has' if lacking == 1 else 'have'} not" * bool(
-        lacking
-    )
-    other = f"; the models were trained on {predicted}" if predicted not in ("", chosen) else ""
-    return outcome, f"{told}{other}."
+        Raises:
+            CohortError: The follow-up cannot be used.
+        """
+        clinical, name = study.where.clinical, study.spec.name
+        if not clinical.has_follow_up:
+            return cls(name)
+        chosen = clinical.endpoint or (predicted if predicted in clinical.endpoints else None)
+        if clinical.endpoints and chosen is None:
+            of = f"predict {predicted}" if predicted else "do not say which they predict"
+            said = f"{name} has the endpoints {some(clinical.endpoints)}, and the models {of}, so nothing is measured. "
+            first = next(iter(clinical.endpoints))
+            return cls(name, said=f"{said}Choose one with --set cohort.clinical.endpoint={first}.")
+        asked = clinical if chosen is None else clinical.of(chosen)
+        other = f"; the models were trained on {predicted}" if chosen and predicted not in ("", chosen) else ""
+        return cls(name, read_clinical(asked, needs_event=False, may_lack=True), chosen, other)
+
+    def of(self, cohort: Cohort) -> tuple[Outcome | None, str]:
+        """That of those of a cohort who have any, and a sentence on it; None where nothing is measured."""
+        if self.table is None:
+            return None, self.said
+        known, outcome = set(cohort.patients), self.table.outcome
+        outcome = outcome.take(np.array([i for i, p in enumerate(outcome.patients) if p in known], dtype=np.int64))
+        lacking, what = len(known) - len(outcome), f"the endpoint {self.endpoint}" if self.endpoint else "follow-up"
+        whose = f"{count(lacking, 'predicted patient')} of it {'has' if lacking == 1 else 'have'} not"
+        if not len(outcome):
+            return None, f"Nobody of {self.name} has {what}, so nothing is measured."
+        if lacking and self.table.one_sided:
+            return None, f"{self.name} is not measured on {what}, which {whose}. {self.table.one_sided}"
+        if self.endpoint is None:
+            told = f"{self.name} is measured on {count(len(outcome), 'patient')} with follow-up, which {whose}."
+            return outcome, told * bool(lacking)
+        told = f"{self.name} is measured on {what}" + f", which {whose}" * bool(lacking)
+        return outcome, f"{told}{self.said}."

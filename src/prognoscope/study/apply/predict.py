@@ -26,7 +26,7 @@ from prognoscope.study.apply.ensemble import ERROR, Ensemble, open_ensemble
 from prognoscope.study.apply.export import is_model, open_model
 from prognoscope.study.apply.flags import flags_of, uses_of
 from prognoscope.study.apply.given import Given
-from prognoscope.study.apply.observed import observed, of_everybody
+from prognoscope.study.apply.observed import FollowUp
 from prognoscope.study.apply.overlap import find_overlap, refuse_overlap
 from prognoscope.study.devices import device_of
 from prognoscope.study.gather import extract_for
@@ -131,8 +131,9 @@ def predict_cohorts(
                 study, read = each.study(ensemble.reading, Path(apart)), each.reader()
             else:
                 study, read = stored(studies[each], elsewhere), None
-            new = patients_of(ensemble, of_everybody(study), overlap=overlap, read=read)
-            outcome, said = observed(study, new.cohort, ensemble.endpoint)
+            follow_up = FollowUp.read(study, ensemble.endpoint)
+            new = patients_of(ensemble, study, overlap=overlap, read=read)
+            outcome, said = follow_up.of(new.cohort)
             table = predicted_table(ensemble, new, times)
             table.attrs["summary"] += [said] * bool(said)
             unit = study.spec.cohort.clinical.followed.time_unit
