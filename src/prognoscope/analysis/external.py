@@ -199,8 +199,8 @@ def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, 
 def _groups(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     outcome, is_high = cohort.outcome, _both_groups(cohort)
     if (competing := outcome.competing) is not None:
-        told = {"time": outcome.time, "event": outcome.event, "competing": competing}
-        tested, found = gray_test(is_high, **told), incidence_difference(is_high, **told)
+        tested = gray_test(is_high, time=outcome.time, event=outcome.event, competing=competing)
+        found = incidence_difference(is_high, time=outcome.time, event=outcome.event, competing=competing)
         told_of = [("gray_p", tested.p, np.nan, np.nan), ("fine_gray_p", found.p, np.nan, np.nan)]
         return [*told_of, (SUBDISTRIBUTION, found.ratio.value, found.ratio.low, found.ratio.high)]
     p = log_rank(is_high, time=outcome.time, event=outcome.event).p
