@@ -84,14 +84,32 @@ def new_model(name: str, device: str) -> SurvivalModel:
 
 
 def plain_model(name: str, n_patches: int) -> nn.Module:
-    """The plain reading of a method; of the four, its released variant, which is what was published."""
-    from benchmarks.plain import ccl, cmta, ghanet, mcti, pooling  # POT is needed here alone
+    """The plain reading of a method; where a method has variants its released one, which is what was published."""
+    from benchmarks.plain import (  # POT is needed here alone
+        ccl,
+        clam_sb,
+        cmta,
+        dsmil,
+        ghanet,
+        mcat,
+        mcti,
+        pooling,
+        porpoise,
+        survpath,
+        transmil,
+    )
 
     return {
         "mcti": lambda: mcti.MCTI(DIM, GENES, BINS, SIZES.n_subtypes, k=min(256, n_patches)),
         "cmta": lambda: cmta.CMTA(DIM, GENES, BINS),
         "ghanet": lambda: ghanet.GHANet(DIM, GENES, BINS),
         "ccl": lambda: ccl.CCL(DIM, GENES, BINS),
+        "transmil": lambda: transmil.TransMIL(DIM, BINS),
+        "mcat": lambda: mcat.MCAT(DIM, GENES, BINS),
+        "survpath": lambda: survpath.SurvPath(DIM, GENES, BINS),
+        "porpoise": lambda: porpoise.PORPOISE(DIM, GENES, BINS),
+        "clam_sb": lambda: clam_sb.CLAMSB(DIM, BINS),
+        "dsmil": lambda: dsmil.DSMIL(DIM, BINS),
         "abmil": lambda: pooling.ABMIL(DIM, BINS),
         "meanmil": lambda: pooling.MeanMIL(DIM, BINS),
     }[name]()
