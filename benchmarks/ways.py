@@ -35,9 +35,11 @@ def our_loop(
     return run
 
 
-def our_step(name: str, data: PatientDataset, device: str, precision: str) -> Callable[[], object]:
+def our_step(
+    name: str, data: PatientDataset, device: str, precision: str, model: SurvivalModel | None = None
+) -> Callable[[], object]:
     """Forward and backward of the first patient, without reading and without a step of the optimiser."""
-    model = new_model(name, device)
+    model = model or new_model(name, device)
     batch, spec = data.batch([0], device), TrainingSpec(device=device, precision=precision)
 
     def run() -> None:
@@ -46,6 +48,13 @@ def our_step(name: str, data: PatientDataset, device: str, precision: str) -> Ca
         sum(losses_of(model, output, batch.target, model.profile.recipe).values()).sum().backward()
 
     return run
+
+
+def plain_step(name: str, data: PatientDataset, device: str, model: nn.Module | None = None) -> Callable[[], object]:
+    """The same of the plain reading, in float32."""
+    model = model or plain_model(name, data.lengths[0]).to(device).train()
+    inputs = next(one_by_one(data, device))
+    return lambda: model.loss(*inputs).backward()
 
 
 def plain_loop(name: str, data: PatientDataset, device: str) -> Callable[[], int]:
