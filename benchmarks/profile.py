@@ -32,8 +32,8 @@ KINDS = {  # the first that begins a name counts
     "reductions": "sum mean _softmax softmax native_layer_norm layer_norm native_batch_norm max amax argmax topk sort "
     "kthvalue index scatter gather logsumexp norm cumsum cdist _cdist linalg min amin std var _log_softmax argsort "
     "cumprod _index unique",
-    "elementwise": "add addcmul mul sub div tanh sigmoid relu threshold gelu elu exp log neg pow sqrt rsqrt where masked "
-    "clamp softplus eq lt gt le abs sign rsub reciprocal leaky selu silu square bitwise logical isnan ne",
+    "elementwise": "add addcmul mul sub div tanh sigmoid relu threshold gelu elu exp log neg pow sqrt rsqrt where "
+    "masked clamp softplus eq lt gt le abs sign rsub reciprocal leaky selu silu square bitwise logical isnan ne",
 }
 OTHERS = "calls, the rest"
 STEPPING = [name for name in MODELS if (its := profile_of(name)).recipe is not None and its.teacher is None]
