@@ -35,9 +35,11 @@ def our_loop(
     return run
 
 
-def our_step(name: str, data: PatientDataset, device: str, precision: str) -> Callable[[], object]:
+def our_step(
+    name: str, data: PatientDataset, device: str, precision: str, model: SurvivalModel | None = None
+) -> Callable[[], object]:
     """Forward and backward of the first patient, without reading and without a step of the optimiser."""
-    model = new_model(name, device)
+    model = model or new_model(name, device)
     batch, spec = data.batch([0], device), TrainingSpec(device=device, precision=precision)
 
     def run() -> None:
@@ -46,6 +48,13 @@ def our_step(name: str, data: PatientDataset, device: str, precision: str) -> Ca
         sum(losses_of(model, output, batch.target, model.profile.recipe).values()).sum().backward()
 
     return run
+
+
+def plain_step(name: str, data: PatientDataset, device: str, model: nn.Module | None = None) -> Callable[[], object]:
+    """The same of the plain reading, in float32."""
+    model = model or plain_model(name, data.lengths[0]).to(device).train()
+    inputs = next(one_by_one(data, device))
+    return lambda: model.loss(*inputs).backward()
 
 
 def plain_loop(name: str, data: PatientDataset, device: str) -> Callable[[], int]:
@@ -84,14 +93,32 @@ def new_model(name: str, device: str) -> SurvivalModel:
 
 
 def plain_model(name: str, n_patches: int) -> nn.Module:
-    """The plain reading of a method; of the four, its released variant, which is what was published."""
-    from benchmarks.plain import ccl, cmta, ghanet, mcti, pooling  # POT is needed here alone
+    """The plain reading of a method; where a method has variants its released one, which is what was published."""
+    from benchmarks.plain import (  # POT is needed here alone
+        ccl,
+        clam_sb,
+        cmta,
+        dsmil,
+        ghanet,
+        mcat,
+        mcti,
+        pooling,
+        porpoise,
+        survpath,
+        transmil,
+    )
 
     return {
         "mcti": lambda: mcti.MCTI(DIM, GENES, BINS, SIZES.n_subtypes, k=min(256, n_patches)),
         "cmta": lambda: cmta.CMTA(DIM, GENES, BINS),
         "ghanet": lambda: ghanet.GHANet(DIM, GENES, BINS),
         "ccl": lambda: ccl.CCL(DIM, GENES, BINS),
+        "transmil": lambda: transmil.TransMIL(DIM, BINS),
+        "mcat": lambda: mcat.MCAT(DIM, GENES, BINS),
+        "survpath": lambda: survpath.SurvPath(DIM, GENES, BINS),
+        "porpoise": lambda: porpoise.PORPOISE(DIM, GENES, BINS),
+        "clam_sb": lambda: clam_sb.CLAMSB(DIM, BINS),
+        "dsmil": lambda: dsmil.DSMIL(DIM, BINS),
         "abmil": lambda: pooling.ABMIL(DIM, BINS),
         "meanmil": lambda: pooling.MeanMIL(DIM, BINS),
     }[name]()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from benchmarks.plain.attention import snn
 from benchmarks.plain.losses import nll
 from benchmarks.plain.nystrom import PPEG, TransLayer
 
@@ -72,8 +73,3 @@ class CMTA(nn.Module):
         out = self(bag, genes)
         alignment = (out["p"].detach() - out["p_hat"]).abs().mean() + (out["g"].detach() - out["g_hat"]).abs().mean()
         return nll(out["logits"], label, censored) + alignment
-
-
-def snn(n_in: int, n_out: int) -> nn.Sequential:
-    """A self-normalising layer with ELU."""
-    return nn.Sequential(nn.Linear(n_in, n_out), nn.ELU(), nn.AlphaDropout(0.25))

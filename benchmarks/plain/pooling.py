@@ -3,28 +3,27 @@
 import torch
 from torch import Tensor, nn
 
+from benchmarks.plain.attention import Gate, layer
 from benchmarks.plain.losses import nll
 
 
 class ABMIL(nn.Module):
     """One bag, attention as a row, a softmax over it."""
 
-    def __init__(self, embedding_dim: int, n_bins: int):
+    def __init__(self, embedding_dim: int, n_bins: int, width: int = 512, hidden: int = 256):
         super().__init__()
-        self.project = nn.Sequential(nn.Linear(embedding_dim, 512), nn.ReLU(), nn.Dropout(0.25))
-        self.a = nn.Sequential(nn.Linear(512, 256), nn.Tanh(), nn.Dropout(0.25))
-        self.b = nn.Sequential(nn.Linear(512, 256), nn.Sigmoid(), nn.Dropout(0.25))
-        self.c = nn.Linear(256, 1)
-        self.narrow = nn.Sequential(nn.Linear(512, 256), nn.ReLU(), nn.Dropout(0.25))
-        self.head = nn.Linear(256, n_bins)
+        self.attention_net = nn.Sequential(*layer(embedding_dim, width), Gate(width, hidden))
+        self.rho = layer(width, hidden)
+        self.classifier = nn.Linear(hidden, n_bins)
 
-    def forward(self, bag: Tensor) -> Tensor:
-        patches = self.project(bag)
-        attention = torch.softmax(self.c(self.a(patches) * self.b(patches)).T, dim=1)
-        return self.head(self.narrow(attention @ patches))
+    def forward(self, bag: Tensor) -> dict[str, Tensor]:
+        """bag (N, D)."""
+        scores, patches = self.attention_net(bag)
+        attention = torch.softmax(scores.T, dim=1)
+        return {"attention": attention, "logits": self.classifier(self.rho(attention @ patches))}
 
     def loss(self, bag: Tensor, genes: object, label: int, censored: bool, subtype: int) -> Tensor:
-        return nll(self(bag), label, censored)
+        return nll(self(bag)["logits"], label, censored)
 
 
 class MeanMIL(nn.Module):
@@ -32,8 +31,7 @@ class MeanMIL(nn.Module):
 
     def __init__(self, embedding_dim: int, n_bins: int):
         super().__init__()
-        first, second = nn.Linear(embedding_dim, 256), nn.Linear(256, 256)
-        self.embed = nn.Sequential(first, nn.ReLU(), nn.Dropout(0.25), second, nn.ReLU(), nn.Dropout(0.25))
+        self.embed = nn.Sequential(*layer(embedding_dim, 256), *layer(256, 256))
         self.head = nn.Linear(256, n_bins)
 
     def forward(self, bag: Tensor) -> Tensor:

@@ -80,6 +80,8 @@ class Bags:
     def sum(self, values: Float[Tensor, "T *rest"]) -> Float[Tensor, "P *rest"]:
         """The sum over each patient's patches, in at least float32; zero for an empty bag."""
         values = values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+        if len(self) == 1:
+            return values.sum(dim=0, keepdim=True)
         return values.new_zeros(len(self), *values.shape[1:]).index_add(0, self.owner, values)
 
     def mean(self, values: Float[Tensor, "T *rest"]) -> Float[Tensor, "P *rest"]:
@@ -95,6 +97,8 @@ class Bags:
 
     def max(self, values: Float[Tensor, "T *rest"]) -> Float[Tensor, "P *rest"]:
         """The largest value of each patient; -inf for an empty bag."""
+        if len(self) == 1 and len(values):
+            return values.amax(dim=0, keepdim=True)
         owner = self.owner.view(-1, *[1] * (values.ndim - 1)).expand_as(values)
         lowest = values.new_full((len(self), *values.shape[1:]), -torch.inf)
         return lowest.scatter_reduce(0, owner, values, "amax")
@@ -111,6 +115,8 @@ class Bags:
     def softmax(self, logits: Float[Tensor, "T *rest"]) -> Float[Tensor, "T *rest"]:
         """The softmax over each patient's patches, in at least float32: sums to 1 within every patient."""
         logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        if len(self) == 1:
+            return logits.softmax(dim=0)
         owner = self.owner
         weights = (logits - self.max(logits.detach())[owner]).exp()
         return weights / self.sum(weights)[owner]
@@ -142,6 +148,10 @@ class Bags:
         if len(self) == 1:  # the gradient of a true split is copied together again
             return (values,)
         return values.split(self.lengths.tolist())
+
+    def join(self, parts: Sequence[Shaped[Tensor, "_ *rest"]]) -> Shaped[Tensor, "_ *rest"]:
+        """What `split` would cut into these rows of each patient; those of one patient are not copied."""
+        return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
     def each(self) -> list["Bags"]:
         """Every patient as bags of its own."""

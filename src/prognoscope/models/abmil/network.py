@@ -9,7 +9,7 @@ from prognoscope.core.batch import Inputs, Output
 from prognoscope.models.abmil.card import CARD
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.layers.attention import GatedAttention
-from prognoscope.models.layers.dropout import Dropout
+from prognoscope.models.layers.relu_layers import ReLULayers
 
 
 class ABMIL(SurvivalModel):
@@ -39,9 +39,9 @@ class ABMIL(SurvivalModel):
         dropout: float = 0.25,
     ):
         super().__init__()
-        self.project = nn.Sequential(nn.Linear(embedding_dim, hidden_dim), nn.ReLU(), Dropout(dropout))
+        self.project = ReLULayers(embedding_dim, hidden_dim, dropout=dropout)
         self.attend = GatedAttention(hidden_dim, attention_dim, dropout)
-        self.narrow = nn.Sequential(nn.Linear(hidden_dim, attention_dim), nn.ReLU(), Dropout(dropout))
+        self.narrow = ReLULayers(hidden_dim, attention_dim, dropout=dropout)
         self.head = nn.Linear(attention_dim, n_bins)
 
     def forward(self, inputs: Inputs) -> Output:

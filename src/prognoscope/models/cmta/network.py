@@ -21,7 +21,8 @@ from prognoscope.models.explained import ATTENTION, GENE_TO_PATCH, SHARE, Kind
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion
 from prognoscope.models.layers.nystrom_encoder import NystromEncoder, class_attention, start_xavier
 from prognoscope.models.layers.ppeg import fold_copies, without_copies
-from prognoscope.models.layers.projection import MODEL_SIZES, GeneGroups, as_bags, patch_projection
+from prognoscope.models.layers.projection import MODEL_SIZES, GeneGroups, as_bags
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.options import check_choices
 
 CHOICES = {
@@ -123,7 +124,7 @@ class CMTA(SurvivalModel):
         self.alignment, self.alpha, self.gamma, self.detach = alignment, alpha, gamma, detach
 
         widths = MODEL_SIZES[model_size]
-        self.project = patch_projection(embedding_dim, patch_hidden or widths[0], d, dropout)
+        self.project = ReLULayers(embedding_dim, patch_hidden or widths[0], d, dropout=dropout)
         self.genes = GeneGroups(group_sizes, widths[1] if gene_hidden is None else gene_hidden, d, dropout)
         options = {
             "final_norm": final_norm,

@@ -20,8 +20,8 @@ from prognoscope.models.deepattnmisl.card import CARD
 from prognoscope.models.deepattnmisl.variants import check_counts, settled
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.cox_head import BaselineHazard, ratio_of
-from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.kmeans import RememberedClusters, kmeans, spread_start, squared_distances
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.layers.starting_points import given_or_random
 
 CENTRES = "The centres of deepattnmisl have"
@@ -94,18 +94,17 @@ class DeepAttnMISL(SurvivalModel):
             self.encoders = nn.ModuleList([nn.Sequential(nn.Linear(embedding_dim, hidden), nn.ReLU())])
             self.project = nn.Identity()
             self.attend = nn.Sequential(nn.Linear(hidden, width), nn.Tanh(), nn.Linear(width, 1), nn.Flatten(0))
-            self.narrow = nn.Sequential(nn.Linear(hidden, width), nn.ReLU(), Dropout(rate))
+            self.narrow = ReLULayers(hidden, width, dropout=rate)
             self.head = nn.Linear(width, 1)
             self.baseline = BaselineHazard(n_bins)
             self.own_clusters = RememberedClusters(num_clusters, "farthest")
             return
         self.encoders = nn.ModuleList(
-            nn.Sequential(*_layer(embedding_dim, hidden, rate), *_layer(hidden, hidden, rate))
-            for _ in range(n_encoders)
+            ReLULayers(embedding_dim, hidden, hidden, dropout=rate) for _ in range(n_encoders)
         )
-        self.project = nn.Sequential(*_layer(hidden, hidden, rate))
+        self.project = ReLULayers(hidden, hidden, dropout=rate)
         self.attend = GatedAttention(hidden, width, rate)
-        self.narrow = nn.Sequential(*_layer(hidden, width, rate))
+        self.narrow = ReLULayers(hidden, width, dropout=rate)
         self.head = nn.Linear(width, n_bins)
         self.register_buffer("centres", given_or_random(centres, num_clusters, embedding_dim, CENTRES))
         self.is_told_centres = centres is not None and not centres.isnan().any()
@@ -215,10 +214,6 @@ class DeepAttnMISL(SurvivalModel):
     def remember(self, kept: dict[str, Tensor]) -> None:
         """Let the baseline follow the original variant's log hazard ratios."""
         self.baseline.follow(kept)
-
-
-def _layer(inputs: int, outputs: int, rate: float) -> tuple[nn.Module, ...]:
-    return nn.Linear(inputs, outputs), nn.ReLU(), Dropout(rate)
 
 
 def _as_one(values: Float[Tensor, "T D"]) -> Bags:

@@ -15,7 +15,8 @@ from prognoscope.models.dualtrans.card import CARD
 from prognoscope.models.layers.fusion import ConcatFusion
 from prognoscope.models.layers.nystrom_encoder import NystromEncoder, class_attention, start_xavier
 from prognoscope.models.layers.ppeg import fold_copies
-from prognoscope.models.layers.projection import MODEL_SIZES, GeneGroups, as_bags, patch_projection
+from prognoscope.models.layers.projection import MODEL_SIZES, GeneGroups, as_bags
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.options import check_choices
 
 FUSIONS = ("concat", "transformer")
@@ -70,7 +71,7 @@ class DualTrans(SurvivalModel):
         given = {"fusion": fusion, "model_size": model_size, "attention": attention}
         check_choices("dualtrans", given, choices)
         widths = MODEL_SIZES[model_size]
-        self.project = patch_projection(embedding_dim, patch_hidden or widths[0], d, dropout)
+        self.project = ReLULayers(embedding_dim, patch_hidden or widths[0], d, dropout=dropout)
         self.genes = GeneGroups(group_sizes, widths[1] if gene_hidden is None else gene_hidden, d, dropout)
         options = {
             "final_norm": final_norm,

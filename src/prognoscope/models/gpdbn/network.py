@@ -15,8 +15,8 @@ from prognoscope.core.batch import Inputs, Output
 from prognoscope.core.errors import ModelError
 from prognoscope.models.base import Reading
 from prognoscope.models.gpdbn.card import CARD
-from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.flat_genes import FlatGenes
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.layers.squashed_head import HEADS, SquashedHead, SquashedModel
 from prognoscope.models.layers.vector_adapters import POOLINGS, BagVector, GeneVector, OneRow
 from prognoscope.models.options import check_choices
@@ -94,9 +94,7 @@ class GPDBN(SquashedModel):
         self.intra_path = nn.Linear(path_dim**2, k) if use_intra else None
         dims = [gene_dim + path_dim + k * use_inter + 2 * k * use_intra, *encoder_widths]
         layers = zip(itertools.pairwise(dims), rates, strict=True)
-        self.encoder = nn.Sequential(
-            *(nn.Sequential(nn.Linear(a, b), nn.ReLU(), Dropout(rate)) for (a, b), rate in layers)
-        )
+        self.encoder = nn.Sequential(*(ReLULayers(a, b, dropout=rate) for (a, b), rate in layers))
         self.head = SquashedHead(dims[-1], n_bins, head, one_more_event=variant == "released")
 
     def read(self, inputs: Inputs) -> Reading:

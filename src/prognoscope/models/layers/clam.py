@@ -17,6 +17,7 @@ from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.nystrom_encoder import start_xavier
 from prognoscope.models.layers.precision import at_least_float32
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.options import check_choices
 
 INSTANCE_LOSSES = ("cross_entropy", "smooth_top1_svm")
@@ -62,7 +63,7 @@ class CLAM(SurvivalModel):
                 raise ModelError(f"{name} cannot work with {option}={value!r}. Give a {range_}.")
         self.k_sample, self.subtyping, self.inst_on_censored = k_sample, subtyping, inst_on_censored
         self.instance_loss, self.instance_weight = instance_loss, instance_weight
-        self.project = nn.Sequential(nn.Linear(embedding_dim, hidden_dim), nn.ReLU(), Dropout(dropout))
+        self.project = ReLULayers(embedding_dim, hidden_dim, dropout=dropout)
         kind = GatedAttention if gate else TanhAttention
         self.attend = kind(hidden_dim, attention_dim, dropout, outputs=n_bins if self.branches == "multi" else 1)
         self.heads = nn.ModuleList(

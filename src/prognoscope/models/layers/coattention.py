@@ -52,10 +52,10 @@ def patch_scores(
     parts = [x @ group.mT for x, group in zip(patches.split(patches.values), groups, strict=True)]
     if offset is not None:
         parts = [part + one for part, one in zip(parts, offset, strict=True)]
-    return at_least_float32(torch.cat(parts))
+    return at_least_float32(patches.join(parts))
 
 
 def spread(patches: Bags, weights: Float[Tensor, "T S"], groups: Float[Tensor, "P S D"]) -> Float[Tensor, "T D"]:
     """For every patch, the weighted sum of the groups of its patient."""
     parts = zip(patches.split(weights.to(groups.dtype)), groups, strict=True)
-    return torch.cat([weight @ group for weight, group in parts])
+    return patches.join([weight @ group for weight, group in parts])

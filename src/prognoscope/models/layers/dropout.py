@@ -26,7 +26,7 @@ class AlphaDropout(nn.AlphaDropout):
         steps = round(self.p * LEVELS)
         if not self.training or not 0 < steps < LEVELS or x.device.type != "cpu":
             return super().forward(x)
-        rate, kept = steps / LEVELS, _kept(x, steps)
+        rate, kept = steps / LEVELS, kept_by_chance(x, steps)
         scale = ((1 - rate) * (1 + rate * LEAST**2)) ** -0.5
         return scale * (x * kept + LEAST * (1 - kept - rate))
 
@@ -42,24 +42,26 @@ def drop(x: Float[Tensor, "*shape"], rate: float) -> Float[Tensor, "*shape"]:
     steps = round(rate * LEVELS)
     if x.device.type != "cpu" or steps == LEVELS:
         return F.dropout(x, rate)
-    return x * _kept(x, steps).mul_(LEVELS / (LEVELS - steps)) if steps else x
+    return x * kept_by_chance(x, steps).mul_(LEVELS / (LEVELS - steps)) if steps else x
 
 
 def relu_dropout(x: Float[Tensor, "..."], rate: float, *, training: bool) -> Float[Tensor, "..."]:
-    """`dropout(relu(x))` for a rate below 1, rounded to 1 / 65536; keeps nothing but its result for the backward pass.
+    """`dropout(relu(x))` for a rate rounded to 1 / 65536; keeps nothing but its result for the backward pass.
 
     An entry of the result is positive exactly where its input was positive and was not dropped, so neither the mask
     nor the ReLU's own result is needed again.
     """
     steps = round(rate * LEVELS)
-    return _ReluDropout.apply(x, steps) if training and steps else F.relu(x)
+    if training and 0 < steps < LEVELS:
+        return _ReluDropout.apply(x, steps)
+    return drop(F.relu(x), 1.0) if training and steps else F.relu(x)
 
 
 class _ReluDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, steps: int) -> Tensor:
         ctx.scale = LEVELS / (LEVELS - steps)
-        result = F.relu(x).mul_(_kept(x, steps)).mul_(ctx.scale)
+        result = F.relu(x).mul_(kept_by_chance(x, steps)).mul_(ctx.scale)
         ctx.save_for_backward(result)
         return result
 
@@ -70,7 +72,7 @@ class _ReluDropout(torch.autograd.Function):
         return torch.ops.aten.threshold_backward(gradient, result, 0).mul_(ctx.scale), None  # the gradient of a ReLU
 
 
-def _kept(x: Float[Tensor, "*shape"], steps: int) -> Float[Tensor, "*shape"]:
+def kept_by_chance(x: Float[Tensor, "*shape"], steps: int) -> Float[Tensor, "*shape"]:
     """One by a chance of `1 - steps / LEVELS`, else zero, from 16 random bits an entry, four of them drawn at once."""
     words = torch.empty(-(-x.numel() // 4), dtype=torch.int64, device=x.device).random_(-(2**63), None)
     bits = words.view(torch.int16)[: x.numel()].view(x.shape)

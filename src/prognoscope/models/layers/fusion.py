@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from prognoscope.core.errors import ModelError
 from prognoscope.models.layers.dropout import Dropout
+from prognoscope.models.layers.relu_layers import ReLULayers
 
 
 class ConcatFusion(nn.Sequential):
@@ -41,7 +42,7 @@ class GatedSides(nn.Module):
         self.gated = tuple(map(bool, gated))
         self.narrow = nn.ModuleList(nn.Sequential(nn.Linear(dim, q), nn.ReLU()) for q in self.widths)
         self.gate = nn.ModuleList(nn.Sequential(nn.Linear(2 * dim, q), nn.Sigmoid()) for q in self.widths)
-        self.mix = nn.ModuleList(nn.Sequential(nn.Linear(q, q), nn.ReLU(), Dropout(dropout)) for q in self.widths)
+        self.mix = nn.ModuleList(ReLULayers(q, q, dropout=dropout) for q in self.widths)
 
     def sides(self, a: Float[Tensor, "P D"], b: Float[Tensor, "P D"]) -> list[Tensor]:
         """Both, narrowed: (P, widths[0]) and (P, widths[1])."""
@@ -77,8 +78,8 @@ class BilinearFusion(GatedSides):
         product, last = (self.widths[0] + 1) * (self.widths[1] + 1), hidden + (2 * dim if skip else 0)
         self.skip = skip
         self.dropout = Dropout(dropout)
-        self.widen = nn.Sequential(nn.Linear(product, hidden), nn.ReLU(), Dropout(end_dropout))
-        self.end = nn.Sequential(nn.Linear(last, dim), nn.ReLU(), Dropout(end_dropout))
+        self.widen = ReLULayers(product, hidden, dropout=end_dropout)
+        self.end = ReLULayers(last, dim, dropout=end_dropout)
 
     def forward(self, a: Float[Tensor, "P D"], b: Float[Tensor, "P D"]) -> Float[Tensor, "P D"]:
         return self.join(a, b, *self.sides(a, b))

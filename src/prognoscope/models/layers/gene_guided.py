@@ -7,19 +7,14 @@ from torch import Tensor, nn
 
 from prognoscope.core.errors import ModelError
 from prognoscope.models.layers.attention import GatedAttention
-from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion
 from prognoscope.models.layers.precision import at_least_float32
 from prognoscope.models.layers.projection import GeneGroups
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.options import check_choices
 
 OMIC_WIDTHS = {"small": (None,), "big": (1024, 1024, 1024)}  # inside a gene group's network; None is the token's width
 FUSIONS = ("concat", "bilinear")
-
-
-def patch_layer(embedding_dim: int, dim: int, dropout: float) -> nn.Sequential:
-    """One layer with ReLU and dropout, (T, D) -> (T, dim)."""
-    return nn.Sequential(nn.Linear(embedding_dim, dim), nn.ReLU(), Dropout(dropout))
 
 
 def gene_layers(
@@ -47,7 +42,7 @@ class TokenSummary(nn.Module):
         layer = nn.TransformerEncoderLayer(dim, heads, feed_forward, dropout, batch_first=True)
         self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.attend = GatedAttention(dim, dim, dropout)
-        self.narrow = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), Dropout(dropout))
+        self.narrow = ReLULayers(dim, dim, dropout=dropout)
 
     def forward(self, tokens: Float[Tensor, "P S D"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The vector (P, D), the tokens after the transformer, and their weights, (P, S), before and after softmax."""

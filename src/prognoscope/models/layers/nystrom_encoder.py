@@ -36,7 +36,7 @@ class NystromEncoder(nn.Module):
         tokens = self._first_layer(bags, maps)
         values = self.norm(self._layer(self.layer2, tokens, maps))
         parts = [part.split([1, len(part) - 1]) for part in tokens.split(values)]
-        others = torch.cat([part[1] for part in parts])
+        others = tokens.join([part[1] for part in parts])
         return torch.cat([part[0] for part in parts]), Bags(others, tokens.lengths - 1)
 
     def summary(self, bags: Bags, maps: list[Tensor] | None = None) -> Float[Tensor, "P D"]:

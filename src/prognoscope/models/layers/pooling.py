@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output
 from prognoscope.models.base import SurvivalModel
-from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.nystrom_encoder import start_xavier
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.options import check_choices
 
 VARIANTS = ("paper", "released")
@@ -35,7 +35,7 @@ class PooledBags(SurvivalModel):
         check_choices(type(self).__name__.lower(), {"variant": variant}, {"variant": VARIANTS})
         self.pools_first = variant == "released"
         dims = [embedding_dim, *(widths or ((256,) * (3 if self.pools_first else 2)))]
-        blocks = (nn.Sequential(nn.Linear(a, b), nn.ReLU(), Dropout(dropout)) for a, b in itertools.pairwise(dims))
+        blocks = (ReLULayers(a, b, dropout=dropout) for a, b in itertools.pairwise(dims))
         self.embed = nn.Sequential(*blocks)
         self.head = nn.Linear(dims[-1], n_bins)
         if not self.pools_first:

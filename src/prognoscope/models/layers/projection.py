@@ -9,21 +9,12 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.snn import snn_block
 
 MODEL_SIZES = {  # widths between a patch and its token, and between a group and its token
     "small": (256, (1024,)),
     "large": (512, (1024, 1024, 1024)),
 }
-
-
-def patch_projection(embedding_dim: int, hidden: int, dim: int, dropout: float) -> nn.Sequential:
-    """Two layers with ReLU and dropout, (T, D) -> (T, dim)."""
-    layers: list[nn.Module] = []
-    for inputs, outputs in ((embedding_dim, hidden), (hidden, dim)):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU(), Dropout(dropout)]
-    return nn.Sequential(*layers)
 
 
 class GeneGroups(nn.ModuleList):

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from prognoscope.core.bags import Bags
 from prognoscope.core.errors import InputError
 from prognoscope.models.layers.attention import GatedAttention
-from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.precision import at_least_float32
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.layers.snn import snn_block
 
 POOLINGS = ("gated", "mean")
@@ -24,7 +24,7 @@ class BagVector(nn.Module):
 
     def __init__(self, embedding_dim: int, dim: int, *, pooling: str = "gated", dropout: float = 0.25):
         super().__init__()
-        self.project = nn.Sequential(nn.Linear(embedding_dim, HIDDEN), nn.ReLU(), Dropout(dropout))
+        self.project = ReLULayers(embedding_dim, HIDDEN, dropout=dropout)
         self.attend = GatedAttention(HIDDEN, HIDDEN) if pooling == "gated" else None
         self.end = nn.Sequential(nn.Linear(HIDDEN, dim), nn.LayerNorm(dim))
 

@@ -11,7 +11,8 @@ from prognoscope.core.batch import Inputs, Output
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.explained import ATTENTION, GENE_POOL, GENE_TO_PATCH
 from prognoscope.models.layers.coattention import OneHeadAttention
-from prognoscope.models.layers.gene_guided import LateFusion, gene_layers, patch_layer
+from prognoscope.models.layers.gene_guided import LateFusion, gene_layers
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.mcat.card import CARD
 
 
@@ -65,7 +66,7 @@ class MCAT(SurvivalModel):
         dropout: float = 0.25,
     ):
         super().__init__()
-        self.project = patch_layer(embedding_dim, d, dropout)
+        self.project = ReLULayers(embedding_dim, d, dropout=dropout)
         self.genes = gene_layers("mcat", group_sizes, d, omic_width, gene_hidden, dropout)
         self.coattend = OneHeadAttention(d)
         options = {"heads": heads, "layers": layers, "feed_forward": feed_forward, "dropout": dropout}

@@ -18,8 +18,9 @@ from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.explained import ATTENTION, GENE_POOL, SHARE, Kind
-from prognoscope.models.layers.gene_guided import LateFusion, gene_layers, patch_layer
+from prognoscope.models.layers.gene_guided import LateFusion, gene_layers
 from prognoscope.models.layers.precision import at_least_float32
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.layers.transport import Transport, squared_distances, unbalanced_transport, uniform
 from prognoscope.models.motcat.card import CARD
 from prognoscope.models.motcat.micro_batches import MicroBatches, draw_groups
@@ -100,7 +101,7 @@ class MOTCat(SurvivalModel):
             raise ModelError(f"A micro-batch of motcat needs a patch at least, not micro_batch={micro_batch}.")
         self.ot_reg, self.ot_tau, self.ot_kernel, self.ot_impl = ot_reg, ot_tau, ot_kernel, ot_impl
         self.micro_batch = micro_batch
-        self.project = patch_layer(embedding_dim, d, dropout)
+        self.project = ReLULayers(embedding_dim, d, dropout=dropout)
         self.genes = gene_layers("motcat", group_sizes, d, omic_width, gene_hidden, dropout)
         options = {"heads": heads, "layers": layers, "feed_forward": feed_forward, "dropout": dropout}
         bilinear = {"fusion_hidden": fusion_hidden, "shrink": (scale_dim1, scale_dim2)}

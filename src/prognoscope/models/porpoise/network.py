@@ -13,6 +13,7 @@ from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.flat_genes import FlatGenes
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion, LowRankFusion
+from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.layers.snn import snn_block
 from prognoscope.models.options import check_choices
 from prognoscope.models.porpoise.card import CARD
@@ -74,13 +75,13 @@ class PORPOISE(SurvivalModel):
         super().__init__()
         check_choices("porpoise", {"fusion": fusion, "omic_block": omic_block}, CHOICES)
         self.drop_input = Dropout(dropinput)
-        self.project = nn.Sequential(nn.Linear(embedding_dim, hidden_dim), nn.ReLU(), Dropout(dropout))
+        self.project = ReLULayers(embedding_dim, hidden_dim, dropout=dropout)
         self.attend = GatedAttention(hidden_dim, d, dropout)
-        self.narrow = nn.Sequential(nn.Linear(hidden_dim, d), nn.ReLU(), Dropout(dropout))
+        self.narrow = ReLULayers(hidden_dim, d, dropout=dropout)
         self.flat_genes = FlatGenes(group_sizes, gene_names)
-        block = snn_block if omic_block == "snn" else _mlp_block
+        block = snn_block if omic_block == "snn" else ReLULayers
         widths = itertools.pairwise([self.flat_genes.n_genes, d, d])
-        self.genes = nn.Sequential(*(block(a, b, dropout) for a, b in widths))
+        self.genes = nn.Sequential(*(block(a, b, dropout=dropout) for a, b in widths))
         options = {"shrink": (scale_dim1, scale_dim2), "gated": (gate_path, gate_omic), "dropout": dropout}
         if fusion == "bilinear":
             self.fuse = BilinearFusion(d, hidden=fusion_hidden, skip=skip, end_dropout=0.0, **options)
@@ -105,7 +106,3 @@ class PORPOISE(SurvivalModel):
         if not isinstance(self.fuse, LowRankFusion):
             details["fused"] = fused
         return Output(self.head(fused), attention={"patches": weights}, details=details)
-
-
-def _mlp_block(input_dim: int, output_dim: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(input_dim, output_dim), nn.ReLU(), Dropout(dropout))

@@ -33,23 +33,40 @@ class PathwayAttention(nn.Module):
         self.to_qkv = nn.Linear(dim, 3 * (dim // 2), bias=False)
 
     def forward(self, pathways: Float[Tensor, "P S d"], bags: Bags) -> Attended:
-        of_pathways, of_patches = self.to_qkv(self.norm(pathways)), self.to_qkv(self.norm(bags.values))
+        of_pathways, of_patches = self.to_qkv(self.norm(pathways)), self.norm(bags.values)
+        weights = self.to_qkv.weight.chunk(3)
+        if 2 * pathways.shape[1] > len(weights[0]):  # with fewer pathways matrices are better applied to them alone
+            of_patches, weights = self.to_qkv(of_patches), None
         with torch.autocast(pathways.device.type, enabled=False):
             patients = zip(at_least_float32(of_pathways), bags.split(at_least_float32(of_patches)), strict=True)
-            one_by_one = zip(*(_attend(*patient) for patient in patients), strict=True)
+            one_by_one = zip(*(_attend(*patient, weights) for patient in patients), strict=True)
             new_pathways, new_patches, *maps = map(list, one_by_one)
-            return Attended(torch.stack(new_pathways), torch.cat(new_patches), *maps)
+            return Attended(torch.stack(new_pathways), bags.join(new_patches), *maps)
 
 
-def _attend(pathways: Float[Tensor, "S three_e"], patches: Float[Tensor, "N three_e"]) -> tuple[Tensor, ...]:
+def _attend(
+    pathways: Float[Tensor, "S three_e"], patches: Float[Tensor, "N _"], weights: tuple[Tensor, ...] | None
+) -> tuple[Tensor, ...]:
+    """Of one patient.
+
+    Args:
+        patches: Their queries, keys and values; with `weights` what those are made of, (N, d).
+        weights: Of queries, keys and values, (e, d) each.
+    """
     q, k, v = pathways.chunk(3, dim=1)
-    q_patch, k_patch, v_patch = patches.chunk(3, dim=1)
-    scale = q.shape[1] ** -0.5
-    raw_to_all = torch.cat([(scale * q) @ k.T, (scale * q) @ k_patch.T], dim=1)
-    raw_to_pathways = q_patch @ (scale * k).T
+    scale, n = q.shape[1] ** -0.5, len(q)
+    q, k_of_patches = scale * q, scale * k
+    if weights is None:
+        q_patch, k_patch, v_patch = patches.chunk(3, dim=1)
+        to_patches, raw_to_pathways = q @ k_patch.T, q_patch @ k_of_patches.T
+    else:
+        w_q, w_k, w_v = weights
+        both = patches @ torch.cat([q @ w_k, k_of_patches @ w_q]).T
+        to_patches, raw_to_pathways = both[:, :n].T, both[:, n:]
+    raw_to_all = torch.cat([q @ k.T, to_patches], dim=1)
     to_all, to_pathways = raw_to_all.softmax(dim=1), raw_to_pathways.softmax(dim=1)
-    new_pathways = to_all[:, : len(q)] @ v + to_all[:, len(q) :] @ v_patch
-    return new_pathways, to_pathways @ v, to_all, to_pathways, raw_to_all, raw_to_pathways
+    drawn = to_all[:, n:] @ v_patch if weights is None else to_all[:, n:] @ patches @ w_v.T
+    return to_all[:, :n] @ v + drawn, to_pathways @ v, to_all, to_pathways, raw_to_all, raw_to_pathways
 
 
 class LandmarkAttention(nn.Module):
