@@ -5,6 +5,8 @@ import shutil
 import numpy as np
 
 from prognoscope.slides.content import BLOCK, SAMPLES, slide_sum
+from tests.slides.dicom_file import write_dicom_level
+from tests.slides.scene import pixels
 
 
 def test_a_copy_elsewhere_has_the_same_sum_and_a_changed_one_has_not(tmp_path):
@@ -47,3 +49,12 @@ def test_the_folder_of_a_mirax_slide_and_the_instances_of_a_dicom_slide_belong_t
         before = slide_sum(tmp_path / slide)
         (tmp_path / part).write_bytes(b"two")
         assert slide_sum(tmp_path / slide) != before
+
+
+def test_another_series_in_the_folder_of_a_dicom_slide_is_none_of_it(tmp_path):
+    mine = [write_dicom_level(tmp_path / f"{k}", "1.2.7", k, pixels(64, 64), 0.5) for k in (1, 2)]
+    before = slide_sum(mine[0])
+    write_dicom_level(tmp_path / "3", "1.2.8", 1, pixels(64, 64), 0.5)
+    assert slide_sum(mine[0]) == before
+    write_dicom_level(mine[1], "1.2.7", 2, pixels(64, 64), 0.25)
+    assert slide_sum(mine[0]) != before

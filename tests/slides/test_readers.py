@@ -11,9 +11,10 @@ from PIL import Image
 from prognoscope.core.errors import MissingFileError, SlideError
 from prognoscope.slides.readers import READERS, Slide, open_slide
 from prognoscope.slides.readers.base import believed_mpp, level_for, need_mpp, shrink_region
-from prognoscope.slides.readers.ome import physical_size_um
+from prognoscope.slides.readers.ome import ome_images
 from prognoscope.slides.readers.openslide import OpenSlideSlide
 from prognoscope.slides.readers.pillow import PillowSlide
+from prognoscope.slides.readers.tiff import TiffSlide
 from tests.slides.scene import pixels, scene, write_scene, write_slide
 
 
@@ -28,7 +29,7 @@ def test_both_readers_keep_the_protocol(odd_slide, tmp_path):
     for path in (odd_slide, tmp_path / "plain.png"):
         with open_slide(path) as slide:
             assert isinstance(slide, Slide)
-    assert set(READERS) == {"openslide", "pillow"}
+    assert set(READERS) == {"tiff", "czi", "openslide", "zarr", "pillow"}
 
 
 def test_levels_that_lost_their_last_row_have_whole_downsamples(odd_slide):
@@ -173,14 +174,17 @@ def test_the_size_of_a_pixel_is_read_from_ome_xml(tmp_path, description, mpp, ti
     text = description.encode("utf-8")
     tifffile.imwrite(path, pixels(300, 300), tile=tile, photometric="rgb", description=text, metadata=None)
     with open_slide(path) as slide:
-        assert isinstance(slide, OpenSlideSlide if tile else PillowSlide)
+        plain = OpenSlideSlide if tile else PillowSlide
+        assert isinstance(slide, plain if description == "a picture" else TiffSlide)
         assert slide.mpp == (None if mpp is None else pytest.approx(mpp))
 
 
-def test_the_image_of_the_slides_size_counts():
+def test_the_image_of_the_slides_size_counts(tmp_path):
     both = ome(8).replace("300", "40") + ome(0.25)
-    assert physical_size_um(both, (300, 300)) == (0.25, 0.25)
-    assert physical_size_um(both, (1, 1)) == (8, 8)
+    assert [image.size_um for image in ome_images(both)] == [(8, 8), (0.25, 0.25)]
+    tifffile.imwrite(tmp_path / "a.ome.tif", pixels(300, 300), photometric="rgb", description=both, metadata=None)
+    with open_slide(tmp_path / "a.ome.tif") as slide:
+        assert slide.mpp == 0.25
 
 
 @pytest.mark.parametrize("mpp", [0.0, -1.0, 40.0, float("nan"), float("inf")])
@@ -263,9 +267,9 @@ def test_an_unsupported_compression_wants_converting(tmp_path):
     path = tmp_path / "a.tiff"
     tifffile.imwrite(path, pixels(512, 512), tile=(256, 256), photometric="rgb", compression="adobe_deflate")
     tag = (259).to_bytes(2, "little") + b"\3\0\1\0\0\0"
-    path.write_bytes(path.read_bytes().replace(tag + b"\x08\0", tag + (34712).to_bytes(2, "little")))
+    path.write_bytes(path.read_bytes().replace(tag + b"\x08\0", tag + (50002).to_bytes(2, "little")))
     with pytest.raises(
-        SlideError, match=r"a\.tiff .*Unsupported TIFF compression: 34712\)\. Convert it to a tiled TIFF"
+        SlideError, match=r"a\.tiff .*Unsupported TIFF compression: 50002\)\. Convert it to a tiled TIFF"
     ) as error:
         open_slide(path)
     assert "Get the file again" not in str(error.value)

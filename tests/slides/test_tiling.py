@@ -25,7 +25,7 @@ class Blank:
     def read(self, *_):
         raise AssertionError("tiling reads no pixels")
 
-    thumbnail = close = __enter__ = __exit__ = read
+    thumbnail = hold = close = __enter__ = __exit__ = read
 
 
 def mask_of(array, downsample=8.0):

@@ -12,7 +12,22 @@ from dataclasses import dataclass
 
 SUFFIXES = (
     *(".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".czi", ".vms", ".vmu", ".zvi", ".dcm", ".dicom"),
-    *(".tif", ".tiff", ".ptif", ".ptiff", ".otif", ".qptiff", ".btf", ".tf2", ".tf8", ".ome", ".png", ".jpg", ".jpeg"),
+    *(
+        ".tif",
+        ".tiff",
+        ".ptif",
+        ".ptiff",
+        ".otif",
+        ".qptiff",
+        ".btf",
+        ".tf2",
+        ".tf8",
+        ".ome",
+        ".zarr",
+        ".png",
+        ".jpg",
+        ".jpeg",
+    ),
     *(".vsi", ".isyntax", ".i2syntax", ".sdpc", ".jp2", ".j2k", ".jpx", ".kfb", ".mds", ".tmap", ".mdsx"),
     *(".h5", ".hdf5", ".hdf", ".pt", ".pth"),
 )

@@ -94,6 +94,8 @@ def _kind_of(path: Path) -> PortalFile | str:
     """
     if path.suffix.lower() in SLIDES:
         return PortalFile(path, "slide", "gdc")
+    if path.is_dir():
+        return "a folder of Zarr"
     head = _head(path)
     if head[257:262] == b"ustar":
         raise CohortError(f"{path} is a tar archive. Unpack it, and name the folder.")

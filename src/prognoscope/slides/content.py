@@ -1,10 +1,14 @@
 """What stands for the content of a slide: its size and samples of it, since reading gigabytes takes too long."""
 
 import hashlib
+import os
 from pathlib import Path
+
+from prognoscope.slides.readers.dicom import series_of
 
 BLOCK = 2**16  # bytes of a sample
 SAMPLES = 128  # evenly spaced, the first and the last bytes among them; a file of fewer is read whole
+ZARR = ("zarr.json", ".zarray", ".zattrs", ".zgroup")
 SERIES = (".dcm", ".dicom")  # formats of which a slide is all files of a folder
 
 
@@ -32,8 +36,28 @@ def slide_sum(path: Path) -> str:
 
 
 def _files(path: Path) -> list[Path]:
-    """The file, and those that belong to it: MIRAX keeps its data in a folder of its name, DICOM all beside it."""
+    """The file, and those that belong to it: MIRAX keeps its data in a folder of its name, DICOM in all files of
+    its series.
+
+    Of a folder of chunks as many files are taken as samples of one file, evenly spaced by name, besides those that
+    say what the chunks are.
+    """
+    if path.is_dir():
+        found = sorted(Path(place, name) for place, _, names in os.walk(path) for name in names)
+        told = [each for each in found if each.name in ZARR]
+        chunks = [each for each in found if each.name not in ZARR]
+        return [*told, *chunks[:: max(1, len(chunks) // SAMPLES)], *chunks[-1:]]
     beside = path.with_suffix("")
     own = sorted(each for each in beside.rglob("*") if each.is_file()) if beside != path and beside.is_dir() else []
-    series = [each for each in path.parent.iterdir() if each.suffix.lower() == path.suffix.lower() and each != path]
-    return [path, *own, *(sorted(each for each in series if each.is_file()) if path.suffix.lower() in SERIES else ())]
+    return [path, *own, *_instances(path)]
+
+
+def _instances(path: Path) -> list[Path]:
+    """The other files of a DICOM series; where a file called so does not say its series, all that are called so."""
+    uid = series_of(path)
+    if uid is None and path.suffix.lower() not in SERIES:
+        return []
+    others = sorted(each for each in path.parent.iterdir() if each != path and each.is_file())
+    if uid is None:
+        return [each for each in others if each.suffix.lower() == path.suffix.lower()]
+    return [each for each in others if series_of(each) == uid]

@@ -11,6 +11,7 @@ import pandas as pd
 
 EXTRAS = {"encoders": ("timm", "huggingface_hub"), "anndata": ("anndata",), "deseq2": ("pydeseq2",)}
 EXTRAS |= {"search": ("optuna",), "tsne": ("sklearn",), "viewer": ("nicegui",)}
+EXTRAS |= {"zarr": ("zarr",), "czi": ("pylibCZIrw",)}
 
 
 def examine_machine() -> pd.DataFrame:

@@ -17,7 +17,6 @@ from PIL import Image
 from prognoscope.core.errors import SlideError
 from prognoscope.slides.readers import Slide, open_slide
 from prognoscope.slides.readers.base import level_for
-from prognoscope.slides.readers.openslide import OpenSlideSlide
 
 TILE_PX = 256
 QUALITY = 85  # of JPEG
@@ -83,8 +82,7 @@ class OpenSlides:
                 entry = None
             if entry is None:
                 slide = open_slide(path, mpp=mpp)
-                if isinstance(slide, OpenSlideSlide):
-                    slide.hold(HELD_BYTES)
+                slide.hold(HELD_BYTES)
                 entry = self._open[key] = Opened(slide, stamp)
             self._open.move_to_end(key)
             entry.users += 1

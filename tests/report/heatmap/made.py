@@ -36,6 +36,8 @@ class ArraySlide:
     def thumbnail(self, longest_px: int) -> np.ndarray:
         raise NotImplementedError
 
+    def hold(self, n_bytes: int) -> None: ...
+
     def close(self) -> None: ...
 
     def __enter__(self):

@@ -7,11 +7,15 @@ from prognoscope.core.files import need_file
 from prognoscope.core.loading import load
 from prognoscope.slides.readers.base import Slide
 from prognoscope.slides.readers.folder import find_slides, look_for_slides
+from prognoscope.slides.readers.zarr_folder import is_zarr
 
 __all__ = ["READERS", "Slide", "find_slides", "look_for_slides", "open_slide"]
 
 READERS = {
+    "tiff": "prognoscope.slides.readers.tiff:TiffSlide",
+    "czi": "prognoscope.slides.readers.czi:CziSlide",
     "openslide": "prognoscope.slides.readers.openslide:OpenSlideSlide",
+    "zarr": "prognoscope.slides.readers.ome_zarr:OmeZarrSlide",
     "pillow": "prognoscope.slides.readers.pillow:PillowSlide",
 }
 
@@ -20,6 +24,7 @@ def open_slide(path: Path | str, *, mpp: float | None = None) -> Slide:
     """An open slide; close it, or use it in a `with` block.
 
     Args:
+        path: Its file; of an OME-Zarr its folder.
         mpp: um per level-0 pixel as the user gives it; wins over what the slide says.
 
     Raises:
@@ -31,8 +36,9 @@ def open_slide(path: Path | str, *, mpp: float | None = None) -> Slide:
         raise SlideError(
             f"The slide {path} is a pipe, a socket or a device. Name a file, or leave it out of the cohort."
         )
-    path = need_file(path, "The slide")
-    if path.stat().st_size == 0:
+    is_folder = path.is_dir() and is_zarr(path)
+    path = path if is_folder else need_file(path, "The slide")
+    if not is_folder and path.stat().st_size == 0:
         raise SlideError(f"The slide {path} is an empty file. Get it again, or leave it out of the cohort.")
     if path.suffix.lower() == ".mrxs":
         path = _with_companion(path)
@@ -41,8 +47,9 @@ def open_slide(path: Path | str, *, mpp: float | None = None) -> Slide:
         if reader.recognises(path):
             return reader(path, mpp=mpp)
     raise SlideError(
-        f"{path} is not a slide in any known format, or it was cut short. Readable are SVS, NDPI, MRXS, SCN, DICOM, "
-        "tiled TIFF, and plain PNG, JPEG and TIFF: get the file again, convert it, or leave it out of the cohort."
+        f"{path} is not a slide in any known format, or it was cut short. Readable are SVS, NDPI, MRXS, SCN, CZI, "
+        "DICOM, OME-TIFF, tiled TIFF, OME-Zarr, and plain PNG, JPEG and TIFF: get the file again, convert it, or leave "
+        "it out of the cohort."
     )
 
 

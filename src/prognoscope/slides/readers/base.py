@@ -14,7 +14,9 @@ from prognoscope.core.resolution import LARGEST_MPP, LEAST_MPP, is_plausible
 
 MOST_APART = 0.01  # of the um per pixel across and down; patches would be distorted
 PIXELS_AT_ONCE = 2**24  # how much of a level is held in memory while a thumbnail is made
-IN_MANY_FILES = frozenset({".mrxs", ".vms", ".vmu", ".dcm", ""})  # whose own size says nothing
+# One row of tiles of a wide slide: neighbouring rows of patches share tiles, which are then decoded once.
+CACHE_BYTES = 128 * 2**20
+IN_MANY_FILES = frozenset({".mrxs", ".vms", ".vmu", ".dcm", ".zarr", ""})  # whose own size says nothing
 MANY_PIXELS, MOST_PER_BYTE = 2**30, 500  # of a level that a thumbnail is made of; deflated white has 350 a byte
 
 
@@ -48,6 +50,10 @@ class Slide(Protocol):
 
     def thumbnail(self, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:
         """The whole slide, its longer side `longest_px` long, or as long as level 0 if that is shorter."""
+        ...
+
+    def hold(self, n_bytes: int) -> None:
+        """Keep no more than so many bytes of decoded tiles."""
         ...
 
     def close(self) -> None:
@@ -109,6 +115,22 @@ def checked_mpp(mpp: float | None, path: Path) -> float | None:
             "is possible (0.25 at 40x, 0.5 at 20x). Correct `cohort.slides.mpp` or the column `mpp` of the slide table."
         )
     return None if mpp is None else float(mpp)
+
+
+def downsample_of(full: tuple[int, int], level: tuple[int, int]) -> float:
+    """Level-0 pixels per pixel of a level: a whole number wherever the sizes allow one.
+
+    Scanners halve and drop the odd last row: 250 rows become 62, each of them 4 high and not 4.03.
+    """
+    whole = whole_downsample(full, level)
+    return float(whole) if whole else (full[0] / level[0] + full[1] / level[1]) / 2
+
+
+def whole_downsample(full: tuple[int, int], level: tuple[int, int]) -> int | None:
+    """The whole number of level-0 pixels that a pixel of a level may span by the sizes of both; None if none does."""
+    whole = max(1, round((full[0] / level[0] + full[1] / level[1]) / 2))
+    fits = all(abs(small * whole - large) < whole for large, small in zip(full, level, strict=True))
+    return whole if fits else None
 
 
 def level_for(slide: Slide, downsample: float) -> int:

@@ -11,6 +11,7 @@ from prognoscope.core.slide_names import Parts, distinct_names, name_parts
 from prognoscope.core.walk import files_below
 from prognoscope.core.words import count, listed
 from prognoscope.slides.readers.dicom import series_of
+from prognoscope.slides.readers.zarr_folder import is_image
 
 SUFFIXES = frozenset(  # of slides; any other file is one if its content begins like one
     {
@@ -29,7 +30,7 @@ SUFFIXES = frozenset(  # of slides; any other file is one if its content begins 
             ".jpg",
             ".jpeg",
         ),
-        *(".tif", ".tiff", ".ptif", ".ptiff", ".otif", ".qptiff", ".btf", ".tf2", ".tf8"),
+        *(".tif", ".tiff", ".ptif", ".ptiff", ".otif", ".qptiff", ".btf", ".tf2", ".tf8", ".zarr"),
     }
 )
 CONVERTED_BY = {  # what is a slide, but of a format that no free reader here knows -> what turns it into a TIFF
@@ -61,8 +62,9 @@ def look_for_slides(folder: Path | str) -> SlideFolder:
     """Every slide in a folder and below by its id, and sentences on files that are none.
 
     A slide's id is its name without suffixes; where several share it, the folders around them tell them apart. Hidden
-    files are passed over, links are followed. The companion folder of an MRXS slide belongs to it. A DICOM series
-    of several files is one slide, named after the folder that it has to itself, or else after the first of its files.
+    files are passed over, links are followed. The companion folder of an MRXS slide belongs to it. A folder of OME-Zarr
+    called .zarr is one slide. A DICOM series of several files is one slide, named after the folder that it has to
+    itself, or else after the first of its files.
 
     Raises:
         MissingFileError: There is no such folder.
@@ -113,6 +115,8 @@ def _without_companions(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 def _kind(path: Path) -> str:
     """The word slide; why a file that might have been meant as one is passed over; nothing of other files."""
     suffix = path.suffix.lower()
+    if path.is_dir():  # of Zarr, as all other folders are walked through
+        return "slide" if is_image(path) else "folders of Zarr without an image"
     if not path.is_file():
         return "links that lead nowhere" if path.is_symlink() else "pipes, sockets or devices"
     if suffix in SUFFIXES:

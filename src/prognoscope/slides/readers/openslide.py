@@ -11,11 +11,8 @@ import openslide
 from jaxtyping import UInt8
 
 from prognoscope.core.errors import SlideError
-from prognoscope.slides.readers.base import believed_mpp, checked_mpp, shrink
-from prognoscope.slides.readers.ome import physical_size_um
+from prognoscope.slides.readers.base import CACHE_BYTES, believed_mpp, checked_mpp, downsample_of, shrink
 
-# One row of tiles of a wide slide: neighbouring rows of patches share tiles, which are then decoded once.
-CACHE_BYTES = 128 * 2**20
 UNSUPPORTED = re.compile(r"unsupported|not supported|unrecognized|unknown compression", re.IGNORECASE)
 CONVERT = "Convert it to a tiled TIFF with JPEG compression, for example with QuPath or bfconvert"
 
@@ -52,8 +49,12 @@ class OpenSlideSlide:
             self._handle.close()
             raise SlideError(_sentence(path, "cannot be opened", cause)) from cause
         self.size_px = self.level_sizes_px[0]
-        self.level_downsamples = tuple(_downsample(self.size_px, size) for size in self.level_sizes_px)
-        self.mpp, self.mpp_trouble = (given, "") if given else believed_mpp(*self._told_mpp())
+        self.level_downsamples = tuple(downsample_of(self.size_px, size) for size in self.level_sizes_px)
+        self.mpp, self.mpp_trouble = (
+            (given, "")
+            if given
+            else believed_mpp(self._number(openslide.PROPERTY_NAME_MPP_X), self._number(openslide.PROPERTY_NAME_MPP_Y))
+        )
         self.magnification = self._number(openslide.PROPERTY_NAME_OBJECTIVE_POWER)
 
     @staticmethod
@@ -65,7 +66,6 @@ class OpenSlideSlide:
             return True
 
     def hold(self, n_bytes: int) -> None:
-        """Keep no more than so many bytes of decoded tiles."""
         self._handle.set_cache(openslide.OpenSlideCache(n_bytes))
 
     def read(self, x_px: int, y_px: int, level: int, width_px: int, height_px: int) -> UInt8[np.ndarray, "H W 3"]:
@@ -112,28 +112,10 @@ class OpenSlideSlide:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _told_mpp(self) -> tuple[float | None, float | None]:
-        """Across and down: as OME-XML says it, which OpenSlide does not read, or else as OpenSlide does."""
-        told = physical_size_um(self.properties.get("tiff.ImageDescription", ""), self.size_px)
-        if told is not None and any(told):
-            return told
-        return self._number(openslide.PROPERTY_NAME_MPP_X), self._number(openslide.PROPERTY_NAME_MPP_Y)
-
     def _number(self, name: str) -> float | None:
         with suppress(KeyError, ValueError):
             return float(self.properties[name])
         return None
-
-
-def _downsample(full: tuple[int, int], level: tuple[int, int]) -> float:
-    """Level-0 pixels per pixel of a level: a whole number wherever the sizes allow one.
-
-    Scanners halve and drop the odd last row: 250 rows become 62, each of them 4 high and not 4.03.
-    """
-    mean = (full[0] / level[0] + full[1] / level[1]) / 2
-    whole = max(1, round(mean))
-    fits = all(abs(small * whole - large) < whole for large, small in zip(full, level, strict=True))
-    return float(whole) if fits else mean
 
 
 def _on_white(pixels: UInt8[np.ndarray, "H W 4"]) -> UInt8[np.ndarray, "H W 3"]:

@@ -12,7 +12,6 @@ from PIL import Image, UnidentifiedImageError
 
 from prognoscope.core.errors import SlideError
 from prognoscope.slides.readers.base import believed_mpp, checked_mpp, shrink
-from prognoscope.slides.readers.ome import physical_size_um
 
 FORMATS = ("PNG", "JPEG", "TIFF")
 # of scanners: where OpenSlide does not know such a file, it is no picture, and its first page may be a preview
@@ -29,7 +28,7 @@ MOST_PIXELS = 8000**2  # held in memory whole, so 200 MB, and several times that
 class PillowSlide:
     """A plain picture as a slide of one level.
 
-    Its `mpp` is what the user gives or OME-XML says: the dots per inch in such files are seldom the microscope's.
+    Its `mpp` is what the user gives: the dots per inch in such files are seldom the microscope's.
 
     Raises:
         SlideError: The picture is damaged, has 32 bits a channel, or is too large to be held in memory.
@@ -40,12 +39,11 @@ class PillowSlide:
         given = checked_mpp(mpp, path)
         self.magnification: float | None = None
         self.properties: Mapping[str, str] = MappingProxyType({})
-        pixels, description = _load(path)
+        pixels = _load(path)
         self._pixels: UInt8[np.ndarray, "H W 3"] | None = pixels
         height, width = pixels.shape[:2]
         self.size_px = (width, height)
-        told = physical_size_um(description, self.size_px) or (None, None)
-        self.mpp, self.mpp_trouble = (given, "") if given else believed_mpp(*told)
+        self.mpp, self.mpp_trouble = (given, "") if given else believed_mpp(None, None)
         self.level_sizes_px = (self.size_px,)
         self.level_downsamples = (1.0,)
 
@@ -77,6 +75,9 @@ class PillowSlide:
     def thumbnail(self, longest_px: int) -> UInt8[np.ndarray, "h w 3"]:
         return shrink(self, longest_px)
 
+    def hold(self, n_bytes: int) -> None:
+        """Nothing: the picture is in memory whole."""
+
     def close(self) -> None:
         self._pixels = None
 
@@ -96,8 +97,7 @@ def _told(image: Image.Image, tag: int) -> str:
     return str(getattr(image, "tag_v2", {}).get(tag, ""))
 
 
-def _load(path: Path) -> tuple[UInt8[np.ndarray, "H W 3"], str]:
-    """The pixels, and the description that a TIFF has."""
+def _load(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     try:
         with _opened(path) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -105,7 +105,6 @@ def _load(path: Path) -> tuple[UInt8[np.ndarray, "H W 3"], str]:
             if image.mode in DEEP_MODES:
                 raise SlideError(f"The picture {path} has 32 bits a channel. Save it with 8 bits.")
             _need_largest_first(image, path)
-            description = _told(image, DESCRIPTION)
             image.load()
             if image.mode.startswith("I;16"):
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
@@ -113,7 +112,7 @@ def _load(path: Path) -> tuple[UInt8[np.ndarray, "H W 3"], str]:
                 clear = image if image.mode == "RGBA" else image.convert("RGBA")
                 image = Image.new("RGB", clear.size, "white")
                 image.paste(clear, mask=clear.getchannel("A"))
-            return np.array(image if image.mode == "RGB" else image.convert("RGB")), description
+            return np.array(image if image.mode == "RGB" else image.convert("RGB"))
     except Image.DecompressionBombError as cause:
         raise _too_large(path) from cause
     except (OSError, SyntaxError, ValueError) as cause:  # what Pillow raises for damaged files

@@ -24,6 +24,7 @@ from prognoscope.omics.orientation import GENE_COLUMNS
 from prognoscope.runs.layout import RunFiles
 from prognoscope.slides.readers import look_for_slides
 from prognoscope.slides.readers.folder import BEGINNINGS, SUFFIXES
+from prognoscope.slides.readers.zarr_folder import is_image
 from prognoscope.study.start.endpoints import Endpoint, find_endpoints
 
 IDS = tuple(
@@ -118,6 +119,8 @@ def _kind(path: Path) -> str:
     low = path.name.lower()
     if low.endswith(OURS) or low.startswith("readme"):
         return ""
+    if path.is_dir():
+        return "slide" if is_image(path) else ""
     try:
         with path.open("rb") as file:
             begin = file.read(8)
