@@ -90,7 +90,7 @@ def push(sent: Shipment, *, endpoint: str | None = None) -> str:
     api = _api(endpoint)
     try:
         where = api.create_repo(sent.repo, private=sent.is_private, exist_ok=True)
-        if sent.is_private and not api.repo_info(sent.repo).private:
+        if sent.is_private and not api.model_info(sent.repo).private:
             raise InputError(f"{sent.repo} is there already and public. Send with --public, or to another --repo.")
         api.upload_folder(
             repo_id=sent.repo,
@@ -130,7 +130,7 @@ def pull(repo: str, to: Path, *, revision: str | None = None, endpoint: str | No
     to.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(mkdtemp(prefix=".pull-", dir=to.parent))
     try:
-        told = api.repo_info(repo, revision=revision)
+        told = api.model_info(repo, revision=revision)
         names = [each.rfilename for each in told.siblings or () if OURS.fullmatch(each.rfilename)]
         if "model.json" not in names:
             raise InputError(f"{repo} on the hub is no model of Prognoscope: it has no model.json of an export.")

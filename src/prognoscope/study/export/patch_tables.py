@@ -86,10 +86,12 @@ def _table(one: Embeddings, found: Sequence[SlideMaps]) -> "AnnData":
     spot = {"spot_diameter_fullres": first.side_px, "tissue_hires_scalef": 1.0}
     key = one.slide.replace("/", "_")  # which would be a group in the file
     about = {"encoder": one.encoder or "", "mpp": one.mpp or np.nan, "maps": meanings}
-    return AnnData(
+    obs = obs.astype({"patient_id": "category", "slide_id": "category"})
+    table = AnnData(
         one.features,
-        obs.astype({"patient_id": "category", "slide_id": "category"}),
+        obs,
         pd.DataFrame(index=names),
-        obsm={"spatial": corners + first.side_px / 2},
         uns={"spatial": {key: {"scalefactors": spot, "images": {}}}, "prognoscope": about},
     )
+    table.obsm["spatial"] = corners + first.side_px / 2
+    return table

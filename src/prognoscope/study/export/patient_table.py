@@ -1,7 +1,7 @@
 """A run as one AnnData file: a row a patient, what was predicted of them, and what it was predicted from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -73,44 +73,50 @@ def _patients(run: Run, method: str | None) -> "AnnData":
     obs = pd.DataFrame({"time": outcome.time, "event": outcome.event}, index=pd.Index(outcome.patients))
     if outcome.competing is not None:
         obs["competing"] = outcome.competing
-    titles = [method_of(run, method)] if method else list(run.methods)
-    about = run.patients.reindex(obs.index)
-    known = {name: _plain(about[name]) for name in about if about[name].notna().any()}
-    covariates = run.covariates.reindex(obs.index)
-    columns = known | {name: _plain(covariates[name]) for name in covariates}
+    about, covariates = run.patients.reindex(obs.index), run.covariates.reindex(obs.index)
+    parts = [obs, about.dropna(axis="columns", how="all"), covariates]
     curves: dict[str, np.ndarray] = {}
+    titles = [method_of(run, method)] if method else list(run.methods)
     for title in titles:
         told = run.method(title).predictions
         if told["patient_id"].is_unique:
             told = told.set_index("patient_id").reindex(obs.index)
-            columns |= {f"{title}_risk": told["risk"], f"{title}_fold": told["fold"].astype("Int64")}
+            risk = {f"{title}_risk": told["risk"], f"{title}_fold": told["fold"].astype("Int64")}
+            parts.append(pd.DataFrame(risk, index=obs.index))
             for name, beginning in (("survival", "S_"), ("months", "months_")):
                 if numbered := numbered_columns(told, beginning):
                     curves[f"{title}_{name}"] = told[numbered].to_numpy(float)
         else:
             risks = told.pivot(index="patient_id", columns="fold", values="risk").reindex(obs.index)
-            columns |= {f"{title}_risk_fold_{fold}": risks[fold] for fold in risks}
-    clash = [name for name in columns if name in obs]
-    obs = obs.assign(**{f"{name} (covariate)" if name in clash else name: values for name, values in columns.items()})
-    values, var, groups = _genes(run, list(obs.index))
+            parts.append(risks.rename(columns=lambda fold, title=title: f"{title}_risk_fold_{fold}"))
+    obs = pd.concat(parts, axis="columns")
+    obs.columns = _distinct([str(name) for name in obs])
+    words = {name: "category" for name in obs if obs[name].dtype == object}
+    values, var, groups = _genes(run, list(outcome.patients))
     notes = {"study": run.name, "protocol": run.protocol, "methods": titles, "unit_of_time": "months"}
-    return AnnData(values, obs, var, obsm=curves, varm=groups, uns={"prognoscope": notes})
+    table = AnnData(values, obs.astype(words), var, uns={"prognoscope": notes})
+    for name, curve in curves.items():
+        table.obsm[name] = curve
+    if len(groups.columns):
+        table.varm["groups"] = groups
+    return table
 
 
-def _genes(run: Run, patients: list[str]) -> tuple[np.ndarray | None, pd.DataFrame | None, dict[str, pd.DataFrame]]:
+def _distinct(names: list[str]) -> list[str]:
+    """Names of columns, of which a covariate called like what is there is told by a word more."""
+    return [f"{name}_covariate" if name in names[:place] else name for place, name in enumerate(names)]
+
+
+def _genes(run: Run, patients: list[str]) -> tuple[np.ndarray | None, pd.DataFrame | None, pd.DataFrame]:
     """Genes of patients, their names, and in which groups they are; nothing of a study without genes."""
     study = study_of(run)
-    if study.where.omics is None:
-        return None, None, {}
-    cohort = read_cohort(study.spec.name, study.where)
-    if cohort.omics is None:
-        return None, None, {}
-    table = cohort.omics.values.reindex(patients)
+    omics = groups = None
+    if study.where.omics is not None:
+        cohort = read_cohort(study.spec.name, study.where)
+        omics, groups = cohort.omics, cohort.groups
+    if omics is None:
+        return None, None, pd.DataFrame()
+    table = omics.values.reindex(patients)
     var = pd.DataFrame(index=pd.Index([str(name) for name in table.columns]))
-    groups = {name: [gene in set(genes) for gene in table.columns] for name, genes in (cohort.groups or {}).items()}
-    told = {"groups": pd.DataFrame(groups, index=var.index)} if groups else {}
-    return table.to_numpy(np.float32), var, told
-
-
-def _plain(column: pd.Series) -> Any:
-    return column.astype("category") if column.dtype == object else column
+    within = {name: table.columns.isin(genes) for name, genes in (groups or {}).items()}
+    return table.to_numpy(np.float32), var, pd.DataFrame(within, index=var.index)
