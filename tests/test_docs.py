@@ -73,8 +73,10 @@ def test_links_lead_to_files_that_exist(page):
     assert not [each for each in targets if not (page.parent / each).exists()]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.stem == "papers" or page.parent.stem == "papers"])
-def test_the_commands_of_the_papers_pages_are_commands_with_these_options(page):
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.stem in ("exporting", "papers") or page.parent.stem == "papers"]
+)
+def test_the_commands_of_a_page_are_commands_with_these_options(page):
     text = page.read_text(encoding="utf-8")
     for command in [
         *re.findall(r"`(prognoscope [a-z].+?)`", text),

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from prognoscope import __version__
-from prognoscope.commands.applying import export, predict, serve
+from prognoscope.commands.applying import predict, serve
+from prognoscope.commands.exporting import export, pull
 from prognoscope.commands.extracting import convert, encoders, extract
 from prognoscope.commands.making import check, demo, doctor, import_, init, run, schema, simulate
 from prognoscope.commands.reading import compare, explain, figures, genes, methods, optimism, report, view
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (demo, simulate, init, import_, schema, check, doctor, encoders, extract, convert, run, compare, optimism)
-COMMANDS += (genes, predict, export, serve, explain, report, figures, view, methods)  # in the order of --help
+COMMANDS += (genes, predict, export, pull, serve, explain, report, figures, view, methods)  # in the order of --help
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

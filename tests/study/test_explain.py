@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import anndata
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,9 +14,13 @@ from prognoscope import cli
 from prognoscope.core.errors import InputError, StudyError
 from prognoscope.features.store import read_embeddings
 from prognoscope.runs.explanations import TABLES
+from prognoscope.runs.fingerprint import Fingerprint
+from prognoscope.runs.manifest import seal
 from prognoscope.runs.read import Run
 from prognoscope.study import explain as study_explain
 from prognoscope.study.explain import explain_run
+from prognoscope.study.export.map_files import export_maps
+from prognoscope.study.export.patch_tables import export_patches
 from prognoscope.study.study import Study
 from tests.study.conftest import COXPH
 
@@ -200,3 +206,77 @@ def test_a_run_without_slides_is_explained_by_its_genes(change):
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     (kept,) = Study.load(path).run().explain(most=1)
     assert kept.patches.empty and len(kept.genes)
+
+
+def test_qupath_gets_a_tile_a_patch_where_it_was_cut_with_every_map_as_a_measurement(run, kept, simulated, tmp_path):
+    files, notes = export_maps(run.folder, tmp_path / "maps", "qupath")
+    assert {path.parent.name for path in files} == {"abmil", "ccl"} and "the corner of the whole plane" in notes[0]
+    for each in kept["abmil"].values():
+        for told in each.about.slides:
+            source = read_embeddings(simulated / "features" / f"{told.slide}.h5")
+            whole = json.loads((tmp_path / "maps" / "abmil" / f"{told.slide}.geojson").read_text())
+            assert {one["properties"]["objectType"] for one in whole["features"]} == {"tile"}
+            rings = np.array([one["geometry"]["coordinates"][0] for one in whole["features"]])
+            np.testing.assert_array_equal(rings.min(axis=1), source.coords_px)
+            np.testing.assert_array_equal(rings.max(axis=1), source.coords_px + source.patch_px_level0)
+            rows = each.patches[each.patches["slide_id"] == told.slide]
+            for name in ("attention", "gradient", "left_out"):
+                values = [one["properties"]["measurements"][name] for one in whole["features"]]
+                np.testing.assert_allclose(values, rows[name], rtol=1e-8)
+
+
+def test_the_highest_patches_alone_are_annotations_from_the_highest_on(run, kept, tmp_path):
+    patient, each = next(iter(kept["abmil"].items()))
+    asked = {"method": "abmil", "patients": [patient], "maps": ["gradient", "attention"], "top": 3}
+    files, _ = export_maps(run.folder, tmp_path / "top", "qupath", **asked)
+    found = json.loads(files[0].read_text())["features"]
+    values = each.patches.loc[each.patches["slide_id"] == each.about.slides[0].slide, "gradient"]
+    told = [one["properties"]["measurements"]["gradient"] for one in found]
+    np.testing.assert_allclose(told, values.nlargest(3), rtol=1e-8)
+    assert [one["properties"]["objectType"] for one in found] == ["annotation"] * 3
+    assert [one["properties"]["name"] for one in found] == ["gradient 1", "gradient 2", "gradient 3"]
+    scores, _ = export_maps(run.folder, tmp_path / "scores", "trident", **asked)
+    with h5py.File(scores[0]) as file:  # as visualize_heatmap of TRIDENT takes them
+        corners = np.array(found[0]["geometry"]["coordinates"][0]).min(axis=0)
+        np.testing.assert_array_equal(file["coords"][0], corners)
+        assert file["coords"].dtype == np.int64 and file["gradient"].shape == (3,)
+        assert file["coords"].attrs["patch_size_level0"] == 256
+        assert np.issubdtype(file["coords"].attrs["patch_size_level0"].dtype, np.integer)
+
+
+def test_patches_become_anndata_with_their_embeddings_places_and_maps(run, kept, simulated, tmp_path):
+    patient, each = next(iter(kept["abmil"].items()))
+    files = export_patches(run.folder, tmp_path / "patches", patients=[patient], method="abmil")
+    for path, told in zip(files, each.about.slides, strict=True):
+        source, read = read_embeddings(simulated / "features" / f"{told.slide}.h5"), anndata.read_h5ad(path)
+        np.testing.assert_array_equal(read.X, source.features)
+        np.testing.assert_array_equal(read.obsm["spatial"], source.coords_px + 128)
+        rows = each.patches[each.patches["slide_id"] == told.slide]
+        np.testing.assert_array_equal(read.obs["abmil_attention"], rows["attention"])
+        assert read.uns["spatial"][told.slide]["scalefactors"]["spot_diameter_fullres"] == 256
+        assert set(read.obs["patient_id"]) == {patient}
+
+
+def test_maps_that_nobody_made_or_that_lie_nowhere_are_refused_and_nothing_is_written_over(spoilt, kept, tmp_path):
+    patient, each = next(iter(kept["abmil"].items()))
+    for asked, said in (
+        ({"patients": ["nobody"], "method": "abmil"}, "prognoscope explain .* --patient nobody --method abmil"),
+        ({"method": "coxph"}, "coxph made no map"),
+        ({"method": "abml"}, "did you mean 'abmil'"),
+        ({"maps": ["atention"]}, "did you mean 'attention'"),
+    ):
+        with pytest.raises(InputError, match=said):
+            export_maps(spoilt, tmp_path / "out", "qupath", **asked)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="not written over"):
+        export_maps(spoilt, tmp_path / "out", "qupath")
+    about = Run(spoilt).files.explanation("abmil", patient).about
+    told = json.loads(about.read_text())
+    told["slides"][0]["is_in_um"] = True
+    about.write_text(json.dumps(told))
+    about.with_name("manifest.json").unlink()
+    seal(about.parent, [*about.parent.iterdir()], Fingerprint({}))
+    with pytest.raises(InputError, match=f"{each.about.slides[0].slide} lie is not known in pixels"):
+        export_maps(spoilt, tmp_path / "new", "trident")

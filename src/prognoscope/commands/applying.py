@@ -41,6 +41,8 @@ def predict(
     from prognoscope.study.apply.predict import predict_cohorts
     from prognoscope.study.apply.validate import validate
 
+    if run.parts[:1] and run.parts[0].startswith("hub:"):
+        raise InputError(f"Fetch a model first: `prognoscope pull {run.as_posix().removeprefix('hub:')} --out model`.")
     need_own_validation(to)
     files = Given(features, genes, clinical, slides)
     if bool(study) == (files != Given()):
@@ -60,22 +62,6 @@ def predict(
         say(sentence)
     if page is not None:
         say(f"External validation: {page}")
-
-
-def export(
-    run: RunFolder,
-    to: Annotated[Path, typer.Option("--out", help="The folder to write.")],
-    method: Annotated[str | None, typer.Option(help="Which method; needed if the run has several.")] = None,
-    licence: Annotated[str, typer.Option(help="Of the weights, such as CC-BY-4.0.")] = "",
-) -> None:
-    """A method of a run as one folder that can be shipped and predicted with; nothing of any patient is in it.
-
-    Example: `prognoscope export run --method abmil --licence CC-BY-4.0 --out model`.
-    """
-    from prognoscope.study.apply.export import export_model
-
-    folder, what = export_model(run, to, method=method, licence=licence)
-    say(f"Wrote {folder}. {what} Next: prognoscope predict {folder} --study new.yaml")
 
 
 def serve(

@@ -36,6 +36,7 @@ __all__ = [
     "pack_embeddings",
     "read_embedding_table",
     "read_embeddings",
+    "write_coords",
     "write_embeddings",
 ]
 
@@ -188,7 +189,7 @@ def image_of(
         chunks = (min(rows, len(features)), features.shape[1]) if features.size else None
         _tell(file.create_dataset("features", data=features, chunks=chunks, track_times=False), about)
         if embeddings.coords_px is not None:
-            _write_coords(file, embeddings, size_px, more)
+            write_coords(file, embeddings, size_px, more)
 
     return hdf5_image(embeddings.slide, write)
 
@@ -197,12 +198,13 @@ def coords_image_of(
     embeddings: Embeddings, size_px: tuple[int | None, int | None], more: Mapping[str, object]
 ) -> bytes:
     """The bytes of a file of the coordinates alone, as TRIDENT keeps them in its folder `patches`."""
-    return hdf5_image(embeddings.slide, lambda file: _write_coords(file, embeddings, size_px, more))
+    return hdf5_image(embeddings.slide, lambda file: write_coords(file, embeddings, size_px, more))
 
 
-def _write_coords(
+def write_coords(
     file: h5py.File, embeddings: Embeddings, size_px: tuple[int | None, int | None], more: Mapping[str, object]
 ) -> None:
+    """Write `coords` with what TRIDENT says beside them; arguments as those of `write_embeddings`."""
     patch_mpp = None
     if embeddings.patch_um is not None and embeddings.patch_px:
         patch_mpp = embeddings.patch_um / embeddings.patch_px

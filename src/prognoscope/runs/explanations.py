@@ -47,6 +47,8 @@ class ToldSlide:
     side_px: float | None = None  # of a patch, in level-0 pixels
     mpp: float | None = None  # um per level-0 pixel
     size_px: tuple[int, int] | None = None  # width and height of level 0
+    origin_px: tuple[int, int] | None = None  # corner of what was scanned; None where no slide file told
+    is_in_um: bool = False  # places are um, at 1 um a pixel, because no resolution was known
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def kept_explanations(run: RunFiles) -> dict[str, dict[str, KeptExplanation]]:
 def _about(told: dict[str, Any]) -> About:
     maps, scores = (tuple(ToldMap(**each) for each in told[name]) for name in ("maps", "group_scores"))
     slides = tuple(
-        ToldSlide(**{**each, "size_px": None if each["size_px"] is None else tuple(each["size_px"])})
+        ToldSlide(**{**each, **{name: tuple(each[name]) for name in ("size_px", "origin_px") if each.get(name)}})
         for each in told["slides"]
     )
     return About(

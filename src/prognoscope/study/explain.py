@@ -31,6 +31,7 @@ from prognoscope.runs.fingerprint import Fingerprint, sum_of
 from prognoscope.runs.layout import ExplanationFiles, RunFiles
 from prognoscope.runs.read import Run, open_finished
 from prognoscope.slides.readers import find_slides, open_slide
+from prognoscope.slides.readers.base import stated_bounds
 from prognoscope.study.devices import device_of
 from prognoscope.study.inputs import Bags, bag_loaders, embedding_files, embedding_sums, packed, read_cohort, slide_mpp
 from prognoscope.study.kept_study import study_of
@@ -338,7 +339,8 @@ def _draw(
     given = world.mpp.get(one.slide) if isinstance(world.mpp, dict) else world.mpp
     with nullcontext() if image is None else open_slide(image, mpp=given) as slide:
         size = None if slide is None else slide.size_px
-        told = ToldSlide(one.slide, len(one), side, mpp, size)
+        origin = None if slide is None else (stated_bounds(slide) or (0, 0))[:2]
+        told = ToldSlide(one.slide, len(one), side, mpp, size, origin, is_in_um=coords is not one.coords_px)
         drawn = partial(
             write_pictures,
             files.folder,

@@ -18,13 +18,13 @@ from prognoscope.runs.manifest import checked, seal
 from prognoscope.runs.read import Run
 from prognoscope.runs.training_summary import read_summary, write_summary
 from prognoscope.study.apply.ensemble import ERROR, Ensemble, Member, method_of, open_ensemble
+from prognoscope.study.apply.front_matter import NOT_TOLD, front_matter
 from prognoscope.study.apply.given import Reading
 from prognoscope.training.checkpoint import save_model
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
 
 ABOUT, FORMAT, VERSION = "model.json", "prognoscope model", 1
-NOT_TOLD = "not told; ask whoever made it"
 
 
 def export_model(run: Path, to: Path, *, method: str | None = None, licence: str = "") -> tuple[Path, str]:
@@ -61,7 +61,7 @@ def export_model(run: Path, to: Path, *, method: str | None = None, licence: str
         cuts[place.folder.name] = member.cut
     about = _about(finished, ensemble, cuts, licence)
     write_json(files.folder / ABOUT, about)
-    write_text(files.folder / "README.md", _card(finished, ensemble, about))
+    write_text(files.folder / "README.md", f"{front_matter(about)}\n{_card(finished, ensemble, about)}")
     seal(files.folder, (files.folder / ABOUT, files.folder / "README.md"), Fingerprint({"model": title}))
     what = count(len(ensemble.folds), "model of a fold", "models of folds")
     what = f"the model of all patients, and {what} that say how sure it is" if ensemble.final else what
