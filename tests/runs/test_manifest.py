@@ -75,7 +75,7 @@ def test_a_file_is_added_or_taken_away_and_the_sums_of_others_stay(folder):
     write_text(folder / "late.csv", "x\n")
     seal_also([folder / "late.csv"])
     assert checked(folder / "late.csv") and damage(folder) == ["one.csv"]
-    unseal(folder / "late.csv")
+    unseal(folder, [folder / "late.csv"])
     assert not is_there(folder / "late.csv") and not (folder / "late.csv").exists() and damage(folder) == ["one.csv"]
 
 

@@ -120,6 +120,7 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "training.save_every_s": st.floats(0, 100),
     "training.seed": st.integers(0, 10**6),
     "seeds": st.integers(1, 9),
+    "keep_models": st.booleans(),
     "training.search.trials": st.integers(0, 1000),
     "training.search.folds": st.integers(1, 20),
     "evaluation.draws": st.integers(10, 10_000),

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import chi2, norm
 
+from prognoscope.core.efron import EfronLikelihood
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.checks import checked_outcome, checked_values
 from prognoscope.evaluation.group_tests import HazardRatio, TestResult
@@ -54,7 +55,7 @@ def fit_cox(
     values = checked_values(values, len(time), "covariates")
     if not event.any():
         raise MetricError(f"None of the {len(time)} patients had an event, so there is no hazard to tell.")
-    parts = _Parts.of(values - values.mean(axis=0), time, event)
+    parts = EfronLikelihood.of(values - values.mean(axis=0), time, event)
     beta, reached = np.zeros(values.shape[1]), -np.inf
     for _ in range(MOST_STEPS):
         log_likelihood, slope, information = parts.at(beta)
@@ -80,41 +81,3 @@ def likelihood_ratio(larger: CoxFit, smaller: CoxFit) -> TestResult:
     """Whether the columns that one model has beside those of another improve it, both fitted on the same patients."""
     statistic = max(0.0, 2 * (larger.log_likelihood - smaller.log_likelihood))
     return TestResult(statistic, float(chi2.sf(statistic, len(larger.beta) - len(smaller.beta))))
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What the likelihood needs at every step; D is the number of deaths."""
-
-    values: Float[np.ndarray, "P V"]  # by time, latest first
-    last: np.ndarray  # (D,) for each death, the position of the last patient still at risk
-    dying: np.ndarray  # (D, P_of_events) rows of `values` that die at the same time, as ranges
-    share: Float[np.ndarray, " D"]  # Efron: how much of the dying is left out of the l-th of d deaths at one time
-    first: np.ndarray  # (D,) where the dying of that time begin
-
-    @classmethod
-    def of(cls, values: np.ndarray, time: np.ndarray, event: np.ndarray) -> "_Parts":
-        order = np.lexsort((event, -time))  # at equal times the censored first, then those who die
-        values, time, event = values[order], time[order], event[order]
-        deaths = np.flatnonzero(event)
-        last = np.searchsorted(-time, -time[deaths], "right") - 1
-        size = np.array([(event & (time == each)).sum() for each in time[deaths]])
-        first = last - size + 1
-        return cls(values, last, deaths, (deaths - first) / size, first)
-
-    def at(self, beta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        """Log-likelihood, its slope, and the information."""
-        relative = np.exp(self.values @ beta)
-        weighted = relative[:, None] * self.values
-        squares = weighted[:, :, None] * self.values[:, None, :]
-        zeroth, first, second = (self._sums(each) for each in (relative, weighted, squares))
-        mean = first / zeroth[:, None]
-        dead = self.values[self.dying]
-        information = (second / zeroth[:, None, None]).sum(axis=0) - mean.T @ mean
-        return float((dead @ beta - np.log(zeroth)).sum()), (dead - mean).sum(axis=0), information
-
-    def _sums(self, each: np.ndarray) -> np.ndarray:
-        """Of each death, the sum over who is at risk, less a share of who dies at that time."""
-        until = np.concatenate([np.zeros((1, *each.shape[1:])), np.cumsum(each, axis=0)])
-        share = self.share.reshape(-1, *[1] * (each.ndim - 1))
-        return until[self.last + 1] - share * (until[self.last + 1] - until[self.first])

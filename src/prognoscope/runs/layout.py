@@ -150,6 +150,11 @@ class FoldFiles:
         return (*of_fold, *told, self.trials, self.surgery, *of_teacher)
 
     @property
+    def only_to_predict(self) -> tuple[Path, ...]:
+        """What a finished fold can do without, unless its model is to predict; a teacher's weights, too."""
+        return (self.weights, self.teacher.weights, self.teacher.manifest)
+
+    @property
     def is_done(self) -> bool:
         """Whether the fold is finished."""
         return self.manifest.is_file()

@@ -17,6 +17,8 @@ from prognoscope.runs.layout import MANIFEST
 VERSION = 1
 TWO_WAYS = "Put the file back as it was, or start `prognoscope run` again, which makes it anew."
 
+AGAIN = "To have them, run the study with keep_models: true into another folder (--out)."
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -39,13 +41,15 @@ def seal_also(paths: Iterable[Path]) -> None:
             _write(path.parent, replace(manifest, files={**manifest.files, **_sums(path.parent, [path])}))
 
 
-def unseal(path: Path) -> None:
-    """Let the manifest beside this file no longer tell of it, and remove it."""
-    manifest = read_manifest(path.parent)
-    if manifest is not None:
-        left = {name: told for name, told in manifest.files.items() if name != path.name}
-        _write(path.parent, replace(manifest, files=left))
-    path.unlink(missing_ok=True)
+def unseal(folder: Path, paths: Iterable[Path]) -> None:
+    """Let the manifest of a folder no longer tell of these files in it, and remove them."""
+    paths = list(paths)
+    manifest, names = read_manifest(folder), {path.relative_to(folder).as_posix() for path in paths}
+    if manifest is not None and names & set(manifest.files):
+        left = {name: told for name, told in manifest.files.items() if name not in names}
+        _write(folder, replace(manifest, files=left))
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def read_manifest(folder: Path) -> Manifest | None:

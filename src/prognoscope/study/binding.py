@@ -97,7 +97,7 @@ def _clear(files: FoldFiles, names: Sequence[str], *, is_wanted: bool) -> str:
     """Remove what says that a damaged fold is finished, and what it left; risks after surgery alone are just that."""
     label = f"{files.folder.parent.name}, {files.folder.name.replace('_', ' ')}"
     if list(names) == [files.surgery.name]:
-        unseal(files.surgery)
+        unseal(files.folder, [files.surgery])
     else:
         for path in (files.manifest, *files.kept):
             path.unlink(missing_ok=True)

@@ -194,7 +194,7 @@ def provenance(
     failures: Sequence[Failure],
 ) -> Provenance:
     """Where the numbers come from."""
-    packages = ("prognoscope", "torch", "numpy", "pandas", "scipy", "lifelines")
+    packages = ("prognoscope", "torch", "numpy", "pandas", "scipy")
     study, spec, training = plan.study, plan.study.spec, plan.study.spec.training
     rule, sections = rule_of(spec.protocol), [each for each in spec.methods if each.title in set(methods)]
     how = {"folds": len(plan.splits), "precision": plan.precision}

@@ -36,7 +36,7 @@ from prognoscope.study.plan import Plan
 from prognoscope.study.previews import keep_previews
 from prognoscope.study.protocols import rule_of
 from prognoscope.study.run_log import at_work
-from prognoscope.study.work import permuted_jobs, work_off
+from prognoscope.study.work import permuted_jobs, without_weights, work_off
 from prognoscope.training.jobs import Failure
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
@@ -180,7 +180,8 @@ def _run(
     oracles = None
     if study.spec.cohort.truth is not None:
         oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients).risks
-    failures = work_off(trainings, surgery=plan.has_surgery, workers=plan.workers, progress=progress)
+    how = {"keep_models": study.spec.keep_models, "workers": plan.workers, "progress": progress}
+    failures = work_off(trainings, surgery=plan.has_surgery, **how)
     if progress is not None:
         progress(Standing(1.0, None, "measuring, comparing and drawing"))
     unfinished = {job.method.title for job in trainings if not job.is_done}
@@ -206,6 +207,7 @@ def _run(
     write_report(run)
     lasting = [note for note in notes if "bootstrap draws" not in note]  # those few are in the report's provenance
     failed, told = train_finals(trainings, workers=plan.workers) if final else ([], [])
+    told += without_weights(trainings) if study.spec.keep_models else []
     return Finished(run, (*inputs.notes, *plan.told, *lasting, *told), (*failures, *failed))
 
 

@@ -42,6 +42,7 @@ class StudySpec(BaseModel):
     protocol: Protocol = "honest"
     methods: tuple[MethodSection, ...] = Field(min_length=1)
     seeds: Annotated[int, Interval(ge=1, le=100)] = 1  # trainings of everything: training.seed and what follows it
+    keep_models: bool = True  # false: weights of folds are removed once the run is done with them, so nothing predicts
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSpec = EvaluationSpec()
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from prognoscope.cohort.dataset import open_bags
+from prognoscope.core.words import count
+from prognoscope.runs.manifest import AGAIN, is_there, unseal
 from prognoscope.study.clock import Clock, Standing, Work
 from prognoscope.training.crossval import run_fold
 from prognoscope.training.job import FoldJob
@@ -19,6 +21,7 @@ def work_off(
     trainings: Sequence[FoldJob],
     *,
     surgery: bool = False,
+    keep_models: bool = True,
     workers: int = 1,
     progress: Callable[[Standing], None] | None = None,
 ) -> list[Failure]:
@@ -26,6 +29,7 @@ def work_off(
 
     Args:
         surgery: Whether each method is also trained on permuted outcomes of its first fold, and operated on.
+        keep_models: Without, the weights of a fold are removed once nothing of these needs them.
 
     Returns:
         What failed; the rest is done.
@@ -49,9 +53,15 @@ def work_off(
     for job in [*jobs, *operations]:
         if job.is_done:
             clock.finish(job.label)
-    failures = _stage(jobs, run_fold, clock, workers, progress)
+
+    def ended(job: Job) -> None:
+        needs_weights = surgery and isinstance(job, FoldJob) and not job.purpose
+        if not keep_models and not needs_weights:
+            unseal(job.files.folder, job.files.only_to_predict)
+
+    failures = _stage(jobs, run_fold, clock, workers, progress, ended)
     able = [each for each in operations if each.files.is_done]
-    return failures + _stage(able, operate, clock, workers, progress)
+    return failures + _stage(able, operate, clock, workers, progress, ended)
 
 
 def permuted_jobs(trainings: Sequence[FoldJob]) -> list[FoldJob]:
@@ -60,12 +70,22 @@ def permuted_jobs(trainings: Sequence[FoldJob]) -> list[FoldJob]:
     return [permuted_job(job, job.spec.seed) for job in trainings if job.split.fold == first]
 
 
+def without_weights(trainings: Sequence[FoldJob]) -> list[str]:
+    """A sentence on finished folds whose weights were removed, though now they are to be kept; [] if there is none."""
+    gone = [job for job in trainings if job.is_done and not is_there(job.files.weights)]
+    if not gone:
+        return []
+    folder = gone[0].files.folder.parent.parent
+    return [f"{count(len(gone), 'fold')} of {folder} kept no weights, made under keep_models: false. {AGAIN}"]
+
+
 def _stage(
     jobs: Sequence[Job],
     function: Callable[..., object],
     clock: Clock,
     workers: int,
     progress: Callable[[Standing], None] | None,
+    ended: Callable[[Job], None],
 ) -> list[Failure]:
     resumed = {job.label for job in jobs if job.files.state.is_file() or job.files.trials.is_file()}
 
@@ -84,7 +104,10 @@ def _stage(
     failures = []
     for job, failure in cross_validate(jobs, function, workers=workers, on_epoch=tell):
         clock.finish(job.label, counts=failure is None and job.label not in resumed)
-        failures += [failure] if failure is not None else []
+        if failure is None:
+            ended(job)
+        else:
+            failures.append(failure)
         log.info("%s: %s", job.label, "ended" if failure is None else f"failed: {failure.sentence}")
         show()
     return failures

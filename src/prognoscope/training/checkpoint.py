@@ -21,7 +21,7 @@ from prognoscope.models.registry import sizes_for
 from prognoscope.models.sizes import Sizes
 from prognoscope.runs.card import ModelCard, read_card, write_card
 from prognoscope.runs.layout import FoldFiles
-from prognoscope.runs.manifest import checked
+from prognoscope.runs.manifest import AGAIN, checked, is_there
 from prognoscope.training.progress import Progress
 
 
@@ -37,11 +37,16 @@ def load_model(files: FoldFiles) -> tuple[SurvivalModel, ModelCard]:
 
     Raises:
         MissingFileError: The card or the weights are not there.
-        ModelError: The weights are not whole, or do not fit the card.
+        ModelError: The weights are not whole, do not fit the card, or were not to be kept.
     """
     card = read_card(files.card)
     model = create_model(card.name, sizes=sizes_of_card(card.sizes), **card.options)
     model.take_causes(int(card.sizes.get("n_bins", len(card.time_bins))) // len(card.time_bins))
+    if not files.weights.is_file() and files.is_done and not is_there(files.weights):
+        raise ModelError(
+            f"{files.folder} kept no weights, for its study says keep_models: false, so its model cannot predict or "
+            f"explain. {AGAIN}"
+        )
     path = checked(need_file(files.weights, "The weights file", "Train it again, with the command that made it."))
     try:
         model.load_state_dict(load_file(path))

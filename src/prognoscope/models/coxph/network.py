@@ -2,12 +2,11 @@
 
 The yardstick: few numbers, a convex fit, no epochs. What does not beat it has learned nothing worth a network.
 
-Cox: Regression models and life tables. J R Stat Soc B 1972. Fitted by lifelines (Davidson-Pilon, JOSS 2019).
+Cox: Regression models and life tables. J R Stat Soc B 1972.
 """
 
-import warnings
 from collections.abc import Callable, Sequence, Set
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,8 @@ from prognoscope.core.errors import ModelError, TrainingError
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.coxph.card import CARD
 from prognoscope.models.coxph.competing import COMPETING, fit_fine_gray
+from prognoscope.models.coxph.ridge import SMALLEST_SPREAD, fit_ridge, mean_log_likelihood
+from prognoscope.models.layers.cox_fit import breslow_steps
 from prognoscope.models.layers.cox_head import (
     SMALLEST_STEP,
     cause_logits,
@@ -27,9 +28,6 @@ from prognoscope.models.layers.cox_head import (
     subdistribution_logits,
 )
 from prognoscope.models.options import check_choices
-
-if TYPE_CHECKING:  # lifelines takes a second to import, and only fitting needs it
-    from lifelines import CoxPHFitter
 
 
 class CoxPH(SurvivalModel):
@@ -121,45 +119,34 @@ class CoxPH(SurvivalModel):
             self.components[:, :n_axes] = axes[:n_axes].T.float()
         table = pd.DataFrame(self._covariates(inputs).double().numpy())
         self.covariate_mean.copy_(torch.tensor(table.mean().to_numpy()))
-        varies = [column for column in table if table[column].std() > 1e-8]  # a constant column has no coefficient
+        varies = [column for column in table if table[column].std() > SMALLEST_SPREAD]  # others have no coefficient
         table = table[varies].assign(time=target.time.double().numpy(), event=target.event.numpy())
-        ends = np.append(np.asarray(edges[1:-1], dtype=np.float64), table["time"].max())
-        if target.competing is not None:
-            places = torch.tensor(varies, dtype=torch.int64)
-            self._fit_causes(table, target.competing.numpy(), ends, places)
-            return
-        penalizer = self._choose_penalizer(table)
-        fitted = _fit_cox(table, penalizer)
-        if fitted is None:
-            raise TrainingError(f"coxph did not converge on {len(table)} patients, even with penalty {penalizer:g}.")
-        self.penalizer.fill_(penalizer)
-        found = torch.tensor(fitted.params_.to_numpy(), dtype=torch.float32)
-        self.coefficients[torch.tensor(varies, dtype=torch.int64)] = found
-        self.hazard_steps.copy_(torch.tensor(_steps(fitted.baseline_cumulative_hazard_.iloc[:, 0], ends)))
-
-    def _fit_causes(
-        self, table: pd.DataFrame, competing: Bool[np.ndarray, " P"], ends: Float[np.ndarray, " K"], varies: Tensor
-    ) -> None:
-        """The same where other events compete; `varies`: the columns of `table` among the covariates."""
-        if self.competing == "fine_gray":
-            penalizer, fitted = fit_fine_gray(table, competing, self.penalizers)
+        places = torch.tensor(varies, dtype=torch.int64)
+        if target.competing is not None and self.competing == "fine_gray":
+            penalizer, fitted = fit_fine_gray(table, target.competing.numpy(), self.penalizers)
             if not fitted.is_converged:
-                raise TrainingError(f"coxph did not converge on {len(table)} patients, even with {penalizer:g}.")
-            self.coefficients[varies] = torch.tensor(fitted.beta, dtype=torch.float32)
+                raise _not_converged(table, penalizer)
+            self.coefficients[places] = torch.tensor(fitted.beta, dtype=torch.float32)
+            ends = np.append(np.asarray(edges[1:-1], dtype=np.float64), table["time"].max())
             own = _steps(pd.Series(fitted.cumulative, index=fitted.event_times), ends)
             self.hazard_steps.copy_(torch.tensor(np.concatenate([own, np.full(len(ends), SMALLEST_STEP)])))
         else:
             penalizer, steps = self._choose_penalizer(table), []
-            for event, coefficients in ((table["event"], self.coefficients), (competing, self.rival_coefficients)):
-                if not np.any(event):  # a rare other event may be of none of these patients
-                    steps.append(np.full(len(ends), SMALLEST_STEP))
+            causes = [(target.event, self.coefficients)]
+            if target.competing is not None:
+                causes.append((target.competing, self.rival_coefficients))
+            for event, coefficients in causes:
+                if not event.any():  # a rare other event may be of none of these patients
+                    steps.append(torch.full((len(edges) - 1,), SMALLEST_STEP, dtype=torch.float64))
                     continue
-                fitted = _fit_cox(table.assign(event=event), penalizer)
-                if fitted is None:
-                    raise TrainingError(f"coxph did not converge on {len(table)} patients, even with {penalizer:g}.")
-                coefficients[varies] = torch.tensor(fitted.params_.to_numpy(), dtype=torch.float32)
-                steps.append(_steps(fitted.baseline_cumulative_hazard_.iloc[:, 0], ends))
-            self.hazard_steps.copy_(torch.tensor(np.concatenate(steps)))
+                found = _fit(table.assign(event=event.numpy()), penalizer)
+                if found is None:
+                    raise _not_converged(table, penalizer)
+                coefficients[places] = torch.tensor(found, dtype=torch.float32)
+                values = table[varies].to_numpy()
+                log_ratio = torch.tensor((values - values.mean(axis=0)) @ found)
+                steps.append(breslow_steps(log_ratio, target.time, event, edges))
+            self.hazard_steps.copy_(torch.cat(steps))
         self.penalizer.fill_(penalizer)
 
     def _covariates(self, inputs: Inputs) -> Float[Tensor, "P V"]:
@@ -180,8 +167,8 @@ class CoxPH(SurvivalModel):
         part = pd.Series(np.arange(len(table)) % n_parts, index=order).reindex(table.index)
         scores = {}
         for penalizer in self.penalizers:
-            fits = [(_fit_cox(table.loc[part != i], penalizer), table.loc[part == i]) for i in range(n_parts)]
-            told = [fitted.score(held_out, "log_likelihood") for fitted, held_out in fits if fitted is not None]
+            fits = [(_fit(table.loc[part != i], penalizer), table.loc[part == i]) for i in range(n_parts)]
+            told = [mean_log_likelihood(found, *_columns(held_out)) for found, held_out in fits if found is not None]
             if len(told) == n_parts:
                 scores[penalizer] = sum(told)
         return max(scores, key=lambda penalizer: scores[penalizer], default=max(self.penalizers))
@@ -209,14 +196,18 @@ def need_covariates(method: str, wanted: Set[str], *, n_clinical: int, n_genes: 
         )
 
 
-def _fit_cox(table: pd.DataFrame, penalizer: float) -> "CoxPHFitter | None":
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning
+def _fit(table: pd.DataFrame, penalizer: float) -> Float[np.ndarray, " V"] | None:
+    return fit_ridge(*_columns(table), penalizer)
 
-    constant = [column for column in table.columns[:-2] if table[column].std() <= 1e-8]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # about collinear columns, which the ridge takes care of
-        try:
-            return CoxPHFitter(penalizer=penalizer).fit(table.drop(columns=constant), "time", "event")
-        except (ConvergenceError, np.linalg.LinAlgError):
-            return None
+
+def _columns(
+    table: pd.DataFrame,
+) -> tuple[Float[np.ndarray, "P V"], Float[np.ndarray, " P"], Bool[np.ndarray, " P"]]:
+    return table.iloc[:, :-2].to_numpy(np.float64), table["time"].to_numpy(), table["event"].to_numpy(bool)
+
+
+def _not_converged(table: pd.DataFrame, penalizer: float) -> TrainingError:
+    return TrainingError(
+        f"coxph did not converge on {len(table)} patients, even with penalty {penalizer:g}: a covariate parts those "
+        "with an event from all others, or follows from others. Allow a larger penalty in its option penalizers."
+    )
