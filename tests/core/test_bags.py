@@ -104,3 +104,16 @@ def test_gradients_of_packed_operations_are_right():
         return b.softmax(x).sum(), b.mean(x), b.weighted_sum(x, x)
 
     torch.autograd.gradcheck(packed, (values,))
+
+
+def test_one_patient_alone_takes_short_ways_to_the_same_numbers():
+    values, generator = torch.tensor([[1.0, 5.0], [2.0, 2.0], [0.0, 4.0]]), torch.Generator().manual_seed(0)
+    alone, together = Bags(values, torch.tensor([3])), Bags(torch.cat([values, values[:1]]), torch.tensor([3, 1]))
+    logits = torch.randn(4, 2, generator=generator)
+    assert_close(alone.softmax(logits[:3]), together.softmax(logits)[:3])
+    assert_close(alone.sum(values.bfloat16()), together.sum(together.values)[:1])
+    assert torch.equal(alone.max(values), together.max(together.values)[:1])
+    assert alone.join([values]) is values
+    assert torch.equal(together.join(together.split(logits)), logits)
+    empty = Bags(values[:0], torch.tensor([0]))
+    assert torch.equal(empty.sum(values[:0]), torch.zeros(1, 2)) and torch.isinf(empty.max(values[:0])).all()

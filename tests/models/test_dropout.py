@@ -5,7 +5,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from prognoscope.models.layers.dropout import AlphaDropout, Dropout, relu_dropout
+from prognoscope.models.layers.attention import GatedAttention
+from prognoscope.models.layers.dropout import MANY_WORDS, AlphaDropout, Dropout, relu_dropout
+from prognoscope.models.layers.relu_layers import ReLULayers
 from tests.test_every_model import NAMES, tiny_model
 
 N = 2**18
@@ -40,8 +42,9 @@ def test_entries_are_dropped_each_by_itself():
 
 
 @pytest.mark.parametrize("layer", [Dropout(0.3), AlphaDropout(0.3)], ids=lambda layer: type(layer).__name__)
-def test_a_seed_fixes_what_is_dropped_and_a_state_that_was_kept_goes_on_alike(layer):
-    x = torch.randn(7, 13, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("shape", [(7, 13), (4 * MANY_WORDS, 1)], ids=["small", "large"])
+def test_a_seed_fixes_what_is_dropped_and_a_state_that_was_kept_goes_on_alike(layer, shape):
+    x = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
     assert torch.equal(dropped(layer, x), dropped(layer, x))
     assert not torch.equal(dropped(layer, x), dropped(layer, x, seed=1))
     with torch.random.fork_rng():
@@ -86,6 +89,29 @@ def test_relu_and_dropout_in_one_keep_the_mean_and_pass_the_gradient_of_what_the
     assert abs(kept[x > 0].float().mean().item() - (1 - rate)) < 0.01
     (y * y).sum().backward()
     assert_close(x.grad, 2 * y * kept / (1 - rate), atol=0, rtol=1e-4)
+
+
+def test_relu_layers_are_linear_relu_and_dropout_one_after_the_other():
+    layers = ReLULayers(5, 7, 3, dropout=0.4)
+    x = torch.randn(11, 5, generator=torch.Generator().manual_seed(0))
+    assert_close(layers.eval()(x), nn.Sequential(*layers)(x))
+    assert list(layers.state_dict()) == ["0.weight", "0.bias", "3.weight", "3.bias"]
+    both = [dropped(each, x) for each in (layers.train(), nn.Sequential(*layers))]
+    assert_close(*both, atol=1e-6, rtol=1e-4)
+    layers[2].p = layers[5].p = 0.0
+    assert_close(layers(x), layers.eval()(x))
+
+
+def test_gated_attention_keeps_what_neither_branch_drops():
+    attend = GatedAttention(2, 512, 0.25, outputs=512)
+    for branch in (attend.tanh_branch, attend.gate_branch):
+        branch[0].bias.data.fill_(50.0)  # so that both branches are one
+    attend.score.weight.data.copy_(torch.eye(512))
+    attend.score.bias.data.zero_()
+    y = dropped(attend, torch.zeros(300, 2)).detach()
+    assert abs((y > 0).float().mean().item() - 0.75**2) < 0.005
+    assert_close(y, (y > 0) / 0.75**2, atol=0, rtol=1e-4)
+    assert torch.equal(attend.eval()(torch.zeros(3, 2)), torch.ones(3, 512))
 
 
 @pytest.mark.parametrize("name", NAMES)

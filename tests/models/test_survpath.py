@@ -104,6 +104,19 @@ def test_only_the_release_fills_short_bags_with_zeros_and_only_in_training(monke
     assert (ours(filled).logits - ours(inputs).logits).abs().max() > 1e-4
 
 
+@pytest.mark.parametrize("n_pathways", [2, 3])
+def test_matrices_on_pathways_or_on_patches_give_the_same(n_pathways):
+    attend, generator = PathwayAttention(10).double(), torch.Generator().manual_seed(0)
+    pathways, patches = (torch.randn(n, 10, generator=generator, dtype=torch.float64) for n in (n_pathways, 9))
+    found = attend(pathways[None], Bags(patches, torch.tensor([9])))
+    q, k, v = attend.to_qkv(attend.norm(torch.cat([pathways, patches]))).chunk(3, dim=1)
+    scores = q @ k.T / 5**0.5
+    assert_close(found.raw_to_all[0], scores[:n_pathways])
+    assert_close(found.raw_to_pathways[0], scores[n_pathways:, :n_pathways])
+    assert_close(found.pathways[0], scores[:n_pathways].softmax(dim=1) @ v)
+    assert_close(found.patches, scores[n_pathways:, :n_pathways].softmax(dim=1) @ v[:n_pathways])
+
+
 @pytest.mark.parametrize(("pool", "kept"), [("pathways", slice(4)), ("patches", slice(4, 8))])
 def test_one_kind_of_token_alone_can_predict(pool, kept):
     inputs = batch_of([4, 2])

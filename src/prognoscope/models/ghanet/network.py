@@ -19,6 +19,7 @@ from prognoscope.models.ghanet.hyper_pooling import HyperPooling
 from prognoscope.models.ghanet.presets import check_sizes, settled
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.dropout import Dropout, relu_dropout
+from prognoscope.models.layers.precision import for_products
 from prognoscope.models.layers.token_attention import GatedFeedForward, TokenAttention
 from prognoscope.models.options import check_numbers
 
@@ -141,8 +142,8 @@ class GHANet(SurvivalModel):
         self.head = nn.Linear(n_tokens * compress_dim, n_bins)
 
     def forward(self, inputs: Inputs) -> Output:
-        bags = inputs.bags
-        bags.need_patches("ghanet")
+        inputs.bags.need_patches("ghanet")
+        bags = inputs.bags.replace(for_products(inputs.bags.values))
         f2, association = self.associate(bags)
         # the two projections as one product are no faster, as everything behind would read every other half row
         patches = bags.replace(relu_dropout(self.project(bags.values), self.dropout, training=self.training))

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.models.layers.dropout import Dropout
+from prognoscope.models.layers.precision import for_products
+
+KINDS = ("weight", "bias")
 
 
 class DualStreams(NamedTuple):
@@ -71,14 +74,19 @@ class DSMIL(nn.Module):
 
     def forward(self, bags: Bags) -> DualStreams:
         """Every bag must have a patch."""
-        patch_logits = self.patch_classifier(bags.values)
-        critical = bags.argmax(patch_logits)
-        queries, values = self.query(bags.values), self.value(bags.values)
+        bags = bags.replace(for_products(bags.values))
+        first, *others = self.query if isinstance(self.query, nn.Sequential) else (self.query,)
+        weight, bias = (torch.cat([getattr(each, kind) for each in (first, self.patch_classifier)]) for kind in KINDS)
+        both = F.linear(bags.values, weight, bias)  # which reads the patches once
+        queries, patch_logits = both.split([len(first.bias), len(self.patch_classifier.bias)], dim=1)
+        for layer in others:
+            queries = layer(queries)
+        critical, values = bags.argmax(patch_logits), self.value(bags.values)
         of_critical = queries[critical]  # (P, C, Q)
         if self.unit_length:
             queries, values = F.normalize(queries, dim=1), F.normalize(values, dim=1)
         similar = [q @ m.T for q, m in zip(bags.split(queries), of_critical, strict=True)]
-        attention = bags.softmax(torch.cat(similar) / queries.shape[1] ** 0.5)
+        attention = bags.softmax(bags.join(similar) / queries.shape[1] ** 0.5)
         pooled = self.project(bags.weighted_sum(attention.to(values.dtype), values))
         bag_logits = torch.einsum("ocd,pcd->po", self.bag_weight, pooled) + self.bag_bias
         return DualStreams(patch_logits, critical, patch_logits.gather(0, critical), attention, pooled, bag_logits)

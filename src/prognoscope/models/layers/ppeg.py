@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.models.layers.by_length import map_by_length
+from prognoscope.models.layers.precision import at_least_float32
 
 
 def side_of_square(n: int) -> int:
@@ -62,7 +63,9 @@ class PPEG(nn.Module):
         def convolve(x: Float[Tensor, "B n D"]) -> Float[Tensor, "B n D"]:
             side = isqrt(x.shape[1] - 1)
             image = x[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)  # channels last, which is fast
-            image = image + F.conv2d(image, kernel, bias, padding=3, groups=len(bias))
+            with torch.autocast("cpu", enabled=False):  # where the backward pass in bf16 takes twice as long
+                wide = at_least_float32(image) if x.device.type == "cpu" else image
+                image = image + F.conv2d(wide, kernel, bias, padding=3, groups=len(bias)).to(x.dtype)
             return torch.cat([x[:, :1], image.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
 
         return map_by_length(bags, convolve)

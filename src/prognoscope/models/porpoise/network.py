@@ -13,6 +13,7 @@ from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.dropout import Dropout
 from prognoscope.models.layers.flat_genes import FlatGenes
 from prognoscope.models.layers.fusion import BilinearFusion, ConcatFusion, LowRankFusion
+from prognoscope.models.layers.precision import for_products
 from prognoscope.models.layers.relu_layers import ReLULayers
 from prognoscope.models.layers.snn import snn_block
 from prognoscope.models.options import check_choices
@@ -92,7 +93,7 @@ class PORPOISE(SurvivalModel):
     def forward(self, inputs: Inputs) -> Output:
         bags = inputs.bags
         bags.need_patches("porpoise")
-        patches = self.project(self.drop_input(bags.values))
+        patches = self.project(self.drop_input(for_products(bags.values)))
         scores = self.attend(patches)
         weights = bags.softmax(scores)
         pooled = bags.weighted_sum(weights[:, None].to(patches.dtype), patches)[:, 0]
