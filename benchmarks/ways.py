@@ -18,10 +18,16 @@ from prognoscope.training.step import losses_of
 
 
 def our_loop(
-    name: str, data: PatientDataset, device: str, *, patients_per_step: int, precision: str
+    name: str,
+    data: PatientDataset,
+    device: str,
+    *,
+    patients_per_step: int,
+    precision: str,
+    model: SurvivalModel | None = None,
 ) -> Callable[[], int]:
     """An epoch of the package's own loop over all patients, by the method's recipe."""
-    model = new_model(name, device)
+    model = model or new_model(name, device)
     recipe = replace(model.profile.recipe, sampler="shuffled", patients_per_step=patients_per_step)
     spec = TrainingSpec(device=device, precision=precision)
     optimizer = make_optimizer(model, recipe)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import profile, steps
+from benchmarks import agreement, profile, steps
 from tests.benchmarks.test_training import rows_of
 
 
@@ -50,3 +50,11 @@ def test_a_method_without_steps_is_refused(capsys):
     with pytest.raises(SystemExit):
         profile.main(["coxph"])
     assert "take no gradient steps of their own: coxph" in capsys.readouterr().err
+
+
+def test_risks_in_both_precisions_are_told_side_by_side(capsys):
+    agreement.main(["--methods", "dsmil", "--patients", "6", "--patches", "20", "--epochs", "1"])
+    header, _, row = rows_of(capsys.readouterr().out)
+    told = dict(zip(header[1:], map(float, row[1:]), strict=True))
+    assert 0 < told["largest difference, same weights"] < 0.1
+    assert all(0 <= value <= 1 for name, value in told.items() if "C-index" in name)
