@@ -8,7 +8,10 @@ import pytest
 
 from prognoscope import cli
 from prognoscope.core.errors import InputError, PrognoscopeError
+from prognoscope.core.processes import part_beside
+from prognoscope.importers.cohort import ImportSpec
 from prognoscope.runs.read import open_finished
+from prognoscope.study.start.from_portal import import_cohort
 from prognoscope.study.study import Study
 from tests.importers import portal_files as files
 from tests.importers.importing import imported
@@ -39,6 +42,18 @@ def test_files_of_four_portals_become_one_cohort_and_a_finished_run(tmp_path, ca
     Study.load(out / "study.yaml", settings).run(tmp_path / "run")
     predictions = open_finished(tmp_path / "run").method("coxph").predictions
     assert len(predictions) == len(patients) - 1  # one was redacted
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next_and_what_goes_on_beside_is_not(tmp_path):
+    clinical = files.xena_survival(tmp_path / "s.txt", PATIENTS)
+    left = tmp_path / ".out.0000abcd-1-1-00000000.part"  # of a machine that gives no sign of life
+    (left / "out").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    going_on = part_beside(tmp_path / "out")
+    going_on.mkdir()
+    import_cohort([clinical], tmp_path / "out", ImportSpec("xena"))
+    assert not left.exists() and going_on.is_dir()
+    assert sorted(os.listdir(tmp_path)) == [going_on.name, "out", "s.txt"]
 
 
 def test_a_table_of_many_genes_is_parquet_and_read_back(tmp_path, monkeypatch):

@@ -11,10 +11,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from prognoscope.cli import app
-from prognoscope.core.errors import InputError
-from prognoscope.features import encoding
-from prognoscope.features.extract import Choices
-from prognoscope.features.picks import Picks
+from prognoscope.core.errors import InputError, SlideError
+from prognoscope.features import encoding, extract
 from prognoscope.features.store import read_embeddings
 from prognoscope.slides.readers import open_slide
 from prognoscope.study.folder_extraction import extract_folder, part_of
@@ -52,11 +50,7 @@ def plain(slides, tmp_path_factory):
 
 
 def run(slides, out, encoders=(OWN,), **asked):
-    return extract_folder(slides, out, encoders, patch_px=128, **asked)
-
-
-def chosen(**asked):
-    return Choices(Picks(**asked))
+    return extract_folder(slides, out, encoders, **({} if "coords" in asked else {"patch_px": 128}), **asked)
 
 
 def embeddings(folder, slide="s0"):
@@ -94,16 +88,16 @@ def test_patches_of_a_coordinate_file_are_taken_as_they_are(slides, plain, tmp_p
     else:
         told = {"patch_size": 64, "patch_level": 1, "downsample": np.array([2.0, 2.0])}
         write_coords(tmp_path / "in" / "s0.h5", coords, **told)
-    report = run(slides, tmp_path / "out", choices=chosen(coords=tmp_path / "in"))
+    report = run(slides, tmp_path / "out", coords=tmp_path / "in")
     assert report.done == ("s0",)
     assert "holds neither s1_patches.h5 nor s1.h5" in report.failed["s1"]
     found = embeddings(tmp_path / "out")
     assert np.array_equal(found.coords_px, coords)
     assert (found.patch_px, found.patch_um) == ((128, 64.0) if tool == "trident" else (64, 64.0))
     np.testing.assert_allclose(found.features, embeddings(plain).features[rows], atol=1.0)  # of a coarser level
-    assert run(slides, tmp_path / "out", choices=chosen(coords=tmp_path / "in")).already == ("s0",)
+    assert run(slides, tmp_path / "out", coords=tmp_path / "in").already == ("s0",)
     write_coords(next((tmp_path / "in").rglob("s0*.h5")), coords[:1], **told)
-    assert run(slides, tmp_path / "out", choices=chosen(coords=tmp_path / "in")).done == ("s0",)
+    assert run(slides, tmp_path / "out", coords=tmp_path / "in").done == ("s0",)
     assert len(embeddings(tmp_path / "out")) == 1
 
 
@@ -117,7 +111,7 @@ def test_patches_of_a_coordinate_file_are_taken_as_they_are(slides, plain, tmp_p
 )
 def test_coordinate_files_that_cannot_be_used_say_why(slides, tmp_path, told, coords, said):
     write_coords(tmp_path / "in" / "s0.h5", coords, **told)
-    report = run(slides / "s0.tiff", tmp_path / "out", choices=chosen(coords=tmp_path / "in"))
+    report = run(slides / "s0.tiff", tmp_path / "out", coords=tmp_path / "in")
     assert report.done == ()
     assert re.search(said, report.failed["s0"])
 
@@ -144,8 +138,8 @@ def test_patches_whose_centre_lies_in_a_region_are_kept_or_left(slides, plain, t
     inside = (x < 512) & ~((abs(x - 320) < 64) & (abs(y - 320) < 64)) | ((abs(x - 556) < 44) & (abs(y - 556) < 44))
     assert 0 < inside.sum() < len(inside)
     one = slides / "s0.tiff"
-    run(one, tmp_path / "in_them", choices=chosen(regions=tmp_path / "in"))
-    run(one, tmp_path / "out_of_them", choices=chosen(regions=tmp_path / "in", outside=True))
+    run(one, tmp_path / "in_them", regions=tmp_path / "in")
+    run(one, tmp_path / "out_of_them", regions=tmp_path / "in", outside=True)
     assert np.array_equal(embeddings(tmp_path / "in_them").coords_px, whole[inside])
     assert np.array_equal(embeddings(tmp_path / "out_of_them").coords_px, whole[~inside])
 
@@ -164,13 +158,13 @@ def test_patches_whose_centre_lies_in_a_region_are_kept_or_left(slides, plain, t
 )
 def test_regions_that_cannot_be_used_say_why(slides, tmp_path, text, said):
     (tmp_path / "s0.geojson").write_text(text)
-    report = run(slides / "s0.tiff", tmp_path / "out", choices=chosen(regions=tmp_path))
+    report = run(slides / "s0.tiff", tmp_path / "out", regions=tmp_path)
     assert re.search(said, report.failed["s0"])
 
 
 def test_saved_patches_are_those_of_the_slide_and_the_same_each_time(slides, plain, tmp_path):
     for folder in (tmp_path / "a", tmp_path / "b"):
-        run(slides, folder, choices=Choices(save_patches=3))
+        run(slides, folder, save_patches=3)
     names = [sorted(path.name for path in (tmp_path / each / "patches" / "s0").iterdir()) for each in "ab"]
     assert names[0] == names[1]
     assert len(names[0]) == 3
@@ -180,8 +174,31 @@ def test_saved_patches_are_those_of_the_slide_and_the_same_each_time(slides, pla
         assert np.array_equal(picture, slide.read(x, y, 0, 128, 128))
 
 
+def test_patches_of_slides_that_are_embedded_are_kept_all_the_same(slides, plain, tmp_path):
+    names = []
+    for folder, first in ((tmp_path / "a", 3), (tmp_path / "b", 0)):
+        run(slides, folder, save_patches=first)
+        before = (folder / "s0.h5").read_bytes()
+        assert run(slides, folder, save_patches=3).already == ("s0", "s1")
+        assert (folder / "s0.h5").read_bytes() == before
+        names.append({path.name: path.read_bytes() for path in (folder / "patches" / "s0").iterdir()})
+    assert names[0] == names[1]
+    assert len(names[0]) == 3
+
+
+def test_that_patches_of_an_embedded_slide_could_not_be_kept_is_said(slides, tmp_path, monkeypatch, caplog):
+    run(slides / "s0.tiff", tmp_path)
+
+    def fails(path, **_):
+        raise SlideError(f"{path} is damaged")
+
+    monkeypatch.setattr(extract, "open_slide", fails)
+    assert run(slides / "s0.tiff", tmp_path, save_patches=2).already == ("s0",)
+    assert "No patches were kept as PNG files of 1 slide, which are embedded: s0 (" in caplog.text
+
+
 def test_normalised_stains_change_embeddings_and_go_to_a_folder_of_their_own(slides, plain, tmp_path):
-    run(slides, tmp_path, choices=Choices(stain_norm="macenko"))
+    run(slides, tmp_path, stain_norm="macenko")
     assert not np.array_equal(embeddings(tmp_path).features, embeddings(plain).features)
     with pytest.raises(InputError, match="2 embedding files were not made by spec"):
         run(slides, tmp_path)

@@ -9,6 +9,7 @@ import pytest
 from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.outcome import Outcome
+from prognoscope.features.extract import FeatureSpec
 from prognoscope.features.source import made_of_slide
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.study.inputs import bags_of
@@ -28,7 +29,7 @@ def folder(tmp_path):
     def write(**mpp):
         for name, each in mpp.items():
             write_slide(tmp_path / f"{name}.tiff", [pixels(300, 300)], mpp=each)
-        told = audit_slides(SlidesSpec(str(tmp_path)), cohort_of(*mpp), 0.5)
+        told = audit_slides(SlidesSpec(str(tmp_path)), cohort_of(*mpp), FeatureSpec())
         return told.table, list(told.warnings)
 
     return write
@@ -68,7 +69,7 @@ def test_a_resolution_far_off_its_objective_is_named(tmp_path):
     path = tmp_path / "a.svs"
     description = "Aperio Image Library v10.2.41\r\n300x300 [0,0 300x300] (256x256) J2K Q=70|AppMag = 40|MPP = 2.5"
     write_aperio(path, description)
-    warnings = audit_slides(SlidesSpec(str(tmp_path)), cohort_of("a"), 2.5).warnings
+    warnings = audit_slides(SlidesSpec(str(tmp_path)), cohort_of("a"), FeatureSpec(mpp=2.5)).warnings
     assert [each[:90] for each in warnings] == [
         "1 slide of 1 say a resolution that is 5 times or more off their objective: a (2.5 um at 40x"[:90]
     ]
@@ -95,7 +96,7 @@ def test_a_table_gives_the_resolution_of_the_slides_that_it_names(tmp_path):
     rows = [("P1/HE.tiff", "P1", "0,25"), ("P2\\HE.tiff", "P2", "0,5")]
     pd.DataFrame(rows, columns=["slide_id", "patient_id", "mpp"]).to_csv(tmp_path / "slides.csv", sep=";", index=False)
     spec = SlidesSpec(str(tmp_path / "slides"), table=str(tmp_path / "slides.csv"))
-    table = audit_slides(spec, cohort_of("P1/HE", "P2/HE"), 0.5).table
+    table = audit_slides(spec, cohort_of("P1/HE", "P2/HE"), FeatureSpec()).table
     assert dict(zip(table["resolution"], table["slides"], strict=True)) == {
         "0.250 um per pixel": 1,
         "0.500 um per pixel": 1,
@@ -108,9 +109,9 @@ def test_more_slides_that_cannot_be_used_than_allowed_would_stop_a_run(tmp_path)
     for name, mpp in {"a": 0.5, "b": 0.5, "c": 0.01, "d": 0.01, "e": 0.01}.items():
         write_slide(tmp_path / f"{name}.tiff", [pixels(300, 300)], mpp=mpp)
     slides, cohort = SlidesSpec(str(tmp_path)), cohort_of(*"abcde")
-    stop = audit_slides(slides, cohort, 0.5).stop
+    stop = audit_slides(slides, cohort, FeatureSpec()).stop
     assert stop.startswith("3 of 5 slides cannot be used, more than cohort.slides.most_bad allows (0.5 of them), so a")
-    assert audit_slides(replace(slides, most_bad=0.6), cohort, 0.5).stop == ""
+    assert audit_slides(replace(slides, most_bad=0.6), cohort, FeatureSpec()).stop == ""
 
 
 def test_slides_that_were_embedded_need_not_be_opened_again(tmp_path):
@@ -118,9 +119,20 @@ def test_slides_that_were_embedded_need_not_be_opened_again(tmp_path):
     write_slide(path, [pixels(300, 300)], mpp=0.01)
     write_embeddings(embedded, Embeddings("a", np.ones((2, 3), np.float32)), made_of=made_of_slide(path, None))
     slides, cohort = SlidesSpec(str(tmp_path)), cohort_of("a")
-    assert audit_slides(slides, cohort, 0.5).stop
-    assert audit_slides(slides, cohort, 0.5, {"a": embedded}).stop == ""
+    assert audit_slides(slides, cohort, FeatureSpec()).stop
+    assert audit_slides(slides, cohort, FeatureSpec(), {"a": embedded}).stop == ""
     embedded.write_bytes(b"cut off")
-    assert audit_slides(slides, cohort, 0.5, {"a": embedded}).stop
+    assert audit_slides(slides, cohort, FeatureSpec(), {"a": embedded}).stop
     write_embeddings(embedded, Embeddings("a", np.ones((2, 3), np.float32)), made_of=made_of_slide(path, 0.5))
-    assert audit_slides(slides, cohort, 0.5, {"a": embedded}).stop
+    assert audit_slides(slides, cohort, FeatureSpec(), {"a": embedded}).stop
+
+
+def test_coordinates_and_regions_that_extraction_would_miss_or_refuse_are_told(tmp_path):
+    for name in ("a", "b", "c"):
+        write_slide(tmp_path / f"{name}.tiff", [pixels(300, 300)])
+    (tmp_path / "a.geojson").write_text('{"type": "Polygon", "coordinates": [[[0, 0], [300, 0], [300, 300]]]}')
+    (tmp_path / "b.geojson").write_text('{"type": "Point", "coordinates": [0, 0]}')
+    told = audit_slides(SlidesSpec(str(tmp_path)), cohort_of("a", "b", "c"), FeatureSpec(regions=str(tmp_path)))
+    assert "b.geojson draws a Point, which has no inside" in told.stop
+    assert "holds neither c.geojson nor c.json" in told.stop
+    assert "2 of 3 slides cannot be used" in told.stop

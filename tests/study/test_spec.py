@@ -76,6 +76,9 @@ VALUES = {  # every key of the file but cohort.slides, which excludes cohort.fea
     "features.overlap_px": st.integers(0, 100),
     "features.min_tissue": share,
     "features.weights": text,
+    "features.regions": text,
+    "features.stain_norm": st.sampled_from(["macenko", "reinhard"]),
+    "features.save_patches": st.integers(0, 99),
     "features.tissue.preset": st.sampled_from(["prognoscope", "clam", "saturation15"]),
     "features.tissue.um_per_px": positive,
     "features.tissue.smooth_by": st.sampled_from(["gaussian", "median"]),
@@ -133,6 +136,7 @@ NOT_WITH |= {"cohort.clinical.endpoint", *(f"cohort.clinical.endpoints.{key}" fo
 NOT_WITH |= {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
 NOT_WITH |= {"cohort.slides.sample_types", "cohort.slides.most_bad", "methods.name", "methods.label"}
 NOT_WITH |= {"cohort.slides.slide", "cohort.slides.patient", "methods.training"}
+NOT_WITH |= {"features.coords", "features.outside"}  # which other keys forbid, or need
 NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "whole")}
 NOT_WITH |= {"protocol.like", "methods.ablations", "methods.ablation_of", "methods.row", "methods.of"}
 NOT_WITH |= {"methods.vary", "methods.sweep_of", *(f"methods.sweeps.{key}" for key in ("label", "values", "rows"))}
@@ -514,3 +518,39 @@ def test_a_label_and_a_study_are_named_as_any_system_can_name_a_folder(name, wor
 def test_labels_that_differ_in_case_only_are_refused():
     with pytest.raises(StudyError, match="the labels 'abmil' and 'ABMIL' differ in case only"):
         parse_study(fresh() | {"methods": ["abmil", {"name": "abmil", "label": "ABMIL"}]})
+
+
+def test_what_chooses_patches_is_part_of_what_embeddings_are_named_after_and_pictures_are_not(tmp_path):
+    def study(**features):
+        return StudyFile.of(fresh() | {"features": features}, tmp_path)
+
+    slides = fresh()
+    slides["cohort"]["slides"] = {"folder": "slides"}
+    slides["cohort"].pop("features", None)
+
+    def place(**features):
+        return StudyFile.of(slides | {"features": features}, tmp_path).extracted
+
+    assert place() == place(save_patches=9)
+    told = [
+        place(),
+        place(coords="c"),
+        place(regions="r"),
+        place(regions="r", outside=True),
+        place(stain_norm="macenko"),
+    ]
+    assert len(set(told)) == len(told)
+    assert study(coords="c").features.picks.coords == tmp_path / "c"
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"coords": "c", "patch_px": 224, "mpp": 0.25}, "how large; leave patch_px and mpp out, or coords"),
+        ({"outside": True}, "name the folder of regions, too"),
+        ({"stain_norm": "macenk"}, "stain_norm"),
+    ],
+)
+def test_choices_of_patches_that_contradict_each_other_are_refused(features, said):
+    with pytest.raises(StudyError, match=said):
+        parse_study(fresh() | {"features": features})

@@ -91,7 +91,9 @@ def extract(
             patch_px=patch_px or 256,
             mpp=mpp or 0.5,
             slide_mpp=slide_mpp,
-            picks=(coords, regions, outside),
+            coords=coords,
+            regions=regions,
+            outside=outside,
             stain_norm=stain_norm,
             save_patches=save_patches,
             shard=shard,
@@ -131,26 +133,18 @@ def _extract_folder(
     encoders: list[str] | None,
     out: Path | None,
     overrides: list[str],
-    *,
-    picks: tuple[Path | None, Path | None, bool],
-    stain_norm: str | None,
-    save_patches: int,
     **asked: Any,
 ) -> "ExtractionReport":
     if overrides:
         raise InputError("--set changes a study file; of a folder, give the options that --help lists.")
     if out is None or not encoders:
         raise InputError("Of a folder, say by what and where to: --encoder NAME --out FOLDER.")
-    if picks[0] is not None and (asked["patch_px"], asked["mpp"]) != (256, 0.5):
+    if asked["coords"] is not None and (asked["patch_px"], asked["mpp"]) != (256, 0.5):
         raise InputError("--coords say themselves how large patches are; leave --patch-px and --mpp out.")
-    if picks[2] and picks[1] is None:
+    if asked["outside"] and asked["regions"] is None:
         raise InputError("--outside says which patches of --regions are kept; name their folder.")
-    from prognoscope.features.stain_norm import need_kind
-    from prognoscope.study.folder_extraction import Choices, Picks, extract_folder
+    from prognoscope.study.folder_extraction import extract_folder
 
-    choices = Choices(Picks(*picks), need_kind(stain_norm), save_patches)
-    report = extract_and_tell(
-        lambda advance: extract_folder(slides, out, encoders, choices=choices, progress=advance, **asked)
-    )
+    report = extract_and_tell(lambda advance: extract_folder(slides, out, encoders, progress=advance, **asked))
     say(f"Embeddings are in {out}, pictures of what was used in {out / 'previews'}.")
     return report

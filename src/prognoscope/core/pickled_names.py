@@ -18,6 +18,23 @@ DAMAGE = (  # what torch raises on files that are damaged, besides UnpicklingErr
 )
 
 
+def unpacks_beyond(path: Path) -> bool:
+    """Whether a file is an archive with squeezed members, or of more than it has.
+
+    torch stores values as they are; a few megabytes of squeezed zeros may unpack to gigabytes. An archive that cannot
+    be looked into counts as such.
+    """
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except DAMAGE:
+        return True
+    is_squeezed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    return is_squeezed or sum(entry.file_size for entry in entries) > path.stat().st_size
+
+
 def names_endlessly(path: Path) -> bool:
     """Whether a file of torch's has texts so long, such as the name of a class, that torch would search them for ever.
 

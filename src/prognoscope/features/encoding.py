@@ -93,6 +93,11 @@ def recoloured(slide: Slide, grid: PatchGrid, kind: StainNorm | None) -> Recolou
     return fit_stains(read_patches(slide, grid, rows).reshape(-1, 3)[::EVERY_PX], kind)
 
 
+def saved_patches(folder: Path, name: str) -> int:
+    """How many patches of a slide are there as PNG files."""
+    return len(list((folder / PATCHES / name).glob("*.png")))
+
+
 def save_patches(folder: Path, name: str, slide: Slide, grid: PatchGrid, most: int, recolour: Recolour | None) -> None:
     """Write some patches of a slide as PNG files to look at, `patches/<slide>/<x>_<y>.png`; the same ones each time."""
     if not most:

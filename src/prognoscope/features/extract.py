@@ -5,10 +5,12 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 from prognoscope.core.claims import CLAIM, ClaimedError, claimed, holder_of, tidy
 from prognoscope.core.errors import (
@@ -16,6 +18,7 @@ from prognoscope.core.errors import (
     FeatureError,
     MissingFileError,
     PrognoscopeError,
+    SlideError,
     UnwritableError,
     some,
 )
@@ -23,10 +26,10 @@ from prognoscope.core.faults import is_out_of_memory
 from prognoscope.core.files import digest
 from prognoscope.core.parallel import run_many
 from prognoscope.core.settings import FilePath
-from prognoscope.core.words import count
+from prognoscope.core.words import count, listed
 from prognoscope.features.bad_files import BlockedFileError
 from prognoscope.features.encoders import Encoder, create_encoder, encoder_name
-from prognoscope.features.encoding import Spent, encode_patches, recoloured, save_patches
+from prognoscope.features.encoding import Spent, encode_patches, recoloured, save_patches, saved_patches
 from prognoscope.features.extraction_notes import extraction_notes
 from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 from prognoscope.features.picks import Picks, grid_of_file, within_regions
@@ -40,6 +43,7 @@ from prognoscope.slides.tissue import TissueSpec, segment_tissue
 
 FEWEST_PX = 16  # of a patch's side; on fewer an encoder has nothing to look at
 PAUSE_S = 0.5  # between two looks at slides that another process works on
+CHOSEN = ("coords", "regions", "outside", "stain_norm", "save_patches")  # settings that came later, and their files
 PICKED = "picked_by"  # an attribute of an embedding file: stands for the files that chose its patches
 State = Literal["done", "already", "failed", "held"]  # the last by another process
 log = logging.getLogger(__name__)
@@ -52,20 +56,45 @@ class FeatureSpec(TilingSpec):
     encoder: str = "stain"
     tissue: TissueSpec = field(default_factory=TissueSpec)
     weights: FilePath | Literal["hub"] | None = None  # a file or its folder, or "hub"; None for what lies on disk
+    coords: FilePath | None = None  # a folder of TRIDENT's or CLAM's coordinate files, whose patches are taken
+    regions: FilePath | None = None  # a folder of <slide>.geojson by QuPath: patches whose centre lies in an area
+    outside: bool = False  # of the regions, instead
+    stain_norm: StainNorm | None = None  # stains brought to a stated target
+    save_patches: Annotated[int, Ge(0)] = 0  # of each slide, kept as PNG files to be looked at
 
     def __post_init__(self):
         TilingSpec.__post_init__(self)
+        if self.outside and self.regions is None:
+            raise FeatureError("outside says which patches of regions are kept; name the folder of regions, too")
+        sizes = [name for name in (each.name for each in fields(TilingSpec)) if getattr(self, name) != _usual(name)]
+        if self.coords is not None and sizes:
+            raise FeatureError(
+                f"coordinate files say themselves which patches there are and how large; leave {listed(sizes)} out, or "
+                "coords"
+            )
         object.__setattr__(self, "encoder", encoder_name(self.encoder))
         if self.patch_px < FEWEST_PX:
             raise FeatureError(f"patch_px must be at least {FEWEST_PX} for an encoder, not {self.patch_px}")
 
-    def hash(self, weights_hash: str, more: Mapping[str, object] | None = None) -> str:
-        """Stands for all of it; for the content of the weights, not for the name of their file.
+    @property
+    def picks(self) -> Picks:
+        """Which patches are encoded, where that is not left to their tissue."""
+        coords, regions = (None if each is None else Path(each) for each in (self.coords, self.regions))
+        return Picks(coords, regions, self.outside)
 
-        Args:
-            more: What else decides on all slides alike.
-        """
-        return digest({**asdict(self), "weights": weights_hash, **(more or {})})
+    @property
+    def told_mpp(self) -> float | None:
+        """um per pixel of all patches; None where each slide's coordinate file says it."""
+        return self.mpp if self.coords is None else None
+
+    def decisive(self) -> dict[str, object]:
+        """What decides on the embeddings of all slides alike: no places of files that decide slide by slide."""
+        told = {name: value for name, value in asdict(self).items() if name not in CHOSEN}
+        return told | self.picks.kind() | ({} if self.stain_norm is None else {"stain_norm": self.stain_norm})
+
+    def hash(self, weights_hash: str) -> str:
+        """Stands for all of that; for the content of the weights, not for the name of their file."""
+        return digest({**self.decisive(), "weights": weights_hash})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +108,9 @@ class ExtractionReport:
     spent: Spent = field(default_factory=Spent)  # on those that were made now
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What decides on patches and their colours besides a `FeatureSpec`, and how many are kept to be looked at."""
-
-    picks: Picks = field(default_factory=Picks)
-    stain_norm: StainNorm | None = None
-    save_patches: int = 0  # of each slide, as PNG files
-
-    def kind(self) -> dict[str, object]:
-        """What of it decides on the embeddings of all slides alike."""
-        return self.picks.kind() | ({} if self.stain_norm is None else {"stain_norm": self.stain_norm})
+def _usual(name: str) -> object:
+    """A setting of patches as it is where nobody sets it."""
+    return getattr(TilingSpec(), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +130,6 @@ class _Job:
     path: Path
     folder: Path
     parts: tuple[_Part, ...]
-    choices: Choices
     mpp: float | None
     device: str
 
@@ -125,7 +145,6 @@ def extract_slides(
     spec: FeatureSpec | Sequence[FeatureSpec],
     *,
     mpp: float | Mapping[str, float] | None = None,
-    choices: Choices | None = None,
     workers: int = 1,
     device: str = "cpu",
     on_progress: Callable[[str, str], None] | None = None,
@@ -140,7 +159,6 @@ def extract_slides(
         spec: Settings; several, which differ in their encoder alone, are done in one reading of each slide, and each
             writes into a folder of `folder` that has the encoder's name.
         mpp: um per pixel of level 0, for all slides or for some by id, where the files do not say it; wins over them.
-        choices: Which patches, in which colours; by default those that hold tissue, as they are.
         workers: Processes, each with its own encoders.
         device: Where the encoders compute.
         on_progress: Called with the slide and "already", "done" or "failed" as each is known.
@@ -151,20 +169,19 @@ def extract_slides(
         DiskFullError: There is no room; slides written so far are kept.
     """
     tell = on_progress or (lambda slide, state: None)
-    folder, choices = Path(folder), choices or Choices()
+    folder = Path(folder)
     specs = [spec] if isinstance(spec, FeatureSpec) else list(spec)
-    hashes = [
-        each.hash(_encoder(each.encoder, each.weights, device).weights_hash, choices.kind() or None) for each in specs
-    ]
+    hashes = [each.hash(_encoder(each.encoder, each.weights, device).weights_hash) for each in specs]
     places = [folder if len(specs) == 1 else folder / each.encoder.replace(":", "-") for each in specs]
     tidy(folder)
     jobs, found = [], dict[str, tuple[State, str]]()
     for slide, path in slides.items():
         given = mpp.get(slide) if isinstance(mpp, Mapping) else mpp
         parts = (_Part(*each) for each in zip(specs, hashes, (at / f"{slide}.h5" for at in places), strict=True))
-        jobs.append(_Job(slide, Path(path), folder, tuple(parts), choices, given, device))
+        jobs.append(_Job(slide, Path(path), folder, tuple(parts), given, device))
     left, known = _left(jobs, tells_again=True)
     found |= known
+    _draw_missing([job for job in jobs if found.get(job.slide, ("",))[0] == "already"])
     for slide, (state, _) in found.items():
         tell(slide, state)
     extract = partial(_beside_others, extract_one)
@@ -183,7 +200,26 @@ def extract_slides(
     of = {state: tuple(slide for slide in slides if found[slide][0] == state) for state in ("done", "already")}
     failed = {slide: found[slide][1] for slide in slides if found[slide][0] == "failed"}
     files = {job.slide: job.parts[0].target for job in jobs if job.slide not in failed}
-    return ExtractionReport(of["done"], of["already"], failed, extraction_notes(files, specs[0].mpp), spent)
+    return ExtractionReport(of["done"], of["already"], failed, extraction_notes(files, specs[0].told_mpp), spent)
+
+
+def _draw_missing(jobs: Sequence[_Job]) -> None:
+    """Write the pictures of patches that are asked for of slides whose embeddings are there; say where that failed."""
+    failed = {}
+    for job in jobs:
+        if saved_patches(job.folder, job.slide) >= job.spec.save_patches:
+            continue
+        try:
+            with open_slide(job.path, mpp=job.mpp) as slide:
+                grid = grid_of_file(job.parts[0].target, slide)
+                recolour = recoloured(slide, grid, job.spec.stain_norm)
+                save_patches(job.folder, job.slide, slide, grid, job.spec.save_patches, recolour)
+        except (FeatureError, SlideError) as cause:
+            failed[job.slide] = str(cause)
+    if failed:
+        slide, why = next(iter(failed.items()))
+        named = count(len(failed), "slide")
+        log.warning("No patches were kept as PNG files of %s, which are embedded: %s (%s)", named, some(failed), why)
 
 
 def _left(jobs: Sequence[_Job], *, tells_again: bool = False) -> tuple[list[_Job], dict[str, tuple[State, str]]]:
@@ -226,7 +262,7 @@ def _why_to_make(job: _Job, part: _Part) -> str | None:
         BlockedFileError: It is there, and cannot be read.
         MissingFileError: A file that chooses its patches is not there.
     """
-    picked = job.choices.picks.told(job.slide)
+    picked = job.spec.picks.told(job.slide)
     if not part.target.exists():
         return ""
     try:
@@ -290,15 +326,15 @@ def extract_one(job: _Job) -> "str | Spent":
     try:
         encoders = [_encoder(part.spec.encoder, part.spec.weights, job.device) for part in job.parts]
         made_of = made_of_slide(job.path, job.mpp)
-        if picked := job.choices.picks.told(job.slide):
+        if picked := job.spec.picks.told(job.slide):
             made_of[PICKED] = picked
         with open_slide(job.path, mpp=job.mpp) as slide:
             grid, tissue = _squares_of(slide, job)
             if isinstance(grid, str):
                 return grid
-            recolour = recoloured(slide, grid, job.choices.stain_norm)
+            recolour = recoloured(slide, grid, job.spec.stain_norm)
             features, spent = encode_patches(slide, grid, encoders, job.device, recolour)
-            save_patches(job.folder, job.slide, slide, grid, job.choices.save_patches, recolour)
+            save_patches(job.folder, job.slide, slide, grid, job.spec.save_patches, recolour)
             size_px, slide_mpp, magnification = slide.size_px, slide.mpp, slide.magnification
         for part, encoder, values in zip(job.parts, encoders, features, strict=True):
             embeddings = Embeddings(
@@ -328,7 +364,7 @@ def extract_one(job: _Job) -> "str | Spent":
 
 def _squares_of(slide: Slide, job: _Job) -> tuple[PatchGrid | str, dict[str, float]]:
     """The patches of a slide, of which a preview is drawn, and areas in sq mm; or why there are none."""
-    picks, files = job.choices.picks, job.choices.picks.files(job.slide)
+    picks, files = job.spec.picks, job.spec.picks.files(job.slide)
     found = segment_tissue(slide, job.spec.tissue)
     grid = tile(slide, found, job.spec) if picks.coords is None else grid_of_file(files[0], slide)
     n_before = len(grid)

@@ -12,12 +12,12 @@ MUCH_PALE = 0.1  # of tissue and what is paler together
 MUCH_INK = 0.1  # of tissue and ink together
 
 
-def extraction_notes(files: Mapping[str, Path], mpp: float) -> tuple[str, ...]:
+def extraction_notes(files: Mapping[str, Path], mpp: float | None) -> tuple[str, ...]:
     """Sentences on the slides of these embedding files, as their heads tell.
 
     Args:
         files: Slide -> its embedding file.
-        mpp: um per pixel of the patches.
+        mpp: um per pixel of the patches; None where the slides have their own.
     """
     told = {slide: _told(path) for slide, path in files.items()}
     resolutions = {slide: each.get("mpp") for slide, each in told.items()}
@@ -31,8 +31,10 @@ def _share(told: Mapping[str, float], area: str) -> float:
     return told.get(area, 0) / max(told.get(area, 0) + told.get("tissue_mm2", 0), 1e-9)
 
 
-def enlarged_slides(resolutions: Mapping[str, float | None], mpp: float) -> Iterator[str]:
+def enlarged_slides(resolutions: Mapping[str, float | None], mpp: float | None) -> Iterator[str]:
     """A sentence on the slides that are coarser than their patches."""
+    if mpp is None:
+        return
     factors = {slide: each / mpp for slide, each in resolutions.items() if each is not None and each > ENLARGED * mpp}
     if factors:
         named = some(f"{slide} {factor:.1f} times" for slide, factor in _falling(factors))

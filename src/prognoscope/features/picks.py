@@ -93,6 +93,20 @@ def grid_of_file(path: Path, slide: Slide) -> PatchGrid:
     return PatchGrid(coords, share, round(patch_px), overlap, mpp, level0_mpp, slide.size_px)
 
 
+def need_picks(picks: Picks, name: str, slide: Slide) -> None:
+    """Nothing, if the files that choose the patches of a slide are there and can be read.
+
+    Raises:
+        MissingFileError: One is not there.
+        FeatureError: One cannot be used.
+    """
+    files = picks.files(name)
+    if picks.coords is not None:
+        grid_of_file(files[0], slide)
+    if picks.regions is not None:
+        list(_polygons(files[-1]))
+
+
 def within_regions(grid: PatchGrid, path: Path, slide: Slide, *, outside: bool) -> PatchGrid:
     """The patches of a grid whose centres lie in one of the regions that a GeoJSON file draws, or in none.
 

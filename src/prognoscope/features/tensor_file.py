@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prognoscope.core.errors import some
-from prognoscope.core.pickled_names import names_endlessly
+from prognoscope.core.pickled_names import names_endlessly, unpacks_beyond
 from prognoscope.features.bad_files import BadFileError
 from prognoscope.features.hdf5_file import BROKEN, need_regular
 
@@ -69,8 +69,8 @@ def _load(path: Path) -> Any:
 
     try:
         is_packed = zipfile.is_zipfile(path)
-        if is_packed:
-            _need_honest_zip(path)
+        if unpacks_beyond(path):
+            raise BadFileError(path, "an archive that says it unpacks to more than it holds")
         if names_endlessly(path):
             raise BadFileError(path, NO_TENSORS, SAVE_ALONE)
         with warnings.catch_warnings():  # of kinds of tensors that torch will give up
@@ -82,15 +82,6 @@ def _load(path: Path) -> Any:
         if isinstance(cause, BadFileError):
             raise
         raise BadFileError(path, NOT_WHOLE) from cause
-
-
-def _need_honest_zip(path: Path) -> None:
-    """Refuse an archive that unpacks to more than it is: torch stores values as they are."""
-    with zipfile.ZipFile(path) as archive:
-        unpacked = sum(entry.file_size for entry in archive.infolist())
-        is_squeezed = any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
-    if is_squeezed or unpacked > path.stat().st_size:
-        raise BadFileError(path, "an archive that says it unpacks to more than it holds")
 
 
 def _unpicklable(path: Path, cause: UnpicklingError) -> BadFileError:

@@ -49,7 +49,7 @@ def audit(plan: Plan) -> Audit:
     stop, where = "", plan.study.where
     if where.slides is not None:
         extracted = embedding_files(where, plan.study.extracted)
-        told = audit_slides(where.slides, cohort, plan.study.features.mpp, extracted)
+        told = audit_slides(where.slides, cohort, plan.study.features, extracted)
         tables["Slides"], stop = told.table, told.stop if plan.extracts else ""
         if plan.extracts:
             stop = stop or weights_fault(plan.study.features.encoder, plan.study.features.weights)

@@ -161,7 +161,9 @@ def _from(folder: Path, to: Path) -> Path:
 def _comparable(spec: StudySpec) -> StudySpec:
     """A study as two of them are compared: whatever the folder, with the recipes that are used."""
     spec = _with_recipes(spec)
-    return spec.model_copy(update={name: without_places(getattr(spec, name)) for name in WITH_PATHS})
+    parts = {name: without_places(getattr(spec, name)) for name in WITH_PATHS}
+    parts["features"] = replace(parts["features"], save_patches=0)  # pictures decide nothing
+    return spec.model_copy(update=parts)
 
 
 def _with_recipes(spec: StudySpec) -> StudySpec:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from prognoscope.core.errors import FeatureError, InputError, MissingFileError, some
 from prognoscope.features.encoders import encoder_name
-from prognoscope.features.extract import Choices as Choices
 from prognoscope.features.extract import ExtractionReport, FeatureSpec, extract_slides
-from prognoscope.features.picks import Picks as Picks
+from prognoscope.features.stain_norm import need_kind
 from prognoscope.slides.readers import find_slides
 from prognoscope.study.devices import device_of
 
@@ -22,7 +21,11 @@ def extract_folder(
     patch_px: int = 256,
     mpp: float = 0.5,
     slide_mpp: float | None = None,
-    choices: Choices | None = None,
+    coords: Path | None = None,
+    regions: Path | None = None,
+    outside: bool = False,
+    stain_norm: str | None = None,
+    save_patches: int = 0,
     shard: str | None = None,
     workers: int = 1,
     device: str = "auto",
@@ -37,14 +40,16 @@ def extract_folder(
         patch_px: Side of a patch, in pixels.
         mpp: um per pixel of a patch.
         slide_mpp: um per pixel of level 0 of all slides, where the files do not say it.
-        choices: Which patches, in which colours.
+        coords: A folder of coordinate files of TRIDENT or CLAM, whose patches are taken.
+        regions: A folder of areas that QuPath drew, in which patches have to lie; `outside`: in none of which.
+        stain_norm: The normalisation of stains, macenko or reinhard.
+        save_patches: How many patches of each slide are kept as PNG files.
         shard: "3/16": the third of sixteen parts of the slides.
         progress: Called with the number of finished and of all slides.
 
     Raises:
         InputError: Something asked for cannot be; says what.
     """
-    choices = choices or Choices()
     names = [encoder_name(each) for each in encoders]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise FeatureError(f"The encoder {some(twice)} is named twice; name it once.")
@@ -52,7 +57,7 @@ def extract_folder(
         raise FeatureError(
             f"--weights is given {len(weights)} times for {len(names)} encoders; give it once for each, in their order."
         )
-    for each in (choices.picks.coords, choices.picks.regions):
+    for each in (coords, regions):
         if each is not None and not each.is_dir():
             raise MissingFileError(f"The folder {each} does not exist. Correct --coords or --regions.")
     if not slides.exists():
@@ -63,7 +68,17 @@ def extract_folder(
     chosen = part_of(found, shard)
     given = [None if each == "none" else each for each in weights] or [None] * len(names)
     specs = [
-        FeatureSpec(encoder=name, weights=each, patch_px=patch_px, mpp=mpp)
+        FeatureSpec(
+            encoder=name,
+            weights=each,
+            patch_px=patch_px,
+            mpp=mpp,
+            coords=None if coords is None else str(coords),
+            regions=None if regions is None else str(regions),
+            outside=outside,
+            stain_norm=need_kind(stain_norm),
+            save_patches=save_patches,
+        )
         for name, each in zip(names, given, strict=True)
     ]
     finished: list[str] = []
@@ -78,7 +93,6 @@ def extract_folder(
         out,
         specs,
         mpp=slide_mpp,
-        choices=choices,
         workers=workers,
         device=device_of(device),
         on_progress=count,

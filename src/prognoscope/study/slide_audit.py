@@ -11,7 +11,9 @@ import pandas as pd
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.errors import PrognoscopeError, some
 from prognoscope.core.words import count
+from prognoscope.features.extract import FeatureSpec
 from prognoscope.features.extraction_notes import enlarged_slides
+from prognoscope.features.picks import need_picks
 from prognoscope.features.source import is_embedded
 from prognoscope.slides.readers import find_slides, open_slide
 from prognoscope.slides.readers.base import need_mpp
@@ -39,12 +41,12 @@ class SlideAudit:
 
 
 def audit_slides(
-    slides: SlidesSpec, cohort: Cohort, patch_mpp: float, extracted: Mapping[str, Path] | None = None
+    slides: SlidesSpec, cohort: Cohort, features: FeatureSpec, extracted: Mapping[str, Path] | None = None
 ) -> SlideAudit:
     """A look at every slide of the cohort, each of which is opened.
 
     Args:
-        patch_mpp: um per pixel of the patches that are asked for.
+        features: How they are to become embeddings.
         extracted: Slide -> embeddings, of those that may have been made.
     """
     found = find_slides(slides.folder)
@@ -58,7 +60,9 @@ def audit_slides(
             continue
         try:
             with open_slide(path, mpp=mpp.get(slide) if isinstance(mpp, dict) else mpp) as opened:
-                told[slide] = _Told(need_mpp(opened), opened.magnification)
+                said = _Told(need_mpp(opened), opened.magnification)
+                need_picks(features.picks, slide, opened)
+                told[slide] = said
         except PrognoscopeError as cause:
             bad[slide] = str(cause)
     known = Counter(f"{each.mpp:.3f} um per pixel" for each in told.values())
@@ -77,7 +81,7 @@ def audit_slides(
             f"{lost} of {len(bad) + len(told)} slides cannot be used, more than cohort.slides.most_bad allows "
             f"({slides.most_bad:g} of them), so a run would stop. Mend these, or allow more: {_faults(bad, paths)}"
         )
-    return SlideAudit(table, tuple(_warnings(told, bad, paths, patch_mpp)), stop)
+    return SlideAudit(table, tuple(_warnings(told, bad, paths, features.told_mpp)), stop)
 
 
 def _embedded(
@@ -92,7 +96,7 @@ def _embedded(
 
 
 def _warnings(
-    told: Mapping[str, _Told], bad: Mapping[str, str], paths: Mapping[str, str], patch_mpp: float
+    told: Mapping[str, _Told], bad: Mapping[str, str], paths: Mapping[str, str], patch_mpp: float | None
 ) -> Iterator[str]:
     if bad:
         yield f"{count(len(bad), 'slide')} of {len(bad) + len(told)} cannot be used: {_faults(bad, paths)}"

@@ -164,6 +164,6 @@ def is_made_by(told: Mapping[str, Any], features: FeatureSpec) -> bool:
         StudyError: It tells what no settings are.
     """
     try:
-        return TypeAdapter(FeatureSpec).validate_python(dict(told)) == features
+        return TypeAdapter(FeatureSpec).validate_python(dict(told)).decisive() == features.decisive()
     except ValidationError as cause:
         raise StudyError(f"In the model card: {in_sentences(cause.errors(), FeatureSpec)}") from cause

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -76,7 +76,7 @@ class StudyFile:
         """
         if self.spec.cohort.slides is None:
             return None
-        features, weights = asdict(self.spec.features), self.spec.features.weights
+        features, weights = self.spec.features.decisive(), self.spec.features.weights
         features["weights"] = None if weights is None else Path(weights).name
         name = f"{self.spec.features.encoder.replace(':', '-')}-{digest(features)[:8]}"
         beside = self.folder / "embeddings" / name

@@ -10,11 +10,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from prognoscope.core.errors import FeatureError
-from prognoscope.core.files import sha256
 from prognoscope.features.encoders.catalogue import Description
 from prognoscope.features.encoders.misfits import misfit
 from prognoscope.features.encoders.networks import any_network, need_timm, network_of
 from prognoscope.features.encoders.renaming import State, to_timm, unwrapped
+from prognoscope.features.encoders.sharded import sum_of
 from prognoscope.features.encoders.weights import find_weights, read_weights
 
 COUNTERS = "num_batches_tracked"  # of batch normalisation, which old files lack; unused here
@@ -25,9 +25,10 @@ class TimmEncoder:
 
     Args:
         told: What is known of it.
-        weights: A file (.safetensors, .bin, .pth, .pt) with the published parameters, a folder that holds it, or "hub"
-            to fetch it from the Hugging Face hub, by the token that the hub's own environment has. By default the file
-            is looked for where `weights_home` says and in the hub's cache; nothing is downloaded.
+        weights: A file (.safetensors, .bin, .pth, .pt) with the published parameters, the index of several
+            (.safetensors.index.json), a folder that holds one of these, or "hub" to fetch it from the Hugging Face hub,
+            by the token that the hub's own environment has. By default the file is looked for where `weights_home` says
+            and in the hub's cache; nothing is downloaded.
         device: Where it computes.
 
     Raises:
@@ -39,7 +40,7 @@ class TimmEncoder:
         need_timm(told.name)
         self.name, self.embedding_dim, self._told = told.name, told.embedding_dim, told
         path = find_weights(told, weights)
-        digest = sha256(path)
+        digest = sum_of(path)
         if told.sha256 not in (None, digest):
             raise FeatureError(f"{path} is not the published file of {told.name}: its SHA-256 is {digest}.")
         self.weights_hash = digest[:16]

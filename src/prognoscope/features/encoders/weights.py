@@ -8,8 +8,9 @@ from pickle import UnpicklingError  # only the name of what torch raises
 import torch
 
 from prognoscope.core.errors import FeatureError, MissingFileError, some
-from prognoscope.core.pickled_names import DAMAGE, names_endlessly
+from prognoscope.core.pickled_names import DAMAGE, names_endlessly, unpacks_beyond
 from prognoscope.features.encoders.catalogue import Description
+from prognoscope.features.encoders.sharded import INDEX, is_index, read_parts
 
 FOLDER = "PROGNOSCOPE_WEIGHTS"  # the environment variable that names the folder of weights
 ENDINGS = (".safetensors", ".bin", ".pth", ".pt")
@@ -32,6 +33,8 @@ def weights_on_disk(told: Description) -> Path | None:
             return at
     if (at := weights_home() / told.name / told.file).is_file():
         return at
+    if len(indices := _indices(weights_home() / told.name)) == 1:
+        return indices[0]
     if find_spec("huggingface_hub") is None:
         return None
     from huggingface_hub import try_to_load_from_cache
@@ -74,12 +77,18 @@ def _named(told: Description, path: Path) -> Path:
         raise MissingFileError(f"The weights {path} do not exist. {advice(told)}")
     if (published := path / told.file).is_file():
         return published
+    if len(indices := _indices(path)) == 1:
+        return indices[0]
     found = sorted(each for each in path.iterdir() if each.is_file() and each.suffix in ENDINGS)
     own = [each for each in found if each.stem == told.name]
     if len(own or found) == 1:
         return (own or found)[0]
     what = f"several files of weights, {some(each.name for each in found)}" if found else "no file of weights"
     raise MissingFileError(f"The folder {path} holds {what}; name the file of {told.name} itself. {advice(told)}")
+
+
+def _indices(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{INDEX}"))
 
 
 def advice(told: Description) -> str:
@@ -105,12 +114,21 @@ def read_weights(path: Path) -> dict[str, object]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if unpacks_beyond(path):
+        raise FeatureError(
+            f"{path} is damaged, or squeezed, which could fill the memory, and was not read. Fetch it again, or save "
+            "it again with torch.save, which squeezes nothing, or as safetensors."
+        )
     try:
+        if is_index(path):
+            return dict(read_parts(path))
         if path.suffix == ".safetensors":
             return dict(load_file(path))
         if names_endlessly(path):
             raise UnpicklingError("a class of an endless name")
         held = torch.load(path, map_location="cpu", weights_only=True)  # tensors alone: nothing in it can run code
+    except (FeatureError, MissingFileError):
+        raise
     except (*DAMAGE, SafetensorError, UnpicklingError) as cause:
         raise FeatureError(f"{path} does not hold weights that load without running code. Use safetensors.") from cause
     if not isinstance(held, dict):

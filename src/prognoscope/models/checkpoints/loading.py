@@ -13,7 +13,7 @@ from torch import Tensor
 
 from prognoscope.core.errors import ModelError, some
 from prognoscope.core.files import need_file
-from prognoscope.core.pickled_names import DAMAGE, names_endlessly
+from prognoscope.core.pickled_names import DAMAGE, names_endlessly, unpacks_beyond
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.checkpoints.beside import state_of, weights_beside_others
 from prognoscope.models.registry import folder_of, model_class
@@ -130,6 +130,11 @@ def read_weights(path: Path | str) -> dict[str, Tensor]:
             return load_file(path)
         except SafetensorError as cause:
             raise ModelError(f"{path} is damaged or cut short. Download or copy it again.") from cause
+    if unpacks_beyond(path):
+        raise ModelError(
+            f"{path} is damaged, or squeezed, which could fill the memory, and was not read. Download or copy it "
+            "again, or save it again with torch.save, which squeezes nothing."
+        )
     if names_endlessly(path):
         raise _more_than_tensors(path)
     try:  # tensors alone, so nothing in it can run code; what a method has no use for is never read, if mapped

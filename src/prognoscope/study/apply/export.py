@@ -74,8 +74,9 @@ def _write_member(member: Member, files: FoldFiles) -> None:
         if isinstance(module, SurvivalModel):
             module.forget_patients()
     features = dict(trained.card.features)
-    if features.get("weights"):
-        features["weights"] = Path(str(features["weights"])).name  # a place on the machine of training
+    for name in ("weights", "coords", "regions"):
+        if features.get(name):
+            features[name] = Path(str(features[name])).name  # a place on the machine of training
     save_model(files, trained.model, replace(trained.card, features=features, search=None))
     if member.summary is not None:
         write_summary(files.summary, member.summary)

@@ -337,7 +337,8 @@ def _gathered(
             if trained_on and not is_made_by(trained_on, study.spec.features):
                 raise StudyError(f"The model was trained on embeddings made with {trained_on}. Give the same features.")
             features = study.spec.features
-            _need_alike(origin, Origin(features.encoder, None, features.mpp, features.patch_px))
+            patch_px = None if features.coords else features.patch_px
+            _need_alike(origin, Origin(features.encoder, None, features.told_mpp, patch_px))
             failed = extract_for(study, cohort, device=device_of(study.spec.training.device)).failed
         files = embedding_files(study.where, study.extracted)
         files = {slide: path for slide, path in files.items() if slide not in failed}  # it may be of another slide

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pyarrow import parquet
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.files import need_writable, write_table, write_text, written_whole
+from prognoscope.core.processes import PART, is_left, part_beside
 from prognoscope.importers.cohort import Imported, ImportSpec, read_portal_files
 from prognoscope.study.start.from_folder import folder_study
 from prognoscope.study.start.template import write_start
@@ -40,9 +40,14 @@ def import_cohort(
     need_writable(folder.parent, "The cohort", "Name another folder with --out.")
     imported = read_portal_files(paths, spec, progress)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".import-", dir=folder.parent))
+    name = folder.resolve().name or "cohort"
+    for left in folder.parent.glob(f".{name}.*{PART}"):
+        if left.is_dir() and is_left(left):  # of an import that was killed
+            shutil.rmtree(left, ignore_errors=True)
+    beside = part_beside(folder.parent / name)
+    beside.mkdir()
     try:
-        made = beside / (folder.resolve().name or "cohort")
+        made = beside / name
         made.mkdir()
         questions = _write(imported, made)
         if folder.exists():
