@@ -272,11 +272,24 @@ def test_maps_that_nobody_made_or_that_lie_nowhere_are_refused_and_nothing_is_wr
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="not written over"):
         export_maps(spoilt, tmp_path / "out", "qupath")
-    about = Run(spoilt).files.explanation("abmil", patient).about
-    told = json.loads(about.read_text())
-    told["slides"][0]["is_in_um"] = True
-    about.write_text(json.dumps(told))
-    about.with_name("manifest.json").unlink()
-    seal(about.parent, [*about.parent.iterdir()], Fingerprint({}))
+    tell_of_slides(Run(spoilt).files.explanation("abmil", patient), is_in_um=True)
     with pytest.raises(InputError, match=f"{each.about.slides[0].slide} lie is not known in pixels"):
         export_maps(spoilt, tmp_path / "new", "trident")
+
+
+def tell_of_slides(files, **told):
+    """Let a kept explanation say something else of its slides."""
+    about = json.loads(files.about.read_text())
+    about["slides"] = [each | told for each in about["slides"]]
+    files.about.write_text(json.dumps(about))
+    seal(files.folder, [path for path in files.folder.iterdir() if path != files.manifest], Fingerprint({}))
+
+
+def test_qupath_counts_from_where_the_scanned_part_begins_which_the_explanation_keeps(spoilt, kept, tmp_path):
+    patient, each = next(iter(kept["abmil"].items()))
+    tell_of_slides(Run(spoilt).files.explanation("abmil", patient), origin_px=[100, 50])
+    files, notes = export_maps(spoilt, tmp_path / "out", "qupath", method="abmil", patients=[patient])
+    first = json.loads(files[0].read_text())["features"][0]
+    corner = np.array(first["geometry"]["coordinates"][0]).min(axis=0)
+    np.testing.assert_array_equal(corner + np.array([100, 50]), each.patches.loc[0, ["x", "y"]].astype(float))
+    assert notes == []

@@ -13,6 +13,7 @@ from huggingface_hub import ModelCard
 
 from prognoscope import cli
 from prognoscope.core.errors import InputError, MissingFileError
+from prognoscope.runs.manifest import seal_also
 from prognoscope.runs.read import Run
 from prognoscope.study.apply.export import export_model
 from prognoscope.study.apply.predict import predict_patients
@@ -102,6 +103,8 @@ def test_nothing_is_sent_unasked_and_only_what_export_wrote(run, model, hub, tmp
 def test_what_is_no_whole_model_is_not_kept(model, hub, tmp_path):
     with pytest.raises(MissingFileError, match="me/gone cannot be fetched"):
         our_hub.pull("me/gone", tmp_path / "out", endpoint=hub.address)
+    with pytest.raises(MissingFileError, match=r"me/gone cannot be fetched from the hub \(ConnectError"):
+        our_hub.pull("me/gone", tmp_path / "out", endpoint="http://127.0.0.1:9")
     hub.files["me/other"], hub.private["me/other"] = {"pytorch_model.bin": b"x"}, False
     with pytest.raises(InputError, match="no model of Prognoscope"):
         our_hub.pull("me/other", tmp_path / "out", endpoint=hub.address)
@@ -129,6 +132,15 @@ def test_patients_become_anndata_with_what_was_predicted_and_their_genes(run, si
     genes = pd.read_csv(simulated / "genes.csv", index_col="patient_id").loc[read.obs_names, read.var_names]
     np.testing.assert_array_equal(read.X, genes.to_numpy(np.float32))
     assert read.n_vars == len(read.varm["groups"]) > 0 and read.varm["groups"].to_numpy().any(axis=0).all()
+    again = shutil.copytree(run.parent, tmp_path / "copy") / run.name  # where fold 1 held out a patient of fold 0 too
+    first, second = (again / "coxph" / f"fold_{fold}" for fold in (0, 1))
+    more = pd.concat([pd.read_csv(each / "predictions.csv", dtype=str) for each in (second, first)]).assign(fold="1")
+    more.to_csv(second / "predictions.csv", index=False)
+    seal_also([second / "predictions.csv"])
+    read = anndata.read_h5ad(export_patients(again, tmp_path / "again.h5ad", method="coxph")[0])
+    one = pd.read_csv(first / "predictions.csv", dtype={"patient_id": str}).set_index("patient_id")["risk"]
+    np.testing.assert_allclose(read.obs.loc[one.index, "coxph_risk_fold_0"], one, rtol=1e-12)
+    np.testing.assert_allclose(read.obs.loc[one.index, "coxph_risk_fold_1"], one, rtol=1e-12)
     with pytest.raises(InputError, match="not written over"):
         export_patients(run, path)
     with pytest.raises(InputError, match="end with .h5ad"):

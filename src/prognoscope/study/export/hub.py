@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prognoscope.core.errors import InputError, MissingFileError, some
 from prognoscope.core.files import need_writable
@@ -100,7 +100,7 @@ def push(sent: Shipment, *, endpoint: str | None = None) -> str:
         )
     except InputError:
         raise
-    except (OSError, ValueError, RuntimeError) as cause:  # the hub's errors are children of these
+    except _faults() as cause:
         raise InputError(
             f"The hub did not take {sent.repo} ({type(cause).__name__}: {_first_line(cause)}). Log in with `hf auth "
             "login`, or set HF_TOKEN to a token that may write; the folder is as it was."
@@ -143,7 +143,7 @@ def pull(repo: str, to: Path, *, revision: str | None = None, endpoint: str | No
         beside.rename(to)
     except InputError:
         raise
-    except (OSError, ValueError, RuntimeError) as cause:
+    except _faults() as cause:
         raise MissingFileError(
             f"{repo} cannot be fetched from the hub ({type(cause).__name__}: {_first_line(cause)}). See that the name "
             "and the revision are right, and of what is private or gated, set HF_TOKEN to your token."
@@ -178,5 +178,14 @@ def _api(endpoint: str | None) -> "HfApi":
     return HfApi(endpoint=endpoint, library_name="prognoscope")
 
 
-def _first_line(cause: BaseException) -> Any:
+def _faults() -> tuple[type[Exception], ...]:
+    """The parents of all that the hub and the way to it raise."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    # of whatever speaks HTTP for the hub's package, which changes from release to release
+    http = [each for each in HfHubHTTPError.__mro__ if each.__name__ == "HTTPError"]
+    return OSError, ValueError, RuntimeError, *http
+
+
+def _first_line(cause: BaseException) -> str:
     return (str(cause).strip().splitlines() or [""])[0].rstrip(".")[:200]
