@@ -9,8 +9,10 @@ import yaml
 
 import prognoscope
 from prognoscope.models.registry import list_models
+from prognoscope.report.figures import FIGURES
 from reference.api_pages import api_pages
 from reference.command_page import command_page, group
+from reference.gallery_page import FIGURES as SHOWN
 from reference.method_pages import method_pages
 from reference.setting_page import described_schema, sections_of, setting_page
 from reference.setting_words import WORDS
@@ -73,18 +75,33 @@ def test_links_lead_to_files_that_exist(page):
     assert not [each for each in targets if not (page.parent / each).exists()]
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if page.stem in ("exporting", "papers") or page.parent.stem == "papers"]
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_a_page_are_commands_with_these_options(page):
     text = page.read_text(encoding="utf-8")
-    for command in [
+    commands = [
         *re.findall(r"`(prognoscope [a-z].+?)`", text),
-        *re.findall(r"^prognoscope .+", text, re.MULTILINE),
-    ]:
-        _, name, *words = command.split()
+        *re.findall(r"^prognoscope [a-z].+", text, re.MULTILINE),
+    ]
+    for command in commands:
+        _, name, *words = command.split("#")[0].split()
+        assert name in group().commands, command
         known = {option for each in group().commands[name].params for option in each.opts}
-        assert {word for word in words if word.startswith("--")} <= known, command
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, command
+
+
+def test_the_gallery_tells_how_each_figure_is_read():
+    assert set(SHOWN) == set(FIGURES)
+
+
+def test_the_errors_that_the_questions_quote_are_what_the_code_says():
+    quoted = re.findall(r"^> (.+)$", (ROOT / "docs" / "faq.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(quoted) > 15
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    code = re.sub(r"([\"'])\n\s*f?\1", "", code)  # a text is one line
+    code = re.sub(r"\{[^{}\n]*(\{[^{}\n]*\}[^{}\n]*)*\}", "…", code)
+    for quote in quoted:
+        parts = [re.escape(part.strip()) for part in quote.removesuffix("…").split("…")]
+        assert re.search(".*".join(parts), code), quote
 
 
 def test_the_versions_of_python_that_are_promised_are_those_that_are_tried():

@@ -1,10 +1,15 @@
 """Painted slides to a report, with nothing replaced by anything simpler."""
 
+import re
+import shutil
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
+from prognoscope.cli import main
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.study import Study
 
@@ -53,3 +58,37 @@ def test_embeddings_lie_where_the_tissue_is(run):
         assert len(background) == len(coords) and np.mean(background) < 0.3
         checked += 1
     assert checked == 5
+
+
+def test_the_commands_of_the_first_hour_do_what_its_page_says(run, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "first_hour.md").read_text(encoding="utf-8")
+    commands = [line.split()[1:] for line in re.findall(r"^prognoscope .+", page, re.MULTILINE)]
+    assert [words[0] for words in commands] == ["simulate", "init", "check", "extract", "run"]
+    methods = re.search(r"^methods: .+", page, re.MULTILINE)
+    assert methods is not None
+    (tmp_path / "own" / "slides").mkdir(parents=True)
+    for path in sorted((run.folder.parent / "slides").iterdir())[1:]:  # the first one was damaged above
+        shutil.copy(path, tmp_path / "own" / "slides")
+    for name in ("clinical.csv", "genes.csv"):
+        shutil.copy(run.folder.parent / name, tmp_path / "own")
+    monkeypatch.chdir(tmp_path)
+
+    def said(words):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        out = "".join(capsys.readouterr())
+        assert ended.value.code in (0, None), out
+        return out
+
+    said(commands[1])
+    study = Path("own/study.yaml")
+    written = study.read_text(encoding="utf-8")
+    study.write_text(re.sub(r"^methods: .+", methods[0], written, flags=re.MULTILINE), encoding="utf-8")
+    told = said(commands[2])
+    assert "Ready to run" in told
+    rows = re.findall(r"^\| (\w[\w ]+) \|", page.split("What it shows")[1].split("\n\n")[1], re.MULTILINE)
+    assert [row for row in rows if row not in told and row != "part"] == []
+    shutil.copytree(run.folder.parent / "embeddings", tmp_path / "own" / "embeddings")  # which takes most of the time
+    assert "Embeddings: 0 slides now, 20 before" in said(commands[3])
+    assert "coxph" in said([*commands[4], "--set", "evaluation.draws=20"])
+    assert Path("own/run/report.html").is_file() and Path("own/run/previews").is_dir()

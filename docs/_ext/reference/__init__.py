@@ -4,6 +4,7 @@ from pathlib import Path
 
 from reference.api_pages import api_pages
 from reference.command_page import command_page
+from reference.gallery_page import gallery_page
 from reference.method_pages import method_pages
 from reference.setting_page import setting_page
 
@@ -11,10 +12,13 @@ from reference.setting_page import setting_page
 def write_reference(folder: Path) -> None:
     """Write every page, each only where it changed, and remove those of what is no more."""
     overview, methods = method_pages()
+    gallery, pictures = gallery_page()
     pages = {
         "commands.md": command_page(),
         "study-file.md": setting_page(),
         "methods.inc": overview,
+        "gallery.md": gallery,
+        **{f"gallery/{name}.svg": text for name, text in pictures.items()},
         **{f"methods/{name}.md": text for name, text in methods.items()},
         **{f"api/{name}.md": text for name, text in api_pages().items()},
     }

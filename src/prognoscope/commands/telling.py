@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from prognoscope.study.run import Finished
 
 
-def extract_and_tell(start: "Callable[[Callable[[int, int], None]], ExtractionReport]") -> "ExtractionReport":
+def extract_and_tell(
+    start: "Callable[[Callable[[int, int], None]], ExtractionReport]", *, is_asked: bool = True
+) -> "ExtractionReport":
     with bar(err, "Slides") as advance:
         result = start(advance)
-    if result.done or result.failed:
+    if is_asked or result.done or result.failed:
         done, already = len(result.done), len(result.already)
         say(f"Embeddings: {done} slides now, {already} before, {len(result.failed)} failed.")
     if spent := result.spent.told():
@@ -103,7 +105,7 @@ def _run_one(
 
     def extraction(plan: "Plan") -> "ExtractionReport":
         with show.away():
-            return extract_and_tell(lambda advance: extract_slides(plan, advance))
+            return extract_and_tell(lambda advance: extract_slides(plan, advance), is_asked=False)
 
     with RunBar(err) as show:
         finished = run_plan(plan, folder, extraction=extraction, progress=lambda now: show(whole(now)), final=final)
