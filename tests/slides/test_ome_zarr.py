@@ -8,6 +8,7 @@ from prognoscope.slides.content import slide_sum
 from prognoscope.slides.readers import find_slides, look_for_slides, open_slide
 from prognoscope.slides.readers.base import need_mpp
 from prognoscope.slides.readers.ome_zarr import OmeZarrSlide
+from prognoscope.study.folder_extraction import extract_folder
 from tests.slides.scene import pixels
 
 zarr = pytest.importorskip("zarr")
@@ -70,6 +71,14 @@ def test_a_folder_is_one_slide_beside_others_and_no_folder_of_embeddings_is(tmp_
     )
     with pytest.raises(SlideError, match=r"a\.zarr is Zarr, but no image of OME-Zarr"):
         open_slide(tmp_path / "a.zarr")
+
+
+def test_a_folder_of_zarr_can_be_extracted_by_itself(tmp_path):
+    tissue = np.full((600, 600, 3), 255, np.uint8)
+    tissue[100:500, 100:500] = (190, 90, 160)
+    path = write_zarr(tmp_path / "a.ome.zarr", axes="cyx", chunk=256, picture=tissue)
+    report = extract_folder(path, tmp_path / "out", ["stain"], patch_px=128, mpp=0.25)
+    assert (report.done, report.failed) == (("a",), {})
 
 
 def test_the_content_of_a_folder_is_its_chunks_and_its_words(tmp_path):

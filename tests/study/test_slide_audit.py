@@ -136,3 +136,5 @@ def test_coordinates_and_regions_that_extraction_would_miss_or_refuse_are_told(t
     assert "b.geojson draws a Point, which has no inside" in told.stop
     assert "holds neither c.geojson nor c.json" in told.stop
     assert "2 of 3 slides cannot be used" in told.stop
+    nowhere = audit_slides(SlidesSpec(str(tmp_path)), cohort_of("a"), FeatureSpec(coords=str(tmp_path / "nowhere")))
+    assert "nowhere does not exist. Correct features.coords or features.regions" in nowhere.stop

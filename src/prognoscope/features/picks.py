@@ -55,6 +55,8 @@ def _one_of(folder: Path, names: list[str]) -> Path:
         for place in (folder, folder / "patches"):
             if (place / name).is_file():
                 return place / name
+    if not folder.is_dir():
+        raise MissingFileError(f"The folder {folder} does not exist. Correct features.coords or features.regions")
     raise MissingFileError(f"{folder} holds neither {' nor '.join(names)}. Put it there, or leave the slide out")
 
 

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prognoscope.core.errors import FeatureError, InputError, MissingFileError, some
+from prognoscope.core.slide_names import slide_name
 from prognoscope.features.encoders import encoder_name
 from prognoscope.features.extract import ExtractionReport, FeatureSpec, extract_slides
 from prognoscope.features.stain_norm import need_kind
 from prognoscope.slides.readers import find_slides
+from prognoscope.slides.readers.zarr_folder import is_image
 from prognoscope.study.devices import device_of
 
 
@@ -62,7 +64,8 @@ def extract_folder(
             raise MissingFileError(f"The folder {each} does not exist. Correct --coords or --regions.")
     if not slides.exists():
         raise MissingFileError(f"There is neither a folder nor a slide {slides}. Name one that is there.")
-    found = find_slides(slides) if slides.is_dir() else {slides.stem: slides}
+    is_folder = slides.is_dir() and not is_image(slides)
+    found = find_slides(slides) if is_folder else {slide_name(slides.name): slides}
     if not found:
         raise MissingFileError(f"{slides} holds no slides. Name the folder that does.")
     chosen = part_of(found, shard)
