@@ -13,6 +13,7 @@ from prognoscope.models.creation import create_model
 from prognoscope.models.dsmil.names import NAMES
 from prognoscope.models.dsmil.network import logit_of_mean_chance
 from prognoscope.models.layers.dsmil import DSMIL
+from prognoscope.models.sizes import Sizes
 
 OPTIONS = [{}, {"nonlinear": False}, {"passing_v": True, "dropout_v": 0.4}, {"variant": "mcti", "nonlinear": False}]
 
@@ -113,3 +114,14 @@ def test_what_does_not_fit_is_refused():
         method(variant="mctii")
     with pytest.raises(InputError, match="1 of 2 patients have no patches. Leave them out: dsmil needs slides"):
         method()(inputs_of(3, 0))
+
+
+def test_rounding_chooses_no_other_critical_patches():
+    model = create_model("dsmil", sizes=Sizes(4, 64))
+    bags = Bags(torch.randn(2000, 64, generator=torch.Generator().manual_seed(0)), torch.tensor([2000]))
+    with torch.no_grad():
+        exact = model(Inputs(bags, ()))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rounded = model(Inputs(bags, ()))
+    assert torch.equal(rounded.details["critical"], exact.details["critical"])
+    assert_close(rounded.details["max_logits"], exact.details["max_logits"])

@@ -25,6 +25,7 @@ class GatedAttention(nn.Module):
         (tanh, squash, dropout), (gate, open_, dropout_too) = self.tanh_branch, self.gate_branch
         gated = squash(tanh(patches)) * open_(gate(patches))
         if self.training:
+            assert isinstance(dropout, Dropout) and isinstance(dropout_too, Dropout)
             gated = drop(gated, 1 - (1 - dropout.p) * (1 - dropout_too.p))
         logits = self.score(gated)
         return logits[:, 0] if self.outputs is None else logits

@@ -12,9 +12,7 @@ from torch import Tensor, nn
 
 from prognoscope.core.bags import Bags
 from prognoscope.models.layers.dropout import Dropout
-from prognoscope.models.layers.precision import for_products
-
-KINDS = ("weight", "bias")
+from prognoscope.models.layers.precision import at_least_float32, for_products
 
 
 class DualStreams(NamedTuple):
@@ -74,14 +72,11 @@ class DSMIL(nn.Module):
 
     def forward(self, bags: Bags) -> DualStreams:
         """Every bag must have a patch."""
+        with torch.autocast(bags.values.device.type, enabled=False):  # rounded scores would choose other patches
+            patch_logits = self.patch_classifier(at_least_float32(bags.values))
+        critical = bags.argmax(patch_logits)
         bags = bags.replace(for_products(bags.values))
-        first, *others = self.query if isinstance(self.query, nn.Sequential) else (self.query,)
-        weight, bias = (torch.cat([getattr(each, kind) for each in (first, self.patch_classifier)]) for kind in KINDS)
-        both = F.linear(bags.values, weight, bias)  # which reads the patches once
-        queries, patch_logits = both.split([len(first.bias), len(self.patch_classifier.bias)], dim=1)
-        for layer in others:
-            queries = layer(queries)
-        critical, values = bags.argmax(patch_logits), self.value(bags.values)
+        queries, values = self.query(bags.values), self.value(bags.values)
         of_critical = queries[critical]  # (P, C, Q)
         if self.unit_length:
             queries, values = F.normalize(queries, dim=1), F.normalize(values, dim=1)

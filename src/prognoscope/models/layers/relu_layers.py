@@ -24,5 +24,6 @@ class ReLULayers(nn.Sequential):
     def forward(self, x: Float[Tensor, "*rows _"]) -> Float[Tensor, "*rows _"]:
         layers = list(self)
         for linear, drop in zip(layers[::3], layers[2::3], strict=True):
+            assert isinstance(drop, Dropout)
             x = relu_dropout(linear(x), drop.p, training=self.training)
         return x
