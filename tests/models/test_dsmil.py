@@ -118,7 +118,8 @@ def test_what_does_not_fit_is_refused():
 
 def test_rounding_chooses_no_other_critical_patches():
     model = create_model("dsmil", sizes=Sizes(4, 64))
-    bags = Bags(torch.randn(2000, 64, generator=torch.Generator().manual_seed(0)), torch.tensor([2000]))
+    values = 1 + 1e-3 * torch.randn(200, 64, generator=torch.Generator().manual_seed(0))  # nearly alike in bf16
+    bags = Bags(values, torch.tensor([200]))
     with torch.no_grad():
         exact = model(Inputs(bags, ()))
         with torch.autocast("cpu", dtype=torch.bfloat16):
