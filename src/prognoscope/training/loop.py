@@ -31,7 +31,7 @@ from prognoscope.training.spec import TrainingSpec, fixed_threads
 from prognoscope.training.step import added, check_recipe, learn, plan_steps, reading_order
 
 Metric = Callable[..., float]  # metric(risk, time=..., event=...)
-STILL = 1e-12  # how far, relative to their size, losses of a training may lie apart that stands still
+STILL = 5e-7  # how far, relative to their size, losses lie apart by the rounding of float32 alone
 CURE = "Lower training.learning_rate, or check the embeddings and genes for extreme values."
 
 
@@ -208,7 +208,7 @@ def _check_rule(rule: str, parts: dict[str, PatientDataset | None], metric: Metr
 
 
 def _check_learned(progress: Progress, recipe: Recipe) -> None:
-    """Refuse a training that changed nothing: a loss that stays what it was, digit by digit, tells no epochs apart."""
+    """Refuse a training that changed nothing: a loss that stays what it was, but for rounding, tells no epoch apart."""
     epochs, rate = len(progress.history), recipe.learning_rate
     for part in ("train", "validation"):
         losses = [row[f"{part}_loss"] for row in progress.history if f"{part}_loss" in row]
