@@ -9,7 +9,7 @@ from prognoscope import __version__
 from prognoscope.commands.applying import predict, serve
 from prognoscope.commands.exporting import export, pull
 from prognoscope.commands.extracting import convert, encoders, extract
-from prognoscope.commands.making import check, demo, doctor, import_, init, run, schema, simulate
+from prognoscope.commands.making import check, demo, doctor, import_, init, run, schema, simulate, slurm
 from prognoscope.commands.reading import compare, explain, figures, genes, methods, optimism, report, view
 from prognoscope.commands.shell import run_command
 from prognoscope.commands.telling import say
@@ -20,8 +20,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-COMMANDS = (demo, simulate, init, import_, schema, check, doctor, encoders, extract, convert, run, compare, optimism)
-COMMANDS += (genes, predict, export, pull, serve, explain, report, figures, view, methods)  # in the order of --help
+COMMANDS = (demo, simulate, init, import_, schema, check, doctor, encoders, extract, convert, run, slurm, compare)
+COMMANDS += (optimism, genes, predict, export, pull, serve, explain, report, figures, view, methods)  # as --help lists
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

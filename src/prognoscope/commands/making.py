@@ -195,6 +195,9 @@ def run(
     folder: Annotated[Path | None, typer.Option("--out", help="The run folder; `run` beside the study file.")] = None,
     overrides: Overrides = [],  # noqa: B006
     final: Annotated[bool, typer.Option("--final", help="Train each method on all patients, too.")] = False,
+    share: Annotated[
+        bool, typer.Option("--share", help="Work on the run together with others who are started so, on any machine.")
+    ] = False,
     jobs: Jobs = 1,
 ) -> None:
     """Cross-validate every method of the study, evaluate, and write the report. Started again, it continues.
@@ -204,4 +207,36 @@ def run(
     from prognoscope.study.plan import plans
     from prognoscope.study.study_file import StudyFile
 
-    run_and_tell(plans(StudyFile.load(study, overrides), jobs=jobs), folder or study.parent / "run", final=final)
+    planned = plans(StudyFile.load(study, overrides), jobs=jobs)
+    run_and_tell(planned, folder or study.parent / "run", final=final, shares=share)
+
+
+def slurm(
+    study: StudyFile,
+    folder: Annotated[Path | None, typer.Option("--out", help="The run folder; `run` beside the study file.")] = None,
+    script: Annotated[Path | None, typer.Option(help="The script; RUN.sbatch beside the run folder.")] = None,
+    tasks: Annotated[int, typer.Option(min=1, help="Of the array; each a machine, or a part of one.")] = 8,
+    jobs: Annotated[int, typer.Option(min=1, help="CPUs of each task, and processes.")] = 1,
+    gpus: Annotated[int, typer.Option(min=0, help="Of each task.")] = 0,
+    memory: Annotated[str, typer.Option(help="Of each task: 16G.")] = "",
+    time: Annotated[str, typer.Option(help="That a task may take: 1-00:00:00. Submitted again, it goes on.")] = "",
+    partition: Annotated[str, typer.Option(help="Of the cluster.")] = "",
+    account: Annotated[str, typer.Option(help="That pays.")] = "",
+    overrides: Overrides = [],  # noqa: B006
+    final: Annotated[bool, typer.Option("--final", help="Train each method on all patients, too.")] = False,
+) -> None:
+    """Check a study and write an array script for Slurm, whose tasks share the slides and folds of one run.
+
+    Example: `prognoscope slurm study.yaml --tasks 16 --memory 16G --time 12:00:00`, then `sbatch run.sbatch`.
+    """
+    from prognoscope.study.plan import plans
+    from prognoscope.study.slurm import SlurmSpec, write_script
+    from prognoscope.study.study_file import StudyFile
+
+    planned = plans(StudyFile.load(study, overrides), elsewhere=True)
+    folder = folder or study.parent / "run"
+    options = [word for each in overrides for word in ("--set", each)] + ["--final"] * final
+    spec = SlurmSpec(tasks, jobs, gpus, memory, time, partition, account)
+    path = write_script(script or folder.with_name(f"{folder.name}.sbatch"), study, folder, spec, options)
+    trainings = sum(len(each.methods) * len(each.splits) * each.study.spec.seeds for each in planned.values())
+    say(f"Wrote {path}: {count(tasks, 'task')} for {count(trainings, 'training')}. Next: sbatch {path}")

@@ -53,12 +53,13 @@ def tell_genes(paths: Sequence[Path], to: Path | None) -> None:
         say(f"Wrote {path}")
 
 
-def run_and_tell(plans: "Mapping[str, Plan]", folder: Path, *, final: bool = False) -> None:
+def run_and_tell(plans: "Mapping[str, Plan]", folder: Path, *, final: bool = False, shares: bool = False) -> None:
     """Run the plan of each endpoint, or the only one, with all seeds of the study, and print what came of it.
 
     Args:
         plans: As `study.plan.plans` makes them.
         final: Train each method on all patients, too.
+        shares: Other processes may do the same, each fold is done by one of them.
 
     Raises:
         Exit: A fold failed.
@@ -66,7 +67,7 @@ def run_and_tell(plans: "Mapping[str, Plan]", folder: Path, *, final: bool = Fal
     spec = next(iter(plans.values())).study.spec
     over = [] if "" in plans else [f"{len(plans)} endpoints"]
     over += [f"{spec.seeds} seeds"] if spec.seeds > 1 else []
-    do = partial(_run_one, final=final)
+    do = partial(_run_one, final=final, shares=shares)
     if not over:
         finished = [do(plans[""], folder)]
     else:
@@ -99,6 +100,7 @@ def _run_one(
     whole: "Callable[[Standing], Standing]" = lambda now: now,
     *,
     final: bool = False,
+    shares: bool = False,
 ) -> "Finished":
     from prognoscope.study.gather import extract as extract_slides
     from prognoscope.study.run import run_plan
@@ -108,7 +110,8 @@ def _run_one(
             return extract_and_tell(lambda advance: extract_slides(plan, advance), is_asked=False)
 
     with RunBar(err) as show:
-        finished = run_plan(plan, folder, extraction=extraction, progress=lambda now: show(whole(now)), final=final)
+        how = {"extraction": extraction, "progress": lambda now: show(whole(now))}
+        finished = run_plan(plan, folder, final=final, shares=shares, **how)
     title, table = finished.printed()
     show_table(title, table)
     for method, rows in finished.ablations().items():

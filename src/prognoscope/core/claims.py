@@ -20,6 +20,7 @@ CLAIM = ".claim"  # the ending of a claim's name; the whole name, of a folder's
 BEAT_S = 20.0  # between signs of life, which processes of other machines go by
 WRITTEN_S = 10.0  # in which a claim that was begun is written
 PAUSE_S = 0.02
+TURN_S = 0.25  # between two looks whether another has ended
 
 
 class ClaimedError(InputError):
@@ -43,7 +44,7 @@ class Claim:
 
 
 @contextmanager
-def claimed(path: Path, doing: str, cure: str = "Wait until it has ended.") -> Iterator[None]:
+def claimed(path: Path, doing: str, cure: str = "Wait until it has ended.", *, in_turn: bool = False) -> Iterator[None]:
     """Nobody else is inside this block with the same path, on this machine or on another that shares the folder.
 
     A claim whose process was killed is taken over: at once on the same machine, and when it has given no sign of life
@@ -52,6 +53,7 @@ def claimed(path: Path, doing: str, cure: str = "Wait until it has ended.") -> I
     Args:
         path: The claim's file; its folder is made.
         doing: What is done, for whoever is refused.
+        in_turn: Wait while somebody does the same there.
 
     Raises:
         ClaimedError: Somebody is; tells who, since when, and the cure.
@@ -59,9 +61,10 @@ def claimed(path: Path, doing: str, cure: str = "Wait until it has ended.") -> I
     path.parent.mkdir(parents=True, exist_ok=True)
     mine = Claim(doing)
     while not _taken(path, mine):
-        if (other := holder_of(path)) is not None:
+        other = holder_of(path)
+        if other is not None and not (in_turn and other.doing == doing):
             raise ClaimedError(f"{path.parent} is in use: {other}. {cure}")
-        time.sleep(PAUSE_S)
+        time.sleep(PAUSE_S if other is None else TURN_S)
     ended = threading.Event()
     threading.Thread(target=_beat, args=(path, ended), daemon=True).start()
     try:

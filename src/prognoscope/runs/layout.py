@@ -112,6 +112,11 @@ class FoldFiles:
         return self.folder / "epochs.txt"
 
     @property
+    def claim(self) -> Path:
+        """Which process works on the fold, where several share a run."""
+        return self.folder / f".fold{CLAIM}"
+
+    @property
     def permuted(self) -> "FoldFiles":
         """Of the same method trained on outcomes that patients have exchanged, beside its folds."""
         return FoldFiles(self.folder.parent / "permuted")
@@ -347,6 +352,10 @@ class RunFiles:
     def claim(self) -> Path:
         """Which process works on the run, while one does."""
         return self.folder / CLAIM
+
+    def sharer(self, mark: str) -> Path:
+        """That the process with this mark shares the run with others, while it does."""
+        return self.folder / f"{CLAIM}.{mark}{CLAIM}"
 
     @property
     def notes(self) -> Path:

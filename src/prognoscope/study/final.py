@@ -9,7 +9,9 @@ from prognoscope.training.job import FoldJob
 from prognoscope.training.jobs import Failure, cross_validate
 
 
-def train_finals(trainings: Sequence[FoldJob], *, workers: int = 1) -> tuple[list[Failure], list[str]]:
+def train_finals(
+    trainings: Sequence[FoldJob], *, workers: int = 1, shares: bool = False
+) -> tuple[list[Failure], list[str]]:
     """Train each method whose folds are all done on all of its patients; what is finished is not done again.
 
     Returns:
@@ -19,7 +21,7 @@ def train_finals(trainings: Sequence[FoldJob], *, workers: int = 1) -> tuple[lis
     for job in trainings:
         folds.setdefault(job.method.title, []).append(job)
     jobs = {title: final_job(each) for title, each in folds.items() if all(job.is_done for job in each)}
-    ended = list(cross_validate(list(jobs.values()), run_final, workers=workers))
+    ended = list(cross_validate(list(jobs.values()), run_final, workers=workers, shares=shares))
     failures = [failure for _, failure in ended if failure is not None]
     failed = {failure.method for failure in failures}
     return failures, [_told(job, folds[title]) for title, job in jobs.items() if title not in failed]

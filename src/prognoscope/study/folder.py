@@ -31,6 +31,7 @@ from prognoscope.study.lacking import lacking_table
 from prognoscope.study.places import need_run_or_room
 from prognoscope.study.plan import Plan
 from prognoscope.study.protocols import name_of, rule_of
+from prognoscope.study.run_log import sharers
 from prognoscope.study.search import search_of
 from prognoscope.study.sections import CHANGED, changes
 from prognoscope.study.spec import StudySpec, parse_study, plain
@@ -98,8 +99,7 @@ def begin(plan: Plan, folder: Path, inputs: Gathered) -> None:
     files = RunFiles(folder)
     files.manifest.unlink(missing_ok=True)
     SPLITS.write(files.splits, pd.DataFrame(parts))
-    settings = plain(_as_it_was_done(plan.study, folder))
-    write_text(files.study, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    write_text(files.study, _study_text(plan, folder))
     account = account_of_splits(inputs.cohort, inputs.splits).to_table()
     account = account[~account["step"].str.startswith("fold ")]  # splits.csv has the folds in full
     ACCOUNT.write(files.account, account)
@@ -141,6 +141,27 @@ def end(folder: Path, inputs: Gathered, told: Provenance) -> None:
     files = RunFiles(folder)
     write_provenance(files.provenance, told)
     seal(folder, (*files.before_training, *files.tables), inputs.content)
+
+
+def need_same_study(plan: Plan, folder: Path) -> None:
+    """Refuse to share a run with processes whose study has other methods or settings.
+
+    Raises:
+        StudyError: It has.
+    """
+    files = RunFiles(folder)
+    if len(sharers(files)) < 2 or not files.study.is_file():
+        return
+    if read_yaml(files.study) != yaml.safe_load(_study_text(plan, folder)):
+        raise StudyError(
+            f"{folder} is shared by processes whose study has other methods or settings: see {files.study}. Wait until "
+            "they have ended, or start all of them with the same study."
+        )
+
+
+def _study_text(plan: Plan, folder: Path) -> str:
+    settings = plain(_as_it_was_done(plan.study, folder))
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
 
 
 def _as_it_was_done(study: StudyFile, folder: Path) -> StudySpec:

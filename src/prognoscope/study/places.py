@@ -31,6 +31,8 @@ def need_run_or_room(folder: Path) -> None:
     others = [each.name for each in folder.iterdir() if _is_mine(each.name, begun)] if folder.is_dir() else []
     if runs_in(folder) != [folder]:
         raise StudyError(f"{folder} holds runs {several_of(folder)}, and this study has one. {ELSEWHERE}")
+    if files.claim.is_file():  # whoever works on it has looked, and may not have written all yet
+        return
     if others and not (files.study.is_file() and _begins(files.splits, ",".join(SPLITS.columns))):
         raise StudyError(f"{folder} is neither empty nor a run. {ELSEWHERE}")
     need_ours(files.log, FIRST_LINE, cure=ELSEWHERE)

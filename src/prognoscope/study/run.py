@@ -20,12 +20,13 @@ from prognoscope.report.sections.verdict import warnings_of
 from prognoscope.report.table_text import method_rows
 from prognoscope.runs.explanations import KeptExplanation
 from prognoscope.runs.layout import RunFiles
+from prognoscope.runs.manifest import is_there
 from prognoscope.runs.read import Run
 from prognoscope.study.binding import bind
 from prognoscope.study.clock import Standing
 from prognoscope.study.explain import explain_run
 from prognoscope.study.final import train_finals
-from prognoscope.study.folder import begin, check_folder, end, provenance
+from prognoscope.study.folder import begin, check_folder, end, need_same_study, provenance
 from prognoscope.study.gather import extract, gather
 from prognoscope.study.input_files import input_sums, told_changes
 from prognoscope.study.inputs import embedding_sums
@@ -37,6 +38,7 @@ from prognoscope.study.previews import keep_previews
 from prognoscope.study.protocols import rule_of
 from prognoscope.study.run_log import at_work
 from prognoscope.study.work import permuted_jobs, without_weights, work_off
+from prognoscope.training.job import FoldJob
 from prognoscope.training.jobs import Failure
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
@@ -132,6 +134,7 @@ def run_plan(
     extraction: Callable[[Plan], ExtractionReport] = extract,
     progress: Callable[[Standing], None] | None = None,
     final: bool = False,
+    shares: bool = False,
 ) -> Finished:
     """Do what is planned, into a folder; what is finished there is not done again.
 
@@ -140,34 +143,46 @@ def run_plan(
     Args:
         extraction: How slides become embeddings, if there are any.
         final: Train each method on all patients, too, after its folds.
+        shares: Other processes, on this machine or another, may do the same: each slide and fold is done by whoever
+            claims it first, and the last one measures and draws.
 
     Raises:
         ClaimedError: Another process works on the folder.
         UnwritableError: The folder, or where embeddings are kept, cannot be written to.
         PrognoscopeError: An input cannot be used, or no method could be trained.
     """
-    check_folder(plan.study.spec, folder)
+    spec = plan.study.spec
+    check_folder(spec, folder)
     check_place(plan.study, folder)
     folder = folder.absolute()
     study = stored(plan.study, RunFiles(folder).embeddings)
     plan = replace(plan, study=study)
     try_places(study, folder, has_bags="bag" in plan.needs, extracts=plan.extracts)
-    with at_work(folder):
+    with at_work(folder, shares=shares) as turn:
         for sentence in (*plan.warnings, *plan.notes, *plan.told):
             log.info("%s", sentence)
-        finished = _run(plan, folder, extraction(plan) if plan.extracts else None, progress, final)
+        extracted = extraction(plan) if plan.extracts else None
+        with turn():
+            if shares:
+                check_folder(spec, folder)  # as others have left it by now
+                need_same_study(plan, folder)
+            inputs, trainings = _begin(plan, folder, extracted)
+        how = {"workers": plan.workers, "shares": shares}
+        failures = work_off(trainings, surgery=plan.has_surgery, keep_models=spec.keep_models, progress=progress, **how)
+        if progress is not None:
+            progress(Standing(1.0, None, "measuring, comparing and drawing"))
+        with turn():
+            run, notes = _measure(plan, folder, inputs, trainings, failures)
+        failed, told = train_finals(trainings, **how) if final else ([], [])
+        told += without_weights(trainings) if spec.keep_models else []
+        finished = Finished(run, (*inputs.notes, *plan.told, *notes, *told), (*failures, *failed))
         for sentence in (*finished.warnings(), *finished.notes):
             log.info("%s", sentence)
     return finished
 
 
-def _run(
-    plan: Plan,
-    folder: Path,
-    extracted: ExtractionReport | None,
-    progress: Callable[[Standing], None] | None,
-    final: bool,
-) -> Finished:
+def _begin(plan: Plan, folder: Path, extracted: ExtractionReport | None) -> tuple[Gathered, list[FoldJob]]:
+    """What the trainings share, and the trainings; the run folder has all that precedes them."""
     study = plan.study
     inputs = gather(plan, extracted)
     trainings = fold_jobs(plan.methods, inputs, folder)
@@ -177,18 +192,24 @@ def _run(
     begin(plan, folder, inputs)
     if study.extracted is not None:
         keep_previews(RunFiles(folder), study.extracted, plan.cohort.slides, inputs.failed)
-    oracles = None
-    if study.spec.cohort.truth is not None:
-        oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients).risks
-    how = {"keep_models": study.spec.keep_models, "workers": plan.workers, "progress": progress}
-    failures = work_off(trainings, surgery=plan.has_surgery, **how)
-    if progress is not None:
-        progress(Standing(1.0, None, "measuring, comparing and drawing"))
+    return inputs, trainings
+
+
+def _measure(
+    plan: Plan, folder: Path, inputs: Gathered, trainings: Sequence[FoldJob], failures: Sequence[Failure]
+) -> tuple[Run, list[str]]:
+    """The run with its tables and page, and what is to be told of them; another process may have made them by now."""
+    study, run = plan.study, Run(folder)
     unfinished = {job.method.title for job in trainings if not job.is_done}
     sections = [method for method in study.spec.methods if method.title not in unfinished]
     if not sections:
         raise _no_method(failures, len(study.spec.methods))
     methods = [method.title for method in sections]
+    if run.files.report.is_file() and is_there(run.files.provenance) and run.provenance.methods == tuple(methods):
+        return run, list(plan.notes)
+    oracles = None
+    if study.spec.cohort.truth is not None:
+        oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients).risks
     rule = rule_of(study.spec.protocol)
     asked = Questions(
         methods=tuple(methods),
@@ -205,10 +226,7 @@ def _run(
     notes = (*plan.notes, *_changed_meanwhile(plan, inputs), *write_tables(run, asked))
     end(folder, inputs, provenance(plan, folder, inputs, methods, notes, failures))
     write_report(run)
-    lasting = [note for note in notes if "bootstrap draws" not in note]  # those few are in the report's provenance
-    failed, told = train_finals(trainings, workers=plan.workers) if final else ([], [])
-    told += without_weights(trainings) if study.spec.keep_models else []
-    return Finished(run, (*inputs.notes, *plan.told, *lasting, *told), (*failures, *failed))
+    return run, [note for note in notes if "bootstrap draws" not in note]  # those few are in the report's provenance
 
 
 def _changed_meanwhile(plan: Plan, inputs: Gathered) -> list[str]:

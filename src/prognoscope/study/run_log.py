@@ -3,14 +3,16 @@
 import logging
 import os
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-from prognoscope.core.claims import claimed
+from prognoscope.core.claims import Claim, ClaimedError, claimed, holder_of
 from prognoscope.core.errors import InputError
 from prognoscope.core.faults import describe
+from prognoscope.core.processes import mark_of_this_process
 from prognoscope.core.stopping import Stopped
 from prognoscope.runs.layout import RunFiles
 
@@ -26,21 +28,30 @@ class _Keeper(logging.FileHandler):
         pass
 
 
+Turns = Callable[[], AbstractContextManager[None]]
+
+
 @contextmanager
-def at_work(folder: Path) -> Iterator[None]:
+def at_work(folder: Path, *, shares: bool = False) -> Iterator[Turns]:
     """Nobody else works on the run inside this block, and what the package logs goes to the run's `log.txt` too.
 
     A run whose input is refused before it has begun leaves nothing behind.
+
+    Args:
+        shares: Others that share the run may work on it as well.
+
+    Yields:
+        What gives the blocks that only one of those who share the run is in at a time.
 
     Raises:
         ClaimedError: Another process works on it.
     """
     files, was_there = RunFiles(folder), folder.is_dir()
     try:
-        with claimed(files.claim, "`prognoscope run`", CURE):
+        with _shared(files) if shares else _alone(files) as turn:
             try:
                 with _kept(files.log), _ending_told():
-                    yield
+                    yield turn
             except InputError:
                 if not files.study.is_file():
                     files.log.unlink(missing_ok=True)
@@ -49,6 +60,29 @@ def at_work(folder: Path) -> Iterator[None]:
         if not was_there:
             with suppress(OSError):  # something is in it
                 folder.rmdir()
+
+
+@contextmanager
+def _alone(files: RunFiles) -> Iterator[Turns]:
+    with claimed(files.claim, "`prognoscope run`", CURE):
+        if others := sharers(files):
+            raise ClaimedError(
+                f"{files.folder} is in use: {others[0]}. Join it with --share, or wait until all of these have ended."
+            )
+        yield nullcontext
+
+
+@contextmanager
+def _shared(files: RunFiles) -> Iterator[Turns]:
+    doing = "`prognoscope run --share`"
+    with claimed(files.sharer(mark_of_this_process()), doing):
+        yield partial(claimed, files.claim, doing, CURE, in_turn=True)
+
+
+def sharers(files: RunFiles) -> list[Claim]:
+    """Who shares the folds of a run, this process too if it does."""
+    found = (holder_of(path) for path in sorted(files.folder.glob(files.sharer("*").name)))
+    return [claim for claim in found if claim is not None]
 
 
 @contextmanager

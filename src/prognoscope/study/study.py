@@ -61,6 +61,7 @@ class Study(StudyFile):
         jobs: int = 1,
         progress: Callable[[Standing], None] | None = None,
         final: bool = False,
+        shares: bool = False,
     ) -> Finished:
         """Cross-validate every method, evaluate, report; continues where it was stopped.
 
@@ -69,6 +70,7 @@ class Study(StudyFile):
             jobs: Processes at once; the numbers do not depend on it.
             progress: Called with the share of the work that is done, and the seconds that are left.
             final: Train each method on all patients, too.
+            shares: Other processes may do the same, each fold is done by one of them.
 
         Raises:
             StudyError: The study asks for several seeds or endpoints.
@@ -76,7 +78,7 @@ class Study(StudyFile):
         if self.spec.seeds > 1:
             raise StudyError(f"The study has seeds: {self.spec.seeds}, so it makes several runs. Call `run_seeds`.")
         at = Path(folder or self.folder / "run")
-        return run_plan(plan(self, jobs=jobs), at, progress=progress, final=final)
+        return run_plan(plan(self, jobs=jobs), at, progress=progress, final=final, shares=shares)
 
     def run_seeds(
         self,

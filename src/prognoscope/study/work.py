@@ -1,7 +1,8 @@
 """All trainings of a run and the surgery after them, in an order and with a clock."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ def work_off(
     surgery: bool = False,
     keep_models: bool = True,
     workers: int = 1,
+    shares: bool = False,
     progress: Callable[[Standing], None] | None = None,
 ) -> list[Failure]:
     """Do what is not done yet. Folds go in turn, each with all methods, so that soon all costs are known.
@@ -30,6 +32,7 @@ def work_off(
     Args:
         surgery: Whether each method is also trained on permuted outcomes of its first fold, and operated on.
         keep_models: Without, the weights of a fold are removed once nothing of these needs them.
+        shares: Other processes may do the same; what they do is waited for.
 
     Returns:
         What failed; the rest is done.
@@ -59,9 +62,10 @@ def work_off(
         if not keep_models and not needs_weights:
             unseal(job.files.folder, job.files.only_to_predict)
 
-    failures = _stage(jobs, run_fold, clock, workers, progress, ended)
+    how = {"workers": workers, "shares": shares}
+    failures = _stage(jobs, run_fold, clock, how, progress, ended)
     able = [each for each in operations if each.files.is_done]
-    return failures + _stage(able, operate, clock, workers, progress, ended)
+    return failures + _stage(able, operate, clock, how, progress, ended)
 
 
 def permuted_jobs(trainings: Sequence[FoldJob]) -> list[FoldJob]:
@@ -83,10 +87,11 @@ def _stage(
     jobs: Sequence[Job],
     function: Callable[..., object],
     clock: Clock,
-    workers: int,
+    how: Mapping[str, Any],
     progress: Callable[[Standing], None] | None,
     ended: Callable[[Job], None],
 ) -> list[Failure]:
+    begun = set[str]()
     resumed = {job.label for job in jobs if job.files.state.is_file() or job.files.trials.is_file()}
 
     def tell(job: Job, done: int, of: int) -> None:
@@ -94,6 +99,7 @@ def _stage(
             clock.advance(job.label, done, of)
         else:
             log.info("%s: begun", job.label)
+            begun.add(job.label)
             clock.begin(job.label)
         show()
 
@@ -102,13 +108,14 @@ def _stage(
             progress(clock.standing())
 
     failures = []
-    for job, failure in cross_validate(jobs, function, workers=workers, on_epoch=tell):
+    for job, failure in cross_validate(jobs, function, **how, on_epoch=tell):
         clock.finish(job.label, counts=failure is None and job.label not in resumed)
         if failure is None:
             ended(job)
         else:
             failures.append(failure)
-        log.info("%s: %s", job.label, "ended" if failure is None else f"failed: {failure.sentence}")
+        if job.label in begun:  # another process says it of what it does
+            log.info("%s: %s", job.label, "ended" if failure is None else f"failed: {failure.sentence}")
         show()
     return failures
 

@@ -1,5 +1,6 @@
 """Many folds, one after another or several at once; one that fails is told and does not stop the others."""
 
+import json
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -10,10 +11,11 @@ from typing import TypeVar
 
 import torch
 
+from prognoscope.core.claims import ClaimedError, claimed, holder_of
 from prognoscope.core.errors import DiskFullError, InputError, UnwritableError
 from prognoscope.core.faults import NO_ROOM, describe
 from prognoscope.core.files import write_json, write_text
-from prognoscope.core.parallel import run_many
+from prognoscope.core.parallel import PAUSE_S, run_many
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.training.job import FoldJob
 from prognoscope.training.surgery import Operation
@@ -39,6 +41,7 @@ def cross_validate(
     function: Callable[..., object],
     *,
     workers: int = 1,
+    shares: bool = False,
     on_epoch: OnEpoch[Job] | None = None,
 ) -> Iterator[tuple[Job, Failure | None]]:
     """Train and test what is not done yet; each job as it ends, with why it failed if it did.
@@ -49,6 +52,7 @@ def cross_validate(
         function: What is done to each job, called with it and a function of finished and all epochs; a module's own,
             such as `run_fold`.
         workers: Processes; the numbers do not depend on it.
+        shares: Other processes may do the same jobs: each is done by whoever claims it first, and waited for.
         on_epoch: Called with the job, its finished and all its epochs; with 0 of 0 when it begins.
 
     Raises:
@@ -60,14 +64,21 @@ def cross_validate(
         if job.is_done:
             job.files.state.unlink(missing_ok=True)  # of a process that was killed between the two
     left = [job for job in jobs if not job.is_done]
-    if workers == 1:
-        for job in left:
-            yield job, run_or_fail(job, function, on_epoch)
-        return
     watch = None if on_epoch is None else _Watch(on_epoch)
     threads = left[0].spec.threads if left else 1
     run = partial(_run_and_tell, function=function)
-    yield from run_many(run, left, workers=workers, threads=threads, retries=2, lost=_killed, on_wait=watch)
+    if workers == 1:
+        run = partial(run_or_fail, function=function, on_epoch=on_epoch)
+    if shares:
+        run = partial(_run_claimed, run=run)
+    while left:
+        held = list[Job]()
+        for job, end in run_many(run, left, workers=workers, threads=threads, retries=2, lost=_killed, on_wait=watch):
+            if isinstance(end, _Held):
+                held.append(job)
+            else:
+                yield job, end
+        left = _freed(held, watch)
 
 
 def run_or_fail(job: Job, function: Callable[..., object], on_epoch: OnEpoch[Job] | None = None) -> Failure | None:
@@ -88,6 +99,31 @@ def run_or_fail(job: Job, function: Callable[..., object], on_epoch: OnEpoch[Job
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()  # of what was too large, now that the error holds it no longer
     return failure
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Another process works on it."""
+
+
+def _run_claimed(job: Job, run: Callable[[Job], Failure | None]) -> Failure | _Held | None:
+    """Run a job that nobody else works on; what somebody else has done or failed at since is taken from there."""
+    try:
+        with claimed(job.files.claim, job.label):
+            if job.is_done:
+                return None
+            return _read_failure(job) or run(job)
+    except ClaimedError:
+        return _Held()
+
+
+def _freed(held: list[Job], watch: "_Watch | None") -> list[Job]:
+    """The same jobs, as soon as another process has let go of one of them."""
+    while held and all(holder_of(job.files.claim) for job in held):
+        time.sleep(PAUSE_S)
+        if watch is not None:
+            watch(held, begins=False)
+    return held
 
 
 def _run_and_tell(job: Job, function: Callable[..., object]) -> Failure | None:
@@ -121,19 +157,27 @@ def _kept(job: FoldJob | Operation, sentence: str, is_input: bool, trace: str) -
     return failure
 
 
+def _read_failure(job: FoldJob | Operation) -> Failure | None:
+    """What another process failed at since this one began."""
+    try:
+        return Failure(**json.loads(job.files.failure.read_bytes()))
+    except FileNotFoundError:
+        return None
+
+
 class _Watch:
-    """Tells the epochs of jobs in other processes, as those note them."""
+    """Tells the epochs of jobs in other processes, as those note them; first that they begin, if these are ours."""
 
     def __init__(self, on_epoch: OnEpoch):
         self.on_epoch = on_epoch
         self.told: dict[FoldFiles, tuple[int, int]] = {}
 
-    def __call__(self, jobs: Sequence[FoldJob | Operation]) -> None:
+    def __call__(self, jobs: Sequence[FoldJob | Operation], *, begins: bool = True) -> None:
         for job in jobs:
             now = (0, 0)
             with suppress(OSError, ValueError):
                 done, of = job.files.epochs.read_text(encoding="utf-8").split()
                 now = (int(done), int(of))
-            if self.told.get(job.files) != now:
+            if self.told.get(job.files, None if begins else (0, 0)) != now:
                 self.told[job.files] = now
                 self.on_epoch(job, *now)

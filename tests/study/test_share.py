@@ -1,0 +1,178 @@
+"""Several processes that work on one run: each fold once, the bytes of one process alone, whoever is killed."""
+
+import os
+import re
+import shlex
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from prognoscope.core.claims import ClaimedError
+from prognoscope.core.errors import StudyError
+from prognoscope.runs.layout import RunFiles
+from prognoscope.study import run as run_module
+from prognoscope.study.run_log import at_work, sharers
+from prognoscope.study.slurm import SlurmSpec, write_script
+from prognoscope.study.study import Study
+from tests.forked import begin, run_bare
+from tests.run_files import contents
+
+SETTINGS = ["methods=[snn, abmil]", "splits.folds=2", "training.epochs=4", "evaluation.surgery=true"]
+OF_SETTINGS = [word for setting in SETTINGS for word in ("--set", setting)]
+
+
+def join(study, folder, *more):
+    return begin(run_bare, "run", str(study), "--out", str(folder), "--share", *OF_SETTINGS, *more)
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert condition()
+
+
+def folds_ended(folder):
+    """How often the log says of each fold that it was begun."""
+    return Counter(re.findall(r"work: (.+): begun", (folder / "log.txt").read_text()))
+
+
+@pytest.mark.processes
+def test_processes_that_share_a_run_do_each_fold_once_and_give_the_bytes_of_one(simulated, tmp_path):
+    alone = begin(run_bare, "run", str(simulated / "study.yaml"), "--out", str(tmp_path / "alone"), *OF_SETTINGS)
+    alone.join()
+    together = [join(simulated / "study.yaml", tmp_path / "run", "--jobs", n) for n in "112"]
+    for process in together:
+        process.join()
+    assert [process.exitcode for process in together] == [0, 0, 0]
+    assert contents(tmp_path / "run") == contents(tmp_path / "alone")
+    begun = folds_ended(tmp_path / "run")
+    assert len(begun) == 4 + 2 + 4 and set(begun.values()) == {1}  # folds, permuted, operated on
+    assert not list((tmp_path / "run").rglob(".*"))  # no claim
+
+
+@pytest.mark.processes
+def test_what_a_killed_process_had_begun_is_done_by_the_others(simulated, tmp_path):
+    alone = begin(run_bare, "run", str(simulated / "study.yaml"), "--out", str(tmp_path / "alone"), *OF_SETTINGS)
+    alone.join()
+    victim = join(simulated / "study.yaml", tmp_path / "run")
+    wait_for(lambda: list((tmp_path / "run").glob("abmil/fold_*/.fold.claim")))
+    others = [join(simulated / "study.yaml", tmp_path / "run"), victim]
+    os.killpg(victim.pid, signal.SIGKILL)
+    for process in others:
+        process.join()
+    assert others[0].exitcode == 0
+    assert contents(tmp_path / "run") == contents(tmp_path / "alone")
+
+
+def test_what_another_process_does_is_waited_for_and_not_done_again(simulated, tmp_path, monkeypatch):
+    """The other one is this process, too: it does all folds while this one has just settled what they share."""
+    study = Study.load(simulated / "study.yaml", SETTINGS)
+    begun, others = run_module._begin, []
+
+    def begin_and_let_another_pass(*arguments):
+        found = begun(*arguments)
+        if not others:
+            others.append("begun")
+            others[0] = run_module.work_off(found[1], shares=True, surgery=True)
+        return found
+
+    monkeypatch.setattr(run_module, "_begin", begin_and_let_another_pass)
+    finished = study.run(tmp_path / "run", shares=True)
+    assert others == [[]] and finished.failures == ()
+    assert set(folds_ended(tmp_path / "run").values()) == {1}
+
+
+def test_a_failure_of_another_process_is_told_and_its_fold_not_tried_twice(simulated, tmp_path, monkeypatch):
+    study = Study.load(simulated / "study.yaml", ["methods=[snn, coxph]"])
+    tried = []
+
+    def fail(job, on_epoch):
+        tried.append(job.label)
+        if job.method.name == "snn":
+            raise MemoryError
+
+    work = run_module.work_off
+
+    def work_beside_another(trainings, **how):
+        monkeypatch.setattr("prognoscope.study.work.run_fold", fail)
+        told = work(trainings[:1], **how)
+        monkeypatch.undo()
+        kept = trainings[0].files.failure.read_bytes()
+        from prognoscope.training import jobs  # the other one fails once this one has begun
+
+        unlinked = jobs._read_failure
+        monkeypatch.setattr(jobs, "_read_failure", lambda job: job.files == trainings[0].files and told[0] or None)
+        failures = work(trainings, **how)
+        monkeypatch.setattr(jobs, "_read_failure", unlinked)
+        trainings[0].files.failure.write_bytes(kept)
+        return failures
+
+    monkeypatch.setattr(run_module, "work_off", work_beside_another)
+    finished = study.run(tmp_path / "run", shares=True)
+    assert tried == ["snn, fold 0"]
+    assert [each.fold for each in finished.failures] == [0] and "memory" in finished.failures[0].sentence
+    assert finished.run.provenance.methods == ("coxph",)
+
+
+def test_whoever_shares_and_whoever_does_not_never_meet(simulated, tmp_path):
+    study = Study.load(simulated / "study.yaml", ["methods=[coxph]"])
+    with (
+        at_work(tmp_path / "run", shares=True),
+        pytest.raises(ClaimedError, match="is in use: `prognoscope run --share`, by process .* Join it with --share"),
+    ):
+        study.run(tmp_path / "run")
+    with at_work(tmp_path / "run"), pytest.raises(ClaimedError, match="is in use: `prognoscope run`, by process"):
+        study.run(tmp_path / "run", shares=True)
+    assert not sharers(RunFiles(tmp_path / "run"))
+    assert study.run(tmp_path / "run", shares=True).failures == ()
+
+
+def test_processes_with_other_methods_may_not_share_a_run(simulated, tmp_path):
+    Study.load(simulated / "study.yaml", ["methods=[coxph]"]).run(tmp_path / "run")
+    more = Study.load(simulated / "study.yaml", ["methods=[coxph, snn]"])
+    with at_work(tmp_path / "run", shares=True):
+        sharer = RunFiles(tmp_path / "run").sharer("another")
+        claim = next((tmp_path / "run").glob(".claim.*.claim"))
+        sharer.write_bytes(claim.read_bytes())
+        with pytest.raises(StudyError, match="shared by processes whose study has other methods or settings: see"):
+            run_module.need_same_study(more.plan(), tmp_path / "run")
+        run_module.need_same_study(Study.load(simulated / "study.yaml", ["methods=[coxph]"]).plan(), tmp_path / "run")
+        sharer.unlink()
+        run_module.need_same_study(more.plan(), tmp_path / "run")  # nobody else is there
+
+
+@pytest.mark.processes
+def test_the_script_for_slurm_runs_as_an_array(simulated, tmp_path):
+    """By a stand-in for sbatch, which starts a process for each task of the array."""
+    command = ["slurm", str(simulated / "study.yaml"), "--out", str(tmp_path / "run"), "--tasks", "3", "--time", "1:00"]
+    process = begin(run_bare, *command, *OF_SETTINGS)
+    process.join()
+    script = tmp_path / "run.sbatch"
+    asked = dict(re.findall(r"^#SBATCH --([a-z-]+)=(\S+)$", script.read_text(), re.MULTILINE))
+    assert asked["time"] == "1:00" and asked["cpus-per-task"] == "1" and "gres" not in asked
+    first, last = map(int, asked["array"].split("-"))
+    tasks = [begin(os.execv, "/bin/bash", ["bash", str(script)]) for _ in range(first, last + 1)]
+    for task in tasks:
+        task.join()
+    assert [task.exitcode for task in tasks] == [0, 0, 0]
+    begun = folds_ended(tmp_path / "run")
+    assert len(begun) == 10 and set(begun.values()) == {1} and (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_script_for_slurm_asks_for_what_is_asked_and_nothing_is_written_over(tmp_path):
+    spec = SlurmSpec(tasks=4, cpus=2, gpus=1, memory="16G", partition="gpu", account="lab")
+    path = write_script(tmp_path / "a b.sh", tmp_path / "my study.yaml", tmp_path / "run", spec, ["--set", "seeds=2"])
+    lines = path.read_text().splitlines()
+    assert {"#SBATCH --gres=gpu:1", "#SBATCH --mem=16G", "#SBATCH --partition=gpu", "#SBATCH --account=lab"} <= {*lines}
+    words = shlex.split(lines[-1])
+    assert words[0] == "exec" and words[2:5] == ["-m", "prognoscope", "run"]
+    assert words[5] == str(tmp_path / "my study.yaml") and words[-5:] == ["--share", "--jobs", "2", "--set", "seeds=2"]
+    write_script(path, tmp_path / "study.yaml", tmp_path / "run", spec)
+    (tmp_path / "mine.sh").write_text("echo mine")
+    with pytest.raises(Exception, match="is there already and is not of this command"):
+        write_script(tmp_path / "mine.sh", tmp_path / "study.yaml", tmp_path / "run", spec)
+    with pytest.raises(StudyError, match="Slurm takes no blanks in --output"):
+        write_script(tmp_path / "new.sh", tmp_path / "study.yaml", tmp_path / "a b" / "run", spec)
