@@ -35,8 +35,8 @@ def wait_for(condition, seconds=60):
 
 
 def folds_ended(folder):
-    """How often the log says of each fold that it was begun."""
-    return Counter(re.findall(r"work: (.+): begun", (folder / "log.txt").read_text()))
+    """How often the log says of each fold that it ended."""
+    return Counter(re.findall(r"work: (.+): ended", (folder / "log.txt").read_text()))
 
 
 @pytest.mark.processes

@@ -22,7 +22,7 @@ def train_finals(
         folds.setdefault(job.method.title, []).append(job)
     jobs = {title: final_job(each) for title, each in folds.items() if all(job.is_done for job in each)}
     ended = list(cross_validate(list(jobs.values()), run_final, workers=workers, shares=shares))
-    failures = [failure for _, failure in ended if failure is not None]
+    failures = [end for _, end in ended if isinstance(end, Failure)]
     failed = {failure.method for failure in failures}
     return failures, [_told(job, folds[title]) for title, job in jobs.items() if title not in failed]
 

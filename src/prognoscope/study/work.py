@@ -91,7 +91,6 @@ def _stage(
     progress: Callable[[Standing], None] | None,
     ended: Callable[[Job], None],
 ) -> list[Failure]:
-    begun = set[str]()
     resumed = {job.label for job in jobs if job.files.state.is_file() or job.files.trials.is_file()}
 
     def tell(job: Job, done: int, of: int) -> None:
@@ -99,7 +98,6 @@ def _stage(
             clock.advance(job.label, done, of)
         else:
             log.info("%s: begun", job.label)
-            begun.add(job.label)
             clock.begin(job.label)
         show()
 
@@ -108,14 +106,14 @@ def _stage(
             progress(clock.standing())
 
     failures = []
-    for job, failure in cross_validate(jobs, function, **how, on_epoch=tell):
-        clock.finish(job.label, counts=failure is None and job.label not in resumed)
-        if failure is None:
+    for job, end in cross_validate(jobs, function, **how, on_epoch=tell):
+        clock.finish(job.label, counts=end is None and job.label not in resumed)
+        if isinstance(end, Failure):
+            failures.append(end)
+            log.info("%s: failed: %s", job.label, end.sentence)
+        elif end is None:
             ended(job)
-        else:
-            failures.append(failure)
-        if job.label in begun:  # another process says it of what it does
-            log.info("%s: %s", job.label, "ended" if failure is None else f"failed: {failure.sentence}")
+            log.info("%s: ended", job.label)
         show()
     return failures
 

@@ -36,6 +36,13 @@ class Failure:
     trace: str  # for whoever looks for a defect
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A fold is another process's."""
+
+    is_done: bool
+
+
 def cross_validate(
     jobs: Sequence[Job],
     function: Callable[..., object],
@@ -43,8 +50,8 @@ def cross_validate(
     workers: int = 1,
     shares: bool = False,
     on_epoch: OnEpoch[Job] | None = None,
-) -> Iterator[tuple[Job, Failure | None]]:
-    """Train and test what is not done yet; each job as it ends, with why it failed if it did.
+) -> Iterator[tuple[Job, Failure | Elsewhere | None]]:
+    """Train and test what is not done yet; each job as it ends, with why it failed if it did, or that others did it.
 
     A failure is kept as `failure.json` in the fold's folder, and the fold is tried again the next time.
 
@@ -74,7 +81,7 @@ def cross_validate(
     while left:
         held = list[Job]()
         for job, end in run_many(run, left, workers=workers, threads=threads, retries=2, lost=_killed, on_wait=watch):
-            if isinstance(end, _Held):
+            if isinstance(end, Elsewhere) and not end.is_done:
                 held.append(job)
             else:
                 yield job, end
@@ -101,20 +108,15 @@ def run_or_fail(job: Job, function: Callable[..., object], on_epoch: OnEpoch[Job
     return failure
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """Another process works on it."""
-
-
-def _run_claimed(job: Job, run: Callable[[Job], Failure | None]) -> Failure | _Held | None:
+def _run_claimed(job: Job, run: Callable[[Job], Failure | None]) -> Failure | Elsewhere | None:
     """Run a job that nobody else works on; what somebody else has done or failed at since is taken from there."""
     try:
         with claimed(job.files.claim, job.label):
             if job.is_done:
-                return None
+                return Elsewhere(is_done=True)
             return _read_failure(job) or run(job)
     except ClaimedError:
-        return _Held()
+        return Elsewhere(is_done=False)
 
 
 def _freed(held: list[Job], watch: "_Watch | None") -> list[Job]:
@@ -122,7 +124,7 @@ def _freed(held: list[Job], watch: "_Watch | None") -> list[Job]:
     while held and all(holder_of(job.files.claim) for job in held):
         time.sleep(PAUSE_S)
         if watch is not None:
-            watch(held, begins=False)
+            watch(held)
     return held
 
 
@@ -166,18 +168,18 @@ def _read_failure(job: FoldJob | Operation) -> Failure | None:
 
 
 class _Watch:
-    """Tells the epochs of jobs in other processes, as those note them; first that they begin, if these are ours."""
+    """Tells the epochs of jobs in other processes, as those note them."""
 
     def __init__(self, on_epoch: OnEpoch):
         self.on_epoch = on_epoch
         self.told: dict[FoldFiles, tuple[int, int]] = {}
 
-    def __call__(self, jobs: Sequence[FoldJob | Operation], *, begins: bool = True) -> None:
+    def __call__(self, jobs: Sequence[FoldJob | Operation]) -> None:
         for job in jobs:
             now = (0, 0)
             with suppress(OSError, ValueError):
                 done, of = job.files.epochs.read_text(encoding="utf-8").split()
                 now = (int(done), int(of))
-            if self.told.get(job.files, None if begins else (0, 0)) != now:
+            if self.told.get(job.files) != now:
                 self.told[job.files] = now
                 self.on_epoch(job, *now)
