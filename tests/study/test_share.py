@@ -67,56 +67,6 @@ def test_what_a_killed_process_had_begun_is_done_by_the_others(simulated, tmp_pa
     assert contents(tmp_path / "run") == contents(tmp_path / "alone")
 
 
-def test_what_another_process_does_is_waited_for_and_not_done_again(simulated, tmp_path, monkeypatch):
-    """The other one is this process, too: it does all folds while this one has just settled what they share."""
-    study = Study.load(simulated / "study.yaml", SETTINGS)
-    begun, others = run_module._begin, []
-
-    def begin_and_let_another_pass(*arguments):
-        found = begun(*arguments)
-        if not others:
-            others.append("begun")
-            others[0] = run_module.work_off(found[1], shares=True, surgery=True)
-        return found
-
-    monkeypatch.setattr(run_module, "_begin", begin_and_let_another_pass)
-    finished = study.run(tmp_path / "run", shares=True)
-    assert others == [[]] and finished.failures == ()
-    assert set(folds_ended(tmp_path / "run").values()) == {1}
-
-
-def test_a_failure_of_another_process_is_told_and_its_fold_not_tried_twice(simulated, tmp_path, monkeypatch):
-    study = Study.load(simulated / "study.yaml", ["methods=[snn, coxph]"])
-    tried = []
-
-    def fail(job, on_epoch):
-        tried.append(job.label)
-        if job.method.name == "snn":
-            raise MemoryError
-
-    work = run_module.work_off
-
-    def work_beside_another(trainings, **how):
-        monkeypatch.setattr("prognoscope.study.work.run_fold", fail)
-        told = work(trainings[:1], **how)
-        monkeypatch.undo()
-        kept = trainings[0].files.failure.read_bytes()
-        from prognoscope.training import jobs  # the other one fails once this one has begun
-
-        unlinked = jobs._read_failure
-        monkeypatch.setattr(jobs, "_read_failure", lambda job: job.files == trainings[0].files and told[0] or None)
-        failures = work(trainings, **how)
-        monkeypatch.setattr(jobs, "_read_failure", unlinked)
-        trainings[0].files.failure.write_bytes(kept)
-        return failures
-
-    monkeypatch.setattr(run_module, "work_off", work_beside_another)
-    finished = study.run(tmp_path / "run", shares=True)
-    assert tried == ["snn, fold 0"]
-    assert [each.fold for each in finished.failures] == [0] and "memory" in finished.failures[0].sentence
-    assert finished.run.provenance.methods == ("coxph",)
-
-
 def test_whoever_shares_and_whoever_does_not_never_meet(simulated, tmp_path):
     study = Study.load(simulated / "study.yaml", ["methods=[coxph]"])
     with (

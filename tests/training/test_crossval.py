@@ -3,7 +3,9 @@
 import json
 import math
 import pickle
+from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event, Thread
 
 import numpy as np
 import pandas as pd
@@ -12,12 +14,13 @@ import pytest
 from prognoscope.cohort.dataset import open_bags, prepared_dataset
 from prognoscope.cohort.preparation import Preparation
 from prognoscope.cohort.splits import Split
+from prognoscope.core.claims import claimed
 from prognoscope.core.errors import CohortError, TrainingError
 from prognoscope.runs.components import read_components
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.manifest import read_manifest
 from prognoscope.training.crossval import run_fold
-from prognoscope.training.jobs import cross_validate
+from prognoscope.training.jobs import Elsewhere, cross_validate, run_or_fail
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
 from tests.training.toys import OPTIONS, c_index, files, folder_of, make_toy, shuffled, with_outcome
@@ -234,3 +237,43 @@ def test_a_job_travels_without_its_embeddings(toy, tmp_path):
     assert isinstance(at, np.memmap) and at.mode == "r"
     assert pickle.loads(pickle.dumps(toy.job(tmp_path))).pack == toy.pack
     assert math.isfinite(values.astype(float).sum())
+
+
+@contextmanager
+def beside(job, act):
+    """Another process works on the job, and soon acts."""
+    is_claimed, waits = Event(), Event()
+
+    def work():
+        with claimed(job.files.claim, "another"):
+            is_claimed.set()
+            waits.wait(0.3)
+            act()
+
+    other = Thread(target=work)
+    other.start()
+    is_claimed.wait()
+    yield
+    other.join()
+
+
+def test_a_fold_that_another_process_does_is_waited_for_and_not_done_again(toy, tmp_path):
+    jobs, done = [toy.job(tmp_path / name, name) for name in ("coxph", "abmil")], []
+    with beside(jobs[1], lambda: run_fold(jobs[1])):
+        for job, end in cross_validate(jobs, lambda job, _: done.append(job.label), shares=True):
+            assert end == (None if job is jobs[0] else Elsewhere(is_done=True))
+            assert jobs[1].is_done == (job is jobs[1])
+    assert done == [jobs[0].label] and not jobs[1].files.claim.exists()
+
+
+def test_a_failure_of_another_process_is_told_and_its_fold_not_tried_again(toy, tmp_path):
+    job = toy.job(tmp_path / "abmil", "abmil")
+
+    def fail(*_):
+        raise MemoryError
+
+    with beside(job, lambda: run_or_fail(job, fail)):
+        ((_, failure),) = cross_validate([job], run_fold, shares=True)
+    assert "memory" in failure.sentence and not job.is_done
+    ((_, failure),) = cross_validate([job], run_fold, shares=True)
+    assert failure is None and job.is_done  # started again, it is tried again
