@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from prognoscope.commands.arguments import Jobs, Overrides
+from prognoscope.commands.arguments import Cluster, Jobs, Overrides
 from prognoscope.commands.shell import err
 from prognoscope.commands.telling import extract_and_tell, say, show_table, tell_left_out
 from prognoscope.commands.terminal import bar
@@ -57,6 +57,7 @@ def extract(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     overrides: Overrides = [],  # noqa: B006
     jobs: Jobs = 1,
+    cluster: Cluster = "",
 ) -> None:
     """Turn slides into embeddings, one file a slide. Started again, it continues.
 
@@ -80,7 +81,9 @@ def extract(
         from prognoscope.study.study import Study
 
         loaded = Study.load(slides, overrides)
-        report = extract_and_tell(lambda advance: loaded.extract(workers=jobs, progress=advance))
+        report = extract_and_tell(lambda advance: loaded.extract(workers=jobs, cluster=cluster, progress=advance))
+    elif cluster:
+        raise InputError("--cluster is for a study. Machines share a folder when the same command is started on each.")
     else:
         report = _extract_folder(
             slides,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from prognoscope.commands.arguments import Jobs, Overrides, StudyFile
+from prognoscope.commands.arguments import Cluster, Jobs, Overrides, StudyFile
 from prognoscope.commands.shell import err
 from prognoscope.commands.telling import (
     audit_and_tell,
@@ -199,6 +199,7 @@ def run(
         bool, typer.Option("--share", help="Work on the run together with others who are started so, on any machine.")
     ] = False,
     jobs: Jobs = 1,
+    cluster: Cluster = "",
 ) -> None:
     """Cross-validate every method of the study, evaluate, and write the report. Started again, it continues.
 
@@ -207,7 +208,7 @@ def run(
     from prognoscope.study.plan import plans
     from prognoscope.study.study_file import StudyFile
 
-    planned = plans(StudyFile.load(study, overrides), jobs=jobs)
+    planned = plans(StudyFile.load(study, overrides), jobs=jobs, cluster=cluster, elsewhere=bool(cluster))
     run_and_tell(planned, folder or study.parent / "run", final=final, shares=share)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from prognoscope.analysis.epoch_words import WORDS, At
-from prognoscope.commands.arguments import Jobs, RunFolder, RunOrSeeds
+from prognoscope.commands.arguments import Cluster, Jobs, RunFolder, RunOrSeeds
 from prognoscope.commands.telling import explain_and_tell, say, show_rows, show_table, tell_genes
 from prognoscope.core.errors import InputError
 from prognoscope.core.words import listed
@@ -109,6 +109,7 @@ def explain(
         ),
     ] = None,
     jobs: Jobs = 1,
+    cluster: Cluster = "",
 ) -> None:
     """What predictions rest on: maps of patches, gene scores, what each modality adds, and how faithful that is.
 
@@ -119,7 +120,7 @@ def explain(
     if sum([bool(patient), everybody, most is not None]) > 1:
         raise typer.BadParameter("give one of --patient, --all and --most")
     whom = {"patients": patient, "most": None if everybody else most or MOST}
-    explain_and_tell(run, methods=method, maps=drawn, pictures=pictures, jobs=jobs, **whom)
+    explain_and_tell(run, methods=method, maps=drawn, pictures=pictures, jobs=jobs, cluster=cluster, **whom)
 
 
 def report(run: RunOrSeeds) -> None:

@@ -1,24 +1,40 @@
 """One function over many items, here or on a cluster."""
 
+import importlib.util
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
+from prognoscope.core.errors import InputError
 from prognoscope.core.stopping import Stopped, leave_when_asked, stopping_when_asked
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 PAUSE_S = 0.5  # between two calls of `on_wait`
 LAST_WORDS_S = 5.0  # that workers have to end in when everything is stopped
+ANSWER_S = 5.0  # in which a cluster answers
+LOST_MACHINES = 2  # that an item survives on a cluster, where it may be the machine's fault
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Where else than here: machines that Ray has joined."""
+
+    address: str  # host:port, ray://host:port, auto; or "local", for as many processes as this machine has cores
+    shared: Path  # what all of its machines must see under this path
+    gpus: int = 0  # that each item needs
 
 
 def run_many(
@@ -30,6 +46,7 @@ def run_many(
     retries: int = 3,
     lost: Callable[[Item], Result] | None = None,
     on_wait: Callable[[Sequence[Item]], None] | None = None,
+    cluster: Cluster | None = None,
 ) -> Iterator[tuple[Item, Result]]:
     """Each item with its result, as they are finished; begun in order, and in order with one worker.
 
@@ -43,11 +60,16 @@ def run_many(
         retries: How many deaths are borne: of workers in all, or with `lost` beside each item.
         lost: Gives what is handed out for an item beside which workers keep dying; by default that ends everything.
         on_wait: Called here about twice a second with the items that are worked on; only with several workers.
+        cluster: Takes the place of the workers: as many items at once as it has room for.
 
     Raises:
         BrokenExecutor: Workers keep dying, for example for want of memory, and there is no `lost`.
+        InputError: Nothing answers at the cluster's address, or it has no room for an item.
         Exception: Whatever `function` raised first; results that were finished have been handed out by then.
     """
+    if cluster is not None:
+        yield from _run_on(cluster, function, items, threads, max(retries, LOST_MACHINES), lost, on_wait)
+        return
     if workers == 1:
         for item in items:
             yield item, function(item)
@@ -150,3 +172,112 @@ def _worked(function: Callable[[Item], Result], item: Item) -> Result:
             return function(item)
     except Stopped as stopped:
         os._exit(int(stopped.code or 1))
+
+
+def _run_on(
+    cluster: Cluster,
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    threads: int,
+    retries: int,
+    lost: Callable[[Item], Result] | None,
+    on_wait: Callable[[Sequence[Item]], None] | None,
+) -> Iterator[tuple[Item, Result]]:
+    with _joined(cluster) as ray:
+        sent = ray.put(list(items))  # once to each machine, whatever items share
+        options = {"num_cpus": threads, "num_gpus": cluster.gpus, "max_retries": 0, "scheduling_strategy": "SPREAD"}
+        work = ray.remote(_worked_there).options(**options)
+        waiting, deaths = list(range(len(items))), Counter()
+        busy: dict[Any, int] = {}
+        try:
+            while waiting or busy:
+                room = _room(ray.cluster_resources(), threads, cluster)
+                while waiting and len(busy) < room:
+                    busy[work.remote(function, cluster.shared, sent, waiting[0])] = waiting[0]
+                    del waiting[0]
+                done, _ = ray.wait(list(busy), timeout=PAUSE_S)
+                for reference in done:
+                    number = busy.pop(reference)
+                    try:
+                        result = ray.get(reference)
+                    except ray.exceptions.RayTaskError as error:
+                        raise error.cause from None
+                    except ray.exceptions.RayError:  # the process, or its machine, is gone
+                        deaths[number] += 1
+                        if deaths[number] <= retries:
+                            waiting.insert(0, number)
+                            continue
+                        if lost is None:
+                            raise BrokenExecutor(f"item {number} died {retries + 1} times") from None
+                        result = lost(items[number])
+                    yield items[number], result
+                if on_wait is not None:
+                    on_wait([items[i] for i in busy.values()])
+        finally:
+            for reference in busy:
+                with suppress(ray.exceptions.RayError):
+                    ray.cancel(reference, force=True)
+
+
+def need_cluster(address: str) -> None:
+    """Refuse an address at which nobody answers, before anything is done; Ray itself would try for minutes.
+
+    Raises:
+        InputError: Nobody does, or Ray is not installed.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise InputError("--cluster needs Ray: pip install 'prognoscope[cluster]', on every machine of it.")
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address in ("local", "auto"):
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_S).close()
+    except (OSError, ValueError) as cause:
+        raise _unanswered(address, cause) from None
+
+
+def _unanswered(address: str, cause: Exception) -> InputError:
+    return InputError(
+        f"No Ray cluster answers at {address} ({cause}). Start one by `ray start --head` there and `ray start "
+        "--address HOST:6379` on the others, or say `--cluster local`."
+    )
+
+
+@contextmanager
+def _joined(cluster: Cluster) -> Iterator[Any]:
+    need_cluster(cluster.address)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    import ray
+
+    own = {"num_cpus": os.cpu_count(), "include_dashboard": False} if cluster.address == "local" else {}
+    answer = signal.getsignal(signal.SIGTERM)  # which Ray replaces
+    try:
+        ray.init(address=cluster.address, log_to_driver=False, configure_logging=False, **own)
+    except (ConnectionError, RuntimeError, ValueError) as cause:
+        raise _unanswered(cluster.address, cause) from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, answer)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _room(resources: dict[str, float], threads: int, cluster: Cluster) -> int:
+    """How many items the cluster, as it is now, works on at once."""
+    room = int(resources.get("CPU", 0)) // threads
+    if cluster.gpus:
+        room = min(room, int(resources.get("GPU", 0)) // cluster.gpus)
+    if not room:
+        gpus = f" and {cluster.gpus} GPU" if cluster.gpus else ""
+        raise InputError(f"The Ray cluster has no machine with {threads} CPU{gpus} for an item. Let one join it.")
+    return room
+
+
+def _worked_there(function: Callable[[Item], Result], shared: Path, items: Sequence[Item], number: int) -> Result:
+    if not shared.is_dir():
+        raise InputError(
+            f"{socket.gethostname()} does not see {shared}. The study's files and the run must lie where all machines "
+            "of the cluster see them under the same path."
+        )
+    return function(items[number])

@@ -24,7 +24,7 @@ from prognoscope.core.errors import (
 )
 from prognoscope.core.faults import is_out_of_memory
 from prognoscope.core.files import digest
-from prognoscope.core.parallel import run_many
+from prognoscope.core.parallel import Cluster, run_many
 from prognoscope.core.settings import FilePath
 from prognoscope.core.words import count, listed
 from prognoscope.features.bad_files import BlockedFileError
@@ -146,6 +146,7 @@ def extract_slides(
     *,
     mpp: float | Mapping[str, float] | None = None,
     workers: int = 1,
+    cluster: str = "",
     device: str = "cpu",
     on_progress: Callable[[str, str], None] | None = None,
 ) -> ExtractionReport:
@@ -160,6 +161,7 @@ def extract_slides(
             writes into a folder of `folder` that has the encoder's name.
         mpp: um per pixel of level 0, for all slides or for some by id, where the files do not say it; wins over them.
         workers: Processes, each with its own encoders.
+        cluster: The address of a Ray cluster, whose machines take their place.
         device: Where the encoders compute.
         on_progress: Called with the slide and "already", "done" or "failed" as each is known.
 
@@ -185,10 +187,13 @@ def extract_slides(
     for slide, (state, _) in found.items():
         tell(slide, state)
     extract = partial(_beside_others, extract_one)
+    how = {"workers": workers, "retries": 0, "lost": _died}
+    if cluster:
+        how["cluster"] = Cluster(cluster, folder.absolute(), int(device.startswith("cuda")))
     spent = Spent()
     while left:
         held = []
-        for job, (state, reason, took) in run_many(extract, left, workers=workers, retries=0, lost=_died):
+        for job, (state, reason, took) in run_many(extract, left, **how):
             spent += took
             if state == "held":
                 held.append(job)

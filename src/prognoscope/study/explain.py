@@ -16,7 +16,7 @@ from prognoscope.cohort.dataset import open_bags
 from prognoscope.core.claims import claimed, tidy
 from prognoscope.core.errors import StudyError, nearest, some
 from prognoscope.core.files import need_writable, sha256
-from prognoscope.core.parallel import run_many
+from prognoscope.core.parallel import Cluster, run_many
 from prognoscope.explanation.explain import Truth, explain
 from prognoscope.explanation.explanation import COMPUTED_GROUP_SCORES, Explanation, PatchScores, mean_of
 from prognoscope.explanation.patch_maps import OWN
@@ -72,6 +72,7 @@ def explain_run(
     most: int | None = MOST,
     pictures: str | None = None,
     jobs: int = 1,
+    cluster: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[KeptExplanation]:
     """Explain predictions of a run, and keep tables, pictures and GeoJSON of it in its folder `explanations`.
@@ -87,6 +88,7 @@ def explain_run(
         pictures: "all" of each map (PNG, SVG, OME-TIFF, GeoJSON, the best patches), its "png" alone, or "none"; by
             default all of up to eight patients of a method, and PNGs of more. What is there already stays.
         jobs: Processes at once.
+        cluster: The address of a Ray cluster, whose machines take their place.
         progress: Called with the number of finished and of all explanations.
 
     Raises:
@@ -98,10 +100,11 @@ def explain_run(
     run = open_finished(run.folder if isinstance(run, Run) else run)
     wanted = _wanted(run, patients, methods, tuple(maps), most, pictures)
     need_writable(run.files.explanations, "The explanations", "Change its permissions, or copy the run.")
+    there = Cluster(cluster, run.folder.absolute()) if cluster else None
     with claimed(run.files.explanations / ".claim", "`prognoscope explain`"):
         tidy(run.files.explanations)
         _world(run.folder.absolute())  # so that what is wrong with the inputs is said once, before any work
-        for done, _ in enumerate(run_many(explain_one, wanted, workers=jobs), start=1):
+        for done, _ in enumerate(run_many(explain_one, wanted, workers=jobs, cluster=there), start=1):
             if progress is not None:
                 progress(done, len(wanted))
     return [KeptExplanation(run.files.explanation(each.method, each.patient)) for each in wanted]

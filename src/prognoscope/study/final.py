@@ -10,7 +10,7 @@ from prognoscope.training.jobs import Failure, cross_validate
 
 
 def train_finals(
-    trainings: Sequence[FoldJob], *, workers: int = 1, shares: bool = False
+    trainings: Sequence[FoldJob], *, workers: int = 1, shares: bool = False, cluster: str = ""
 ) -> tuple[list[Failure], list[str]]:
     """Train each method whose folds are all done on all of its patients; what is finished is not done again.
 
@@ -21,7 +21,7 @@ def train_finals(
     for job in trainings:
         folds.setdefault(job.method.title, []).append(job)
     jobs = {title: final_job(each) for title, each in folds.items() if all(job.is_done for job in each)}
-    ended = list(cross_validate(list(jobs.values()), run_final, workers=workers, shares=shares))
+    ended = list(cross_validate(list(jobs.values()), run_final, workers=workers, shares=shares, cluster=cluster))
     failures = [end for _, end in ended if isinstance(end, Failure)]
     failed = {failure.method for failure in failures}
     return failures, [_told(job, folds[title]) for title, job in jobs.items() if title not in failed]

@@ -31,11 +31,18 @@ def extract(plan: Plan, progress: OnProgress | None = None) -> ExtractionReport:
     Raises:
         StudyError: The study has no slides.
     """
-    return extract_for(plan.study, plan.cohort, device=plan.device, workers=plan.workers, progress=progress)
+    how = {"device": plan.device, "workers": plan.workers, "cluster": plan.cluster}
+    return extract_for(plan.study, plan.cohort, progress=progress, **how)
 
 
 def extract_for(
-    study: StudyFile, cohort: Cohort, *, device: str, workers: int = 1, progress: OnProgress | None = None
+    study: StudyFile,
+    cohort: Cohort,
+    *,
+    device: str,
+    workers: int = 1,
+    cluster: str = "",
+    progress: OnProgress | None = None,
 ) -> ExtractionReport:
     """The same for any patients of a study, such as those who are only predicted."""
     slides, folder = need_slides(study)
@@ -51,9 +58,8 @@ def extract_for(
             progress(len(finished), len(chosen))
 
     log.info("extracting %d slides into %s", len(chosen), folder)
-    report = extract_slides(
-        chosen, folder, study.features, mpp=slide_mpp(slides, found), workers=workers, device=device, on_progress=count
-    )
+    how = {"mpp": slide_mpp(slides, found), "workers": workers, "cluster": cluster, "device": device}
+    report = extract_slides(chosen, folder, study.features, on_progress=count, **how)
     log.info("extracted %d slides, %d were there, %d failed", len(report.done), len(report.already), len(report.failed))
     return report
 

@@ -18,6 +18,7 @@ from prognoscope.cohort.splits import Split, check_comparable, check_splits, mak
 from prognoscope.core.errors import CohortError, InputError, StudyError, some
 from prognoscope.core.genes import GeneSelection
 from prognoscope.core.outcome import TimeBins
+from prognoscope.core.parallel import need_cluster
 from prognoscope.core.words import count
 from prognoscope.omics.differential import uses_deseq2
 from prognoscope.study.departures import competing_notes, departure_notes, general_notes, rule_notes
@@ -63,6 +64,7 @@ class Plan:
     device: str
     precision: Precision
     workers: int  # processes at once
+    cluster: str  # the address of a Ray cluster, whose machines take their place; "" without
     inputs: Mapping[str, str]  # table that the study names -> SHA-256, before it was read
     looks: Looks  # what the embedding files say that were there, and which cannot be used
     notes: tuple[str, ...]  # what the results will be told with: methods left out, settings not searched
@@ -90,7 +92,7 @@ class Plan:
         return "bag" in self.needs and self.study.spec.cohort.slides is not None
 
 
-def plans(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> dict[str, Plan]:
+def plans(study: StudyFile, *, jobs: int = 1, cluster: str = "", elsewhere: bool = False) -> dict[str, Plan]:
     """The name of each endpoint -> the plan of it: the same settings and folds, with the patients who have it.
 
     Of a study with one endpoint, or with one chosen, the name is "".
@@ -100,26 +102,29 @@ def plans(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> dict[s
     """
     clinical = study.spec.cohort.clinical
     if not clinical.is_of_several:
-        return {"": plan(study, jobs=jobs, elsewhere=elsewhere)}
+        return {"": plan(study, jobs=jobs, cluster=cluster, elsewhere=elsewhere)}
     found = {}
     for name in clinical.endpoints:
         cohort = replace(study.spec.cohort, clinical=clinical.of(name))
         own = replace(study, spec=study.spec.model_copy(update={"cohort": cohort}))
-        found[name] = plan(own, jobs=jobs, elsewhere=elsewhere)
+        found[name] = plan(own, jobs=jobs, cluster=cluster, elsewhere=elsewhere)
     return found
 
 
-def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
+def plan(study: StudyFile, *, jobs: int = 1, cluster: str = "", elsewhere: bool = False) -> Plan:
     """Settle a study: read its tables, choose and try its methods, draw its folds, prepare each; nothing is written.
 
     Args:
         jobs: Processes at once that are wished for.
+        cluster: The address of a Ray cluster, whose machines take their place.
         elsewhere: The study will run on another machine, so a device that this one lacks is a warning.
 
     Raises:
         StudyError: The study has several endpoints, so that `plans` makes a plan for each.
         PrognoscopeError: What a run would stop at before it trains anything.
     """
+    if cluster:
+        need_cluster(cluster)
     where, training, inputs = study.where, study.spec.training, input_sums(study)
     if where.clinical.is_of_several:
         raise StudyError(
@@ -161,7 +166,7 @@ def plan(study: StudyFile, *, jobs: int = 1, elsewhere: bool = False) -> Plan:
     sizes = (count(len(methods), "method"), count(len(complete), "patient"), count(len(splits), "fold"))
     log.info("planned %s, %s, %s, on %s", *sizes, device)
     return Plan(
-        *(study, cohort, chosen.needs, splits, drawn, methods, device, precision, workers, inputs, looks),
+        *(study, cohort, chosen.needs, splits, drawn, methods, device, precision, workers, cluster, inputs, looks),
         *(notes, told, warnings),
     )
 

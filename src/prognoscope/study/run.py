@@ -167,7 +167,7 @@ def run_plan(
                 check_folder(spec, folder)  # as others have left it by now
                 need_same_study(plan, folder)
             inputs, trainings = _begin(plan, folder, extracted)
-        how = {"workers": plan.workers, "shares": shares}
+        how = {"workers": plan.workers, "shares": shares, "cluster": plan.cluster}
         failures = work_off(trainings, surgery=plan.has_surgery, keep_models=spec.keep_models, progress=progress, **how)
         if progress is not None:
             progress(Standing(1.0, None, "measuring, comparing and drawing"))

@@ -30,15 +30,17 @@ class Study(StudyFile):
         """All patients as the tables have them, read anew; a plan has them read."""
         return read_cohort(self.spec.name, self.where)
 
-    def plan(self, *, jobs: int = 1) -> Plan:
+    def plan(self, *, jobs: int = 1, cluster: str = "") -> Plan:
         """All that is settled before anything is done; nothing is written."""
-        return plan(self, jobs=jobs)
+        return plan(self, jobs=jobs, cluster=cluster)
 
     def check(self) -> Audit:
         """Audit the inputs; nothing is written."""
         return audit(plan(self, elsewhere=True))
 
-    def extract(self, *, workers: int = 1, progress: Callable[[int, int], None] | None = None) -> ExtractionReport:
+    def extract(
+        self, *, workers: int = 1, cluster: str = "", progress: Callable[[int, int], None] | None = None
+    ) -> ExtractionReport:
         """Slides of the cohort's patients -> embeddings, one file a slide; continues where it was stopped.
 
         Slides may come in one by one, so neither methods nor folds are settled for it.
@@ -52,7 +54,8 @@ class Study(StudyFile):
         need_slides(self)
         need_extracted(self)
         device = device_of(self.spec.training.device)
-        return extract_for(self, self.cohort, device=device, workers=workers, progress=progress)
+        how = {"device": device, "workers": workers, "cluster": cluster}
+        return extract_for(self, self.cohort, progress=progress, **how)
 
     def run(
         self,
@@ -62,6 +65,7 @@ class Study(StudyFile):
         progress: Callable[[Standing], None] | None = None,
         final: bool = False,
         shares: bool = False,
+        cluster: str = "",
     ) -> Finished:
         """Cross-validate every method, evaluate, report; continues where it was stopped.
 
@@ -71,6 +75,7 @@ class Study(StudyFile):
             progress: Called with the share of the work that is done, and the seconds that are left.
             final: Train each method on all patients, too.
             shares: Other processes may do the same, each fold is done by one of them.
+            cluster: The address of a Ray cluster, whose machines take the place of processes here.
 
         Raises:
             StudyError: The study asks for several seeds or endpoints.
@@ -78,7 +83,7 @@ class Study(StudyFile):
         if self.spec.seeds > 1:
             raise StudyError(f"The study has seeds: {self.spec.seeds}, so it makes several runs. Call `run_seeds`.")
         at = Path(folder or self.folder / "run")
-        return run_plan(plan(self, jobs=jobs), at, progress=progress, final=final, shares=shares)
+        return run_plan(self.plan(jobs=jobs, cluster=cluster), at, progress=progress, final=final, shares=shares)
 
     def run_seeds(
         self,

@@ -25,6 +25,7 @@ def work_off(
     keep_models: bool = True,
     workers: int = 1,
     shares: bool = False,
+    cluster: str = "",
     progress: Callable[[Standing], None] | None = None,
 ) -> list[Failure]:
     """Do what is not done yet. Folds go in turn, each with all methods, so that soon all costs are known.
@@ -33,6 +34,7 @@ def work_off(
         surgery: Whether each method is also trained on permuted outcomes of its first fold, and operated on.
         keep_models: Without, the weights of a fold are removed once nothing of these needs them.
         shares: Other processes may do the same; what they do is waited for.
+        cluster: The address of a Ray cluster, whose machines take the place of processes here.
 
     Returns:
         What failed; the rest is done.
@@ -62,7 +64,7 @@ def work_off(
         if not keep_models and not needs_weights:
             unseal(job.files.folder, job.files.only_to_predict)
 
-    how = {"workers": workers, "shares": shares}
+    how = {"workers": workers, "shares": shares, "cluster": cluster}
     failures = _stage(jobs, run_fold, clock, how, progress, ended)
     able = [each for each in operations if each.files.is_done]
     return failures + _stage(able, operate, clock, how, progress, ended)

@@ -15,7 +15,7 @@ from prognoscope.core.claims import ClaimedError, claimed, holder_of
 from prognoscope.core.errors import DiskFullError, InputError, UnwritableError
 from prognoscope.core.faults import NO_ROOM, describe
 from prognoscope.core.files import write_json, write_text
-from prognoscope.core.parallel import PAUSE_S, run_many
+from prognoscope.core.parallel import PAUSE_S, Cluster, run_many
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.training.job import FoldJob
 from prognoscope.training.surgery import Operation
@@ -49,6 +49,7 @@ def cross_validate(
     *,
     workers: int = 1,
     shares: bool = False,
+    cluster: str = "",
     on_epoch: OnEpoch[Job] | None = None,
 ) -> Iterator[tuple[Job, Failure | Elsewhere | None]]:
     """Train and test what is not done yet; each job as it ends, with why it failed if it did, or that others did it.
@@ -60,6 +61,7 @@ def cross_validate(
             such as `run_fold`.
         workers: Processes; the numbers do not depend on it.
         shares: Other processes may do the same jobs: each is done by whoever claims it first, and waited for.
+        cluster: The address of a Ray cluster, whose machines take the place of processes here.
         on_epoch: Called with the job, its finished and all its epochs; with 0 of 0 when it begins.
 
     Raises:
@@ -74,13 +76,17 @@ def cross_validate(
     watch = None if on_epoch is None else _Watch(on_epoch)
     threads = left[0].spec.threads if left else 1
     run = partial(_run_and_tell, function=function)
-    if workers == 1:
+    how = {"workers": workers, "threads": threads, "retries": 2, "lost": _killed, "on_wait": watch}
+    if cluster and left:
+        run_folder, gpus = left[0].files.folder.parent.parent, int(left[0].spec.device.startswith("cuda"))
+        how["cluster"] = Cluster(cluster, run_folder, gpus)
+    elif workers == 1:
         run = partial(run_or_fail, function=function, on_epoch=on_epoch)
     if shares:
         run = partial(_run_claimed, run=run)
     while left:
         held = list[Job]()
-        for job, end in run_many(run, left, workers=workers, threads=threads, retries=2, lost=_killed, on_wait=watch):
+        for job, end in run_many(run, left, **how):
             if isinstance(end, Elsewhere) and not end.is_done:
                 held.append(job)
             else:
