@@ -11,7 +11,7 @@ import pandas as pd
 
 EXTRAS = {"encoders": ("timm", "huggingface_hub"), "anndata": ("anndata",), "deseq2": ("pydeseq2",)}
 EXTRAS |= {"search": ("optuna",), "tsne": ("sklearn",), "viewer": ("nicegui",)}
-EXTRAS |= {"zarr": ("zarr",), "czi": ("pylibCZIrw",)}
+EXTRAS |= {"zarr": ("zarr",), "czi": ("pylibCZIrw",), "cluster": ("ray",)}
 
 
 def examine_machine() -> pd.DataFrame:
