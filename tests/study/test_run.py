@@ -249,3 +249,10 @@ def test_genes_are_scaled_or_not_as_the_study_says(simulated, tmp_path):
     run = Study.load(simulated / "study.yaml", changes).run(tmp_path / "raw")
     about = json.loads((run.folder / "coxph" / "fold_0" / "model.json").read_text())
     assert about["preparation"]["omics"]["scale"] == "none"
+
+
+def test_a_run_that_is_started_again_is_measured_anew(simulated, tmp_path):
+    settings = [f"methods=[{COXPH}]", "splits.folds=2"]
+    first = Study.load(simulated / "study.yaml", settings).run(tmp_path / "run").metrics
+    again = Study.load(simulated / "study.yaml", [*settings, "evaluation.draws=40"]).run(tmp_path / "run").metrics
+    assert not first["low"].equals(again["low"]) and first["value"].equals(again["value"])
