@@ -20,7 +20,6 @@ from prognoscope.report.sections.verdict import warnings_of
 from prognoscope.report.table_text import method_rows
 from prognoscope.runs.explanations import KeptExplanation
 from prognoscope.runs.layout import RunFiles
-from prognoscope.runs.manifest import is_there
 from prognoscope.runs.read import Run
 from prognoscope.study.binding import bind
 from prognoscope.study.clock import Standing
@@ -205,7 +204,7 @@ def _measure(
     if not sections:
         raise _no_method(failures, len(study.spec.methods))
     methods = [method.title for method in sections]
-    if run.files.report.is_file() and is_there(run.files.provenance) and run.provenance.methods == tuple(methods):
+    if run.files.report.is_file() and run.provenance.methods == tuple(methods):
         return run, list(plan.notes)
     oracles = None
     if study.spec.cohort.truth is not None:
