@@ -103,6 +103,11 @@ def test_every_command_explains_itself_with_an_example(command, ask):
     assert f"Example: prognoscope {command}" in " ".join(re.sub(r"[`│]", "", shown).split())
 
 
+def test_simulates_help_shows_both_words_of_bags(ask):
+    shown = " ".join(ask("simulate", "--help")[1].replace("│", "").split())
+    assert "--bags FEWEST MOST Patches of a patient: two words. [default: (500 2000)]" in shown
+
+
 def test_help_names_every_command_and_is_what_no_command_shows(ask):
     code, shown, _ = ask("--help")
     assert code == 0 and all(command in shown for command in COMMANDS)

@@ -49,7 +49,10 @@ def simulate(
     patients: Annotated[int, typer.Option(min=20, help="How many.")] = 120,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     features_only: Annotated[bool, typer.Option("--features-only", help="Draw embeddings, paint no slides.")] = False,
-    bags: Annotated[tuple[int, int], typer.Option(help="Fewest and most patches of a patient.")] = (500, 2000),
+    bags: Annotated[
+        tuple[int, int],
+        typer.Option(metavar="FEWEST MOST", show_default="500 2000", help="Patches of a patient: two words."),
+    ] = (500, 2000),
     without: Annotated[
         list[str], typer.Option(help="What tells nothing: slides, genes, covariates or interaction.")
     ] = [],  # noqa: B006
@@ -61,7 +64,7 @@ def simulate(
 ) -> None:
     """Simulate a cohort whose truth is known: slides or embeddings, genes, outcomes, and the best possible answer.
 
-    Example: `prognoscope simulate cohort --features-only --patients 300 --bags 500 2000`.
+    Example: `prognoscope simulate cohort --features-only --bags 500 2000`.
     """
     from prognoscope.simulation.cohort import simulate_cohort
 
