@@ -161,6 +161,34 @@ def import_(
     say(f"Wrote {to}; its account is {to / 'account.md'}. Next: prognoscope check {to / 'study.yaml'}")
 
 
+def gene_sets(
+    files: Annotated[
+        list[Path], typer.Argument(help="ReactomePathways.gmt, goa_human.gaf and go-basic.obo, h.all.*.gmt, others.")
+    ],
+    to: Annotated[Path, typer.Option("--out", help="The GMT file to be made; its sources and coverage lie beside it.")],
+    genes: Annotated[
+        Path | None, typer.Option(help="Your gene table: what it measures of a group counts as the group's size.")
+    ] = None,
+    smallest: Annotated[int, typer.Option(min=1, help="Fewest genes of a group that is kept.")] = 10,
+    largest: Annotated[int, typer.Option(min=1, help="Most genes of a group that is kept.")] = 500,
+    aspect: Annotated[str, typer.Option(help="Of the Gene Ontology: process, function or component.")] = "process",
+) -> None:
+    """Turn gene sets that you downloaded into one file of gene groups, with sources, versions and licences beside it.
+
+    Example: `prognoscope gene-sets ReactomePathways.gmt.zip --out groups.gmt --genes genes.csv`.
+    """
+    from prognoscope.importers.gene_sets import read_gene_sets, write_gene_sets
+    from prognoscope.omics.tables import read_omics
+
+    columns = [] if genes is None else list(read_omics([genes]).values.columns)
+    sets = read_gene_sets(files, columns, smallest=smallest, largest=largest, aspect=aspect)
+    written = write_gene_sets(to, sets)
+    show_table("Gene sets", sets.sources.drop(columns="sha256"))
+    for note in sets.notes:
+        say(f"  {note}")
+    say(f"Wrote {', '.join(map(str, written))}. Next, in the study: `omics: {{groups: {to}}}`")
+
+
 def schema(folder: Annotated[Path, typer.Argument(help="Where the study file is.")] = Path()) -> None:
     """Write study.schema.json, by which editors complete a study file and mark what is wrong in it.
 
