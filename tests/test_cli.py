@@ -48,7 +48,7 @@ COMMANDS = [
     "predict",
     "report",
 ]
-COMMANDS += ["methods", "schema"]
+COMMANDS += ["gene-sets", "methods", "schema"]
 
 
 @pytest.fixture(scope="module")

@@ -21,20 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS = (demo, simulate, init, import_, gene_sets, schema, check, doctor, encoders, extract, convert, run)
-COMMANDS += (
-    compare,
-    optimism,
-    genes,
-    predict,
-    export,
-    pull,
-    serve,
-    explain,
-    report,
-    figures,
-    view,
-    methods,
-)  # in the order of --help
+COMMANDS += (compare, optimism, genes, predict, export, pull, serve, explain, report, figures, view)
+COMMANDS += (methods,)  # in the order of --help
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -156,8 +156,8 @@ def test_a_gene_of_a_term_of_the_gene_ontology_is_one_of_all_terms_above(downloa
 
 
 def test_the_size_of_a_group_is_what_the_gene_table_measures_of_it(download):
-    measured = ["BANF1_rnaseq", "HMGA1_rnaseq", "HMGA1_cnv", "TLR4_rnaseq"]
-    sets = read_gene_sets([download("ReactomePathways.gmt", REACTOME)], measured, smallest=2)
+    table = download("genes.csv", "patient_id,BANF1_rnaseq,HMGA1_rnaseq,HMGA1_cnv,TLR4_rnaseq\nA,1,2,0,4\nB,3,1,1,2\n")
+    sets = read_gene_sets([download("ReactomePathways.gmt", REACTOME)], table, smallest=2)
     assert sets.groups == {"2-LTR circle formation": ("BANF1", "HMGA1", "LIG4", "PSIP1", "XRCC4")}
     assert sets.coverage.to_numpy().tolist() == [["2-LTR circle formation", 5, 2]]
     assert sets.notes[-1] == "Kept 1 of 3 gene groups: 2 have fewer than 2 measured genes, and 0 more than 500."

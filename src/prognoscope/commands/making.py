@@ -178,10 +178,8 @@ def gene_sets(
     Example: `prognoscope gene-sets ReactomePathways.gmt.zip --out groups.gmt --genes genes.csv`.
     """
     from prognoscope.importers.gene_sets import read_gene_sets, write_gene_sets
-    from prognoscope.omics.tables import read_omics
 
-    columns = [] if genes is None else list(read_omics([genes]).values.columns)
-    sets = read_gene_sets(files, columns, smallest=smallest, largest=largest, aspect=aspect)
+    sets = read_gene_sets(files, genes, smallest=smallest, largest=largest, aspect=aspect)
     written = write_gene_sets(to, sets)
     show_table("Gene sets", sets.sources.drop(columns="sha256"))
     for note in sets.notes:

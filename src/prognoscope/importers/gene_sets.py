@@ -15,6 +15,7 @@ from prognoscope.core.words import count
 from prognoscope.importers.gene_ontology import is_annotations, is_ontology, read_go, version_of
 from prognoscope.omics.group_files import WHAT, gmt_text, read_groups
 from prognoscope.omics.groups import coverage
+from prognoscope.omics.tables import read_omics
 
 LICENCES = {  # of the sets themselves, as their publishers state it
     "Reactome": ("CC0 1.0", "https://reactome.org/license"),
@@ -47,7 +48,7 @@ class _Read:
 
 def read_gene_sets(
     paths: Sequence[Path],
-    genes: Collection[str] = (),
+    table: Path | None = None,
     *,
     smallest: int = SMALLEST,
     largest: int = LARGEST,
@@ -57,13 +58,14 @@ def read_gene_sets(
 
     Args:
         paths: ReactomePathways.gmt, goa_human.gaf with go-basic.obo, h.all.*.symbols.gmt, or any file of gene groups.
-        genes: Columns of the gene table that the groups are for; if given, a group's measured genes are counted.
+        table: The gene table that the groups are for; if given, a group's measured genes are counted.
         aspect: Of the Gene Ontology: "process", "function" or "component".
 
     Raises:
         MissingFileError: There is no such file.
         OmicsError: A file cannot be understood, two have a group of one name, or no group is left.
     """
+    genes = [] if table is None else list(read_omics([table]).values.columns)
     read, notes = _read(paths, genes, aspect)
     groups: dict[str, tuple[str, ...]] = {}
     for each in read:
@@ -72,7 +74,7 @@ def read_gene_sets(
                 f"{each.paths[0]} has gene groups that another file has too: {some(twice)}. Leave each in one."
             )
         groups |= each.groups
-    found = coverage(list(genes), groups)
+    found = coverage(genes, groups)
     sizes = {name: measured if genes else total for name, (measured, total) in found.items()}
     kept = {name: groups[name] for name, n in sizes.items() if smallest <= n <= largest}
     what = "measured genes" if genes else "genes"
@@ -88,23 +90,14 @@ def read_gene_sets(
         f"{many:,} more than {largest}."
     )
     told = [(name, total, measured) for name, (measured, total) in found.items() if name in kept]
-    table = pd.DataFrame(told, columns=["group", "genes", "measured"])
-    sources = [
-        (
-            path.name,
-            each.source,
-            each.version,
-            LICENCES[each.source][0],
-            len(set(each.groups) & set(kept)),
-            sha256(path),
-        )
-        for each in read
-        for path in each.paths
-    ]
+    covered = pd.DataFrame(told, columns=["group", "genes", "measured"])
+    sources = []
+    for each in read:
+        n, licence = len(kept.keys() & each.groups.keys()), LICENCES[each.source][0]
+        sources += [(path.name, each.source, each.version, licence, n, sha256(path)) for path in each.paths]
     columns = ["file", "source", "version", "licence", "groups", "sha256"]
-    return GeneSets(
-        kept, pd.DataFrame(sources, columns=columns), table if genes else table[["group", "genes"]], (*notes,)
-    )
+    covered = covered if genes else covered.drop(columns="measured")
+    return GeneSets(kept, pd.DataFrame(sources, columns=columns), covered, tuple(notes))
 
 
 def _read(paths: Sequence[Path], genes: Collection[str], aspect: str) -> tuple[list[_Read], list[str]]:
