@@ -53,7 +53,7 @@ class FeatureSpec(TilingSpec):
 
     encoder: str = "stain"
     tissue: TissueSpec = field(default_factory=TissueSpec)
-    weights: FilePath | Literal["hub"] | None = None  # a file or its folder, or "hub"; None for what lies on disk
+    weights: FilePath | Literal["hub"] | None = None  # a file, its folder, "hub" or "hub@REVISION"; None: on disk
     coords: FilePath | None = None  # a folder of TRIDENT's or CLAM's coordinate files, whose patches are taken
     regions: FilePath | None = None  # a folder of <slide>.geojson by QuPath: patches whose centre lies in an area
     outside: bool = False  # of the regions, instead
