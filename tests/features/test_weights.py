@@ -2,6 +2,7 @@
 
 import dataclasses
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
