@@ -70,7 +70,7 @@ def test_a_pinned_revision_is_asked_of_the_hub_whatever_lies_on_disk(tmp_path, m
 
 def test_which_revisions_are_fetched_is_told():
     assert pinning().startswith(
-        "Revisions are not pinned: hub fetches a repository's newest, hub@REVISION the one of a"
+        "Revisions pinned: none. Of all others, hub fetches the newest, and hub@REVISION that of"
     )
 
 
