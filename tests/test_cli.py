@@ -48,7 +48,7 @@ COMMANDS = [
     "predict",
     "report",
 ]
-COMMANDS += ["methods", "schema"]
+COMMANDS += ["gene-sets", "methods", "schema"]
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,11 @@ def test_every_command_explains_itself_with_an_example(command, ask):
     code, shown, _ = ask(command, "--help")
     assert code == 0
     assert f"Example: prognoscope {command}" in " ".join(re.sub(r"[`│]", "", shown).split())
+
+
+def test_simulates_help_shows_both_words_of_bags(ask):
+    shown = " ".join(ask("simulate", "--help")[1].replace("│", "").split())
+    assert "--bags FEWEST MOST Patches of a patient: two words. [default: (500 2000)]" in shown
 
 
 def test_help_names_every_command_and_is_what_no_command_shows(ask):

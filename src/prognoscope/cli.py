@@ -9,7 +9,7 @@ from prognoscope import __version__
 from prognoscope.commands.applying import predict, serve
 from prognoscope.commands.exporting import export, pull
 from prognoscope.commands.extracting import convert, encoders, extract
-from prognoscope.commands.making import check, demo, doctor, import_, init, run, schema, simulate, slurm
+from prognoscope.commands.making import check, demo, doctor, gene_sets, import_, init, run, schema, simulate, slurm
 from prognoscope.commands.reading import compare, explain, figures, genes, methods, optimism, report, view
 from prognoscope.commands.shell import run_command
 from prognoscope.commands.telling import say
@@ -20,8 +20,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-COMMANDS = (demo, simulate, init, import_, schema, check, doctor, encoders, extract, convert, run, slurm, compare)
-COMMANDS += (optimism, genes, predict, export, pull, serve, explain, report, figures, view, methods)  # as --help lists
+COMMANDS = (demo, simulate, init, import_, gene_sets, schema, check, doctor, encoders, extract, convert, run, slurm)
+COMMANDS += (compare, optimism, genes, predict, export, pull, serve, explain, report, figures, view)
+COMMANDS += (methods,)  # in the order of --help
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,7 +55,7 @@ def _options(
 
 
 for _command in COMMANDS:
-    app.command(_command.__name__.rstrip("_"))(_command)  # import is a word of Python's
+    app.command(_command.__name__.rstrip("_").replace("_", "-"))(_command)  # import is a word of Python's
 
 if __name__ == "__main__":
     main()

@@ -153,4 +153,8 @@ def test_real_tables_are_read_as_pandas_reads_them(data_pack, name):
         ids = dict.fromkeys(["case_id", "slide_id", "site"], str)
         expected = pd.read_csv(member, dtype=ids, float_precision="round_trip", low_memory=False)
     expected = expected[[column for column in expected if not column.startswith("Unnamed")]]
-    pd.testing.assert_frame_equal(read_table(path, "The table"), expected, check_exact=True)
+    as_objects = dict.fromkeys(
+        expected.select_dtypes(exclude="number"), object
+    )  # texts of pandas 3 have their own type
+    read = read_table(path, "The table").astype(as_objects)
+    pd.testing.assert_frame_equal(read, expected.astype(as_objects), check_exact=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from prognoscope.core.errors import FeatureError, MissingFileError
 from prognoscope.features.encoders import create_encoder, encoder_name, misfits
 from prognoscope.features.encoders.catalogue import CATALOGUE
-from prognoscope.features.encoders.standing import encoder_table, weights_fault
+from prognoscope.features.encoders.standing import encoder_table, pinning, weights_fault
 from prognoscope.features.encoders.timm_encoder import TimmEncoder
 from prognoscope.features.encoders.weights import find_weights
 from tests.features.test_timm_encoder import patches, random_weights, tiny
@@ -50,6 +51,27 @@ def test_a_hub_that_refuses_is_quoted_with_the_same_advice(monkeypatch):
         MissingFileError, match=r"fetched from the hub \(OSError: 401 .* restricted\)\. Put pytorch_model"
     ):
         create_encoder("uni_v2", weights="hub")
+
+
+@pytest.mark.parametrize("before", ["", "/a/study/"])  # where a study takes it for a path
+def test_a_pinned_revision_is_asked_of_the_hub_whatever_lies_on_disk(tmp_path, monkeypatch, before):
+    home, asked = tmp_path / "weights", []
+    home.mkdir()
+    (home / "uni_v2.bin").write_bytes(b"")
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *a, revision: asked.append((*a, revision)) or "there")
+    assert find_weights(UNI, f"{before}hub@0a1b2c") == Path("there")
+    assert asked == [("MahmoodLab/UNI2-h", "pytorch_model.bin", "0a1b2c")]
+    assert weights_fault("uni_v2", f"{before}hub@0a1b2c") == ""
+    assert find_weights(UNI, "hub") == home / "uni_v2.bin" and len(asked) == 1
+    (tmp_path / "hub@mine").mkdir()
+    with pytest.raises(MissingFileError, match="holds no file of weights"):
+        find_weights(UNI, tmp_path / "hub@mine")
+
+
+def test_which_revisions_are_fetched_is_told():
+    assert pinning().startswith(
+        "Revisions pinned: none. Of all others, hub fetches the newest, and hub@REVISION that of"
+    )
 
 
 def test_weights_are_found_at_their_place_in_a_folder_and_by_name(tmp_path):

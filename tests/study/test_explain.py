@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import anndata
 import h5py
@@ -104,6 +105,26 @@ def test_without_pixels_maps_are_drawn_by_their_places(kept):
     assert each.picture(slide, "attention", ".png").read_bytes().startswith(b"\x89PNG")
     features = json.loads(each.picture(slide, "gradient", ".geojson").read_text())["features"]
     assert len(features) == each.about.slides[0].patches
+
+
+def test_patches_in_um_alone_get_every_picture_but_geojson_which_counts_pixels(spoilt, monkeypatch):
+    loaded = study_explain._World.loaded
+
+    def in_um(world, patient):
+        """As of STAMP's files, where nobody gives um per pixel."""
+        return [
+            replace(one, coords_px=None, patch_px_level0=None, overlap_px=None, mpp=None)
+            for one in loaded(world, patient)
+        ]
+
+    monkeypatch.setattr(study_explain._World, "loaded", in_um)
+    shutil.rmtree(Run(spoilt).files.explanations)
+    (each,) = explain_run(spoilt, most=1, methods=["abmil"], maps=["attention"])
+    slide = each.about.slides[0]
+    assert (slide.is_in_um, slide.side_px, slide.mpp) == (True, 128.0, 1.0)
+    assert each.picture(slide.slide, "attention", ".ome.tiff") and each.picture(slide.slide, "attention", ".png")
+    assert each.picture(slide.slide, "attention", ".geojson") is None
+    assert any(f"{slide.slide} are known in um alone, so there is no GeoJSON" in note for note in each.about.notes)
 
 
 def test_what_is_there_is_not_made_again_and_what_was_damaged_is(spoilt):

@@ -127,6 +127,29 @@ def test_slides_that_were_embedded_need_not_be_opened_again(tmp_path):
     assert audit_slides(slides, cohort, FeatureSpec(), {"a": embedded}).stop
 
 
+def test_slides_that_a_run_would_embed_again_are_named_with_the_reason(tmp_path):
+    embedded = {}
+    for name in ("a", "b", "c", "d"):
+        path = write_slide(tmp_path / f"{name}.tiff", [pixels(300, 300)])
+        embedded[name] = tmp_path / "out" / f"{name}.h5"
+        made_of = made_of_slide(path, 0.25 if name == "b" else None)
+        write_embeddings(embedded[name], Embeddings(name, np.ones((2, 3), np.float32)), made_of=made_of)
+    slides, cohort = SlidesSpec(str(tmp_path)), cohort_of("a", "b", "c", "d", "new")
+    write_slide(tmp_path / "a.tiff", [pixels(400, 300)])
+    write_slide(tmp_path / "new.tiff", [pixels(300, 300)])
+    embedded["d"].write_bytes(b"cut off")
+    (warning,) = audit_slides(slides, cohort, FeatureSpec(), embedded).warnings
+    assert warning == (
+        "A run embeds 3 slides of 5 again: a (the slide has changed since), b (um per pixel: given 0.25 then, by the "
+        "file now), d (its file is damaged)."
+    )
+    (tmp_path / "c.geojson").write_text('{"type": "Polygon", "coordinates": [[[0, 0], [300, 0], [300, 300]]]}')
+    spec = FeatureSpec(regions=str(tmp_path))
+    assert (
+        "c (its coordinates or regions have changed since)" in audit_slides(slides, cohort, spec, embedded).warnings[-1]
+    )
+
+
 def test_coordinates_and_regions_that_extraction_would_miss_or_refuse_are_told(tmp_path):
     for name in ("a", "b", "c"):
         write_slide(tmp_path / f"{name}.tiff", [pixels(300, 300)])

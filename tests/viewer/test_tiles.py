@@ -7,7 +7,7 @@ import pytest
 
 from prognoscope.core.errors import SlideError
 from prognoscope.viewer import tiles
-from prognoscope.viewer.tiles import KeptBytes, OpenSlides, as_jpeg, region, tile, top_of
+from prognoscope.viewer.tiles import KeptBytes, OpenSlides, as_jpeg, region, stamp_of, tile, top_of
 from tests.slides.scene import pixels, write_scene, write_slide
 
 
@@ -27,6 +27,19 @@ def test_the_finest_tiles_are_the_slide_itself_and_white_beyond_it(odd_slide):
         whole = mosaic(entry, 12)
     assert np.abs(whole[:1543, :2055].astype(int) - pixels(2055, 1543)).max() <= 3
     assert (whole[1543:] == 255).all() and (whole[:, 2055:] == 255).all()
+
+
+def test_a_folder_of_zarr_that_was_written_again_is_seen_though_the_folder_itself_is_as_it_was(tmp_path):
+    path, level = tmp_path / "a.zarr", tmp_path / "a.zarr" / "0" / "zarr.json"
+    level.parent.mkdir(parents=True)
+    level.write_text("{}")
+    before, (folder, parent) = stamp_of(path), (path.stat(), level.parent.stat())
+    assert stamp_of(path) == before
+    os.utime(level, ns=(0, parent.st_mtime_ns + 10**9))
+    assert (path.stat().st_mtime_ns, level.parent.stat().st_mtime_ns) == (folder.st_mtime_ns, parent.st_mtime_ns)
+    assert stamp_of(path) != before
+    with pytest.raises(SlideError, match="is not there any more"):
+        stamp_of(tmp_path / "b.zarr")
 
 
 LEFT, TOP, SIDE = 1033, 777, 256  # of the black patch

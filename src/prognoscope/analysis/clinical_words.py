@@ -42,6 +42,6 @@ def groups_of(column: pd.Series, *, halves: bool) -> pd.Series:
     counts = words.value_counts()
     if len(counts) > MOST_LEVELS + 1:
         kept = set(counts.index[:MOST_LEVELS])
-        words = words.map(lambda word: word if word is None or word in kept else OTHERS)
+        words = words.map(lambda word: word if word in kept else OTHERS, na_action="ignore")
     levels = sorted({str(word) for word in words.dropna()} - {OTHERS}) + [OTHERS] * (OTHERS in set(words.dropna()))
     return pd.Series(pd.Categorical(words, levels), index=column.index, name=name)

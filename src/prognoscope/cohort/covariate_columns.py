@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from prognoscope.cohort.columns import numbers_in
 from prognoscope.core.errors import CohortError, some
@@ -55,7 +56,7 @@ def join_covariates(tables: Sequence[pd.DataFrame], sources: Sequence[str]) -> p
         kinds = {}
         for table, source in zip(tables, sources, strict=True):
             if name in table and table[name].notna().any():
-                kinds.setdefault("a category" if table[name].dtype == object else "a number", source)
+                kinds.setdefault("a number" if is_numeric_dtype(table[name]) else "a category", source)
         if len(kinds) > 1:
             told = " and ".join(f"{kind} in {source}" for kind, source in kinds.items())
             raise CohortError(

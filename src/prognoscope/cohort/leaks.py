@@ -13,6 +13,7 @@ from math import comb, factorial
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
+from pandas.api.types import is_numeric_dtype
 from scipy.stats import norm, rankdata, t
 
 from prognoscope.cohort.cohort import Cohort
@@ -71,7 +72,7 @@ def _indicators(covariates: pd.DataFrame) -> pd.DataFrame:
     columns, names = [], []
     for name in covariates:
         column = covariates[name]
-        levels = [None] if column.dtype != object else sorted(set(column.dropna()))
+        levels = [None] if is_numeric_dtype(column) else sorted(set(column.dropna()))
         for level in levels:
             names.append(name)
             columns.append(column if level is None else (column == level).astype(float).where(column.notna()))

@@ -20,11 +20,12 @@ def encoders() -> None:
 
     Example: `prognoscope encoders`.
     """
-    from prognoscope.features.encoders.standing import encoder_table, other_names
+    from prognoscope.features.encoders.standing import encoder_table, other_names, pinning
     from prognoscope.features.encoders.weights import weights_home
 
     show_table("Encoders", encoder_table())
     say(f"Weights are looked for in {weights_home()} ($PROGNOSCOPE_WEIGHTS) and in the cache of the Hugging Face hub.")
+    say(pinning())
     say("Besides: timm:NAME for any network of timm, module:Class for one of yours.")
     say(f"Other names: {other_names()}; hyphens are underscores.")
 
@@ -39,7 +40,8 @@ def extract(
         Path | None, typer.Option(help="Of a folder: where embeddings go, of several encoders in one each.")
     ] = None,
     weights: Annotated[
-        list[str] | None, typer.Option(help="Of each encoder: a file, a folder, hub to fetch it, or none.")
+        list[str] | None,
+        typer.Option(help="Of each encoder: a file, a folder, hub or hub@REVISION to fetch it, or none."),
     ] = None,
     patch_px: Annotated[int | None, typer.Option(min=16, help="Side of a patch in pixels; 256.")] = None,
     mpp: Annotated[float | None, typer.Option(help="Micrometres per pixel of a patch; 0.5.")] = None,

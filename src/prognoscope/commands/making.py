@@ -49,7 +49,10 @@ def simulate(
     patients: Annotated[int, typer.Option(min=20, help="How many.")] = 120,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     features_only: Annotated[bool, typer.Option("--features-only", help="Draw embeddings, paint no slides.")] = False,
-    bags: Annotated[tuple[int, int], typer.Option(help="Fewest and most patches of a patient.")] = (500, 2000),
+    bags: Annotated[
+        tuple[int, int],
+        typer.Option(metavar="FEWEST MOST", show_default="500 2000", help="Patches of a patient: two words."),
+    ] = (500, 2000),
     without: Annotated[
         list[str], typer.Option(help="What tells nothing: slides, genes, covariates or interaction.")
     ] = [],  # noqa: B006
@@ -61,7 +64,7 @@ def simulate(
 ) -> None:
     """Simulate a cohort whose truth is known: slides or embeddings, genes, outcomes, and the best possible answer.
 
-    Example: `prognoscope simulate cohort --features-only --patients 300 --bags 500 2000`.
+    Example: `prognoscope simulate cohort --features-only --bags 500 2000`.
     """
     from prognoscope.simulation.cohort import simulate_cohort
 
@@ -156,6 +159,32 @@ def import_(
     for question in questions:
         say(f"  ? {question}")
     say(f"Wrote {to}; its account is {to / 'account.md'}. Next: prognoscope check {to / 'study.yaml'}")
+
+
+def gene_sets(
+    files: Annotated[
+        list[Path], typer.Argument(help="ReactomePathways.gmt, goa_human.gaf and go-basic.obo, h.all.*.gmt, others.")
+    ],
+    to: Annotated[Path, typer.Option("--out", help="The GMT file to be made; its sources and coverage lie beside it.")],
+    genes: Annotated[
+        Path | None, typer.Option(help="Your gene table: what it measures of a group counts as the group's size.")
+    ] = None,
+    smallest: Annotated[int, typer.Option(min=1, help="Fewest genes of a group that is kept.")] = 10,
+    largest: Annotated[int, typer.Option(min=1, help="Most genes of a group that is kept.")] = 500,
+    aspect: Annotated[str, typer.Option(help="Of the Gene Ontology: process, function or component.")] = "process",
+) -> None:
+    """Turn gene sets that you downloaded into one file of gene groups, with sources, versions and licences beside it.
+
+    Example: `prognoscope gene-sets ReactomePathways.gmt.zip --out groups.gmt --genes genes.csv`.
+    """
+    from prognoscope.importers.gene_sets import read_gene_sets, write_gene_sets
+
+    sets = read_gene_sets(files, genes, smallest=smallest, largest=largest, aspect=aspect)
+    written = write_gene_sets(to, sets)
+    show_table("Gene sets", sets.sources.drop(columns="sha256"))
+    for note in sets.notes:
+        say(f"  {note}")
+    say(f"Wrote {', '.join(map(str, written))}. Next, in the study: `omics: {{groups: {to}}}`")
 
 
 def schema(folder: Annotated[Path, typer.Argument(help="Where the study file is.")] = Path()) -> None:

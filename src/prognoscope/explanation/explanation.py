@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from pandas.api.types import is_numeric_dtype
 
 COMPUTED_GROUP_SCORES = ("left_out", "integrated_gradients")  # of any method; all others are a method's own
 
@@ -55,7 +56,7 @@ def mean_of(parts: tuple[Explanation, ...]) -> Explanation:
     tables = {}
     for name in ("gene_groups", "genes", "modalities", "faithfulness"):
         found = [getattr(part, name) for part in parts]
-        texts = [column for column in found[0] if found[0][column].dtype == object]
+        texts = [column for column in found[0] if not is_numeric_dtype(found[0][column])]
         together = pd.concat(found, ignore_index=True)
         tables[name] = together.groupby(texts, sort=False).mean().reset_index() if texts else found[0]
     return replace(

@@ -31,9 +31,8 @@ from prognoscope.features.bad_files import BlockedFileError
 from prognoscope.features.encoders import Encoder, create_encoder, encoder_name
 from prognoscope.features.encoding import Spent, encode_patches, recoloured, save_patches, saved_patches
 from prognoscope.features.extraction_notes import extraction_notes
-from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 from prognoscope.features.picks import Picks, grid_of_file, within_regions
-from prognoscope.features.source import made_of_slide, why_again
+from prognoscope.features.source import PICKED, made_of_slide, why_to_embed
 from prognoscope.features.stain_norm import StainNorm
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.slides.preview import preview_path, write_preview
@@ -44,7 +43,6 @@ from prognoscope.slides.tissue import TissueSpec, segment_tissue
 FEWEST_PX = 16  # of a patch's side; on fewer an encoder has nothing to look at
 PAUSE_S = 0.5  # between two looks at slides that another process works on
 CHOSEN = ("coords", "regions", "outside", "stain_norm", "save_patches")  # settings that came later, and their files
-PICKED = "picked_by"  # an attribute of an embedding file: stands for the files that chose its patches
 State = Literal["done", "already", "failed", "held"]  # the last by another process
 log = logging.getLogger(__name__)
 
@@ -55,7 +53,7 @@ class FeatureSpec(TilingSpec):
 
     encoder: str = "stain"
     tissue: TissueSpec = field(default_factory=TissueSpec)
-    weights: FilePath | Literal["hub"] | None = None  # a file or its folder, or "hub"; None for what lies on disk
+    weights: FilePath | Literal["hub"] | None = None  # a file, its folder, "hub" or "hub@REVISION"; None: on disk
     coords: FilePath | None = None  # a folder of TRIDENT's or CLAM's coordinate files, whose patches are taken
     regions: FilePath | None = None  # a folder of <slide>.geojson by QuPath: patches whose centre lies in an area
     outside: bool = False  # of the regions, instead
@@ -261,29 +259,8 @@ def _left(jobs: Sequence[_Job], *, tells_again: bool = False) -> tuple[list[_Job
 
 
 def _why_to_make(job: _Job, part: _Part) -> str | None:
-    """Why a file has to be made: "" where there is none, "spec ..." where another spec made it; None if it has not.
-
-    Raises:
-        BlockedFileError: It is there, and cannot be read.
-        MissingFileError: A file that chooses its patches is not there.
-    """
     picked = job.spec.picks.told(job.slide)
-    if not part.target.exists():
-        return ""
-    try:
-        with opened(part.target) as file:
-            features, coords = (find_dataset(part.target, file, name) for name in ("features", "coords"))
-            told = {} if features is None else attributes(features)
-            resolution = None if coords is None else attributes(coords).get("mpp")
-    except BlockedFileError:
-        raise
-    except FeatureError:  # truncated, for example by a copy that was broken off: it is made again
-        return ""
-    if told.get("spec_hash") != part.spec_hash:
-        return f"spec {told.get('spec_hash') or 'none, so it was made elsewhere'}"
-    if str(told.get(PICKED, "")) != picked:
-        return "its coordinates or regions have changed since"
-    return why_again(job.path, job.mpp, told, resolution) or None
+    return why_to_embed(part.target, job.path, job.mpp, picked=picked, spec_hash=part.spec_hash)
 
 
 def _claim_of(part: _Part) -> Path:

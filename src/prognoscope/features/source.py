@@ -5,12 +5,13 @@ from math import isclose
 from pathlib import Path
 
 from prognoscope.core.errors import FeatureError, SlideError
-from prognoscope.features.bad_files import BadFileError
+from prognoscope.features.bad_files import BadFileError, BlockedFileError
 from prognoscope.features.hdf5_file import attributes, find_dataset, opened
 from prognoscope.slides.content import slide_sum
 from prognoscope.slides.readers import open_slide
 
 SUM, GIVEN = "slide_sum", "mpp_given"  # attributes of an embedding file
+PICKED = "picked_by"  # another: stands for the files that chose its patches
 
 
 def made_of_slide(path: Path, mpp: float | None) -> dict[str, object]:
@@ -68,18 +69,38 @@ def why_again(path: Path, mpp: float | None, told: Mapping[str, object], resolut
     return "" if is_same or now is None else f"{_or(resolution)} um per pixel then, {now:g} now"
 
 
-def is_embedded(embeddings: Path, path: Path, mpp: float | None) -> bool:
-    """Whether there are embeddings, whole and made of the slide as it is now."""
+def why_to_embed(
+    embeddings: Path, slide: Path, mpp: float | None, *, picked: str = "", spec_hash: str | None = None
+) -> str | None:
+    """Why a slide has to be embedded, although a file is there; "" where none is, None if it need not.
+
+    Args:
+        mpp: um per pixel of level 0, if the study gives it now.
+        picked: What stands for the files that choose its patches.
+        spec_hash: Of the settings that are asked for; the answer begins with "spec" where others made the file. None:
+            they are not compared.
+
+    Raises:
+        BlockedFileError: It is there, and cannot be read.
+    """
     if not embeddings.exists():
-        return False
+        return ""
     try:
         with opened(embeddings) as file:
             features, coords = (find_dataset(embeddings, file, name) for name in ("features", "coords"))
             told = {} if features is None else attributes(features)
             resolution = None if coords is None else attributes(coords).get("mpp")
-    except FeatureError:
-        return False
-    return features is not None and not why_again(path, mpp, told, resolution)
+    except BlockedFileError:
+        raise
+    except FeatureError:  # truncated, for example by a copy that was broken off
+        return "its file is damaged"
+    if spec_hash is not None and told.get("spec_hash") != spec_hash:
+        return f"spec {told.get('spec_hash') or 'none, so it was made elsewhere'}"
+    if features is None:
+        return "its file is damaged"
+    if str(told.get(PICKED, "")) != picked:
+        return "its coordinates or regions have changed since"
+    return why_again(slide, mpp, told, resolution) or None
 
 
 def _or(value: object) -> str:

@@ -64,6 +64,11 @@ def read_groups(path: Path | str, genes: Collection[str] = ()) -> GroupFile:
     return GroupFile(plain, tuple(notes))
 
 
+def gmt_text(groups: Mapping[str, Sequence[str]]) -> str:
+    """Gene groups as a GMT file: a line a group, of its name, a description that says nothing, and its genes."""
+    return "".join("\t".join((name, "na", *genes)) + "\n" for name, genes in groups.items())
+
+
 def _cells_of_table(path: Path, notes: list[str]) -> list[list[str]]:
     table = read_table(path, WHAT)
     notes += notes_of(table)

@@ -47,7 +47,7 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
     need_our_comparison(folder, name)
     written = [folder / f"{name}.html"]
     ours = comparison.table.loc[comparison.table["kind"] == "method"]
-    colours = method_colours(ours["label"].fillna(ours["row"]).drop_duplicates())
+    colours = method_colours(ours["label"].astype(object).fillna(ours["row"]).drop_duplicates())
     pictures = []
     for title, data in comparison.figures.items():
         stem = name if not pictures and comparison.kind == "methods" else f"{name}-{file_stem(title)}"

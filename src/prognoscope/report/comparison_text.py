@@ -62,7 +62,9 @@ def cell_text(comparison: Comparison, row: str, column: str) -> tuple[str, str, 
 def rows_of(comparison: Comparison) -> list[tuple[str, str, str, str]]:
     """group, row, its label (published values say where they are optimistic), and kind, top to bottom."""
     first = comparison.table.drop_duplicates("row")
-    first = first.assign(label=first["label"].fillna(first["row"]))[["group", "row", "label", "kind", "optimistic"]]
+    first = first.assign(label=first["label"].astype(object).fillna(first["row"]))[
+        ["group", "row", "label", "kind", "optimistic"]
+    ]
     return [
         (group, row, f"{label} (optimistic)" if kind == "published" and optimistic else label, kind)
         for group, row, label, kind, optimistic in first.to_numpy().tolist()

@@ -383,4 +383,4 @@ def _covariate(column: pd.Series, is_category: bool) -> pd.Series:
     if not is_category:
         with suppress(ValueError):  # words are a category, whether the provenance says so or not
             return column.replace("", "nan").astype(float)
-    return column.astype(object).map(lambda word: word or None)
+    return pd.Series([word or None for word in column], column.index, object, column.name)

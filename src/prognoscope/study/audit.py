@@ -48,7 +48,7 @@ def audit(plan: Plan) -> Audit:
         tables["Embeddings"] = _embeddings_table(plan)
     stop, where = "", plan.study.where
     if where.slides is not None:
-        extracted = embedding_files(where, plan.study.extracted)
+        extracted = embedding_files(where, plan.study.extracted) if plan.extracts else {}
         told = audit_slides(where.slides, cohort, plan.study.features, extracted)
         tables["Slides"], stop = told.table, told.stop if plan.extracts else ""
         if plan.extracts:

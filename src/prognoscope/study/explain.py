@@ -41,7 +41,7 @@ from prognoscope.study.true_patches import truth_of
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
 
-FORM = 2  # of what is kept; another number makes all of it stale
+FORM = 3  # of what is kept; another number makes all of it stale
 MOST = 6  # patients of each method, half of highest and half of lowest risk, where nobody says whom
 MOST_WITH_ALL_PICTURES = 8  # patients of each method; of more, PNGs alone, as all of a map take some 3 MB
 LESS = {
@@ -339,11 +339,18 @@ def _draw(
     ]
     image, why_not = world.image(one.slide)
     said = [why_not] if why_not else []
+    kinds, is_in_um = AMOUNTS[amount], coords is not one.coords_px
+    if is_in_um and "geojson" in kinds:
+        kinds = tuple(kind for kind in kinds if kind != "geojson")
+        said.append(
+            f"The patches of {one.slide} are known in um alone, so there is no GeoJSON of them, which counts pixels. "
+            "Give um per pixel in the study (`features: {mpp: 0.25}`) and start `prognoscope run` again."
+        )
     given = world.mpp.get(one.slide) if isinstance(world.mpp, dict) else world.mpp
     with nullcontext() if image is None else open_slide(image, mpp=given) as slide:
         size = None if slide is None else slide.size_px
         origin = None if slide is None else (stated_bounds(slide) or (0, 0))[:2]
-        told = ToldSlide(one.slide, len(one), side, mpp, size, origin, is_in_um=coords is not one.coords_px)
+        told = ToldSlide(one.slide, len(one), side, mpp, size, origin, is_in_um=is_in_um)
         drawn = partial(
             write_pictures,
             files.folder,
@@ -352,11 +359,11 @@ def _draw(
             title=one.slide,
             mpp=mpp,
             size_px=size,
-            kinds=AMOUNTS[amount],
+            kinds=kinds,
         )
         paths = [path for each in maps for path in drawn(each)]
         own = [each for each, (scored, _) in zip(maps, scores, strict=True) if scored.source == OWN]
-        if len(own) > 1 and AMOUNTS[amount]:
+        if len(own) > 1 and kinds:
             paths.append(files.panel(one.slide))
             title = f"{one.slide}, {explanation.method}"
             write_panel(paths[-1], slide, own, title=title, size_px=size, bars=_bars(explanation))

@@ -38,7 +38,7 @@ def extract_folder(
     Args:
         slides: A folder, or one slide.
         encoders: Their names; all see the same patches, which are read once.
-        weights: None, or for each encoder a file, a folder or "hub".
+        weights: None, or for each encoder a file, a folder, "hub" or "hub@REVISION".
         patch_px: Side of a patch, in pixels.
         mpp: um per pixel of a patch.
         slide_mpp: um per pixel of level 0 of all slides, where the files do not say it.

@@ -1,7 +1,8 @@
 """What the slides of a cohort say of themselves, before any is extracted: resolutions, and which look wrong."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median_high
@@ -9,12 +10,13 @@ from statistics import median_high
 import pandas as pd
 
 from prognoscope.cohort.cohort import Cohort
-from prognoscope.core.errors import PrognoscopeError, some
+from prognoscope.core.errors import MissingFileError, PrognoscopeError, some
 from prognoscope.core.words import count
+from prognoscope.features.bad_files import BlockedFileError
 from prognoscope.features.extract import FeatureSpec
 from prognoscope.features.extraction_notes import enlarged_slides
 from prognoscope.features.picks import need_picks
-from prognoscope.features.source import is_embedded
+from prognoscope.features.source import why_to_embed
 from prognoscope.slides.readers import find_slides, open_slide
 from prognoscope.slides.readers.base import need_mpp
 from prognoscope.study.inputs import slide_mpp
@@ -51,6 +53,7 @@ def audit_slides(
     """
     found = find_slides(slides.folder)
     mpp = slide_mpp(slides, found)
+    given = mpp if isinstance(mpp, dict) else dict.fromkeys(found, mpp)
     wanted = {slide for each in cohort.slides.values() for slide in each}
     told: dict[str, _Told] = {}
     bad: dict[str, str] = {}
@@ -59,7 +62,7 @@ def audit_slides(
         if slide not in wanted:
             continue
         try:
-            with open_slide(path, mpp=mpp.get(slide) if isinstance(mpp, dict) else mpp) as opened:
+            with open_slide(path, mpp=given.get(slide)) as opened:
                 said = _Told(need_mpp(opened), opened.magnification)
                 need_picks(features.picks, slide, opened)
                 told[slide] = said
@@ -71,28 +74,32 @@ def audit_slides(
         ("cannot be used", len(bad)),
         ("in the folder, of no patient", len(set(found) - wanted)),
     ]
-    table, lost = (
-        pd.DataFrame(rows, columns=["resolution", "slides"]),
-        len(bad) - _embedded(bad, found, mpp, extracted or {}),
-    )
+    table = pd.DataFrame(rows, columns=["resolution", "slides"])
+    again = _again({slide: path for slide, path in found.items() if slide in wanted}, given, extracted or {}, features)
+    lost = sum(again.get(slide, "") is not None for slide in bad)
+    anew = [f"{slide} ({why})" for slide, why in again.items() if why and slide in told]
+    warnings = [*_warnings(told, bad, paths, features.told_mpp)]
+    if anew:
+        warnings.append(f"A run embeds {count(len(anew), 'slide')} of {len(told)} again: {some(anew)}.")
     stop = ""
     if too_many(lost, len(bad) + len(told), slides.most_bad):
         stop = (
             f"{lost} of {len(bad) + len(told)} slides cannot be used, more than cohort.slides.most_bad allows "
             f"({slides.most_bad:g} of them), so a run would stop. Mend these, or allow more: {_faults(bad, paths)}"
         )
-    return SlideAudit(table, tuple(_warnings(told, bad, paths, features.told_mpp)), stop)
+    return SlideAudit(table, tuple(warnings), stop)
 
 
-def _embedded(
-    bad: Collection[str],
-    found: Mapping[str, Path],
-    mpp: float | Mapping[str, float] | None,
-    extracted: Mapping[str, Path],
-) -> int:
-    """How many of the slides that cannot be opened here were embedded before, as they are now."""
-    given = {slide: mpp.get(slide) if isinstance(mpp, Mapping) else mpp for slide in bad}
-    return sum(slide in extracted and is_embedded(extracted[slide], found[slide], given[slide]) for slide in bad)
+def _again(
+    slides: Mapping[str, Path], given: Mapping[str, float | None], extracted: Mapping[str, Path], features: FeatureSpec
+) -> dict[str, str | None]:
+    """Why slides that were embedded before have to be embedded again; None of those that need not."""
+    found: dict[str, str | None] = {}
+    for slide in slides.keys() & extracted.keys():
+        with suppress(BlockedFileError, MissingFileError):  # extraction says so of each
+            picked = features.picks.told(slide)
+            found[slide] = why_to_embed(extracted[slide], slides[slide], given.get(slide), picked=picked)
+    return dict(sorted(found.items()))
 
 
 def _warnings(

@@ -98,16 +98,17 @@ class OpenSlides:
 
 
 def stamp_of(path: Path) -> tuple[int, int]:
-    """Size and time of a file, by which a replaced one is seen.
+    """Size and time of a file, by which a replaced one is seen; of a folder of Zarr those of what says its levels.
 
     Raises:
         SlideError: It is not there.
     """
     try:
-        stat = os.stat(path)
+        inside = [*path.glob("*"), *path.glob("*/zarr.json"), *path.glob("*/.zarray")] if path.is_dir() else []
+        stats = [os.stat(each) for each in (path, *inside)]
     except OSError as cause:
         raise SlideError(f"The slide {path} is not there any more. Put it back.") from cause
-    return stat.st_size, stat.st_mtime_ns
+    return sum(each.st_size for each in stats), max(each.st_mtime_ns for each in stats)
 
 
 def top_of(size_px: tuple[int, int]) -> int:

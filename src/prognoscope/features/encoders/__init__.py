@@ -44,7 +44,8 @@ def create_encoder(name: str, *, weights: Path | str | None = None, device: str 
 
     Args:
         name: One of `ENCODERS`, one that an installed package brings, "timm:" and a network of timm, or "module:Class".
-        weights: The file of its weights, a folder that holds it, or "hub" to fetch it; without, what lies on disk.
+        weights: The file of its weights, a folder that holds it, or "hub" or "hub@REVISION" to fetch it;
+            without, what lies on disk.
         device: Where it computes, such as "cpu" or "cuda".
 
     Raises:

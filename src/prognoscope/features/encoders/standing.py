@@ -5,7 +5,7 @@ import pandas as pd
 from prognoscope.core.errors import MissingFileError
 from prognoscope.features.encoders import create_encoder, installed_encoders
 from prognoscope.features.encoders.catalogue import ALIASES, CATALOGUE, Description
-from prognoscope.features.encoders.weights import find_weights, weights_on_disk
+from prognoscope.features.encoders.weights import find_weights, is_of_hub, weights_on_disk
 
 ALLOWED = {True: "yes", False: "no", None: "see licence"}
 
@@ -28,12 +28,21 @@ def encoders_on_disk() -> list[str]:
 
 def weights_fault(encoder: str, weights: str | None) -> str:
     """Why an extraction would stop for want of weights, as a sentence; "" where it would not."""
-    if encoder in CATALOGUE and weights != "hub":
+    if encoder in CATALOGUE and not (weights and is_of_hub(weights)):
         try:
             find_weights(CATALOGUE[encoder], weights)
         except MissingFileError as why:
             return str(why)
     return ""
+
+
+def pinning() -> str:
+    """Which revisions of published files are fetched, as a sentence."""
+    pinned = ", ".join(name for name, told in CATALOGUE.items() if told.revision) or "none"
+    return (
+        f"Revisions pinned: {pinned}. Of all others, hub fetches the newest, and hub@REVISION that of a commit. Each "
+        "file of embeddings keeps 16 digits of its weights' SHA-256."
+    )
 
 
 def _standing(told: Description) -> str:

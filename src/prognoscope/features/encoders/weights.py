@@ -13,6 +13,7 @@ from prognoscope.features.encoders.catalogue import Description
 from prognoscope.features.encoders.sharded import INDEX, is_index, read_parts
 
 FOLDER = "PROGNOSCOPE_WEIGHTS"  # the environment variable that names the folder of weights
+HUB = "hub"  # as a path: fetch; followed by @ and a revision, that one of the repository
 ENDINGS = (".safetensors", ".bin", ".pth", ".pt")
 
 
@@ -47,26 +48,33 @@ def find_weights(told: Description, weights: Path | str | None) -> Path:
     """The file of an encoder's weights. Only "hub" may download.
 
     Args:
-        weights: A file, a folder that holds it, or "hub"; None for what lies on disk.
+        weights: A file, a folder that holds it, or "hub"; None for what lies on disk. "hub@REVISION", a commit or a tag
+            of the repository, takes no other file.
 
     Raises:
         MissingFileError: It is not there, or cannot be fetched; says what to put where.
     """
-    if weights is not None and str(weights) != "hub":
+    if weights is not None and not is_of_hub(weights):
         return _named(told, Path(weights))
-    if (found := weights_on_disk(told)) is not None:
+    pinned = "" if weights is None else Path(weights).name.partition("@")[2]
+    if not pinned and (found := weights_on_disk(told)) is not None:
         return found
     if weights is None:
         raise MissingFileError(f"The weights of {told.name} are not on this disk. {advice(told)}")
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(told.hub, told.file, revision=told.revision))
+        return Path(hf_hub_download(told.hub, told.file, revision=pinned or told.revision))
     except (OSError, ValueError, RuntimeError) as cause:  # the hub's errors are children of these
         why = f" ({type(cause).__name__}: {first_line(cause)})" if str(cause) else ""
         raise MissingFileError(
             f"The weights of {told.name} cannot be fetched from the hub{why}. {advice(told)}"
         ) from cause
+
+
+def is_of_hub(weights: Path | str) -> bool:
+    """Whether weights are asked of the hub: "hub" or "hub@REVISION", which in a study may have become a path."""
+    return str(weights) == HUB or (Path(weights).name.startswith(f"{HUB}@") and not Path(weights).exists())
 
 
 def _named(told: Description, path: Path) -> Path:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.files import written_whole
@@ -91,7 +92,7 @@ def _patients(run: Run, method: str | None) -> "AnnData":
             parts.append(risks.rename(columns=lambda fold, title=title: f"{title}_risk_fold_{fold}"))
     obs = pd.concat(parts, axis="columns")
     obs.columns = _distinct([str(name) for name in obs])
-    words = {name: "category" for name in obs if obs[name].dtype == object}
+    words = {name: "category" for name in obs if not is_numeric_dtype(obs[name])}
     values, var, groups = _genes(run, list(outcome.patients))
     notes = {"study": run.name, "protocol": run.protocol, "methods": titles, "unit_of_time": "months"}
     table = AnnData(values, obs.astype(words), var, uns={"prognoscope": notes})

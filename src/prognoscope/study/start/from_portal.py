@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ from prognoscope.core.errors import InputError
 from prognoscope.core.files import need_writable, write_table, write_text, written_whole
 from prognoscope.core.processes import PART, is_left, part_beside
 from prognoscope.importers.cohort import Imported, ImportSpec, read_portal_files
+from prognoscope.omics.group_files import gmt_text
 from prognoscope.study.start.from_folder import folder_study
 from prognoscope.study.start.template import write_start
 
@@ -63,7 +64,7 @@ def _write(imported: Imported, folder: Path) -> list[str]:
     if imported.genes is not None:
         _write_genes(folder, imported.genes)
     if imported.groups:
-        write_text(folder / "groups.gmt", _gmt(imported.groups))
+        write_text(folder / "groups.gmt", gmt_text(imported.groups))
     if len(imported.slides):
         write_table(folder / "slides.csv", imported.slides)
     text, questions = folder_study(folder, folder, is_ours=True)
@@ -84,7 +85,3 @@ def _write_genes(folder: Path, genes: pd.DataFrame) -> None:
         return
     with written_whole(folder / "genes.parquet") as beside:
         parquet.write_table(pa.Table.from_pandas(genes, preserve_index=False), beside)
-
-
-def _gmt(groups: Mapping[str, Sequence[str]]) -> str:
-    return "".join("\t".join((name, "na", *genes)) + "\n" for name, genes in groups.items())
