@@ -188,13 +188,20 @@ def test_of_a_cohort_that_grows_or_changes_only_what_is_new_is_read_and_written(
     asked = []
     packed = packed_beside(bags, tmp_path, asked)
     assert asked == ["p3s", "p30s"] and packed.patients == tuple(bags)
-    assert packed.files[1] == shard and shard.stat() == there
+    assert shard in packed.files and shard.stat() == there
     for patient, (one,) in bags.items():
         assert np.array_equal(packed.bag(patient)[0], one.features)
     fresh = pack_embeddings(as_loaders(bags), tmp_path / "fresh" / "pack", "k")
     assert packed.sums == fresh.sums  # whatever files bags lie in
     index = packed.path.stat()
     assert packed_beside(bags, tmp_path, asked).path.stat() == index and len(asked) == 2
+
+
+def test_an_index_is_not_written_again_for_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "LEAST", 4)
+    bags = {f"p{i}": [slide(f"p{i}s", 5 + 7 * i % 31, seed=i)] for i in range(30)}
+    there = packed_beside(bags, tmp_path).path.stat().st_ino
+    assert packed_beside(bags, tmp_path).path.stat().st_ino == there
 
 
 def test_a_file_of_which_less_than_half_is_used_is_left_and_removed_when_nobody_has_it_open(tmp_path):

@@ -143,6 +143,7 @@ def pack_embeddings(
         at = shard_path(path.parent, standing)
         found.append((write_shard(at, {patient: bags[patient] for patient in portion}, standing), portion))
     _common(shard.bags[patient] for shard, live in found for patient in live)
+    found.sort(key=lambda each: each[0].path.name)  # the same files give the same index
     number = {patient: i for i, (_, live) in enumerate(found) for patient in live}
     told = {
         "key": key,
