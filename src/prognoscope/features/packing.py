@@ -38,6 +38,7 @@ PACK = ".bags"  # the ending of an index's name
 MARK = b"PROGNOSCOPEPACK3"
 LEAST, SHARDS = 64, 64  # patients of a file at least, where there are as many; files that are written at most
 MOST = 96  # files to go on with, each of which is an open one; of more the smaller half are packed together
+ANEW = "The packed embeddings are made anew: %s"
 log = logging.getLogger(__name__)
 
 
@@ -173,7 +174,7 @@ def _there(folder: Path, contents: Mapping[str, str]) -> list[tuple[Shard, list[
         except MissingFileError:  # another process has just removed it
             continue
         except FeatureError as cause:
-            _made_anew(path, str(cause))
+            log.warning(ANEW, cause)
             continue
         live = [patient for patient, bag in shard.bags.items() if contents.get(patient) == bag.content]
         found.append((_bytes(shard, live), shard, live))
@@ -184,16 +185,11 @@ def _there(folder: Path, contents: Mapping[str, str]) -> list[tuple[Shard, list[
         if not new or 2 * _bytes(shard, new) < _bytes(shard, shard.bags):
             continue
         if bad := shard.damaged(new):
-            _made_anew(shard.path, f"{shard.path} was changed or damaged in the bags of {some(bad)}.")
+            log.warning(ANEW, f"{shard.path} was changed or damaged in the bags of {some(bad)}.")
             continue
         kept.append((shard, new))
         taken.update(new)
     return kept if len(kept) <= MOST else kept[: MOST // 2]
-
-
-def _made_anew(path: Path, why: str) -> None:
-    log.warning("The packed embeddings are made anew: %s", why)
-    path.unlink(missing_ok=True)
 
 
 def _bytes(shard: Shard, patients: Iterable[str]) -> int:
