@@ -22,18 +22,19 @@ class Spent:
     open_files: int
 
 
-def spent_by(command: list[str], said: Path, limit_s: float | None = None) -> Spent:
+def spent_by(command: list[str], said: Path, limit_s: int | None = None) -> Spent:
     """Run a command to its end, with one thread a process.
 
     Args:
         said: A file for what it prints.
-        limit_s: After which it is ended, in seconds of the clock.
+        limit_s: Processor seconds after which it is ended.
     """
     most = {"VmHWM": 0.0, "RssAnon": 0.0, "RssFile": 0.0}
-    open_files, began = 0, time.monotonic()
+    open_files = 0
+    limit = () if limit_s is None else ("prlimit", f"--cpu={limit_s}")
     with said.open("w") as file:
         process = subprocess.Popen(
-            command, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}
+            [*limit, *command], stdout=file, stderr=subprocess.STDOUT, env={**os.environ, "OMP_NUM_THREADS": "1"}
         )
         while True:
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -45,8 +46,6 @@ def spent_by(command: list[str], said: Path, limit_s: float | None = None) -> Sp
                     if name in most:
                         most[name] = max(most[name], int(value.split()[0]) * 1024 / 1e6)
                 open_files = max(open_files, len(os.listdir(f"/proc/{process.pid}/fd")))
-            if limit_s is not None and time.monotonic() - began > limit_s:
-                process.kill()
             time.sleep(LOOK_S)
     process.returncode = os.waitstatus_to_exitcode(status)
     seconds = usage.ru_utime + usage.ru_stime

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.wide FOLDER`: 2,000 patients, 20,000 genes in six groups, bags of 20 patches of 256-d. Each method
 in a process of its own, whose start and reading, measured alone, are the line "nothing". What takes longer than --limit
-seconds of the clock is ended and told so.
+processor seconds is ended and told so.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--genes", type=int, default=20_000)
     parser.add_argument("--patches", type=int, default=20)
     parser.add_argument("--methods", nargs="+", default=list_models())
-    parser.add_argument("--limit", type=float, default=300, help="seconds of the clock for each")
+    parser.add_argument("--limit", type=int, default=300, help="processor seconds for each")
     parser.add_argument("--fold-of", help=argparse.SUPPRESS)  # a method by itself, in a process of its own
     args = parser.parse_args(arguments)
     size = Size(args.patients, args.genes, args.patches)

@@ -33,7 +33,9 @@ def test_every_step_is_told_and_only_what_is_new_is_packed(tmp_path, monkeypatch
 
 def test_a_command_is_measured_from_outside(tmp_path):
     code = "import os, time; files = [open(os.devnull) for _ in range(30)]; big = b'x' * 60_000_000\n"
-    code += "while time.process_time() < 0.3: pass\ntime.sleep(0.3); raise SystemExit(3)"
+    code += "while time.process_time() < 0.3: pass\ntime.sleep(2); raise SystemExit(3)"
     spent = spent_by([sys.executable, "-c", code], tmp_path / "said.txt")
     assert spent.code == 3 and 0.3 <= spent.seconds < 3 and spent.open_files >= 33
     assert 60 < spent.own_mb <= spent.peak_mb < 300
+    endless = spent_by([sys.executable, "-c", "while True: pass"], tmp_path / "said.txt", limit_s=1)
+    assert endless.code < 0 and endless.seconds >= 0.9
