@@ -154,7 +154,7 @@ def test_embeddings_are_held_only_on_a_gpu_with_room(tmp_path, monkeypatch):
             super().__init__(packed, "cpu")
 
     data = dataset(pack(tmp_path / "x.bags"))
-    size = data.embeddings.path.stat().st_size
+    size = data.embeddings.nbytes
     assert data.near("cpu").resident is None and dataset().near("cuda").resident is None
     monkeypatch.setattr(resident, "ResidentEmbeddings", OnCPU)
     for device, free in {"cuda:0": size, "cuda:1": 2 * size}.items():

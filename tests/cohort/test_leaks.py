@@ -1,5 +1,7 @@
 """No column that tells the outcome becomes an input, and none is blamed for luck."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,3 +135,14 @@ def test_a_gene_that_one_patient_alone_expresses_is_not_the_logarithm_of_the_tim
     genes = OmicsTable(pd.DataFrame({"IFNA6": spike}, index=list(found.patients)))
     single = Cohort("x", outcome, omics=genes)
     assert refuse_leaks(single, ()) is single
+
+
+def test_many_patients_take_memory_that_grows_as_they_do():
+    found = cohort({"good": FAIR["good"], "time": LEAKS["noisy time"]}, 20_000, genes=False)
+    tracemalloc.start()
+    try:
+        with pytest.raises(CohortError, match=r"time \(C-index|time \(it orders"):
+            refuse_leaks(found, ())
+        assert tracemalloc.get_traced_memory()[1] < 50e6  # pairs of patients would take 400 MB a table
+    finally:
+        tracemalloc.stop()

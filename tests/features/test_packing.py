@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prognoscope.core.errors import DiskFullError, FeatureError, MissingFileError
-from prognoscope.features.store import Embeddings, PackedEmbeddings, pack_embeddings
+from prognoscope.core.files import digest
+from prognoscope.features import packing
+from prognoscope.features.store import Embeddings, PackedEmbeddings, pack_embeddings, remove_unused_packs
+from tests.run_files import contents
 
 DIM = 6
 
@@ -23,6 +26,16 @@ def slide(name, n, *, dtype=np.float16, dim=DIM, located=True, encoder="stain", 
 
 def as_loaders(bags):
     return {patient: [(one.slide, lambda one=one: one) for one in slides] for patient, slides in bags.items()}
+
+
+def packed_beside(bags, folder, asked=None):
+    """Packed under the content of each bag, so that a file that is there is used; `asked` has who was read."""
+    told = {
+        patient: [(one.slide, lambda one=one: (asked is not None and asked.append(one.slide)) or one) for one in slides]
+        for patient, slides in bags.items()
+    }
+    standing = {patient: "".join(str(one.features.tobytes()) for one in slides) for patient, slides in bags.items()}
+    return pack_embeddings(told, folder / f"{digest(standing)}.bags", digest(standing), standing)
 
 
 @st.composite
@@ -116,14 +129,15 @@ def test_an_unknown_patient_and_a_broken_pack_are_named(tmp_path):
 
 
 def test_a_pack_is_replaced_whole_or_not_at_all(tmp_path):
-    before = pack_embeddings(as_loaders({"a": [slide("a1", 3)]}), tmp_path / "pack", "old").path.read_bytes()
+    pack_embeddings(as_loaders({"a": [slide("a1", 3)]}), tmp_path / "pack", "old")
+    before = contents(tmp_path)
 
     def full():
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(DiskFullError, match="The disk is full"):
         pack_embeddings({"a": [("a1", lambda: slide("a1", 3)), ("a2", full)]}, tmp_path / "pack", "new")
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
+    assert contents(tmp_path) == before
 
 
 def total_of(packed: PackedEmbeddings) -> float:
@@ -138,30 +152,100 @@ def test_another_process_maps_the_file_instead_of_receiving_it(tmp_path):
         assert pool.apply(total_of, (packed,)) == total_of(packed)
 
 
-def test_each_patient_whose_bag_is_not_as_it_was_packed_is_found(tmp_path):
+def test_a_file_of_bags_with_bytes_lost_or_changed_is_told_and_made_anew(tmp_path, caplog):
     bags = {name: [slide(f"{name}1", 9), slide(f"{name}2", 4)] for name in "abc"}
-    packed = pack_embeddings(as_loaders(bags), tmp_path / "pack", "k")
-    assert packed.damaged() == []
-    whole = packed.path.read_bytes()
-    del packed
-    values = 39 * DIM * 2  # three bags of 13 patches in half precision, then coordinates
-    for at, patient in ((0, "a"), (values // 2, "b"), (values - 1, "c"), (len(whole) - len(whole), "a")):
-        (tmp_path / "pack").write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
-        assert PackedEmbeddings.open(tmp_path / "pack").damaged() == [patient]
-    coords_at = -(-values // 64) * 64
-    for at in (coords_at, coords_at + 13 * 8):
-        (tmp_path / "pack").write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
-        assert PackedEmbeddings.open(tmp_path / "pack").damaged() == ["a" if at == coords_at else "b"]
-
-
-def test_a_pack_with_bytes_lost_or_changed_in_its_index_is_not_opened(tmp_path):
-    path = pack_embeddings(as_loaders({"a": [slide("a1", 50)]}), tmp_path / "pack", "k").path
-    whole = path.read_bytes()
+    packed = packed_beside(bags, tmp_path)
+    _, shard = packed.files
+    before, whole, bag = contents(tmp_path), shard.read_bytes(), 13 * DIM * 2
+    at_coords = -(-bag // 64) * 64
+    a_bag = -(-(at_coords + 13 * 8) // 64) * 64
+    for at, patient in ((0, "a"), (at_coords, "a"), (a_bag + bag // 2, "b"), (2 * a_bag + bag - 1, "c")):
+        caplog.clear()
+        shard.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        packed_beside(bags, tmp_path)
+        assert f"changed or damaged in the bags of {patient}." in caplog.text and contents(tmp_path) == before
     middle = len(whole) // 4
     for broken in (whole[:middle] + whole[middle + 200 :], whole[:-40] + b"x" + whole[-39:], whole + b"x", b""):
-        path.write_bytes(broken)
-        with pytest.raises(FeatureError, match="is not a whole file of packed embeddings"):
-            PackedEmbeddings.open(path)
+        caplog.clear()
+        shard.write_bytes(broken)
+        with pytest.raises(FeatureError, match="shard is not a whole file of packed embeddings"):
+            PackedEmbeddings.open(packed.path)
+        packed_beside(bags, tmp_path)
+        assert "is not a whole file" in caplog.text and contents(tmp_path) == before
+    shard.unlink()
+    packed_beside(bags, tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_of_a_cohort_that_grows_or_changes_only_what_is_new_is_read_and_written(tmp_path):
+    bags = {f"p{i}": [slide(f"p{i}s", 40, seed=i)] for i in range(30)}
+    first = packed_beside(bags, tmp_path)
+    _, shard = first.files
+    there = shard.stat()
+    bags["p3"] = [slide("p3s", 40, seed=99)]
+    del bags["p5"]
+    bags["p30"] = [slide("p30s", 40, seed=30)]
+    asked = []
+    packed = packed_beside(bags, tmp_path, asked)
+    assert asked == ["p3s", "p30s"] and packed.patients == tuple(bags)
+    assert shard in packed.files and shard.stat() == there
+    for patient, (one,) in bags.items():
+        assert np.array_equal(packed.bag(patient)[0], one.features)
+    fresh = pack_embeddings(as_loaders(bags), tmp_path / "fresh" / "pack", "k")
+    assert packed.sums == fresh.sums  # whatever files bags lie in
+    index = packed.path.stat()
+    assert packed_beside(bags, tmp_path, asked).path.stat() == index and len(asked) == 2
+
+
+def test_an_index_is_not_written_again_for_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "LEAST", 4)
+    bags = {f"p{i}": [slide(f"p{i}s", 5 + 7 * i % 31, seed=i)] for i in range(30)}
+    there = packed_beside(bags, tmp_path).path.stat().st_ino
+    assert packed_beside(bags, tmp_path).path.stat().st_ino == there
+
+
+def test_a_file_of_which_less_than_half_is_used_is_left_and_removed_when_nobody_has_it_open(tmp_path):
+    bags = {f"p{i}": [slide(f"p{i}s", 40, seed=i)] for i in range(10)}
+    packed = packed_beside(bags, tmp_path)
+    old = packed.files
+    for i in range(6):
+        bags[f"p{i}"] = [slide(f"p{i}s", 40, seed=99 + i)]
+    asked = []
+    now = packed_beside(bags, tmp_path, asked)
+    assert len(asked) == 10 and not set(now.files) & set(old)
+    remove_unused_packs(now)
+    assert all(path.is_file() for path in old)
+    del packed
+    remove_unused_packs(now)
+    assert set(tmp_path.iterdir()) == set(now.files)
+
+
+def test_a_pack_that_grows_again_and_again_has_a_bounded_number_of_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "MOST", 4)
+    monkeypatch.setattr(packing, "LEAST", 2)
+    bags, most = {}, 0
+    for i in range(24):
+        bags[f"p{i}"] = [slide(f"p{i}s", 10, seed=i)]
+        packed = packed_beside(bags, tmp_path)
+        remove_unused_packs(packed)
+        most = max(most, len(packed.files))
+        assert set(tmp_path.iterdir()) == set(packed.files)
+    assert 4 <= most <= 16 and packed.patients == tuple(bags)
+
+
+def test_a_bag_of_half_precision_stays_so_on_disk_beside_one_of_single(tmp_path):
+    bags = {"a": [slide("a1", 5)], "b": [slide("b1", 3), slide("b2", 3, dtype=np.float32)]}
+    packed = packed_beside(bags, tmp_path)
+    assert [packed.bag(patient)[0].dtype for patient in "ab"] == [np.float32, np.float32]
+    del bags["b"]
+    assert packed_beside(bags, tmp_path).bag("a")[0].dtype == np.float16
+    assert packed_beside(bags, tmp_path).sums["a"] == packed.sums["a"]
+
+
+def test_files_of_another_form_are_not_opened(tmp_path):
+    (tmp_path / "pack").write_bytes(b"of an earlier version" + b"\x20" + bytes(15) + b"PROGNOSCOPEBAGS2")
+    with pytest.raises(FeatureError, match="is not a whole file of packed embeddings"):
+        PackedEmbeddings.open(tmp_path / "pack")
 
 
 def test_sums_are_of_the_content_of_a_bag_alone(tmp_path):

@@ -402,7 +402,7 @@ def test_what_only_a_run_finds_is_refused_in_a_sentence(spoil, words, folder, to
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     folder.set(methods=["abmil"])
     spoil(folder)
-    refuses(told, folder.at, RUN, *words, may_write=".bags")  # a packed file is whole, and made anew for other input
+    refuses(told, folder.at, RUN, *words, may_write="embeddings/")  # packs are whole, and made anew for other input
 
 
 def test_a_patient_without_patches_is_left_out_and_accounted_for(folder, told):
@@ -512,7 +512,7 @@ def full_disk(bytes_left: int):
 @pytest.mark.parametrize(
     ("arguments", "file"),
     [
-        (("run", "study.yaml", "--set", "methods=[abmil]"), ".bags"),
+        (("run", "study.yaml", "--set", "methods=[abmil]"), ".shard"),
         (("run", "study.yaml", "--set", "methods=[snn]"), "snn/fold_0/state.safetensors"),
         (("run", "study.yaml", "--set", f"methods=[{COXPH}]", "--set", "cohort.omics="), "report.html"),
         (("simulate", "new", "--features-only", "--patients", "20"), "SIM-0001-A.h5"),

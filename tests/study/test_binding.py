@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from prognoscope.core.errors import InputError, StudyError
+from prognoscope.features.shard import Shard
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study import inputs
 from prognoscope.study.gather import gather
@@ -246,20 +247,39 @@ def test_a_pack_that_somebody_uses_is_left_and_so_is_what_is_being_written(study
     assert not path.is_file()
 
 
+def packs_of(study: Path) -> dict[str, bytes]:
+    return {name: data for name, data in contents(study / "embeddings").items() if name.endswith((".bags", ".shard"))}
+
+
 def test_a_pack_that_was_damaged_is_made_anew_and_told(study, caplog):
-    (path,) = (study / "embeddings").glob("*.bags")
+    packs, before = packs_of(study), contents(study / "run")
+    (path,) = (study / "embeddings").glob("*.shard")
     whole_pack = path.read_bytes()
-    before = contents(study / "run")
     middle = len(whole_pack) // 2
     flipped = whole_pack[:99] + bytes([whole_pack[99] ^ 1]) + whole_pack[100:]
     for damaged in (whole_pack[:middle] + whole_pack[middle + 200 :], flipped, whole_pack[:-5], b""):
         caplog.clear()
         path.write_bytes(damaged)
         gather(Study.load(study / "study.yaml").plan())
-        assert path.read_bytes() == whole_pack and "The packed embeddings are made anew" in caplog.text
+        assert packs_of(study) == packs and "The packed embeddings are made anew" in caplog.text
+    (index,) = (study / "embeddings").glob("*.bags")
+    for damaged in (index.read_bytes()[:-5], b""):
+        index.write_bytes(damaged)
+        gather(Study.load(study / "study.yaml").plan())
+        assert packs_of(study) == packs
     path.write_bytes(flipped)
     Study.load(study / "study.yaml").run()
-    assert path.read_bytes() == whole_pack and contents(study / "run") == before
+    assert packs_of(study) == packs and contents(study / "run") == before
+
+
+def test_a_run_of_a_changed_cohort_writes_the_changed_bag_alone(study):
+    (old,) = (study / "embeddings").glob("*.shard")
+    inode = old.stat().st_ino
+    bag(add_to_first)(study)
+    Study.load(study / "study.yaml").run(study / "other")
+    shards = set((study / "embeddings").glob("*.shard")) - {old}
+    assert old.stat().st_ino == inode and len(shards) == 1
+    assert list(Shard(*shards).bags) == [P] and len(Shard(old).bags) == 24
 
 
 DAMAGES = {  # files of as many folds, so that each is told by itself

@@ -102,7 +102,8 @@ def _strong(
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     ranks = np.where(known, rankdata(np.where(known, values, np.inf), axis=0), 0.0)
-    lead = _lead(time, event).astype(np.float64)
+    precedes, preceded = _comparable(time, event)
+    lead = (precedes - preceded).astype(np.float64)
     found: dict[int, str] = {}
     of_time = _correlation(ranks, rankdata(time), known)
     for i in np.flatnonzero(np.abs(of_time) > STRONG_RANKS).tolist():
@@ -137,28 +138,34 @@ def _by_concordance(
 ) -> str:
     known = ~np.isnan(column)
     column, time, event = column[known], time[known], event[known]
-    before = _pairs(time, event)
-    pairs = before.sum()
+    precedes, preceded = _comparable(time, event)
+    pairs = precedes.sum()
     if not pairs:
         return ""
-    concordant = np.where(before, np.sign(column[:, None] - column[None, :]), 0).sum()
+    concordant = sum(
+        np.sign(column[i] - column[(time > time[i]) | ((time == time[i]) & ~event)]).sum()
+        for i in np.flatnonzero(event).tolist()
+    )
     c = 0.5 + concordant / pairs / 2
-    lead = _lead(time, event)
-    spread = np.sqrt(pairs + (np.sum(lead.astype(np.float64) ** 2) - 2 * pairs) / 3)  # if patients were shuffled
+    lead = (precedes - preceded).astype(np.float64)
+    spread = np.sqrt(pairs + (np.sum(lead**2) - 2 * pairs) / 3)  # if patients were shuffled
     if max(c, 1 - c) <= STRONG_C or columns * 2 * norm.sf(abs(concordant) / spread) >= CHANCE:
         return ""
     return f"C-index {max(c, 1 - c):.3f} by itself"
 
 
-def _pairs(time: Float[np.ndarray, " P"], event: Bool[np.ndarray, " P"]) -> Bool[np.ndarray, "P P"]:
-    """Whether one is known to have had the event before the other's follow-up ended."""
-    return event[:, None] & ((time[:, None] < time[None, :]) | ((time[:, None] == time[None, :]) & ~event[None, :]))
+def _comparable(time: Float[np.ndarray, " P"], event: Bool[np.ndarray, " P"]) -> tuple[np.ndarray, np.ndarray]:
+    """How many patients each is known to precede, by an event before their follow-up ended; and how many precede it."""
+    of_all, of_events, of_others = np.sort(time), np.sort(time[event]), np.sort(time[~event])
+    later = len(time) - np.searchsorted(of_all, time, "right")
+    precedes = np.where(event, later + _equal(of_others, time), 0)
+    preceded = np.searchsorted(of_events, time, "left") + np.where(event, 0, _equal(of_events, time))
+    return precedes, preceded
 
 
-def _lead(time: Float[np.ndarray, " P"], event: Bool[np.ndarray, " P"]) -> np.ndarray:
-    """How many comparable patients each preceded, less how many preceded it."""
-    before = _pairs(time, event)
-    return before.sum(axis=1) - before.sum(axis=0)
+def _equal(ascending: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How many are equal to each value."""
+    return np.searchsorted(ascending, values, "right") - np.searchsorted(ascending, values, "left")
 
 
 def _correlation(

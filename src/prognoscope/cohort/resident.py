@@ -58,6 +58,5 @@ def on_device(packed: PackedEmbeddings, device: str) -> ResidentEmbeddings | Non
 @lru_cache(maxsize=1)  # all folds and methods of a study share one copy, and one decision
 def _if_they_fit(path: Path, key: str, device: str) -> ResidentEmbeddings | None:
     free, _ = torch.cuda.mem_get_info(device)
-    if path.stat().st_size > LARGEST_SHARE * free:
-        return None
-    return ResidentEmbeddings(PackedEmbeddings.open(path), device)
+    packed = PackedEmbeddings.open(path)
+    return None if packed.nbytes > LARGEST_SHARE * free else ResidentEmbeddings(packed, device)

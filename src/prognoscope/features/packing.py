@@ -1,246 +1,219 @@
-"""The bags of a cohort in one memory-mapped file, patients end to end; processes that open it share its pages.
+"""The bags of a cohort, packed: memory-mapped files of some patients each, and an index that says whose lies in which.
 
-The file: features (T, D), then coordinates (T, 2) float32 in um (NaN where unknown), then an index in JSON, then its
-length and its checksum in eight bytes each, and the mark. The index comes last because the loaders are asked only once,
-and in turn. It has a checksum of each patient's bag, which whoever takes a pack that was there verifies once.
+Processes that open a pack share its pages. A pack is extended: of a cohort that grew or changed only bags that no file
+beside it holds are written, into files of their own; those that are there are verified and taken as they are.
 """
 
 import json
-import zlib
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+import logging
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any, TypedDict
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-from prognoscope.core.errors import FeatureError, MissingFileError
-from prognoscope.core.files import written_whole
+from prognoscope.core.errors import FeatureError, MissingFileError, some
+from prognoscope.core.files import PART, written_whole
+from prognoscope.core.words import count
 from prognoscope.features.bad_files import BadFileError
-from prognoscope.features.embeddings import Embeddings
-from prognoscope.features.in_use import held, marked
+from prognoscope.features.in_use import held, marked, remove_unused
 from prognoscope.features.origin import Origin, common_origin
+from prognoscope.features.sealed import not_whole, read_end, write_end
+from prognoscope.features.shard import (
+    HALF,
+    SHARD,
+    BagPlace,
+    Loader,
+    Shard,
+    SlidePart,
+    Slides,
+    agreed,
+    shard_path,
+    write_shard,
+)
 
-MARK = b"PROGNOSCOPEBAGS2"
-ALIGNMENT = 64  # bytes at whose multiples coordinates start
-CHECKERS = 4  # threads that compute checksums; one does 1.7 GB/s
-Loader = Callable[[], Embeddings]
+__all__ = ["Loader", "PackedEmbeddings", "pack_embeddings", "remove_unused_packs"]
 
-
-class PackIndex(TypedDict):
-    """What the end of the file says of the rest, in JSON."""
-
-    key: str
-    rows: int  # T
-    embedding_dim: int
-    dtype: str
-    origin: dict[str, Any]
-    sums: dict[str, str]  # patient -> CRC-32 of features and coordinates
-    patients: dict[str, list[tuple[str, int, int, bool]]]  # slides: id, first row, last row + 1, has coordinates
-    start: dict[str, int]  # patient -> first row
-    left_out: dict[str, tuple[str, str, str, str]]  # slide -> path, what is wrong, cure, detail
+PACK = ".bags"  # the ending of an index's name
+MARK = b"PROGNOSCOPEPACK3"
+LEAST, SHARDS = 64, 64  # patients of a file at least, where there are as many; files that are written at most
+MOST = 96  # files to go on with, each of which is an open one; of more the smaller half are packed together
+ANEW = "The packed embeddings are made anew: %s"
+log = logging.getLogger(__name__)
 
 
 class PackedEmbeddings:
-    """The bags of P patients in a file that is mapped, not read: opening it takes no memory.
+    """The bags of P patients in files that are mapped, not read: opening them takes no memory.
 
     Attributes:
-        path: The file.
+        path: The index.
         key: What it was packed under; a pack with another key than expected is stale.
-        patients: In the order of the file.
+        patients: In the order of the index.
         embedding_dim: D, the length of an embedding; 0 if all slides are empty.
         origin: By what they were made, where the files say it.
         sums: Patient -> what stands for the content of the bag.
         left_out: Slide -> why its file could not be used.
+        files: The index, and the files of bags.
+        nbytes: Of all bags.
     """
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
-        index = _read_index(self.path)
-        file = held(self.path)  # as long as it is mapped
-        self.key: str = index["key"]
-        self.patients: tuple[str, ...] = tuple(index["patients"])
-        self.embedding_dim: int = index["embedding_dim"]
-        self.origin = Origin.told(index["origin"])
-        self.sums: Mapping[str, str] = index["sums"]
-        self.left_out: dict[str, BadFileError] = {s: BadFileError(*why) for s, why in index["left_out"].items()}
-        self._slides = {
-            patient: [(slide, first, last, has_coords) for slide, first, last, has_coords in slides]  # lists in JSON
-            for patient, slides in index["patients"].items()
+        told, begin = read_end(self.path, MARK)
+        if begin:
+            raise not_whole(self.path)
+        self._index = held(self.path)  # which marks it as in use
+        shards = [Shard(self.path.parent / name) for name in told["shards"]]
+        self.files = (self.path, *(shard.path for shard in shards))
+        self.key: str = told["key"]
+        self._shard: dict[str, Shard] = {patient: shards[number] for patient, number in told["patients"].items()}
+        self._bag = {patient: shard.bags[patient] for patient, shard in self._shard.items()}
+        self.patients: tuple[str, ...] = tuple(self._bag)
+        self.embedding_dim, self.origin = _common(self._bag.values())
+        self.sums: Mapping[str, str] = {patient: bag.sum for patient, bag in self._bag.items()}
+        self.left_out: dict[str, BadFileError] = {
+            slide: BadFileError(*why) for bag in self._bag.values() for slide, why in bag.left_out.items()
         }
-        self._start = index["start"]
-        rows, kind = index["rows"], np.dtype(index["dtype"])
-        self._features = _mapped(file, kind, (rows, self.embedding_dim), 0)
-        self._coords = _mapped(file, np.dtype(np.float32), (rows, 2), _coords_at(index))
+        self.nbytes = sum(bag.end - bag.at for bag in self._bag.values())
+        self._dtype = max((np.dtype(bag.dtype) for bag in self._bag.values()), default=HALF, key=lambda d: d.itemsize)
 
     @classmethod
     def open(cls, path: Path | str) -> "PackedEmbeddings":
-        """The packed file at `path`.
+        """The packed bags at `path`.
 
         Raises:
-            MissingFileError: There is none.
-            FeatureError: It is not a whole packed file.
+            MissingFileError: There are none.
+            FeatureError: A file of them is not whole, or embeddings are of two lengths, or of two origins.
         """
         return cls(path)
 
-    def __reduce__(self):  # another process maps the file anew instead of receiving a copy of it
+    def __reduce__(self):  # another process maps the files anew instead of receiving a copy of them
         return PackedEmbeddings, (self.path,)
 
     def __len__(self) -> int:
         return len(self.patients)
 
     def bag(self, patient: str) -> tuple[Float[np.ndarray, "N D"], Float32[np.ndarray, "N 2"] | None]:
-        """The patient's embeddings, a read-only view of the file, and coordinates in um where all slides have them."""
+        """The patient's embeddings, a read-only view of the file, and coordinates in um where all slides have them.
+
+        Of a cohort that has some in half precision and some in single, the former are widened.
+        """
         slides = self._of(patient)
-        start = self._start[patient]
-        rows = slice(start, start + (slides[-1][2] if slides else 0))
-        known = all(has_coords for *_, has_coords in slides)
-        return self._features[rows], self._coords[rows] if known else None
+        features = self._shard[patient].features(patient)
+        values = features if len(features) else np.zeros((0, self.embedding_dim), self._dtype)
+        known = all(part.has_coords for part in slides)
+        return values.astype(self._dtype, copy=False), self._shard[patient].coords(patient) if known else None
 
     def slides(self, patient: str) -> tuple[tuple[str, int, int], ...]:
         """The patient's slides in the order of the bag: id, first row, last row + 1 within the bag."""
-        return tuple((slide, first, last) for slide, first, last, _ in self._of(patient))
+        return tuple((part.slide, part.first, part.last) for part in self._of(patient))
 
-    def damaged(self) -> list[str]:
-        """The patients whose bags are not as they were packed; reads the whole file once."""
-        with ThreadPoolExecutor(CHECKERS) as pool:
-            found = pool.map(self._sum_of, self.patients)
-            return [patient for patient, now in zip(self.patients, found, strict=True) if now != self.sums[patient]]
-
-    def _sum_of(self, patient: str) -> str:
-        slides, start = self._of(patient), self._start[patient]
-        rows = slice(start, start + (slides[-1][2] if slides else 0))
-        return f"{_crc(self._coords[rows], _crc(self._features[rows])):08x}"
-
-    def _of(self, patient: str) -> list[tuple[str, int, int, bool]]:
-        if patient not in self._slides:
+    def _of(self, patient: str) -> tuple[SlidePart, ...]:
+        if patient not in self._bag:
             raise FeatureError(f"Patient {patient} is not among the {len(self)} packed in {self.path}. Pack it again.")
-        return self._slides[patient]
+        return self._bag[patient].slides
 
 
-def pack_embeddings(bags: Mapping[str, Sequence[tuple[str, Loader]]], path: Path | str, key: str) -> PackedEmbeddings:
-    """Pack the bags of all patients into one file, whole or not at all; float16 if all embeddings are, else float32.
+def pack_embeddings(
+    bags: Mapping[str, Slides], path: Path | str, key: str, contents: Mapping[str, str] | None = None
+) -> PackedEmbeddings:
+    """Pack the bags of all patients: an index at `path`, the bags in files beside it, each whole or not at all.
 
-    Files that cannot be used are left out and listed.
+    Files of embeddings that cannot be used are left out and listed. After a stop, files of bags that were finished are
+    taken as they are.
 
     Args:
         bags: Patient -> slide ids with functions that read them; the slides of a patient become one bag, in this order.
         key: Stands for all that went in, so that the caller can tell a stale pack from a fresh one.
+        contents: Patient -> what stands for the files of the bag; a bag with an equal one in a file beside is taken
+            from there, if it is whole. None: all are written.
 
     Raises:
         FeatureError: Embeddings of two lengths, or of two origins; names slides of each.
         DiskFullError: There was no room.
     """
     path = Path(path)
-    with written_whole(path) as beside, beside.open("wb") as file, marked(file):
-        written = _write_features(file, bags, key, np.float16) or _write_features(file, bags, key, np.float32)
-        assert written is not None  # no embeddings are wider than float32
-        index, coords = written
-        file.write(b"\0" * (_aligned(file.tell()) - file.tell()))
-        for each in coords:
-            file.write(each.data)
-        text = json.dumps(index).encode()
-        file.write(text + len(text).to_bytes(8, "little") + zlib.crc32(text).to_bytes(8, "little") + MARK)
+    found = [] if contents is None else _there(path.parent, contents)
+    taken = {patient for _, live in found for patient in live}
+    lacking = [patient for patient in bags if patient not in taken]
+    if lacking:
+        log.info("packing the embeddings of %s", count(len(lacking), "patient"))
+    most = max(LEAST, -(-len(lacking) // SHARDS))
+    for portion in (lacking[start : start + most] for start in range(0, len(lacking), most)):
+        standing = {patient: key if contents is None else contents[patient] for patient in portion}
+        at = shard_path(path.parent, standing)
+        found.append((write_shard(at, {patient: bags[patient] for patient in portion}, standing), portion))
+    _common(shard.bags[patient] for shard, live in found for patient in live)
+    found.sort(key=lambda each: each[0].path.name)  # the same files give the same index
+    number = {patient: i for i, (_, live) in enumerate(found) for patient in live}
+    told = {
+        "key": key,
+        "shards": [shard.path.name for shard, _ in found],
+        "patients": {patient: number[patient] for patient in bags},
+    }
+    if not _is_told(path, told):
+        with written_whole(path) as beside, beside.open("wb") as file, marked(file):
+            write_end(file, told, MARK)
     return PackedEmbeddings(path)
 
 
-def _write_features(
-    file: IO[bytes], bags: Mapping[str, Sequence[tuple[str, Loader]]], key: str, kind: type[np.floating]
-) -> tuple[PackIndex, list[np.ndarray]] | None:
-    """Write all features from the start of the file; None as soon as embeddings are wider than `kind`."""
-    dtype = np.dtype(kind)
-    file.seek(0)
-    file.truncate()
-    rows = 0
-    first: tuple[str, int] | None = None  # the slide that all later ones must be as long as
+def remove_unused_packs(pack: PackedEmbeddings) -> None:
+    """Remove what lies beside a pack that no process uses: other packs, and what killed processes left of any."""
+    kinds = [f"{begin}*{kind}{end}" for kind in (PACK, SHARD) for begin, end in (("", ""), (".", f".*{PART}"))]
+    for path in (each for kind in kinds for each in pack.path.parent.glob(kind)):
+        if path not in pack.files:
+            remove_unused(path)
+
+
+def _there(folder: Path, contents: Mapping[str, str]) -> list[tuple[Shard, list[str]]]:
+    """Files of bags in a folder that are worth keeping, each with the patients who are taken from it, verified."""
+    found = []
+    for path in sorted(folder.glob(f"*{SHARD}")):
+        try:
+            shard = Shard(path)
+        except MissingFileError:  # another process has just removed it
+            continue
+        except FeatureError as cause:
+            log.warning(ANEW, cause)
+            continue
+        live = [patient for patient, bag in shard.bags.items() if contents.get(patient) == bag.content]
+        found.append((_bytes(shard, live), shard, live))
+    kept: list[tuple[Shard, list[str]]] = []
+    taken = set[str]()
+    for _, shard, live in sorted(found, key=lambda each: -each[0]):
+        new = [patient for patient in live if patient not in taken]
+        if not new or 2 * _bytes(shard, new) < _bytes(shard, shard.bags):
+            continue
+        if bad := shard.damaged(new):
+            log.warning(ANEW, f"{shard.path} was changed or damaged in the bags of {some(bad)}.")
+            continue
+        kept.append((shard, new))
+        taken.update(new)
+    return kept if len(kept) <= MOST else kept[: MOST // 2]
+
+
+def _bytes(shard: Shard, patients: Iterable[str]) -> int:
+    return sum(shard.bags[patient].end - shard.bags[patient].at for patient in patients)
+
+
+def _is_told(path: Path, told: object) -> bool:
+    """Whether an index says just this; one that others use is not replaced without need."""
+    try:
+        return json.dumps(read_end(path, MARK)[0]) == json.dumps(told)
+    except (MissingFileError, FeatureError):
+        return False
+
+
+def _common(bags: Iterable[BagPlace]) -> tuple[int, Origin]:
+    """The length of all embeddings, and by what they were made.
+
+    Raises:
+        FeatureError: They are of two lengths, or of two origins; names slides of each.
+    """
+    first: tuple[str, int] | None = None
     origins: dict[str, Origin] = {}
-    sums: dict[str, int] = {}
-    patients: dict[str, list[tuple[str, int, int, bool]]] = {}
-    start: dict[str, int] = {}
-    coords: list[np.ndarray] = []
-    left_out: dict[str, tuple[str, str, str, str]] = {}
-    for patient, slides in bags.items():
-        start[patient], patients[patient] = rows, []
-        for slide, load in slides:
-            try:
-                one = load()
-            except BadFileError as cause:
-                left_out[slide] = (cause.path, cause.what, cause.cure, cause.detail)
-                continue
-            if one.features.dtype.itemsize > dtype.itemsize:
-                return None
-            if len(one):
-                first = _agree(first, one.slide, one.embedding_dim)
-                origins[slide] = Origin.of(one)
-            features = np.ascontiguousarray(one.features, dtype=dtype)
-            file.write(features.data)
-            sums[patient] = _crc(features, sums.get(patient, 0))
-            known = one.coords_um is not None
-            coords.append(np.ascontiguousarray(one.coords_um) if known else np.full((len(one), 2), np.nan, np.float32))
-            begin = rows - start[patient]
-            patients[patient].append((slide, begin, begin + len(one), known))
-            rows += len(one)
-    at = iter(coords)
-    for patient, slides in patients.items():  # of features first, as they lie in the file
-        for _ in slides:
-            sums[patient] = _crc(next(at), sums.get(patient, 0))
-    index: PackIndex = {
-        "key": key,
-        "rows": rows,
-        "embedding_dim": first[1] if first else 0,
-        "dtype": dtype.name,
-        "origin": asdict(common_origin(origins)),
-        "sums": {patient: f"{sums.get(patient, 0):08x}" for patient in bags},
-        "patients": patients,
-        "start": start,
-        "left_out": left_out,
-    }
-    return index, coords
-
-
-def _agree(first: tuple[str, int] | None, slide: str, length: int) -> tuple[str, int]:
-    if first is not None and first[1] != length:
-        raise FeatureError(
-            f"Slide {first[0]} has embeddings of length {first[1]} and slide {slide} has embeddings of length {length}"
-            "; one cohort needs one encoder. Name one folder of embeddings, or extract these slides again."
-        )
-    return first or (slide, length)
-
-
-def _crc(values: np.ndarray, before: int = 0) -> int:
-    return zlib.crc32(values.data, before) if values.size else before  # nothing has no buffer to look at
-
-
-def _read_index(path: Path) -> PackIndex:
-    if not path.is_file():
-        raise MissingFileError(f"The packed embeddings {path} do not exist. Pack the cohort's embeddings first.")
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 16 - len(MARK)))
-        tail = file.read()
-        length = int.from_bytes(tail[:8], "little")
-        is_whole = tail[16:] == MARK and length <= size - len(tail)
-        if is_whole:
-            file.seek(size - len(tail) - length)
-            text = file.read(length)
-            is_whole = zlib.crc32(text) == int.from_bytes(tail[8:16], "little")
-        index = json.loads(text) if is_whole else None
-    if index is None or _coords_at(index) + index["rows"] * 8 + length + len(tail) != size:
-        raise FeatureError(f"{path} is not a whole file of packed embeddings. Remove it; it will be packed again.")
-    return index
-
-
-def _coords_at(index: PackIndex) -> int:
-    return _aligned(index["rows"] * index["embedding_dim"] * np.dtype(index["dtype"]).itemsize)
-
-
-def _mapped(file: IO[bytes], dtype: np.dtype, shape: tuple[int, int], offset: int) -> np.ndarray:
-    if 0 in shape:  # nothing to map
-        return np.zeros(shape, dtype)
-    return np.memmap(file, dtype, "r", offset, shape)
-
-
-def _aligned(position: int) -> int:
-    return -(-position // ALIGNMENT) * ALIGNMENT
+    for bag in bags:
+        for part in (part for part in bag.slides if part.last > part.first):
+            first = agreed(first, part.slide, bag.embedding_dim)
+            origins[part.slide] = part.origin
+    return first[1] if first else 0, common_origin(origins)

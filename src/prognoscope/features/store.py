@@ -21,7 +21,7 @@ from prognoscope.features.bad_files import BadFileError, fault_sentences
 from prognoscope.features.embeddings import Embeddings, need_finite
 from prognoscope.features.hdf5_file import EXACT_SIDE, hdf5_image
 from prognoscope.features.layouts import Layout, Look, look_at, read_layout
-from prognoscope.features.packing import Loader, PackedEmbeddings, pack_embeddings
+from prognoscope.features.packing import Loader, PackedEmbeddings, pack_embeddings, remove_unused_packs
 
 __all__ = [
     "BadFileError",
@@ -36,6 +36,7 @@ __all__ = [
     "pack_embeddings",
     "read_embedding_table",
     "read_embeddings",
+    "remove_unused_packs",
     "write_coords",
     "write_embeddings",
 ]

@@ -1,6 +1,5 @@
 """The tables, slides and embeddings that a study names -> Cohort, and the loaders of its bags."""
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,13 +17,12 @@ from prognoscope.cohort.cohort import Cohort, make_cohort
 from prognoscope.cohort.leaks import refuse_leaks
 from prognoscope.cohort.slides import SlideAssignment, SlideTable, assign_slides, read_slide_table, slide_places
 from prognoscope.cohort.subtypes import read_subtypes
-from prognoscope.core.errors import CohortError, FeatureError, StudyError, some
-from prognoscope.core.files import PART, digest, sha256
+from prognoscope.core.errors import CohortError, StudyError, some
+from prognoscope.core.files import digest, sha256
 from prognoscope.core.ids import Matched, match_ids
 from prognoscope.core.slide_names import match_entries
 from prognoscope.core.words import count
 from prognoscope.features.file_sums import file_sums
-from prognoscope.features.in_use import remove_unused
 from prognoscope.features.store import (
     EmbeddingTable,
     Loader,
@@ -34,6 +32,7 @@ from prognoscope.features.store import (
     pack_embeddings,
     read_embedding_table,
     read_embeddings,
+    remove_unused_packs,
 )
 from prognoscope.omics.group_files import read_groups
 from prognoscope.omics.groups import Groups, coverage_notes, covered_groups
@@ -44,8 +43,7 @@ from prognoscope.study.study_file import StudyFile
 
 Alternatives = Collection[frozenset[str]]
 Bags = Mapping[str, Sequence[tuple[str, Loader]]]
-PACK_FORM = 2  # of a packed file and of how embeddings are read into it; another number makes all packs stale
-log = logging.getLogger(__name__)
+PACK_FORM = 3  # of a packed file and of how embeddings are read into it; another number makes all packs stale
 
 
 def read_cohort(
@@ -279,7 +277,7 @@ def embedding_sums(study: StudyFile, cohort: Cohort) -> dict[str, str]:
 
 
 def packed(study: StudyFile, cohort: Cohort, sums: Mapping[str, str]) -> Path:
-    """The packed file of the bags of these patients, verified or made anew; named after the content that went in.
+    """The pack of the bags of these patients, named after the content that went in: verified, and made where it lacks.
 
     Packs of this study that nobody uses any more are removed.
 
@@ -292,29 +290,15 @@ def packed(study: StudyFile, cohort: Cohort, sums: Mapping[str, str]) -> Path:
     """
     where, features = study.where, study.where.features
     bags = bag_loaders(where, cohort, embedding_files(where, study.extracted))
-    content = {patient: [(slide, sums.get(slide)) for slide, _ in slides] for patient, slides in bags.items()}
     read_as = None if features is None else [features.layout, features.mpp, features.patient, sums.get("")]
-    key = digest({"bags": content, "read_as": read_as, "form": PACK_FORM})
-    path = study.cache / f"{key}.bags"
-    if path.is_file() and (why := _why_damaged(path)):
-        log.warning("The packed embeddings are made anew: %s", why)
-        path.unlink()
-    if not path.is_file():
-        log.info("packing the embeddings of %d patients", len(bags))
-        pack_embeddings(bags, path, key)
-    for other in (*study.cache.glob("*.bags"), *study.cache.glob(f".*.bags.*{PART}")):
-        if other != path:
-            remove_unused(other)
-    return path
-
-
-def _why_damaged(path: Path) -> str:
-    """What is wrong with a pack that was there, in a sentence; "" if nothing is. Reads it once, at the disk's speed."""
-    try:
-        bad = PackedEmbeddings.open(path).damaged()
-    except FeatureError as cause:
-        return str(cause)
-    return f"{path} was changed or damaged in the bags of {some(bad)}." if bad else ""
+    contents = {
+        patient: digest({"bag": [(slide, sums.get(slide)) for slide, _ in slides], "as": read_as, "form": PACK_FORM})
+        for patient, slides in bags.items()
+    }
+    key = digest(contents)
+    pack = pack_embeddings(bags, study.cache / f"{key}.bags", key, contents)
+    remove_unused_packs(pack)
+    return pack.path
 
 
 def without_empty_bags(cohort: Cohort, pack: PackedEmbeddings, alternatives: Alternatives = ()) -> Cohort:
