@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import sys
 from collections import Counter
 from multiprocessing.forkserver import ensure_running, set_forkserver_preload
@@ -18,6 +19,10 @@ gc.disable()  # while thousands of tests are collected, none of which is garbage
 type_checks.install()
 torch.set_num_threads(1)
 os.fsync = lambda number: None  # what tests write need not outlive a power cut, and each wait for the disk is long
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 8 * 2**30:
+    # 100,000 small files that come and go: some file systems need a millisecond for each that follows on many removed
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 settings.register_profile("suite", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("suite")
 

@@ -30,9 +30,12 @@ def paint(tissue: str, rng: np.random.Generator, *, density=None, diameter_um=No
         long = 2.2 if tissue == "stroma" else rng.uniform(1, 1.3)
         turn = angle + np.pi / 2 if tissue == "stroma" else rng.uniform(0, np.pi)
         radius = diameter_um / 2 * rng.uniform(0.85, 1.15)
-        u, v = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn), (y - cy) * np.cos(turn) - (x - cx) * np.sin(turn)
+        reach = radius * np.sqrt(long)
+        near = tuple(slice(max(0, int((c - reach) / mpp)), int((c + reach) / mpp) + 2) for c in (cy, cx))
+        right, down = x[near] - cx, y[near] - cy
+        u, v = right * np.cos(turn) + down * np.sin(turn), down * np.cos(turn) - right * np.sin(turn)
         inside = u**2 / (radius**2 * long) + v**2 * long / radius**2 < 1
-        haematoxylin[inside] = dark * rng.uniform(0.8, 1.2)
+        haematoxylin[near][inside] = dark * rng.uniform(0.8, 1.2)
     if tissue == "fat":
         for cx, cy in np.stack(np.meshgrid(*[np.arange(0, px * mpp, 55)] * 2), -1).reshape(-1, 2):
             white = (x - cx - rng.uniform(-4, 4)) ** 2 + (y - cy - rng.uniform(-4, 4)) ** 2 < 26**2

@@ -1,6 +1,7 @@
 """The loop against one written by hand; sampling, schedules, and what makes it stop."""
 
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from prognoscope.core.batch import Target
 from prognoscope.core.errors import InputError, MetricError, ModelError, TrainingError
 from prognoscope.models.abmil.network import ABMIL
 from prognoscope.models.recipe import Recipe
-from prognoscope.training.loop import draw_patients, fit, train_epoch
+from prognoscope.training.loop import _check_learned, draw_patients, fit, train_epoch
 from prognoscope.training.optimizer import learning_rate, make_optimizer
 from prognoscope.training.predict import predict
+from prognoscope.training.progress import Progress
 from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.step import plan_steps
 from tests.training.toys import c_index, weights
@@ -293,6 +295,32 @@ def test_a_loss_of_nothing_is_refused_after_one_epoch_and_a_small_one_that_moves
         else:
             with pytest.raises(TrainingError, match="The training loss was 0 in every one of 1 epochs, so nothing was"):
                 fit(model, toy.dataset("train"), recipe=recipe(epochs=1), spec=TrainingSpec(choose="last"))
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_refused"),
+    [
+        ([1.0, 1.0 + 4e-7, 1.0], True),  # the rounding of float32
+        ([1.0, 1.0 + 6e-7, 1.0], False),
+        ([-2.0, -2.0 - 9e-7], True),  # relative to their size, whatever their sign
+        ([-2.0, -2.0 - 11e-7], False),
+        ([0.0, 0.0], True),
+        ([0.0], True),  # of one epoch, nothing else can be told
+        ([1.0], False),
+        ([0.0, 1e-12], False),
+    ],
+)
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_a_loss_that_stays_what_it_was_but_for_rounding_is_refused(part, losses, is_refused):
+    moving = {"train_loss": 3.0} if part == "validation" else {}
+    rows = [moving | {f"{part}_loss": loss, "epoch": epoch} for epoch, loss in enumerate(losses)]
+    for row in rows[1:]:
+        if moving:
+            row["train_loss"] = 2.0
+    told = {"train": "training", "validation": "validation"}[part]
+    message = f"The {told} loss was {losses[0]:g} in every one of {len(losses)} epochs, .*learning_rate, 0.01, and"
+    with pytest.raises(TrainingError, match=message) if is_refused else nullcontext():
+        _check_learned(Progress(rows), recipe())
 
 
 def test_the_first_epochs_are_chosen_only_while_there_are_no_later_ones(toy):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from prognoscope.training.loop import fit, train_epoch
 from prognoscope.training.optimizer import make_optimizer
 from prognoscope.training.predict import predict
 from prognoscope.training.spec import TrainingSpec
-from prognoscope.training.step import learn, plan_steps, reading_order
+from prognoscope.training.step import check_recipe, learn, plan_steps, reading_order
 
 SIZES = Sizes(n_bins=3, embedding_dim=4, group_sizes=(3, 2), gene_names=(("a", "b", "c"), ("d_cnv", "e_mut")))
 SMALL = {
@@ -77,7 +78,7 @@ def cut(batch: Batch, steps, order) -> list[Batch]:
     return parts
 
 
-def learned(model, batch: Batch, most: int, seed=0):
+def learned(model, batch: Batch, most: int, seed=0, precision="float32"):
     """What `learn` makes of the patients as one step: gradients, losses and what is remembered."""
     model.train().zero_grad(set_to_none=True)
     lengths = batch.inputs.bags.lengths.tolist()
@@ -85,8 +86,10 @@ def learned(model, batch: Batch, most: int, seed=0):
     batches = iter(cut(batch, steps, reading_order(model, steps)))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        losses, kept = learn(model, step, batches, Recipe(patients_per_step=64), TrainingSpec())
+        spec = TrainingSpec(precision=precision)
+        losses, kept = learn(model, step, batches, Recipe(patients_per_step=64), spec)
     assert next(batches, None) is None
+    assert not any(each.requires_grad for each in (*losses.values(), *kept.values()))
     return {name: p.grad for name, p in model.named_parameters()}, losses, kept
 
 
@@ -167,6 +170,20 @@ def test_a_step_of_one_pass_goes_through_the_network_once(name, options):
         assert grads[label] is p.grad is None or torch.equal(grads[label], p.grad), label
 
 
+@pytest.mark.parametrize("most", [4, 100])
+def test_a_step_in_half_precision_is_so_in_every_pass_through_the_network(most):
+    model, batch, seen = model_of("gpdbn", {"head": "cox"}), patients_of([3, 2, 4, 1], dtype=torch.float32), []
+
+    def watched(*args, whole):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return whole(*args)
+
+    for name in ("forward", "read", "judge"):
+        setattr(model, name, partial(watched, whole=getattr(model, name)))
+    learned(model, batch, most, precision="bf16")
+    assert len(seen) > 2 and all(seen)
+
+
 def test_a_pass_on_a_gpu_draws_the_random_numbers_of_that_gpu_again(monkeypatch):
     taken, put = [], []
 
@@ -237,6 +254,11 @@ def test_the_validation_loss_compares_everybody_with_everybody(big, name, option
 def test_patients_one_by_one_are_refused_where_the_loss_compares_them(big, name, options):
     with pytest.raises(ModelError, match=r"Cox's, compares the patients of a step, so with patients_per_step: 1"):
         fit(model_of(name, options), big, spec=TrainingSpec(choose="last"), recipe=Recipe(patients_per_step=1))
+
+
+def test_two_patients_a_step_can_be_compared_and_one_is_enough_where_none_are():
+    check_recipe(model_of("gpdbn", {"head": "cox"}), Recipe(patients_per_step=2))
+    check_recipe(model_of("gpdbn", {}), Recipe(patients_per_step=1))
 
 
 def taken(data: PatientDataset, rows) -> PatientDataset:

@@ -56,7 +56,7 @@ class Table:
         if missing := [name for name in self.columns if name not in table]:
             raise InputError(f"{path} has no column {some(missing)}. Remove it and run the study again.")
         kinds = {str(name): kind for name in table if (kind := self.kind_of(str(name))) is not None}
-        return pd.DataFrame({name: _parsed(table[name], kind, path) for name, kind in kinds.items()})
+        return pd.DataFrame({name: _parsed(table[name], kind, path) for name, kind in kinds.items()}, table.index)
 
     def write(self, path: Path, table: pd.DataFrame) -> None:
         """Write the table, whole or not at all.
@@ -92,17 +92,20 @@ def numbered_columns(table: pd.DataFrame, prefix: str) -> list[str]:
 _DTYPES: dict[Kind, type] = {str: object, int: np.int64, float: np.float64, bool: np.bool_}
 
 
-def _parsed(column: pd.Series, kind: Kind, path: Path) -> pd.Series:
+def _parsed(column: pd.Series, kind: Kind, path: Path) -> np.ndarray:
+    values = column.to_numpy(object)
     if kind is str:
-        return column
-    if kind is bool and len(bad := column[~column.isin(["0", "1"])]):
+        return values
+    if kind is bool and len(bad := values[(values != "0") & (values != "1")]):
         raise InputError(
             f"{path}, column {column.name}, holds what is neither 0 nor 1 in {len(bad)} rows: {some(bad)}. Remove it "
             "and run the study again."
         )
     try:
         # exact, which pandas's own parser is not: rounding would make or break ties of risks
-        return column.replace("", "nan").astype(float) if kind is float else column.astype(int).astype(_DTYPES[kind])
+        if kind is float:
+            return np.where(values == "", "nan", values).astype(float)
+        return values.astype(np.int64).astype(_DTYPES[kind])
     except (ValueError, OverflowError) as cause:
         what = "a number" if kind is float else "a whole number"
         raise InputError(f"{path}, column {column.name}, holds something that is not {what}: {cause}.") from cause

@@ -43,16 +43,17 @@ def draw_preview(
     way = Image.Resampling.BOX if image.width > size[0] else Image.Resampling.BICUBIC
     image = image.resize(size, way)
     image = Image.composite(image, Image.blend(image, Image.new("RGB", size, "white"), PALE), _patches(grid, size))
-    if tissue.pen.any():
+    has_pen = bool(tissue.pen.any())
+    if has_pen:
         image.paste(PEN, mask=_enlarged(tissue.pen, size).point([on // 3 for on in range(256)]))
     if grid.patch_px_level0 * scale >= LEAST_SIDE_PX:
         image.paste(PATCH, mask=_patches(grid, size, lines=True))
-    if tissue.pen.any():
+    if has_pen:
         image.paste(PEN, mask=_outline(tissue.pen, size))
     image.paste(TISSUE, mask=_outline(tissue.mask, size))
     um_per_px = grid.level0_mpp / scale
     said = [f"{len(grid)} patches of {grid.patch_um:g} um", f"tissue {tissue.area_mm2:.3g} sq mm"]
-    said += ["pen left out"] if tissue.pen.any() else []
+    said += ["pen left out"] if has_pen else []
     return np.asarray(_captioned(image, said, um_per_px))
 
 

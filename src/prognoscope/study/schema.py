@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,7 @@ def _sections(kind: type) -> list[type]:
     ]
 
 
+@cache
 def _comments(kind: type) -> dict[str, str]:
     """What the source says beside each key, the parents' first."""
     found: dict[str, str] = {}
