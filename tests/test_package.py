@@ -40,7 +40,7 @@ def test_the_ablations_of_the_readme_are_a_valid_study():
 def test_the_readme_names_exactly_the_commands_that_exist():
     exist = {command.name or command.callback.__name__ for command in app.registered_commands}
     table = README.split("## Commands")[1].split("##")[0]
-    named = set(re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "|" in line)))
+    named = set(re.findall(r"`([\w-]+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "|" in line)))
     assert named == exist
 
 
