@@ -31,8 +31,9 @@ def is_ontology(text: bytes) -> bool:
 def version_of(text: bytes) -> str:
     """The release that a file of annotations or of terms tells in its head; "" if none."""
     head = text[:20_000].decode("utf-8", "replace").splitlines()
-    told = dict(line.lstrip("! ").partition(":")[::2] for line in head if ":" in line)
-    return (told.get("data-version") or told.get("date-generated") or "").strip()
+    lines = [line.lstrip("! ") for line in head]
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith(("data-version:", "date-generated:"))]
+    return named[0] if named else ""
 
 
 def read_go(annotations: bytes, ontology: bytes, aspect: str = "process") -> tuple[dict[str, tuple[str, ...]], str]:
