@@ -53,7 +53,7 @@ class PackedEmbeddings:
         origin: By what they were made, where the files say it.
         sums: Patient -> what stands for the content of the bag.
         left_out: Slide -> why its file could not be used.
-        files: The index, and the files of bags.
+        files: The index and the files of bags, each open, and so marked as in use.
         nbytes: Of all bags.
     """
 
@@ -62,9 +62,9 @@ class PackedEmbeddings:
         told, begin = read_end(self.path, MARK)
         if begin:
             raise not_whole(self.path)
-        self._index = held(self.path)  # which marks it as in use
+        index = held(self.path)
         shards = [Shard(self.path.parent / name) for name in told["shards"]]
-        self.files = (self.path, *(shard.path for shard in shards))
+        self.files: Mapping[Path, object] = {self.path: index, **{shard.path: shard for shard in shards}}
         self.key: str = told["key"]
         self._shard: dict[str, Shard] = {patient: shards[number] for patient, number in told["patients"].items()}
         self._bag = {patient: shard.bags[patient] for patient, shard in self._shard.items()}
