@@ -197,6 +197,27 @@ def test_of_a_cohort_that_grows_or_changes_only_what_is_new_is_read_and_written(
     assert packed_beside(bags, tmp_path, asked).path.stat() == index and len(asked) == 2
 
 
+def test_two_who_pack_the_same_at_once_agree_on_files_and_take_each_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(packing, "LEAST", 4)
+    bags = {f"p{i}": [slide(f"p{i}s", 9, seed=i)] for i in range(16)}
+    asked, others, write = [], [], packing.write_shard
+
+    def meddled(path, *what):
+        if "p4" in what[0] and not others:  # while the second file is written, another process packs all
+            others.append(None)
+            others[0] = packed_beside(bags, tmp_path)
+        return write(path, *what)
+
+    monkeypatch.setattr(packing, "write_shard", meddled)
+    packed = packed_beside(bags, tmp_path, asked)
+    assert (
+        list(packed.files) == list(others[0].files)
+        and len(packed.files) == 5
+        and set(tmp_path.iterdir()) == set(packed.files)
+    )
+    assert asked == [f"p{i}s" for i in range(8)]
+
+
 def test_an_index_is_not_written_again_for_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(packing, "LEAST", 4)
     bags = {f"p{i}": [slide(f"p{i}s", 5 + 7 * i % 31, seed=i)] for i in range(30)}
@@ -207,7 +228,7 @@ def test_an_index_is_not_written_again_for_nothing(tmp_path, monkeypatch):
 def test_a_file_of_which_less_than_half_is_used_is_left_and_removed_when_nobody_has_it_open(tmp_path):
     bags = {f"p{i}": [slide(f"p{i}s", 40, seed=i)] for i in range(10)}
     packed = packed_beside(bags, tmp_path)
-    old = packed.files
+    old = list(packed.files)
     for i in range(6):
         bags[f"p{i}"] = [slide(f"p{i}s", 40, seed=99 + i)]
     asked = []

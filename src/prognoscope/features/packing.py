@@ -53,7 +53,7 @@ class PackedEmbeddings:
         origin: By what they were made, where the files say it.
         sums: Patient -> what stands for the content of the bag.
         left_out: Slide -> why its file could not be used.
-        files: The index, and the files of bags.
+        files: The index and the files of bags, each open, and so marked as in use.
         nbytes: Of all bags.
     """
 
@@ -62,9 +62,9 @@ class PackedEmbeddings:
         told, begin = read_end(self.path, MARK)
         if begin:
             raise not_whole(self.path)
-        self._index = held(self.path)  # which marks it as in use
+        index = held(self.path)
         shards = [Shard(self.path.parent / name) for name in told["shards"]]
-        self.files = (self.path, *(shard.path for shard in shards))
+        self.files: Mapping[Path, object] = {self.path: index, **{shard.path: shard for shard in shards}}
         self.key: str = told["key"]
         self._shard: dict[str, Shard] = {patient: shards[number] for patient, number in told["patients"].items()}
         self._bag = {patient: shard.bags[patient] for patient, shard in self._shard.items()}
@@ -138,11 +138,12 @@ def pack_embeddings(
     lacking = [patient for patient in bags if patient not in taken]
     if lacking:
         log.info("packing the embeddings of %s", count(len(lacking), "patient"))
-    most = max(LEAST, -(-len(lacking) // SHARDS))
+    most = max(LEAST, -(-len(bags) // SHARDS))  # not of those who lack: who packs the same has the same files
     for portion in (lacking[start : start + most] for start in range(0, len(lacking), most)):
         standing = {patient: key if contents is None else contents[patient] for patient in portion}
         at = shard_path(path.parent, standing)
-        found.append((write_shard(at, {patient: bags[patient] for patient in portion}, standing), portion))
+        shard = None if contents is None else _made_since(at, portion)
+        found.append((shard or write_shard(at, {patient: bags[patient] for patient in portion}, standing), portion))
     _common(shard.bags[patient] for shard, live in found for patient in live)
     found.sort(key=lambda each: each[0].path.name)  # the same files give the same index
     number = {patient: i for i, (_, live) in enumerate(found) for patient in live}
@@ -190,6 +191,15 @@ def _there(folder: Path, contents: Mapping[str, str]) -> list[tuple[Shard, list[
         kept.append((shard, new))
         taken.update(new)
     return kept if len(kept) <= MOST else kept[: MOST // 2]
+
+
+def _made_since(path: Path, patients: Iterable[str]) -> Shard | None:
+    """The file of these bags, if another process that packs them was here first."""
+    try:
+        shard = Shard(path)
+    except (MissingFileError, FeatureError):
+        return None
+    return None if shard.damaged(patients) else shard
 
 
 def _bytes(shard: Shard, patients: Iterable[str]) -> int:

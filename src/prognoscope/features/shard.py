@@ -190,9 +190,12 @@ def _read_index(path: Path) -> dict[str, BagPlace]:
     (told, bags), begin = read_end(path, MARK)
     origins = [Origin.told(each) for each in told]
     places = {}
-    for patient, (*about, parts, left_out) in bags.items():
-        slides = tuple(SlidePart(*part, origins[number]) for *part, number in parts)
-        places[patient] = BagPlace(*about, slides, left_out)
+    for patient, (content, crc, at, embedding_dim, dtype, parts, left_out) in bags.items():
+        slides = tuple(
+            SlidePart(slide, first, last, has_coords, origins[number])
+            for slide, first, last, has_coords, number in parts
+        )
+        places[patient] = BagPlace(content, crc, at, embedding_dim, dtype, slides, left_out)
     if begin != max((place.end for place in places.values()), default=0):
         raise not_whole(path)
     return places
