@@ -2,6 +2,7 @@
 
 import math
 from contextlib import nullcontext
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -204,6 +205,13 @@ def test_a_training_leaves_threads_and_random_numbers_of_its_caller_alone(toy):
     finally:
         torch.set_num_threads(before)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_in_every_epoch_the_network_learns_as_in_training_and_is_measured_as_it_predicts(toy):
+    model, seen = toy.model("abmil", dropout=0.3).eval(), []
+    model.register_forward_hook(lambda *_: seen.append(model.training))
+    fit(model, toy.dataset("train"), validation=toy.dataset("validation"), recipe=recipe(epochs=2), spec=TrainingSpec())
+    assert [is_training for is_training, _ in groupby(seen)] == [True, False, True, False]
 
 
 def test_a_training_in_bf16_stays_close(toy):

@@ -70,6 +70,14 @@ def test_epochs_that_were_saved_are_not_trained_again(toy, tmp_path):
     assert heard == [1, 2, 3, 4, 5]
 
 
+def test_how_often_is_saved_makes_no_other_training(toy, tmp_path):
+    heard: list[int] = []
+    with pytest.raises(Stopped):
+        train(toy, tmp_path / "state.safetensors", stop=3, heard=heard)
+    train(toy, tmp_path / "state.safetensors", spec=replace(ALWAYS, save_every_s=60.0), heard=heard)
+    assert heard == [1, 2, 3, 4, 5]
+
+
 def test_a_stop_between_two_savings_costs_only_time(toy, tmp_path):
     whole = train(toy, None)
     with pytest.raises(Stopped):
