@@ -21,7 +21,6 @@ CALLED_BY_LIBRARIES = {
 KEPT = {
     "__getattr__": "Python asks a module for it",
     "__dir__": "likewise",
-    "_index": "holds the file open, which marks it as in use",
     "exact_plan": "the plan itself, which published numbers are held against; networks apply it without making it",
     "handleError": "logging calls it where a line cannot be written",
     "queue": "a group's earlier patients, which published numbers are held against",
