@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+from prognoscope.models.registry import list_models, profile_of
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.runs.tables import COSTS
+from prognoscope.training.cost import _inference_gflop
+from prognoscope.training.spec import TrainingSpec
+from tests.test_every_model import SMALL
 from tests.training.toys import folder_of
 
 FIXED = ["parameters", "patients", "tested", "epochs", "patches", "gflop_training", "gflop_inference"]
@@ -36,6 +40,13 @@ def test_equal_folds_compute_the_same(toy, tmp_path, name):
     a, b = (cost_of(toy.job(tmp_path / each, name)) for each in "ab")
     assert a[FIXED].astype(float).equals(b[FIXED].astype(float))
     assert np.isnan(a["gflop_training"]) == (name == "coxph")
+
+
+@pytest.mark.parametrize("name", [name for name in list_models() if profile_of(name).recipe is not None])
+def test_the_prediction_of_every_network_is_counted(toy, name):
+    model = toy.model(name, **SMALL.get(name, {}))
+    model.eval()
+    assert _inference_gflop(model, toy.dataset("test"), TrainingSpec()) > 0
 
 
 def test_a_teacher_is_counted_with_its_student(toy, tmp_path):

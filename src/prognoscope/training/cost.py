@@ -125,7 +125,8 @@ def _inference_gflop(model: SurvivalModel, patients: PatientDataset, spec: Train
     """GFLOP of the prediction of one patient, at the median bag."""
     inputs = patients.batch(_median_rows(patients, 1), spec.device).inputs
     model.eval()
-    with _apart(spec), torch.inference_mode(), autocast(spec):
+    # not inference_mode, in which torch's counter cannot take a weight that goes into a layer
+    with _apart(spec), torch.no_grad(), autocast(spec):
         return gflop_of(lambda: model(inputs))
 
 
