@@ -25,14 +25,19 @@ def our_loop(
     patients_per_step: int,
     precision: str,
     model: SurvivalModel | None = None,
+    resident: bool = True,
 ) -> Callable[[], int]:
-    """An epoch of the package's own loop over all patients, by the method's recipe."""
+    """An epoch of the package's own loop over all patients, by the method's recipe.
+
+    Args:
+        resident: Bags stay on a GPU, if they fit there; else each is read when its turn comes.
+    """
     model = model or new_model(name, device)
     recipe = replace(model.profile.recipe, sampler="shuffled", patients_per_step=patients_per_step)
     spec = TrainingSpec(device=device, precision=precision)
     optimizer = make_optimizer(model, recipe)
     set_learning_rate(optimizer, recipe, 0)
-    near = data.near(device)
+    near = data.near(device) if resident else data
 
     def run() -> int:
         train_epoch(model, near, optimizer, recipe=recipe, spec=spec, epoch=0)

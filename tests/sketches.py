@@ -10,6 +10,9 @@ import pytest
 from prognoscope.report import comparison_page, page, page_section, patient_page
 from prognoscope.report.figures import FIGURES
 from prognoscope.report.sections import SECTIONS, epoch_choice, told_genes
+from prognoscope.report.sections.model_card import model_card
+from prognoscope.report.sections.tripod import tripod_markdown
+from prognoscope.training import cost
 
 
 def sketch(name: str, data: pd.DataFrame, colours: Mapping[str, str] | None = None) -> str:
@@ -29,9 +32,12 @@ def sketches() -> Iterator[None]:
 
 @contextmanager
 def bare_pages() -> Iterator[None]:
-    """Pages of runs that are written within have a head and no section."""
+    """Pages of runs that are written within have a head and no section, and nobody counts what trainings compute."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "SECTIONS", ())
+        patch.setattr(page, "model_card", lambda run: "")
+        patch.setattr(page, "tripod_markdown", lambda run: "")
+        patch.setattr(cost, "gflop_of", lambda run: 1.0)
         yield
 
 
@@ -40,4 +46,6 @@ def whole_pages() -> Iterator[None]:
     """They have all again."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "SECTIONS", SECTIONS)
+        patch.setattr(page, "model_card", model_card)
+        patch.setattr(page, "tripod_markdown", tripod_markdown)
         yield
