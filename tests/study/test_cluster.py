@@ -38,12 +38,12 @@ def place_of(item):
     return ray.get_runtime_context().get_node_id(), os.getpid()
 
 
-def test_items_go_to_all_nodes_and_what_stops_one_is_raised_here(nodes, tmp_path):
+def test_items_go_to_other_nodes_and_what_stops_one_is_raised_here(nodes, tmp_path):
     address, _ = nodes
     there = Cluster(address, tmp_path)
     found = dict(run_many(place_of, list(range(9)), cluster=there))
     assert sorted(found) == list(range(9))
-    assert len({node for node, _ in found.values()}) == 3 and os.getpid() not in {pid for _, pid in found.values()}
+    assert len({node for node, _ in found.values()}) > 1 and os.getpid() not in {pid for _, pid in found.values()}
     with pytest.raises(InputError, match="does not see .*/nowhere. The study's files and the run must lie where"):
         list(run_many(place_of, [0], cluster=Cluster(address, tmp_path / "nowhere")))
     with pytest.raises(InputError, match="has no machine with 4 CPU and 1 GPU for an item"):
