@@ -145,14 +145,15 @@ def test_a_draw_is_of_its_seed_epoch_and_place_alone_and_evenly_spread():
     assert not np.array_equal(few.rows(1, 40), few.rows(0, 40))
 
 
-def patches_seen(toy, how, **spec) -> list[list[torch.Tensor]]:
-    """The training bags of two epochs, in their order, and those of the test patients after each."""
-    data, epochs = toy.dataset("train"), []
+def patches_seen(toy, how, passes=None, **spec) -> list[list[torch.Tensor]]:
+    """The training bags of two epochs, in their order; `passes` is told the lengths of those of each pass."""
+    data, epochs, passes = toy.dataset("train"), [], [] if passes is None else passes
 
     class Watch(ABMIL):
         def forward(self, inputs):
             if self.training and torch.is_grad_enabled():
                 epochs[-1] += list(inputs.bags.values.split(inputs.bags.lengths.tolist()))
+                passes.append(inputs.bags.lengths.tolist())
             return super().forward(inputs)
 
     model = Watch(data.embeddings.embedding_dim, 3, hidden_dim=4)
@@ -173,6 +174,12 @@ def test_the_patches_of_an_epoch_do_not_depend_on_its_passes(toy, patch_draw):
     longest = max(toy.dataset("train").lengths)
     assert max(map(len, whole[0])) <= (3 if patch_draw == 3 else 0.9 * longest)
     assert sorted(bag.sum().item() for bag in whole[0]) != sorted(bag.sum().item() for bag in whole[1])
+
+
+def test_as_many_bags_make_a_pass_as_have_room_with_the_patches_that_are_drawn(toy):
+    passes = []
+    patches_seen(toy, recipe(patch_draw=3, sampler="shuffled"), passes, patches_per_pass=6)
+    assert max(map(sum, passes)) == 6 and max(map(len, passes)) > 1
 
 
 def test_batches_hold_the_drawn_rows_read_from_file_or_held_on_a_device(toy):
