@@ -426,3 +426,9 @@ def test_a_recipe_slows_parts_of_a_network_and_is_told_of_parts_that_are_not_the
     assert found["attend.score.weight"] == 0.5 and found["attend.tanh_branch.0.weight"] == 1.0
     with pytest.raises(ModelError, match="learning_rate_factors names 'haed', which is no part .* did you mean 'head'"):
         make_optimizer(model, recipe(learning_rate_factors={"haed": 0.1}))
+
+
+def test_a_state_to_continue_from_is_not_kept_before_its_time(toy, tmp_path):
+    spec = TrainingSpec(choose="last", save_every_s=60.0)
+    fit(toy.model("abmil"), toy.dataset("train"), recipe=recipe(), spec=spec, state_file=tmp_path / "state")
+    assert not list(tmp_path.iterdir())
