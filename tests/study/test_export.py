@@ -70,7 +70,7 @@ def test_a_model_goes_to_the_hub_as_it_is_and_comes_back_to_predict_the_same(mod
 
 def test_the_card_has_what_the_hub_reads(model):
     card = ModelCard.load(model / "README.md").data
-    assert (card.license, card.library_name) == ("cc-by-4.0", "prognoscope") and "coxph" in card.tags
+    assert (card["license"], card["library_name"]) == ("cc-by-4.0", "prognoscope") and "coxph" in card.tags
     (result,) = card.eval_results
     assert result.metric_type == "c_index" and 0 <= result.metric_value <= 1
 

@@ -104,7 +104,7 @@ def _arrays(path: Path, image: Path, told: Mapping[str, Any], n_axes: int) -> It
         try:
             array = zarr.open_array(store=str(image / place), mode="r")
             is_whole = array.ndim == n_axes and 0 not in array.shape
-        except Exception as cause:
+        except Exception as cause:  # zarr and its codecs raise errors of every kind on damaged files
             raise _damaged(path, place, str(cause) or type(cause).__name__) from cause
         if not is_whole:
             raise _damaged(path, place, f"its shape is {array.shape} for {n_axes} axes")
