@@ -329,7 +329,7 @@ def test_a_slide_that_kills_its_process_is_found_and_listed(slides, unbroken, tm
 def test_two_extractions_of_one_folder_share_the_slides_on_a_disk_that_is_slow(slides, unbroken, tmp_path, monkeypatch):
     flush = os.fsync
     monkeypatch.setattr(os, "fsync", lambda number: (time.sleep(0.1), flush(number)))
-    monkeypatch.setattr(extract, "PAUSE_S", 0.01)
+    monkeypatch.setattr("prognoscope.core.claims.LOOK_S", 0.01)
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(extract_slides, slides, tmp_path, SPEC) for _ in range(2)]
         reports = [each.result() for each in both]

@@ -9,11 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from prognoscope.core.errors import FeatureError, MissingFileError
+from prognoscope.core.settings import made_whole
 from prognoscope.features.encoders import create_encoder, encoder_name, misfits
 from prognoscope.features.encoders.catalogue import CATALOGUE
 from prognoscope.features.encoders.standing import encoder_table, pinning, weights_fault
 from prognoscope.features.encoders.timm_encoder import TimmEncoder
 from prognoscope.features.encoders.weights import find_weights
+from prognoscope.features.extract import FeatureSpec
 from tests.features.test_timm_encoder import patches, random_weights, tiny
 
 pytestmark = [
@@ -53,15 +55,15 @@ def test_a_hub_that_refuses_is_quoted_with_the_same_advice(monkeypatch):
         create_encoder("uni_v2", weights="hub")
 
 
-@pytest.mark.parametrize("before", ["", "/a/study/"])  # where a study takes it for a path
-def test_a_pinned_revision_is_asked_of_the_hub_whatever_lies_on_disk(tmp_path, monkeypatch, before):
+def test_a_pinned_revision_is_asked_of_the_hub_whatever_lies_on_disk(tmp_path, monkeypatch):
     home, asked = tmp_path / "weights", []
     home.mkdir()
     (home / "uni_v2.bin").write_bytes(b"")
     monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *a, revision: asked.append((*a, revision)) or "there")
-    assert find_weights(UNI, f"{before}hub@0a1b2c") == Path("there")
+    pinned = made_whole(FeatureSpec(encoder="uni_v2", weights="hub@0a1b2c"), tmp_path).weights
+    assert find_weights(UNI, pinned) == Path("there")
     assert asked == [("MahmoodLab/UNI2-h", "pytorch_model.bin", "0a1b2c")]
-    assert weights_fault("uni_v2", f"{before}hub@0a1b2c") == ""
+    assert weights_fault("uni_v2", pinned) == ""
     assert find_weights(UNI, "hub") == home / "uni_v2.bin" and len(asked) == 1
     (tmp_path / "hub@mine").mkdir()
     with pytest.raises(MissingFileError, match="holds no file of weights"):

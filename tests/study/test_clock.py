@@ -74,6 +74,14 @@ def test_several_workers_share_the_work_but_not_one_fold():
     assert clock.standing().left_s == pytest.approx(100)  # ten beside a hundred
 
 
+def test_pieces_that_are_worked_on_elsewhere_share_the_work_too():
+    clock, watch = clock_of({"a": 1}, folds=9)
+    do(clock, watch, "a 0", 10.0)
+    for fold in range(1, 5):
+        clock.begin(f"a {fold}")
+    assert clock.standing().left_s == pytest.approx(20)  # eight of ten seconds by four at once
+
+
 def test_what_failed_early_is_not_expected_of_others_and_the_share_never_falls():
     clock, watch = clock_of({"a": 1, "b": 1}, folds=2)
     do(clock, watch, "a 0", 10.0)

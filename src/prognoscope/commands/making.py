@@ -264,6 +264,7 @@ def slurm(
     from prognoscope.study.study_file import StudyFile
 
     planned = plans(StudyFile.load(study, overrides), elsewhere=True)
+    audit_and_tell(planned)
     folder = folder or study.parent / "run"
     options = [word for each in overrides for word in ("--set", each)] + ["--final"] * final
     spec = SlurmSpec(tasks, jobs, gpus, memory, time, partition, account)

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -20,7 +20,7 @@ CLAIM = ".claim"  # the ending of a claim's name; the whole name, of a folder's
 BEAT_S = 20.0  # between signs of life, which processes of other machines go by
 WRITTEN_S = 10.0  # in which a claim that was begun is written
 PAUSE_S = 0.02
-TURN_S = 0.25  # between two looks whether another has ended
+LOOK_S = 0.5  # between two looks whether another has ended
 
 
 class ClaimedError(InputError):
@@ -64,7 +64,7 @@ def claimed(path: Path, doing: str, cure: str = "Wait until it has ended.", *, i
         other = holder_of(path)
         if other is not None and not (in_turn and other.doing == doing):
             raise ClaimedError(f"{path.parent} is in use: {other}. {cure}")
-        time.sleep(PAUSE_S if other is None else TURN_S)
+        time.sleep(PAUSE_S if other is None else LOOK_S)
     ended = threading.Event()
     threading.Thread(target=_beat, args=(path, ended), daemon=True).start()
     try:
@@ -86,6 +86,17 @@ def holder_of(path: Path) -> Claim | None:
         return found
     _remove(path, found)
     return None
+
+
+def wait_for_one(claims: Sequence[Collection[Path]], on_wait: Callable[[], None] = lambda: None) -> None:
+    """Wait until all claims of one of these are free.
+
+    Args:
+        on_wait: Called about twice a second.
+    """
+    while claims and all(any(map(holder_of, each)) for each in claims):
+        time.sleep(LOOK_S)
+        on_wait()
 
 
 def tidy(folder: Path) -> None:

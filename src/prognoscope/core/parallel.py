@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -68,6 +68,7 @@ def run_many(
         Exception: Whatever `function` raised first; results that were finished have been handed out by then.
     """
     if cluster is not None:
+        need_cluster(cluster.address, workers)
         yield from _run_on(cluster, function, items, threads, max(retries, LOST_MACHINES), lost, on_wait)
         return
     if workers == 1:
@@ -191,7 +192,7 @@ def _run_on(
         busy: dict[Any, int] = {}
         try:
             while waiting or busy:
-                room = _room(ray.cluster_resources(), threads, cluster)
+                room = _room([each["Resources"] for each in ray.nodes() if each["Alive"]], threads, cluster.gpus)
                 while waiting and len(busy) < room:
                     busy[work.remote(function, cluster.shared, sent, waiting[0])] = waiting[0]
                     del waiting[0]
@@ -219,12 +220,14 @@ def _run_on(
                     ray.cancel(reference, force=True)
 
 
-def need_cluster(address: str) -> None:
+def need_cluster(address: str, workers: int = 1) -> None:
     """Refuse an address at which nobody answers, before anything is done; Ray itself would try for minutes.
 
     Raises:
-        InputError: Nobody does, or Ray is not installed.
+        InputError: Nobody does, Ray is not installed, or workers are asked for besides.
     """
+    if workers > 1:
+        raise InputError("How many items a cluster works on at once, its machines decide. Leave --jobs out.")
     if importlib.util.find_spec("ray") is None:
         raise InputError("--cluster needs Ray: pip install 'prognoscope[cluster]', on every machine of it.")
     host, _, port = address.removeprefix("ray://").rpartition(":")
@@ -245,7 +248,6 @@ def _unanswered(address: str, cause: Exception) -> InputError:
 
 @contextmanager
 def _joined(cluster: Cluster) -> Iterator[Any]:
-    need_cluster(cluster.address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
     import ray
 
@@ -263,14 +265,15 @@ def _joined(cluster: Cluster) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _room(resources: dict[str, float], threads: int, cluster: Cluster) -> int:
-    """How many items the cluster, as it is now, works on at once."""
-    room = int(resources.get("CPU", 0)) // threads
-    if cluster.gpus:
-        room = min(room, int(resources.get("GPU", 0)) // cluster.gpus)
+def _room(machines: Sequence[Mapping[str, float]], threads: int, gpus: int) -> int:
+    """How many items the machines of a cluster, as they are now, work on at once."""
+    room = 0
+    for each in machines:
+        of_cpus = int(each.get("CPU", 0)) // threads
+        room += min(of_cpus, int(each.get("GPU", 0)) // gpus) if gpus else of_cpus
     if not room:
-        gpus = f" and {cluster.gpus} GPU" if cluster.gpus else ""
-        raise InputError(f"The Ray cluster has no machine with {threads} CPU{gpus} for an item. Let one join it.")
+        and_gpus = f" and {gpus} GPU" if gpus else ""
+        raise InputError(f"The Ray cluster has no machine with {threads} CPU{and_gpus} for an item. Let one join it.")
     return room
 
 

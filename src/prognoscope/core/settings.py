@@ -5,12 +5,13 @@ held to one truth. Bounds are those of `annotated_types`: `folds: Annotated[int,
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import BaseMetadata, GroupedMetadata, Interval
 
@@ -19,6 +20,13 @@ from prognoscope.core.errors import InputError
 Spec = TypeVar("Spec")
 BOUND_WORDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 KNOWS_ITS_PLACE = "path"  # marks text that is a path, relative to the study's file
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlace:
+    """Marks text that is a path unless it fits a pattern: `weights: hub@0a1b2c`."""
+
+    pattern: str
 
 
 class OneOrMany:
@@ -105,7 +113,7 @@ def paths_of(spec: Any) -> list[str]:
         value = getattr(spec, name)
         if is_dataclass(value) and not isinstance(value, type):
             found += paths_of(value)
-        elif isinstance(value, str | tuple) and KNOWS_ITS_PLACE in _marks(hint) and value not in _literals(hint):
+        elif _is_place(value, hint):
             found += [value] if isinstance(value, str) else [str(each) for each in value]
     return found
 
@@ -127,7 +135,7 @@ def hints_of(kind: type) -> Mapping[str, Any]:
 def _blank(value: Any, hint: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return without_places(value)
-    if not isinstance(value, str | tuple) or KNOWS_ITS_PLACE not in _marks(hint) or value in _literals(hint):
+    if not _is_place(value, hint):
         return value
     return value and (("given",) if isinstance(value, tuple) else "given")
 
@@ -135,9 +143,18 @@ def _blank(value: Any, hint: Any) -> Any:
 def _whole(value: Any, hint: Any, folder: Path) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return made_whole(value, folder)
-    if not isinstance(value, str | tuple) or KNOWS_ITS_PLACE not in _marks(hint) or value in _literals(hint):
+    if not _is_place(value, hint):
         return value
     return tuple(str(folder / each) for each in value) if isinstance(value, tuple) else str(folder / value)
+
+
+def _is_place(value: Any, hint: Any) -> TypeGuard[str | tuple[str, ...]]:
+    """Whether a value is a path, or several."""
+    marks = _marks(hint)
+    if not isinstance(value, str | tuple) or KNOWS_ITS_PLACE not in marks or value in _literals(hint):
+        return False
+    patterns = [mark.pattern for mark in marks if isinstance(mark, NoPlace)]
+    return isinstance(value, tuple) or not any(re.fullmatch(pattern, value) for pattern in patterns)
 
 
 def _marks(hint: Any) -> list[Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from prognoscope.core.claims import CLAIM, ClaimedError, claimed, holder_of, tidy
+from prognoscope.core.claims import CLAIM, ClaimedError, claimed, tidy, wait_for_one
 from prognoscope.core.errors import (
     DiskFullError,
     FeatureError,
@@ -25,7 +25,7 @@ from prognoscope.core.errors import (
 from prognoscope.core.faults import is_out_of_memory
 from prognoscope.core.files import digest
 from prognoscope.core.parallel import Cluster, run_many
-from prognoscope.core.settings import FilePath
+from prognoscope.core.settings import FilePath, NoPlace
 from prognoscope.core.words import count, listed
 from prognoscope.features.bad_files import BlockedFileError
 from prognoscope.features.encoders import Encoder, create_encoder, encoder_name
@@ -41,8 +41,8 @@ from prognoscope.slides.tiling import PatchGrid, TilingSpec, tile
 from prognoscope.slides.tissue import TissueSpec, segment_tissue
 
 FEWEST_PX = 16  # of a patch's side; on fewer an encoder has nothing to look at
-PAUSE_S = 0.5  # between two looks at slides that another process works on
 CHOSEN = ("coords", "regions", "outside", "stain_norm", "save_patches")  # settings that came later, and their files
+Weights = Annotated[FilePath, NoPlace(r"hub@\S+")]
 State = Literal["done", "already", "failed", "held"]  # the last by another process
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class FeatureSpec(TilingSpec):
 
     encoder: str = "stain"
     tissue: TissueSpec = field(default_factory=TissueSpec)
-    weights: FilePath | Literal["hub"] | None = None  # a file, its folder, "hub" or "hub@REVISION"; None: on disk
+    weights: Weights | Literal["hub"] | None = None  # a file, its folder, "hub" or "hub@REVISION"; None: on disk
     coords: FilePath | None = None  # a folder of TRIDENT's or CLAM's coordinate files, whose patches are taken
     regions: FilePath | None = None  # a folder of <slide>.geojson by QuPath: patches whose centre lies in an area
     outside: bool = False  # of the regions, instead
@@ -187,6 +187,7 @@ def extract_slides(
     extract = partial(_beside_others, extract_one)
     how = {"workers": workers, "retries": 0, "lost": _died}
     if cluster:
+        folder.mkdir(parents=True, exist_ok=True)  # which every machine must see
         how["cluster"] = Cluster(cluster, folder.absolute(), int(device.startswith("cuda")))
     spent = Spent()
     while left:
@@ -199,7 +200,10 @@ def extract_slides(
                 found[job.slide] = state, reason
                 tell(job.slide, state)
         tidy(folder)  # of workers that died
-        left = _freed(held)
+        if held:
+            log.warning("waiting for another process, which works on %s", some(job.slide for job in held))
+        wait_for_one([[*map(_claim_of, job.parts)] for job in held])
+        left = held
     of = {state: tuple(slide for slide in slides if found[slide][0] == state) for state in ("done", "already")}
     failed = {slide: found[slide][1] for slide in slides if found[slide][0] == "failed"}
     files = {job.slide: job.parts[0].target for job in jobs if job.slide not in failed}
@@ -280,15 +284,6 @@ def _beside_others(extract: Callable[[_Job], "str | Spent"], job: _Job) -> tuple
     except ClaimedError:
         return "held", "", Spent()
     return ("failed", result, Spent()) if isinstance(result, str) else ("done", "", result)
-
-
-def _freed(held: list[_Job]) -> list[_Job]:
-    """The same slides, as soon as another process has let go of one of them."""
-    if held:
-        log.warning("waiting for another process, which works on %s", some(job.slide for job in held))
-    while held and all(any(holder_of(_claim_of(part)) for part in job.parts) for job in held):
-        time.sleep(PAUSE_S)
-    return held
 
 
 def _died(job: _Job) -> tuple[State, str, Spent]:

@@ -114,7 +114,8 @@ class Clock:
             guessed += 0.0 if each.kind in kinds else left[-1]
         if left:
             self.shown = max(self.shown, min(0.99, worked / max(worked + sum(left), 1e-9)))
-            seconds = max(sum(left) / self.workers, max(left)) if guessed <= 0.5 * sum(left) else None
+            at_once = max(self.workers, len(self.seen))  # others may share the work
+            seconds = max(sum(left) / at_once, max(left)) if guessed <= 0.5 * sum(left) else None
             return Standing(self.shown, seconds, self.doing)
         return Standing(1.0, 0.0, self.doing)
 

@@ -134,7 +134,7 @@ def _wanted(
         if not patients and most is not None and len(chosen) > most:
             chosen = [*chosen[: (most + 1) // 2], *chosen[len(chosen) - most // 2 :]]
         amount = pictures or ("all" if len(chosen) <= MOST_WITH_ALL_PICTURES else "png")
-        wanted += [Wanted(run.folder, method, patient, folds[patient], maps, amount) for patient in chosen]
+        wanted += [Wanted(run.folder.absolute(), method, patient, folds[patient], maps, amount) for patient in chosen]
     if not wanted:
         raise StudyError(f"None of the methods asked for predicted {some(patients)}. Name another method or patient.")
     return wanted
@@ -220,7 +220,7 @@ def explain_one(wanted: Wanted) -> None:
     files = run.explanation(wanted.method, wanted.patient)
     folds = [run.fold(wanted.method, number).manifest for number in wanted.folds]
     models = {path.parent.name: sha256(path) if path.is_file() else "" for path in folds}
-    world = _world(wanted.run.absolute())
+    world = _world(wanted.run)
     images = [world.image(slide)[1] for slide, _ in world.loaders.get(wanted.patient, ())]
     told = [FORM, wanted.patient, models, sorted(wanted.maps), images]
     amounts = list(AMOUNTS)

@@ -124,7 +124,7 @@ def plan(study: StudyFile, *, jobs: int = 1, cluster: str = "", elsewhere: bool 
         PrognoscopeError: What a run would stop at before it trains anything.
     """
     if cluster:
-        need_cluster(cluster)
+        need_cluster(cluster, jobs)
     where, training, inputs = study.where, study.spec.training, input_sums(study)
     if where.clinical.is_of_several:
         raise StudyError(

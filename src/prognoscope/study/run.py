@@ -198,14 +198,14 @@ def _measure(
     plan: Plan, folder: Path, inputs: Gathered, trainings: Sequence[FoldJob], failures: Sequence[Failure]
 ) -> tuple[Run, list[str]]:
     """The run with its tables and page, and what is to be told of them; another process may have made them by now."""
-    study, run = plan.study, Run(folder)
+    study, before = plan.study, Run(folder)
     unfinished = {job.method.title for job in trainings if not job.is_done}
     sections = [method for method in study.spec.methods if method.title not in unfinished]
     if not sections:
         raise _no_method(failures, len(study.spec.methods))
     methods = [method.title for method in sections]
-    if run.files.report.is_file() and run.provenance.methods == tuple(methods):
-        return run, list(plan.notes)
+    if before.files.report.is_file() and before.provenance.methods == tuple(methods):
+        return before, list(plan.notes)
     oracles = None
     if study.spec.cohort.truth is not None:
         oracles = read_oracles(study.folder / study.spec.cohort.truth, inputs.cohort.patients).risks

@@ -36,7 +36,8 @@ def write_script(path: Path, study: Path, folder: Path, spec: SlurmSpec, options
         options: More options of `prognoscope run`.
 
     Raises:
-        StudyError: A setting has a line break, or the path holds something else.
+        StudyError: What Slurm is told has blanks.
+        InputError: The path holds something else.
         UnwritableError: It cannot be written.
     """
     need_ours(path, OURS, cure="Name another file with --script.")

@@ -48,7 +48,8 @@ def work_off(
     jobs = [*trainings, *(permuted_jobs(trainings) if surgery else ())]
     operations = [Operation(job) for job in trainings] if surgery else []
     guesses = {job.files: _guess(job) for job in jobs}
-    jobs.sort(key=lambda job: (job.split.fold, bool(job.purpose), -guesses[job.files] if workers > 1 else 0))
+    at_once = workers > 1 or shares or bool(cluster)
+    jobs.sort(key=lambda job: (job.split.fold, bool(job.purpose), -guesses[job.files] if at_once else 0))
     work = {job.label: Work(job.method.title, guesses[job.files], job.label) for job in jobs}
     for each in operations:
         # it only predicts, ten times, a small part of the patients

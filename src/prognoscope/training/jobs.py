@@ -11,11 +11,11 @@ from typing import TypeVar
 
 import torch
 
-from prognoscope.core.claims import ClaimedError, claimed, holder_of
+from prognoscope.core.claims import ClaimedError, claimed, wait_for_one
 from prognoscope.core.errors import DiskFullError, InputError, UnwritableError
 from prognoscope.core.faults import NO_ROOM, describe
 from prognoscope.core.files import write_json, write_text
-from prognoscope.core.parallel import PAUSE_S, Cluster, run_many
+from prognoscope.core.parallel import Cluster, run_many
 from prognoscope.runs.layout import FoldFiles
 from prognoscope.training.job import FoldJob
 from prognoscope.training.surgery import Operation
@@ -91,7 +91,8 @@ def cross_validate(
                 held.append(job)
             else:
                 yield job, end
-        left = _freed(held, watch)
+        wait_for_one([[job.files.claim] for job in held], partial(watch, held) if watch else lambda: None)
+        left = held
 
 
 def run_or_fail(job: Job, function: Callable[..., object], on_epoch: OnEpoch[Job] | None = None) -> Failure | None:
@@ -123,15 +124,6 @@ def _run_claimed(job: Job, run: Callable[[Job], Failure | None]) -> Failure | El
             return _read_failure(job) or run(job)
     except ClaimedError:
         return Elsewhere(is_done=False)
-
-
-def _freed(held: list[Job], watch: "_Watch | None") -> list[Job]:
-    """The same jobs, as soon as another process has let go of one of them."""
-    while held and all(holder_of(job.files.claim) for job in held):
-        time.sleep(PAUSE_S)
-        if watch is not None:
-            watch(held)
-    return held
 
 
 def _run_and_tell(job: Job, function: Callable[..., object]) -> Failure | None:

@@ -56,7 +56,7 @@ def find_weights(told: Description, weights: Path | str | None) -> Path:
     """
     if weights is not None and not is_of_hub(weights):
         return _named(told, Path(weights))
-    pinned = "" if weights is None else Path(weights).name.partition("@")[2]
+    pinned = "" if weights is None else str(weights).partition("@")[2]
     if not pinned and (found := weights_on_disk(told)) is not None:
         return found
     if weights is None:
@@ -73,8 +73,8 @@ def find_weights(told: Description, weights: Path | str | None) -> Path:
 
 
 def is_of_hub(weights: Path | str) -> bool:
-    """Whether weights are asked of the hub: "hub" or "hub@REVISION", which in a study may have become a path."""
-    return str(weights) == HUB or (Path(weights).name.startswith(f"{HUB}@") and not Path(weights).exists())
+    """Whether weights are asked of the hub: "hub" or "hub@REVISION"."""
+    return str(weights) == HUB or str(weights).startswith(f"{HUB}@")
 
 
 def _named(told: Description, path: Path) -> Path:
