@@ -54,12 +54,13 @@ def pytest_configure(config):
         ensure_running()
 
 
-WITH_FIXTURES_OF_THEIR_OWN = ("tests/report/", "tests/viewer/")  # that take long, so one process makes them for all
+# Each in one process, which makes for all of its tests what takes long.
+TOGETHER = {"tests/report/": "report", "tests/viewer/": "painted", "tests/end_to_end/": "painted"}
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Hand out files whole, and such folders too."""
+    """Hand out files whole, and some folders too."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -67,7 +68,7 @@ def pytest_xdist_make_scheduler(config, log):
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid):
             file = super()._split_scope(nodeid)
-            return next((folder for folder in WITH_FIXTURES_OF_THEIR_OWN if file.startswith(folder)), file)
+            return next((name for folder, name in TOGETHER.items() if file.startswith(folder)), file)
 
     return Scheduling(config, log)
 
@@ -81,7 +82,7 @@ def pytest_collection_finish():
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest, so that all processes end at about the same time."""
-    items.sort(key=lambda item: item.path.stem not in SLOW and not item.nodeid.startswith(WITH_FIXTURES_OF_THEIR_OWN))
+    items.sort(key=lambda item: item.path.stem not in SLOW and not item.nodeid.startswith(tuple(TOGETHER)))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -101,6 +102,17 @@ def data_pack() -> Path:
     folder = SHARED / "data"
     if not folder.is_dir():
         pytest.skip(f"{ABSENT}: no folder {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def painted_cohort(tmp_path_factory) -> Path:
+    """The folder of twenty patients' painted slides, with their embeddings; no test writes there."""
+    from prognoscope.simulation.cohort import simulate_cohort
+    from prognoscope.study.study import Study
+
+    folder = tmp_path_factory.mktemp("painted") / "cohort"
+    Study.load(simulate_cohort(folder, patients=20, seed=3, slide_px=1024)).extract()
     return folder
 
 

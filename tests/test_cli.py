@@ -158,8 +158,8 @@ def test_a_shell_completes_commands():
 
 
 def test_the_package_logs_in_silence_unless_it_is_asked_to_show(spoiled, ask):
-    quiet = ask("run", "study.yaml")
     smaller = ["--set", "methods=snn", "--set", "splits.folds=2"]
+    quiet = ask("run", "study.yaml", "--out", "quiet", *smaller)
     code, shown, said = ask("run", "study.yaml", "--out", "loud", *smaller, "--verbose")
     assert (code, quiet[2]) == (0, "") and "loud/report.html" in shown
     assert "prognoscope.study.plan: planned 1 method, 60 patients, 2 folds, on cpu" in said

@@ -20,8 +20,8 @@ from jaxtyping._storage import get_shape_memo, pop_shape_memo, push_shape_memo
 
 _jaxtyped = jaxtyping.jaxtyped
 _slowly_is_of = _MetaAbstractArray.__instancecheck__
-_sizes: dict[type, tuple[str | int | None, ...] | None] = {}  # annotation -> its letters and numbers, where it is plain
-_fitting: set[tuple[type, object]] = set()  # annotations with dtypes that they allow
+_plain: dict[type, tuple[tuple[str | int | None, ...] | None, set[object]]] = {}
+"""Annotation -> its letters and numbers, where it is plain, with the dtypes found to fit it."""
 
 
 def install() -> None:
@@ -63,17 +63,12 @@ def checked(fn: Any = None, *, typechecker: Any) -> Any:
 
 def _is_of(annotation: type, value: Any) -> bool:
     """Whether an array has the dtype and the shape of its annotation, in the letters of the innermost scope."""
-    if annotation not in _sizes:
-        _sizes[annotation] = _plain_sizes(annotation)
-    wanted = _sizes[annotation]
-    if (
-        wanted is not None
-        and isinstance(value, annotation.array_type)
-        and (annotation, value.dtype) in _fitting
-        and len(value.shape) == len(wanted)
-    ):
+    wanted, dtypes = _plain.get(annotation) or _plain.setdefault(annotation, (_plain_sizes(annotation), set()))
+    if wanted is None:
+        return _slowly_is_of(annotation, value)
+    if isinstance(value, annotation.array_type) and value.dtype in dtypes and len(shape := value.shape) == len(wanted):
         known, found = get_shape_memo()[0], {}
-        for name, size in zip(wanted, value.shape, strict=True):
+        for name, size in zip(wanted, shape, strict=True):
             if isinstance(name, str):
                 name = known[name] if name in known else found.setdefault(name, size)
             if name is not None and name != size:
@@ -82,8 +77,8 @@ def _is_of(annotation: type, value: Any) -> bool:
             known.update(found)
             return True
     is_of = _slowly_is_of(annotation, value)
-    if is_of and wanted is not None:
-        _fitting.add((annotation, value.dtype))
+    if is_of:
+        dtypes.add(value.dtype)
     return is_of
 
 

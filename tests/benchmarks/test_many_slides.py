@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 from benchmarks import many_slides
 from benchmarks.commands import Spent, spent_by
 from tests.benchmarks.test_training import rows_of
@@ -31,6 +33,7 @@ def test_every_step_is_told_and_only_what_is_new_is_packed(tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.processes
 def test_a_command_is_measured_from_outside(tmp_path):
     code = "import os, time; files = [open(os.devnull) for _ in range(30)]; big = b'x' * 60_000_000\n"
     code += "while time.process_time() < 0.3: pass\ntime.sleep(2); raise SystemExit(3)"

@@ -1,5 +1,6 @@
 """Whatever a file holds, reading it as a table ends soon, with a table or with one sentence that names the file."""
 
+import csv
 import gzip
 import io
 import zipfile
@@ -89,6 +90,14 @@ def test_workbooks_that_would_fill_the_memory_are_refused(tmp_path, narrow):
 )
 def test_what_is_no_table_is_named(tmp_path, content, message):
     refused(tmp_path / "a.csv", content, message)
+
+
+def test_a_quote_that_is_not_closed_is_told_whatever_others_allow_the_csv_module(tmp_path):
+    before = csv.field_size_limit(2**31 - 1)  # as scipy.io does
+    try:
+        refused(tmp_path / "a.csv", b'id,"note\n' + b"a,1\n" * 50_000, "field larger than field limit")
+    finally:
+        csv.field_size_limit(before)
 
 
 @settings(max_examples=300)

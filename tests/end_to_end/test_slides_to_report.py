@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from prognoscope.cli import main
-from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.study import Study
 
 MCTI = "{name: mcti, k: 4, d: 16, gene_hidden: 16, layers: 1, gene_groups: 2, gene_heads: 2}"
@@ -23,11 +22,13 @@ SETTINGS = [
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("painted") / "cohort"
-    study_file = simulate_cohort(folder, patients=20, seed=3, slide_px=1024, multi_slide=0.1)
-    (folder / "slides" / sorted(p.name for p in (folder / "slides").iterdir())[0]).write_bytes(b"not a slide")
-    return Study.load(study_file, SETTINGS).run()
+def run(painted_cohort, tmp_path_factory):
+    folder = shutil.copytree(painted_cohort, tmp_path_factory.mktemp("damaged") / "cohort")
+    first = min((folder / "slides").iterdir())
+    first.write_bytes(b"not a slide")
+    (embeddings,) = folder.glob(f"embeddings/stain-*/{first.stem}.h5")
+    embeddings.unlink()
+    return Study.load(folder / "study.yaml", SETTINGS).run()
 
 
 def test_slides_become_embeddings_patients_a_table_and_the_table_a_page(run):

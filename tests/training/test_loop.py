@@ -16,7 +16,7 @@ from prognoscope.core.batch import Target
 from prognoscope.core.errors import InputError, MetricError, ModelError, TrainingError
 from prognoscope.models.abmil.network import ABMIL
 from prognoscope.models.recipe import Recipe
-from prognoscope.training.loop import _check_learned, draw_patients, fit, train_epoch
+from prognoscope.training.loop import _check_finite, _check_learned, draw_patients, fit, train_epoch
 from prognoscope.training.optimizer import learning_rate, make_optimizer
 from prognoscope.training.predict import predict
 from prognoscope.training.progress import Progress
@@ -236,6 +236,12 @@ def test_a_loss_that_is_no_number_names_the_patient(toy):
         TrainingError, match=r"not a finite number in epoch 0, for .* the first of patient P\d\d\d. Lower"
     ):
         fit(toy.model("snn"), data, recipe=recipe(sampler="shuffled"), spec=TrainingSpec(choose="last"))
+
+
+def test_of_several_patients_whose_loss_is_no_number_the_first_is_named(toy):
+    losses = {"survival": torch.tensor([1.0, math.inf, 2.0, math.nan])}
+    with pytest.raises(TrainingError, match=r"in epoch 3, for 2 of 4 draws, the first of patient P1\. "):
+        _check_finite(toy.model("abmil"), losses, ["P0", "P1", "P2", "P3"], 3)
 
 
 def test_a_diverging_training_stops_even_if_its_losses_were_finite(toy):

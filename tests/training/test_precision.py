@@ -60,7 +60,7 @@ def test_the_c_index_of_a_trained_model_does_not_move(name, larger_toy):
 
 @pytest.fixture(scope="module")
 def larger_toy(tmp_path_factory):
-    return make_toy(tmp_path_factory.mktemp("larger"), n=140, parts=(40, 10))
+    return make_toy(tmp_path_factory.mktemp("larger"), n=100, parts=(40, 10))
 
 
 def test_an_output_widens_logits_so_that_risks_are_not_tied_by_rounding():

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from prognoscope.features.store import find_embeddings, read_embeddings
-from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.study import Study
 from tests.sketches import sketches
 from tests.viewer.by_hand import write_explanation
@@ -18,10 +17,10 @@ UNEXPLAINED = "SIM-0005"
 
 
 @pytest.fixture(scope="session")
-def painted(tmp_path_factory) -> Path:
+def painted(painted_cohort, tmp_path_factory) -> Path:
     """The cohort's folder, with `run` in it; no test writes there."""
-    folder = tmp_path_factory.mktemp("painted") / "cohort"
-    study = Study.load(simulate_cohort(folder, patients=20, seed=3, slide_px=1024), SETTINGS)
+    folder = shutil.copytree(painted_cohort, tmp_path_factory.mktemp("viewed") / "cohort")
+    study = Study.load(folder / "study.yaml", SETTINGS)
     with sketches():
         study.run()
     files = find_embeddings(next((folder / "embeddings").glob("stain-*")))

@@ -1,6 +1,7 @@
 """AUC and Brier score at each time, and the Brier score of whoever knows nothing of a patient."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,7 @@ def brier_over_time(run: Run, method: str) -> pd.DataFrame:
     return _told(run, method, times, brier=np.mean(values, axis=0))
 
 
+@lru_cache(maxsize=1)  # a figure and the card ask for it
 def brier_table(run: Run, *, draws: int = DRAWS) -> pd.DataFrame:
     """The integrated Brier score of each method beside that of the Kaplan-Meier curve of its training patients.
 

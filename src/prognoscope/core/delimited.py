@@ -31,6 +31,7 @@ BINARY = {  # how files begin that are no text
 }
 SAMPLED = 200  # rows below the header that are looked at
 MOST_COLUMNS = 500_000
+LONGEST_FIELD = 2**17 - 1  # characters; a quote that is not closed takes all that follows
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?")
 SEP_LINE = re.compile(rb'"?sep=(\\t|[^\r\n"])"?[,;\t]*[\r\n]+', re.IGNORECASE)
 GCT = re.compile(rb"#1\.[23][\t ]*(\r\n|\r|\n)\d+(\t\d+)+[\t ]*(\r\n|\r|\n)")  # a version, then sizes
@@ -154,8 +155,15 @@ def delimited(content: bytes, path: Path, what: str, *, separator: str | None = 
 
 
 def fields(content: bytes, separator: str) -> Iterator[list[str]]:
-    """The fields of each line, quotes taken off; of UTF-8 text."""
-    return csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8", newline=""), delimiter=separator)
+    """The fields of each line, quotes taken off; of UTF-8 text.
+
+    Raises:
+        csv.Error: A field is longer than any is; the csv module's own limit is one of the process, which others move.
+    """
+    for row in csv.reader(io.TextIOWrapper(io.BytesIO(content), "utf-8", newline=""), delimiter=separator):
+        if max(map(len, row), default=0) > LONGEST_FIELD:
+            raise csv.Error(f"field larger than field limit ({LONGEST_FIELD})")
+        yield row
 
 
 def _line(content: bytes, place: int) -> int:

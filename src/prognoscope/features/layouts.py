@@ -21,6 +21,7 @@ from prognoscope.features.coordinates import CoordinatesError, as_corners, exact
 from prognoscope.features.embeddings import Embeddings, rows_not_finite
 from prognoscope.features.hdf5_file import (
     BROKEN,
+    EXACT_SIDE,
     attributes,
     find_dataset,
     need_dataset,
@@ -34,6 +35,7 @@ Layout = Literal["auto", "prognoscope", "trident", "clam", "stamp"]
 OLD_STAMP_UM = 256 / 224  # um per unit of STAMP files without a unit: a tile was 224 px and 256 um wide
 SAMPLED_BYTES = 2**22  # of a file's values: more are looked at in some places only
 PLACES = 8
+GEOMETRY = (EXACT_SIDE, "patch_size_level0", "patch_size", "overlap", "mpp", "level0_magnification")  # of coordinates
 LONGEST_TEXT = 200  # of what a file says of itself
 
 
@@ -142,10 +144,9 @@ def detect(path: Path, file: h5py.File) -> str:
 
 def _read_trident(path: Path, file: h5py.File, mpp: float | None) -> Found:
     features = _features(path, file)
-    about, geometry = attributes(features, ("encoder", "weights_hash", "spec_hash")), {}
+    about = attributes(features, ("encoder", "weights_hash", "spec_hash"))
     coords = find_dataset(path, file, "coords")
-    if coords is not None:
-        geometry = attributes(coords)
+    geometry = {} if coords is None else attributes(coords, GEOMETRY)
     return _of_dataset(
         path,
         features,

@@ -189,12 +189,14 @@ class Run:
     @cached_property
     def name(self) -> str:
         """The study's name; the folder's where it has none."""
+        if self.provenance.name:
+            return self.provenance.name
         try:
             study = parse_yaml(self.study_text)
         except yaml.YAMLError:  # whoever wants a name can do without
             study = None
         named = study.get("name") if isinstance(study, dict) else None
-        return self.provenance.name or str(named or self.folder.resolve().name)
+        return str(named or self.folder.resolve().name)
 
     @property
     def title(self) -> str:

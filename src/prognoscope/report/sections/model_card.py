@@ -5,6 +5,7 @@ Mitchell et al.: Model cards for model reporting. FAccT 2019.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 
 from prognoscope.analysis.over_time import brier_table
@@ -34,6 +35,7 @@ class CardPart:
     below: Sequence[str] = ()
 
 
+@lru_cache(maxsize=1)  # for the page and for the file
 def card_parts(run: Run) -> list[CardPart]:
     """The card of all methods of a run."""
     known, table = run.provenance, table_one_content(run)
