@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from prognoscope.core.errors import InputError
 from prognoscope.core.parallel import Cluster, _room, run_many
 from prognoscope.features.extract import extract_slides
 from prognoscope.study.explain import explain_run
+from prognoscope.study.folder_extraction import extract_folder
 from prognoscope.study.study import Study
 from tests.features.test_extract import SPEC, write_slide
 from tests.forked import begin, run_bare
@@ -106,6 +108,20 @@ def test_slides_are_embedded_on_a_cluster(nodes, tmp_path):
     report = extract_slides(slides, tmp_path / "there", SPEC, cluster=nodes[0].address)
     extract_slides(slides, tmp_path / "here", SPEC)
     assert sorted(report.done) == sorted(slides) and contents(tmp_path / "there") == contents(tmp_path / "here")
+
+
+def test_a_folder_of_slides_is_embedded_on_a_cluster_wherever_the_command_was_started(nodes, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("slides").mkdir()
+    for number in range(2):
+        write_slide(Path("slides") / f"s{number}.tiff", number)
+    extract_folder(Path("slides"), Path("here"), ["stain"], patch_px=64)
+    there = {"coords": Path("here"), "cluster": nodes[0].address}  # the same patches, by paths that are relative
+    report = extract_folder(Path("slides"), Path("there"), ["stain"], **there)
+    assert sorted(report.done) == ["s0", "s1"] and report.failed == {}
+    with pytest.raises(InputError, match="Leave --jobs out"):
+        extract_folder(Path("slides"), Path("refused"), ["stain"], workers=2, **there)
+    assert not Path("refused").exists()
 
 
 def test_patients_are_explained_on_a_cluster_wherever_the_command_was_started(nodes, simulated, tmp_path, monkeypatch):

@@ -84,8 +84,6 @@ def extract(
 
         loaded = Study.load(slides, overrides)
         report = extract_and_tell(lambda advance: loaded.extract(workers=jobs, cluster=cluster, progress=advance))
-    elif cluster:
-        raise InputError("--cluster is for a study. Machines share a folder when the same command is started on each.")
     else:
         report = _extract_folder(
             slides,
@@ -104,6 +102,7 @@ def extract(
             shard=shard,
             device=device,
             workers=jobs,
+            cluster=cluster,
         )
     if report.failed:
         raise typer.Exit(1)

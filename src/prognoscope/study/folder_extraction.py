@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prognoscope.core.errors import FeatureError, InputError, MissingFileError, some
+from prognoscope.core.parallel import need_cluster
+from prognoscope.core.settings import made_whole
 from prognoscope.core.slide_names import slide_name
 from prognoscope.features.encoders import encoder_name
 from prognoscope.features.extract import ExtractionReport, FeatureSpec, extract_slides
@@ -30,6 +32,7 @@ def extract_folder(
     save_patches: int = 0,
     shard: str | None = None,
     workers: int = 1,
+    cluster: str = "",
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> ExtractionReport:
@@ -47,11 +50,14 @@ def extract_folder(
         stain_norm: The normalisation of stains, macenko or reinhard.
         save_patches: How many patches of each slide are kept as PNG files.
         shard: "3/16": the third of sixteen parts of the slides.
+        cluster: The address of a Ray cluster, whose machines take the place of processes here.
         progress: Called with the number of finished and of all slides.
 
     Raises:
         InputError: Something asked for cannot be; says what.
     """
+    if cluster:
+        need_cluster(cluster, workers)
     names = [encoder_name(each) for each in encoders]
     if twice := sorted({each for each in names if names.count(each) > 1}):
         raise FeatureError(f"The encoder {some(twice)} is named twice; name it once.")
@@ -64,13 +70,15 @@ def extract_folder(
             raise MissingFileError(f"The folder {each} does not exist. Correct --coords or --regions.")
     if not slides.exists():
         raise MissingFileError(f"There is neither a folder nor a slide {slides}. Name one that is there.")
+    here = Path.cwd() if cluster else Path()  # where its machines do not work
+    slides = here / slides
     is_folder = slides.is_dir() and not is_image(slides)
     found = find_slides(slides) if is_folder else {slide_name(slides.name): slides}
     if not found:
         raise MissingFileError(f"{slides} holds no slides. Name the folder that does.")
     chosen = part_of(found, shard)
     given = [None if each == "none" else each for each in weights] or [None] * len(names)
-    specs = [
+    specs = (
         FeatureSpec(
             encoder=name,
             weights=each,
@@ -83,7 +91,7 @@ def extract_folder(
             save_patches=save_patches,
         )
         for name, each in zip(names, given, strict=True)
-    ]
+    )
     finished: list[str] = []
 
     def count(slide: str, state: str) -> None:
@@ -93,10 +101,11 @@ def extract_folder(
 
     return extract_slides(
         chosen,
-        out,
-        specs,
+        here / out,
+        [made_whole(each, here) for each in specs],
         mpp=slide_mpp,
         workers=workers,
+        cluster=cluster,
         device=device_of(device),
         on_progress=count,
     )
