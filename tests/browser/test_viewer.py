@@ -68,6 +68,8 @@ def test_the_table_is_the_run_sorted_and_filtered(page, viewer, painted):
         told[1].strip() == f"{predicted['risk'].iloc[0]:.3g}".replace("-", "\u2212")
         and told[2] == f"{predicted['time'].iloc[0]:.1f}"
     )
+    hidden = "(it) => it.scrollWidth - it.clientWidth"
+    assert page.locator("#people-scroll").evaluate(hidden) <= 0  # all columns are seen
     page.get_by_role("button", name="Months").click()
     times = [float(each) for each in page.locator("#people tbody td:nth-child(3)").all_inner_texts()]
     assert (

@@ -65,7 +65,7 @@ class Patients:
         colours = method_colours(self.predictions)
         row = next(row for row in self.rows if row["patient"] == patient)
         with figure_style():
-            figure = Figure(figsize=(4.6, 3.1), layout="constrained")
+            figure = Figure(figsize=(4.6, 2.7 + 0.1 * (3 + len(self.predictions))), layout="constrained")
             axes = figure.add_subplot()
             outcome = self.run.held_out
             curve = event_free(outcome)
@@ -87,7 +87,7 @@ class Patients:
             axes.set(xlim=(0, longest * 1.02), ylim=(0, 1.03), xlabel="Months", ylabel="Surviving")
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
             axes.grid(axis="y")
-            axes.legend(loc="upper right", handlelength=1.8, frameon=True, framealpha=0.9, edgecolor="none")
+            figure.legend(loc="outside lower left", ncols=2, handlelength=1.8)  # over the curves it would hide some
             return to_svg(figure)
 
 

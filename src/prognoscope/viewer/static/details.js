@@ -8,9 +8,11 @@ const pairs = (rows) => make("dl", {}, ...rows.flatMap(([name, value]) => [make(
 export function showPatient(row, methods) {
   byId("patient-title").textContent = `Patient ${row.patient}`;
   const risks = Object.entries(row.by_method).map(([name, each]) => [
-    `Risk, ${name}`, `${told(each.risk)} (rank ${Math.round(each.rank)} of 100, fold ${each.fold})`]);
+    `Risk, ${name}`, `${told(each.risk)} (rank ${Math.round(each.rank)} of 100)`]);
   const facts = [["Follow-up", `${row.time.toFixed(1)} months, ${row.event ? "event" : "censored"}`]];
   if (row.subtype) facts.push(["Subtype", row.subtype]);
+  const folds = [...new Set(Object.values(row.by_method).map((each) => each.fold))];
+  if (folds.length) facts.push(["Tested in", `fold ${folds.join(", ")}`]);
   const notes = Object.entries(methods).flatMap(([name, each]) => each.notes.map((note) => make("p", { class: "quiet" }, `${name}: ${note}`)));
   byId("patient-facts").replaceChildren(pairs([...facts, ...risks]), ...notes);
   const curve = byId("curve");

@@ -125,7 +125,7 @@ function row(patient) {
     make("td", { class: "number", title: own ? `rank ${Math.round(own.rank)} of 100` : false }, told(own?.risk), bar),
     make("td", { class: "number" }, patient.time.toFixed(1)),
     make("td", {}, patient.event ? "yes" : "no"),
-    make("td", {}, patient.subtype ?? ""),
+    make("td", { class: "cut", title: patient.subtype ?? false }, patient.subtype ?? ""),
     make("td", { class: "number" }, own ? String(own.fold) : "–"),
   ];
   const tr = make("tr", { "data-patient": patient.patient, class: isIt ? "chosen" : false }, ...cells);
