@@ -42,13 +42,13 @@ def test_an_edge_belongs_to_the_interval_above_it_but_for_the_last():
 def test_the_p_value_has_one_degree_of_freedom_less_than_intervals():
     survival = np.repeat([0.2, 0.8], [30, 10])
     result = d_calibration(survival, event=np.ones(40, dtype=bool), bins=2)
-    assert result.chi2 == pytest.approx(10)  # (30 - 20)^2 / 20, twice
+    assert result.statistic == pytest.approx(10)  # (30 - 20)^2 / 20, twice
     assert result.p == pytest.approx(math.erfc(math.sqrt(10 / 2)))  # the square of one normal deviate
 
 
 def test_evenly_spread_survival_is_perfectly_calibrated():
     result = d_calibration(np.linspace(0.005, 0.995, 100), event=np.ones(100, dtype=bool))
-    assert (result.chi2, result.p) == (pytest.approx(0), pytest.approx(1))
+    assert (result.statistic, result.p) == (pytest.approx(0), pytest.approx(1))
 
 
 def test_the_truth_is_rejected_one_in_twenty_times_and_a_wrong_model_always():

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import hypergeom
 
 from prognoscope.cohort.columns import numbers_in
 from prognoscope.core.errors import some
@@ -112,6 +111,8 @@ def one_sided(event: Sequence[bool | None], why: Sequence[str]) -> str:
     is_event = sum(known) * 2 > len(known)
     alike, total = known.count(is_event), sum(each is is_event for each in event)
     everybody = len(kept) + len(known)
+    from scipy.stats import hypergeom  # slow to import, and seldom needed
+
     chance = hypergeom.sf(alike - 1, everybody, total, len(known))
     zeros = sum(reason.endswith(" is zero") for reason in why)
     if not is_event and zeros == len(lost) and 2 * alike < total:

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 from pandas.api.types import is_numeric_dtype
-from scipy.stats import norm, rankdata, t
 
 from prognoscope.cohort.cohort import Cohort
+from prognoscope.core.distributions import ranks_of, two_sided_normal, two_sided_t
 from prognoscope.core.errors import CohortError, some
 
 STRONG_C, STRONG_AUC, STRONG_RANKS, STRONG_LINE = 0.95, 0.98, 0.99, 0.9999
@@ -101,11 +101,11 @@ def _strong(
     """Positions of the columns that tell the outcome, each with how."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
-    ranks = np.where(known, rankdata(np.where(known, values, np.inf), axis=0), 0.0)
+    ranks = np.where(known, ranks_of(np.where(known, values, np.inf)), 0.0)
     precedes, preceded = _comparable(time, event)
     lead = (precedes - preceded).astype(np.float64)
     found: dict[int, str] = {}
-    of_time = _correlation(ranks, rankdata(time), known)
+    of_time = _correlation(ranks, ranks_of(time), known)
     for i in np.flatnonzero(np.abs(of_time) > STRONG_RANKS).tolist():
         if columns * max(_chance(of_time[i], int(count[i])), 2 / factorial(min(int(count[i]), 20))) < CHANCE:
             found[i] = f"it orders patients as their times do, rank correlation {of_time[i]:.3f}"
@@ -116,7 +116,7 @@ def _strong(
             of = mask.sum(axis=0)
             for i in np.flatnonzero(np.abs(line) > STRONG_LINE).tolist():
                 among = mask[:, i]
-                in_order = np.corrcoef(rankdata(values[among, i]), rankdata(time[among]))[
+                in_order = np.corrcoef(ranks_of(values[among, i]), ranks_of(time[among]))[
                     0, 1
                 ]  # else one far value makes a line
                 if abs(in_order) > STRONG_RANKS and columns * _chance(line[i], int(of[i])) < CHANCE:
@@ -125,7 +125,7 @@ def _strong(
     for i in np.flatnonzero(np.abs(auc - 0.5) > STRONG_AUC - 0.5).tolist():
         if columns * of_chance[i] < CHANCE:
             found[i] = f"it tells who has an event, AUC {max(auc[i], 1 - auc[i]):.3f}"
-    best = _correlation(rankdata(lead)[:, None], lead, np.ones((len(lead), 1), dtype=bool))[0]
+    best = _correlation(ranks_of(lead)[:, None], lead, np.ones((len(lead), 1), dtype=bool))[0]
     score = _correlation(ranks, lead, known)
     for i in np.flatnonzero(np.abs(score) > PROMISING * best).tolist():
         if i not in found and (how := _by_concordance(values[:, i], time, event, columns)):
@@ -149,7 +149,7 @@ def _by_concordance(
     c = 0.5 + concordant / pairs / 2
     lead = (precedes - preceded).astype(np.float64)
     spread = np.sqrt(pairs + (np.sum(lead**2) - 2 * pairs) / 3)  # if patients were shuffled
-    if max(c, 1 - c) <= STRONG_C or columns * 2 * norm.sf(abs(concordant) / spread) >= CHANCE:
+    if max(c, 1 - c) <= STRONG_C or columns * two_sided_normal(concordant / spread) >= CHANCE:
         return ""
     return f"C-index {max(c, 1 - c):.3f} by itself"
 
@@ -191,7 +191,7 @@ def _auc(
     events, others = (each.astype(np.float64) @ known for each in (event, ~event))
     pairs = np.maximum(events * others, 1.0)
     auc = np.where(events * others > 0, (event @ ranks - events * (events + 1) / 2) / pairs, 0.5)
-    chance = 2 * norm.sf(np.abs(auc - 0.5) / np.sqrt((events + others + 1) / 12 / pairs))
+    chance = two_sided_normal((auc - 0.5) / np.sqrt((events + others + 1) / 12 / pairs))
     sizes, place = np.unique(np.stack([events, others]).astype(np.int64), axis=1, return_inverse=True)
     perfect = np.array([2 / comb(int(n + m), int(n)) for n, m in sizes.T])[np.ravel(place)]
     return auc, np.maximum(chance, perfect)
@@ -199,4 +199,4 @@ def _auc(
 
 def _chance(r: float, n: int) -> float:
     """Two-sided, of a correlation of n pairs."""
-    return 1.0 if n < 3 else float(2 * t.sf(abs(r) * np.sqrt((n - 2) / max(1 - r**2, ROUNDING)), n - 2))
+    return 1.0 if n < 3 else two_sided_t(r * np.sqrt((n - 2) / max(1 - r**2, ROUNDING)), n - 2)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
-from scipy.stats import chi2
 
+from prognoscope.core.distributions import chi2_tail
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome
 from prognoscope.evaluation.checks import checked_outcome, checked_values
@@ -18,7 +18,7 @@ class DCalibration:
     """How evenly the predicted survival at each patient's own time fills [0, 1]."""
 
     counts: Float[np.ndarray, " B"]  # patients per interval, lowest survival first; censored ones in shares
-    chi2: float
+    statistic: float  # chi squared
     p: float  # small: not calibrated
 
 
@@ -53,7 +53,7 @@ def d_calibration(
     counts += np.where(censored > 0, covered / np.where(censored > 0, censored, 1), certain).sum(axis=0)
     expected = len(event) / bins
     statistic = float(((counts - expected) ** 2 / expected).sum())
-    return DCalibration(counts, statistic, float(chi2.sf(statistic, bins - 1)))
+    return DCalibration(counts, statistic, chi2_tail(statistic, bins - 1))
 
 
 def calibration_table(

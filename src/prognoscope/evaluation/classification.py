@@ -2,8 +2,8 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.stats import rankdata
 
+from prognoscope.core.distributions import ranks_of
 from prognoscope.core.errors import MetricError
 
 
@@ -33,7 +33,7 @@ def auroc(probability: Float[np.ndarray, "P C"], *, label: Int[np.ndarray, " P"]
     areas = []
     for c in present:
         is_c = label == c
-        ranks = rankdata(probability[:, c])
+        ranks = ranks_of(probability[:, c])
         n, rest = is_c.sum(), (~is_c).sum()
         areas.append((ranks[is_c].sum() - n * (n + 1) / 2) / (n * rest))
     return float(np.mean(areas))

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm
 
+from prognoscope.core.distributions import normal_quantile, two_sided_normal
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome
 from prognoscope.core.subdistribution import fit_subdistribution
@@ -61,7 +61,7 @@ def aalen_johansen(
     variance = _variance(incidence, before, own, either, at_risk)
     inside = (incidence > 0) & (incidence < 1 - 1e-12)  # beyond, bands meet
     safe = np.where(inside, incidence, 0.5)
-    spread = norm.ppf(0.5 + confidence / 2) * np.sqrt(variance) / np.abs(safe * np.log(safe))
+    spread = normal_quantile(0.5 + confidence / 2) * np.sqrt(variance) / np.abs(safe * np.log(safe))
     low, high = (np.where(inside, safe ** np.exp(sign * spread), incidence) for sign in (1, -1))
     return IncidenceCurve(at, incidence, low, high, at_risk, own)
 
@@ -125,6 +125,6 @@ def incidence_difference(
         raise MetricError("One of the groups has no event, so the ratio of their hazards is 0 or infinite.")
     fit = fit_subdistribution(is_high[:, None].astype(np.float64), time=time, event=event, competing=competing)
     beta, sd = float(fit.beta[0]), float(np.sqrt(fit.covariance[0, 0]))
-    half = norm.ppf(0.5 + confidence / 2) * sd
+    half = normal_quantile(0.5 + confidence / 2) * sd
     ratio = HazardRatio(*(float(np.exp(each)) for each in (beta, beta - half, beta + half)))
-    return GroupDifference(ratio, float(2 * norm.sf(abs(beta) / sd)))
+    return GroupDifference(ratio, float(two_sided_normal(beta / sd)))

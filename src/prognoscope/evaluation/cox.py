@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import chi2, norm
 
+from prognoscope.core.distributions import chi2_tail, normal_quantile
 from prognoscope.core.efron import EfronLikelihood
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.checks import checked_outcome, checked_values
@@ -36,7 +36,8 @@ class CoxFit:
 
     def hazard_ratio(self, column: int, confidence: float = 0.95) -> HazardRatio:
         """Of one unit of a column, the others equal, with its Wald interval."""
-        value, half = self.beta[column], norm.ppf(0.5 + confidence / 2) * np.sqrt(self.covariance[column, column])
+        error = np.sqrt(self.covariance[column, column])
+        value, half = self.beta[column], normal_quantile(0.5 + confidence / 2) * error
         return HazardRatio(*(float(np.exp(each)) for each in (value, value - half, value + half)))
 
 
@@ -80,4 +81,4 @@ def fit_cox(
 def likelihood_ratio(larger: CoxFit, smaller: CoxFit) -> TestResult:
     """Whether the columns that one model has beside those of another improve it, both fitted on the same patients."""
     statistic = max(0.0, 2 * (larger.log_likelihood - smaller.log_likelihood))
-    return TestResult(statistic, float(chi2.sf(statistic, len(larger.beta) - len(smaller.beta))))
+    return TestResult(statistic, chi2_tail(statistic, len(larger.beta) - len(smaller.beta)))

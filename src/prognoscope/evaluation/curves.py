@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm
 
+from prognoscope.core.distributions import normal_quantile
 from prognoscope.core.errors import MetricError, some
 from prognoscope.core.outcome import Outcome
 from prognoscope.evaluation.checks import checked_outcome
@@ -85,7 +85,7 @@ def kaplan_meier(
     remaining = np.where(at_risk > events, at_risk - events, 1)
     variance = np.cumsum(events / (at_risk * remaining))
     log_survival = np.log(survival, where=inside, out=np.full(len(at), -1.0))
-    spread = norm.ppf(0.5 + confidence / 2) * np.sqrt(variance) / log_survival  # negative
+    spread = normal_quantile(0.5 + confidence / 2) * np.sqrt(variance) / log_survival  # negative
     low, high = (np.where(inside, survival ** np.exp(sign * spread), survival) for sign in (-1, 1))
     return SurvivalCurve(at, survival, low, high, at_risk, events, censored)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
-from scipy.stats import chi2
 
+from prognoscope.core.distributions import chi2_tail
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.checks import checked_outcome
 from prognoscope.evaluation.group_tests import TestResult, groups_of
@@ -69,7 +69,7 @@ def gray_test(
             "of one group or all of them have it."
         )
     statistic = float(surplus @ np.linalg.solve(covariance, surplus))
-    return TestResult(statistic, float(chi2.sf(statistic, len(names) - 1)))
+    return TestResult(statistic, chi2_tail(statistic, len(names) - 1))
 
 
 def _counts(rows: np.ndarray, member: np.ndarray, place: np.ndarray, groups: int) -> np.ndarray:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
-from scipy.stats import chi2, norm
 
+from prognoscope.core.distributions import chi2_tail, normal_quantile
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.checks import checked_outcome
 
@@ -54,7 +54,7 @@ def log_rank(
             "risk are of one group or all of them die."
         )
     statistic = float(surplus @ np.linalg.solve(covariance, surplus))
-    return TestResult(statistic, float(chi2.sf(statistic, len(names) - 1)))
+    return TestResult(statistic, chi2_tail(statistic, len(names) - 1))
 
 
 def hazard_ratio(
@@ -91,7 +91,7 @@ def hazard_ratio(
         log_ratio += np.clip(move, -1, 1)
         if abs(move) < 1e-12:
             break
-    half = norm.ppf(0.5 + confidence / 2) / np.sqrt(information)
+    half = normal_quantile(0.5 + confidence / 2) / np.sqrt(information)
     return HazardRatio(*(float(np.exp(each)) for each in (log_ratio, log_ratio - half, log_ratio + half)))
 
 

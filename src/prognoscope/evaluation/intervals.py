@@ -2,8 +2,8 @@
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import t as student
 
+from prognoscope.core.distributions import t_quantile
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome
 from prognoscope.evaluation.checks import checked_outcome, checked_values
@@ -32,7 +32,7 @@ def jackknife_interval(
         return np.full(centre.shape, np.nan), np.full(centre.shape, np.nan)
     each, middle = _log_log(survival), _log_log(centre)
     error = np.sqrt((models - 1) * each.var(axis=0))
-    half = student.ppf(0.5 + confidence / 2, models - 1) * error
+    half = t_quantile(0.5 + confidence / 2, models - 1) * error
     return np.exp(-np.exp(middle + half)), np.exp(-np.exp(middle - half))
 
 

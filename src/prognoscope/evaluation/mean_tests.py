@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import ttest_ind
 
 from prognoscope.core.errors import MetricError
 from prognoscope.evaluation.checks import checked_values
@@ -48,5 +47,7 @@ def _t_test(a: Float[np.ndarray, " A"], b: Float[np.ndarray, " B"], welch: bool,
         raise MetricError(f"A t-test needs two patients in each group; {what} have {len(a)} and {len(b)}.")
     if np.ptp(a) == 0 and np.ptp(b) == 0:
         raise MetricError(f"Within {what} all values are equal, so a t-test is not defined.")
+    from scipy.stats import ttest_ind  # slow to import
+
     result: Any = ttest_ind(a, b, equal_var=not welch)  # its stub knows no fields
     return TestResult(float(result.statistic), float(result.pvalue))

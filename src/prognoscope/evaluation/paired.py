@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import t as student
 
+from prognoscope.core.distributions import two_sided_t
 from prognoscope.core.errors import MetricError, some
 from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
 from prognoscope.evaluation.fold import Fold
@@ -127,7 +127,7 @@ def corrected_t_test(differences: Float[np.ndarray, " J"], *, test_to_train: flo
     if variance <= (1e-12 * np.abs(differences).max()) ** 2:  # equal in all folds but for rounding
         return 1.0 if mean == 0 else 0.0
     t = mean / np.sqrt((1 / folds + test_to_train) * variance)
-    return float(2 * student.sf(abs(t), folds - 1))
+    return two_sided_t(t, folds - 1)
 
 
 def check_paired(a: Sequence[Fold], b: Sequence[Fold]) -> None:

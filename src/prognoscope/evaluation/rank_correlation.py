@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import rankdata
 
+from prognoscope.core.distributions import ranks_of
 from prognoscope.core.errors import MetricError
 
 Axis = Literal["gene", "patient"]
@@ -28,10 +28,9 @@ def spearman(
         raise MetricError(f"Reconstruction is measured by gene or by patient, not by {axis!r}.")
     if not (np.isfinite(predicted).all() and np.isfinite(measured).all()):
         raise MetricError("Genes that are compared must be finite numbers. Leave patients without genes out.")
-    over = 0 if axis == "gene" else 1
-    if predicted.shape[over] < 2:
-        return np.full(predicted.shape[1 - over], np.nan)
-    a, b = (rankdata(values, axis=over) for values in (predicted, measured))
-    a, b = (ranks - ranks.mean(axis=over, keepdims=True) for ranks in (a, b))
-    spread = np.sqrt((a * a).sum(axis=over) * (b * b).sum(axis=over))
-    return np.divide((a * b).sum(axis=over), spread, out=np.full(len(spread), np.nan), where=spread > 0)
+    both = (predicted, measured) if axis == "gene" else (predicted.T, measured.T)
+    if len(both[0]) < 2:
+        return np.full(both[0].shape[1], np.nan)
+    a, b = (ranks - ranks.mean(axis=0) for ranks in map(ranks_of, both))
+    spread = np.sqrt((a * a).sum(axis=0) * (b * b).sum(axis=0))
+    return np.divide((a * b).sum(axis=0), spread, out=np.full(len(spread), np.nan), where=spread > 0)

@@ -10,9 +10,9 @@ from copy import deepcopy
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 
 from prognoscope.core.batch import Inputs
+from prognoscope.core.distributions import ranks_of
 from prognoscope.evaluation.classification import auroc
 from prognoscope.explanation.explanation import PatchScores
 from prognoscope.explanation.log_risk import log_risks, with_patches
@@ -94,7 +94,7 @@ def against_truth(maps: Iterable[PatchScores], truth: Mapping[str, Bool[np.ndarr
 def _correlation(one: Float[np.ndarray, " N"], other: Float[np.ndarray, " N"]) -> float:
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan")
-    return float(np.corrcoef(rankdata(one), rankdata(other))[0, 1])
+    return float(np.corrcoef(ranks_of(one), ranks_of(other))[0, 1])
 
 
 def _rows(order: np.ndarray, inputs: Inputs) -> torch.Tensor:

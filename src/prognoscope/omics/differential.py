@@ -11,7 +11,6 @@ from importlib.util import find_spec
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
-from scipy.stats import false_discovery_control, ttest_ind_from_stats
 
 from prognoscope.core.errors import OmicsError, some
 from prognoscope.core.genes import GeneSelection, kind_of
@@ -139,6 +138,8 @@ def welch(
     Raises:
         OmicsError: Fewer than 3 patients of low or of high risk have any value.
     """
+    from scipy.stats import ttest_ind_from_stats  # slow to import
+
     has = ~np.isnan(values).all(axis=1)
     one, other = values[low & has], values[high & has]
     _need_patients(len(one), len(other))
@@ -210,6 +211,8 @@ def _moments(values: Float[np.ndarray, "P G"]) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _benjamini_hochberg(p: Float[np.ndarray, " G"]) -> Float[np.ndarray, " G"]:
+    from scipy.stats import false_discovery_control  # slow to import
+
     adjusted, known = p.copy(), ~np.isnan(p)
     adjusted[known] = false_discovery_control(p[known])
     return adjusted

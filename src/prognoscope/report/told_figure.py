@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from scipy.stats import gaussian_kde
 
 from prognoscope.report.axes import Colours, beside, label_rows
 from prognoscope.report.number_words import number, optimistic_name
@@ -48,6 +47,8 @@ def draw_reconstruction(data: pd.DataFrame, axes: Axes, colours: Colours) -> Non
 def _draw_violin(axes: Axes, at: float, height: float, values: np.ndarray, colour: str) -> None:
     mean, sd = float(values.mean()), float(values.std())
     if len(values) >= LEAST and sd > 1e-9:
+        from scipy.stats import gaussian_kde  # slow to import
+
         along = np.linspace(values.min(), values.max(), 100)
         width = gaussian_kde(values)(along)
         width *= 0.47 * height / width.max()
