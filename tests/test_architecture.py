@@ -87,6 +87,11 @@ def test_nothing_that_can_run_code_is_loaded():
     assert loads and not [each for each in loads if "weights_only=True" not in each[1]]
 
 
+def test_no_command_loads_scipy_stats_before_it_is_needed():
+    begins = re.compile(r"^(from scipy\.stats|import scipy\.stats|from scipy import .*stats)", re.MULTILINE)
+    assert not [f for f in FILES if begins.search(f.read_text())]
+
+
 @pytest.mark.processes
 def test_importing_the_package_is_light():
     heavy = ["torch", "pandas", "scipy", "matplotlib", "skimage", "openslide", "lifelines", "h5py"]

@@ -93,6 +93,17 @@ def test_a_run_on_a_cluster_of_which_a_node_is_killed_has_the_bytes_of_one_here(
     assert standings[-1].share == 1.0 and any("epoch" in each.doing for each in standings)
 
 
+def test_machines_of_a_cluster_share_a_run_with_a_process_that_is_none_of_them(nodes, simulated, tmp_path):
+    command = ["run", str(simulated / "study.yaml"), *(word for each in SETTINGS for word in ("--set", each))]
+    ways = {"alone": [()], "both": [("--share",), ("--share", "--cluster", nodes[0].address)]}
+    for name, options in ways.items():
+        processes = [begin(run_bare, *command, "--out", str(tmp_path / name), *each) for each in options]
+        for process in processes:
+            process.join()
+        assert {process.exitcode for process in processes} == {0}
+    assert contents(tmp_path / "both") == contents(tmp_path / "alone")
+
+
 def test_a_machine_that_joins_while_the_work_goes_on_takes_part_in_it(nodes, tmp_path):
     found, _ = nodes
     joined, places = [], set()
