@@ -27,7 +27,7 @@ STEPS = "| method | 32 a step, bf16: ms a patient | peak MB | one a step | bags 
 FOLDS_OF = ("abmil", "mcat", "mcti")  # cross-validated in turn, as far as the time suffices
 
 
-def steps(data: PatientDataset, device: str, seconds: float) -> Iterator[str]:
+def steps(data: PatientDataset, device: str, seconds: float, rounds: int) -> Iterator[str]:
     """A line for each method: milliseconds a patient, and how many times as long the other ways take."""
     until = time.monotonic() + seconds
     for number, name in enumerate(STEPPING):
@@ -36,13 +36,13 @@ def steps(data: PatientDataset, device: str, seconds: float) -> Iterator[str]:
             yield f"| {name} | not reached in {seconds:.0f} s | | | | |"
             continue
         try:
-            yield step_row(name, data, device, left / (len(STEPPING) - number))
+            yield step_row(name, data, device, left / (len(STEPPING) - number), rounds)
         except torch.OutOfMemoryError:
             torch.cuda.empty_cache()
             yield f"| {name} | out of memory | | | | |"
 
 
-def step_row(name: str, data: PatientDataset, device: str, seconds: float) -> str:
+def step_row(name: str, data: PatientDataset, device: str, seconds: float, rounds: int) -> str:
     """The line of one method, whose ways take turns."""
     n, few = len(data), first(data, max(1, len(data) // 4))
     ways = [
@@ -51,7 +51,7 @@ def step_row(name: str, data: PatientDataset, device: str, seconds: float) -> st
         Way(name, "read", "bf16", our_loop(name, data, device, patients_per_step=n, precision="bf16", resident=False)),
         Way(name, "float32", "float32", our_loop(name, data, device, patients_per_step=n, precision="float32")),
     ]
-    measure(ways, device, rounds=5, budget_s=seconds / len(ways) / 2)
+    measure(ways, device, rounds=rounds, budget_s=seconds / len(ways) / 2)
     whole, *others = ways
     times = " | ".join(f"{way.each / whole.each:.2f}" for way in others)
     return f"| {name} | {1e3 * whole.each:.3g} | {whole.peak_mb:.0f} | {times} |"
@@ -86,7 +86,7 @@ def main(given: Sequence[str] | None = None) -> None:
     print(f"The product of 2048 x 2048 matrices: {said}\n\n{n} patients of {patches} patches of {DIM}-d\n", flush=True)
     with tempfile.TemporaryDirectory() as folder, freed_memory_kept():
         data = equal_bags(n, patches, Path(folder) / "bench.bags")
-        for line in table(STEPS, steps(data, args.device, SHARE * 60 * args.minutes)):
+        for line in table(STEPS, steps(data, args.device, SHARE * 60 * args.minutes, 1 if args.quick else 5)):
             print(line, flush=True)
     sizes = {"patients": BLCA_PATIENTS, "patches": BLCA_PATCHES, "epochs": 5}
     if args.quick:
