@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from yaml import YAMLError
+
 from prognoscope.core.errors import InputError
 from prognoscope.core.words import listed
 from prognoscope.core.yaml_text import parse_yaml
@@ -48,11 +50,10 @@ def several_of(folder: Path) -> str:
 
 def _endpoints_of(run: Path) -> list[str]:
     """The endpoints that the study of a run names, in their order."""
-    path = RunFiles(run).study
-    study = parse_yaml(path.read_text(encoding="utf-8")) if path.is_file() else None
     try:
-        return list(study["cohort"]["clinical"]["endpoints"])  # type: ignore[index] - what is no such study ends below
-    except (KeyError, TypeError):  # a run that was only begun
+        study = parse_yaml(RunFiles(run).study.read_text(encoding="utf-8"))
+        return list(study["cohort"]["clinical"]["endpoints"])
+    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError):  # only begun, or damaged, as its readers say
         return []
 
 

@@ -78,7 +78,7 @@ def extract_folder(
         raise MissingFileError(f"{slides} holds no slides. Name the folder that does.")
     chosen = part_of(found, shard)
     given = [None if each == "none" else each for each in weights] or [None] * len(names)
-    specs = (
+    specs = [
         FeatureSpec(
             encoder=name,
             weights=each,
@@ -91,7 +91,7 @@ def extract_folder(
             save_patches=save_patches,
         )
         for name, each in zip(names, given, strict=True)
-    )
+    ]
     finished: list[str] = []
 
     def count(slide: str, state: str) -> None:
