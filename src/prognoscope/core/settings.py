@@ -157,13 +157,15 @@ def _is_place(value: Any, hint: Any) -> TypeGuard[str | tuple[str, ...]]:
     return isinstance(value, tuple) or not any(re.fullmatch(pattern, value) for pattern in patterns)
 
 
-def _marks(hint: Any) -> list[Any]:
+@cache
+def _marks(hint: Any) -> tuple[Any, ...]:
     """The metadata of an annotation, and of the members of a union."""
-    own = list(getattr(hint, "__metadata__", ()))
+    own = getattr(hint, "__metadata__", ())
     inner = get_args(hint) if get_origin(hint) in (Union, UnionType) else get_args(hint)[:1] if own else ()
-    return own + [mark for each in inner for mark in _marks(each)]
+    return own + tuple(mark for each in inner for mark in _marks(each))
 
 
+@cache
 def _literals(hint: Any) -> tuple[Any, ...]:
     if get_origin(hint) is Literal:
         return get_args(hint)
@@ -194,17 +196,22 @@ def _wanted(value: Any, hint: Any) -> str:
     return ""
 
 
-def _broken(value: Any, metadata: tuple[Any, ...]) -> Iterator[str]:
-    """Bounds that a number does not keep, in words."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return
-    bounds = [
+@cache
+def _bounds(metadata: tuple[Any, ...]) -> list[tuple[str, float]]:
+    return [
         (name, bound)
         for mark in metadata
         if isinstance(mark, BaseMetadata | GroupedMetadata)
         for name in BOUND_WORDS
         if (bound := getattr(mark, name, None)) is not None
     ]
+
+
+def _broken(value: Any, metadata: tuple[Any, ...]) -> Iterator[str]:
+    """Bounds that a number does not keep, in words."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return
+    bounds = _bounds(metadata)
     if bounds and not math.isfinite(value):
         yield "a finite number"
     for name, bound in bounds:

@@ -3,13 +3,14 @@
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from math import isfinite
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prognoscope.core.errors import ModelError, nearest
+from prognoscope.core.named import named
 from prognoscope.models.balanced.profile import OPTION, RECIPES, balanced_profile, is_balanced
 from prognoscope.models.options import check_numbers
 from prognoscope.models.registry import model_class, parameters_of, profile_of, variants_of
@@ -50,7 +51,7 @@ def create_model(
             return load_released(name, read_weights(weights), **options)
         except ModelError as cause:
             raise ModelError(f"{cause} (Read from {weights}.)") from cause
-    given = {} if sizes is None else {key: value for key, value in asdict(sizes).items() if key in known}
+    given = {} if sizes is None else {key: value for key, value in named(sizes).items() if key in known}
     arguments = {**given, **options}
     needed = {each for each, parameter in known.items() if parameter.default is inspect.Parameter.empty}
     if missing := sorted({field.name for field in fields(Sizes)} & needed - set(arguments)):

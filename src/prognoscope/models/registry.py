@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prognoscope.core.errors import ModelError, nearest
 from prognoscope.core.loading import load
+from prognoscope.core.named import named
 from prognoscope.models.balanced.profile import OPTION, RECIPES, balanced_profile, can_be_balanced, is_balanced
 from prognoscope.models.card import Card
 from prognoscope.models.options import check_choices
@@ -76,7 +77,7 @@ def profile_of(name: str, options: Mapping[str, object] | None = None, sizes: Si
         ModelError: There is no such method, or an option has a value that it cannot have.
     """
     options = options or {}
-    profile = card_of(name).profile_with({**({} if sizes is None else asdict(sizes)), **options})
+    profile = card_of(name).profile_with({**({} if sizes is None else named(sizes)), **options})
     return balanced_profile(name, profile) if is_balanced(name, options) else profile
 
 

@@ -1,7 +1,7 @@
 """The card beside a model's weights: what the model is, what it was made of, and how."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from prognoscope.core.errors import InputError, some
 from prognoscope.core.files import read_json, write_json
+from prognoscope.core.named import named
 from prognoscope.core.outcome import TimeBins
 from prognoscope.runs.layout import FINAL, FOLD, FoldFiles
 from prognoscope.runs.manifest import checked
@@ -63,7 +64,7 @@ def edges_of(bins: TimeBins) -> tuple[float | None, ...]:
 
 def write_card(path: Path, card: ModelCard) -> None:
     """Write a card."""
-    write_json(path, asdict(card))
+    write_json(path, named(card))
 
 
 def read_card(path: Path) -> ModelCard:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch.optim import Optimizer
 
 from prognoscope.core.errors import ModelError, some
 from prognoscope.core.files import need_file, written_whole
+from prognoscope.core.named import named
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.creation import create_model
 from prognoscope.models.registry import sizes_for
@@ -67,7 +67,7 @@ def sizes_card(name: str, sizes: Sizes) -> dict[str, Any]:
     """Sizes as JSON, as far as a method has a use for them."""
     sizes = sizes_for(name, sizes)
     names = [list(columns) for columns in sizes.gene_names]
-    return {**asdict(sizes), "group_sizes": list(sizes.group_sizes), "gene_names": names}
+    return {**named(sizes), "group_sizes": list(sizes.group_sizes), "gene_names": names}
 
 
 def sizes_of_card(card: Mapping[str, Any]) -> Sizes:

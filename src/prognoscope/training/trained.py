@@ -13,6 +13,7 @@ from prognoscope.cohort.dataset import PatientDataset, prepared_dataset
 from prognoscope.cohort.preparation import Preparation
 from prognoscope.core.errors import ModelError, PrognoscopeError, TrainingError
 from prognoscope.core.files import digest
+from prognoscope.core.named import named
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.creation import create_model
@@ -110,7 +111,7 @@ class Trained:
             spec=replace(spec, seed=method.seed(spec.seed, data.fold)),
             metric=metric,
             state_file=None if files is None else files.state,
-            about=asdict(card),
+            about=named(card),
             on_epoch=on_epoch,
         )
         how = {"choose": spec.choose, "chosen_epoch": progress.best_epoch, "precision": spec.precision}
