@@ -55,7 +55,7 @@ COMMANDS += ["gene-sets", "methods", "schema"]
 def cohort(tmp_path_factory) -> Path:
     """A simulated cohort with a finished run of two methods."""
     folder = tmp_path_factory.mktemp("cli") / "cohort"
-    simulate_cohort(folder, patients=60, seed=1, features_only=True, bag_sizes=(5, 20))
+    simulate_cohort(folder, patients=40, seed=1, features_only=True, bag_sizes=(5, 20), embedding_dim=32)
     settings = yaml.safe_load((folder / "study.yaml").read_text())
     settings |= {
         "training": {"epochs": 2},
@@ -162,7 +162,7 @@ def test_the_package_logs_in_silence_unless_it_is_asked_to_show(spoiled, ask):
     quiet = ask("run", "study.yaml", "--out", "quiet", *smaller)
     code, shown, said = ask("run", "study.yaml", "--out", "loud", *smaller, "--verbose")
     assert (code, quiet[2]) == (0, "") and "loud/report.html" in shown
-    assert "prognoscope.study.plan: planned 1 method, 60 patients, 2 folds, on cpu" in said
+    assert "prognoscope.study.plan: planned 1 method, 40 patients, 2 folds, on cpu" in said
     assert "snn, fold 1: begun" in said and "snn, fold 1: ended" in said
     assert logging.getLogger("prognoscope").level == logging.NOTSET
 
@@ -535,7 +535,7 @@ RUNS = {
     ),
     "compare run --ddof 1": (replace("run/metrics.csv", "0.", "1."), "run/metrics.csv is not what the run wrote there"),
     f"{PREDICT} --set name=d": (replace("genes.csv", "TSG001", "XYZ"), "gene table lacks 1 of the"),
-    f"{PREDICT} --set cohort.omics=": (None, "None of the 60 patients of simulated has genes. Give cohort.omics"),
+    f"{PREDICT} --set cohort.omics=": (None, "None of the 40 patients of simulated has genes. Give cohort.omics"),
 }
 
 

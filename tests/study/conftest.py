@@ -18,7 +18,7 @@ COXPH = {"name": "coxph", "penalizers": [0.1]}  # without a choice of the penalt
 def made_once(tmp_path_factory) -> Path:
     """The cohort itself, into which no test writes."""
     folder = tmp_path_factory.mktemp("cohort") / "simulated"
-    simulate_cohort(folder, patients=60, seed=1, features_only=True, bag_sizes=(5, 20))
+    simulate_cohort(folder, patients=40, seed=1, features_only=True, bag_sizes=(5, 20), embedding_dim=32)
     settings = yaml.safe_load((folder / "study.yaml").read_text())
     settings |= {"training": SMALL, "methods": [COXPH, "snn", "abmil", TINY_MCTI]}
     settings |= {"evaluation": {"draws": 20, "surgery": False}}

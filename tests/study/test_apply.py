@@ -35,7 +35,9 @@ def run(simulated):
 def new(tmp_path_factory):
     """Another cohort of the same kind, with ids of its own."""
     folder = tmp_path_factory.mktemp("new") / "new"
-    simulate_cohort(folder, patients=24, seed=2, features_only=True, bag_sizes=(5, 20), sites=2, prefix="NEW")
+    simulate_cohort(
+        folder, patients=24, seed=2, features_only=True, bag_sizes=(5, 20), embedding_dim=32, sites=2, prefix="NEW"
+    )
     settings = yaml.safe_load((folder / "study.yaml").read_text())
     del settings["cohort"]["truth"]
     (folder / "study.yaml").write_text(yaml.safe_dump(settings))
@@ -112,7 +114,7 @@ def test_patients_whom_the_models_learned_from_are_refused_dropped_or_flagged(ru
     with pytest.raises(CohortError, match=r"learned from 1 of 24 patients: sim 0001 \(is SIM-0001 there\)"):
         predict_patients(run, spoilt / "study.yaml", method="coxph", overlap="refuse")
     own = run.parent / "study.yaml"
-    with pytest.raises(CohortError, match="learned from all 60 patients .* ids of their own"):
+    with pytest.raises(CohortError, match="learned from all 40 patients .* ids of their own"):
         predict_patients(run, own, method="coxph", overlap="drop")
 
 
@@ -212,7 +214,7 @@ def test_an_exported_model_says_what_the_run_s_says_and_tells_of_no_patient(run,
     files = {path.relative_to(model).as_posix(): path.read_bytes() for path in model.rglob("*") if path.is_file()}
     assert {"README.md", "model.json", "abmil/final/model.safetensors", "abmil/fold_2/model.json"} <= set(files)
     assert not [name for name, content in files.items() if b"SIM-0" in content or str(run).encode() in content]
-    assert b"CC-BY-4.0" in files["README.md"] and b"Learned from 60 patients" in files["README.md"]
+    assert b"CC-BY-4.0" in files["README.md"] and b"Learned from 40 patients" in files["README.md"]
     alone = Given(features=new / "features", slides=new / "slides.csv")
     pd.testing.assert_frame_equal(predict_patients(model, alone, **asked), shipped)
 

@@ -206,7 +206,7 @@ TABLES = {
     "a missing column of subtypes": (lambda f: f.set(cohort__subtype__column="sub"), ["subtypes.csv", "'subtype'?"]),
     "a patient twice": (
         lambda f: f.twice("clinical.csv", event="1", age="1"),
-        ["clinical.csv", "SIM-0004 (rows 5, 62", "Leave one row"],
+        ["clinical.csv", "SIM-0004 (rows 5, 42", "Leave one row"],
     ),
     "a patient's genes twice": (lambda f: f.twice("genes.csv"), ["genes.csv", "SIM-0004", "Leave one row"]),
     "a slide of two patients": (
@@ -221,7 +221,7 @@ TABLES = {
     "an event of two": (lambda f: f.cell("event", "2"), ["SIM-0005 in row 6 is '2'", "event_values"]),
     "a missing event": (lambda f: f.cell("event", ""), ["SIM-0005 in row 6 (no event)"]),
     "a row without patient": (lambda f: f.cell("patient_id", ""), ["no patient_id in row 6"]),
-    "all censored": (lambda f: f.column("event", "0"), ["None of the 60 patients", "clinical.csv", "censored"]),
+    "all censored": (lambda f: f.column("event", "0"), ["None of the 40 patients", "clinical.csv", "censored"]),
     "two units by name": (lambda f: f.set(cohort__clinical__time_unit="days"), ["named after months", "says days"]),
     "two units by row": (
         lambda f: f.edit("clinical.csv", lambda t: t.assign(unit=["months"] * 7 + ["days"] * (len(t) - 7))),
@@ -298,10 +298,10 @@ TABLES = {
         lambda f: f.set(splits__files="splits_{fold}.csv"),
         ["no split file", "splits_{fold}.csv", "Correct the path"],
     ),
-    "more folds than events": (lambda f: f.set(splits__folds=50), ["no event", "Take fewer folds"]),
+    "more folds than events": (lambda f: f.set(splits__folds=30), ["no event", "Take fewer folds"]),
     "hospitals that nobody named": (
         lambda f: f.set(splits__group="site", cohort__clinical__site=...),
-        ["The site of 60 patients is unknown", "cohort.clinical.site"],
+        ["The site of 40 patients is unknown", "cohort.clinical.site"],
     ),
     "mcti without genes": (
         lambda f: f.set(cohort__omics=..., methods=["mcti"]),
@@ -327,11 +327,11 @@ TABLES = {
     ),
     "embeddings of two lengths": (
         lambda f: f.embedding(lambda values: np.hstack([values, values])),
-        ["SIM-0001-A", "128", "SIM-0004-A", "256", "one encoder"],
+        ["SIM-0001-A", "32", "SIM-0004-A", "64", "one encoder"],
     ),
     "embeddings cut short": (
         lambda f: [f.cut(f"features/{path.name}") for path in (f.at / "features").iterdir()],
-        ["78 of 78 embedding files cannot be used: no whole HDF5 file", "SIM-0001-A.h5", "more than cohort.features"],
+        ["52 of 52 embedding files cannot be used: no whole HDF5 file", "SIM-0001-A.h5", "more than cohort.features"],
     ),
     "embeddings of no bytes": (
         lambda f: f.write("features/SIM-0004-A.h5", "") or f.set(cohort__features__most_bad=0),
@@ -383,7 +383,7 @@ def test_what_check_refuses_run_refuses_before_it_writes(what, folder, told):
     [
         (
             lambda f: f.embedding(lambda x: np.where(np.arange(x.size).reshape(x.shape) == 7, np.nan, x), "*.h5"),
-            ["SIM-0001-A.h5", "NaN", "78 of 78"],
+            ["SIM-0001-A.h5", "NaN", "52 of 52"],
         ),
         (
             lambda f: f.embedding(lambda values: values[:0], "*.h5"),
@@ -478,7 +478,7 @@ def test_a_run_none_of_whose_slides_can_be_used_stops(folder, told):
         (lambda f: None, ["no cohort.slides", "nothing to extract"]),
         (
             lambda f: blank(f.with_slides()) or f.column("mpp", "forty", "slides.csv"),
-            ["the mpp of 78 slides is no um per pixel of a microscope", "SIM-0001-A (forty)"],
+            ["the mpp of 52 slides is no um per pixel of a microscope", "SIM-0001-A (forty)"],
         ),
         (
             lambda f: (
@@ -522,11 +522,11 @@ def full_disk(bytes_left: int):
 )
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(arguments, file, folder, told, monkeypatch):
     large = (
-        '<svg width="1pt" height="1pt">' + 30_000 * " " + "</svg>"
+        '<svg width="1pt" height="1pt">' + 20_000 * " " + "</svg>"
     )  # there is room for each, but not for all of them
     monkeypatch.setattr("prognoscope.report.page_section.render", lambda *_: large)
     before = contents(folder.at)
-    room = 200 if arguments[0] == "init" else 60_000
+    room = {"init": 200, "simulate": 60_000}.get(arguments[0], 30_000)
     quick = QUICK if arguments[0] == "run" else ()
     with full_disk(room), whole_pages() if file == "report.html" else nullcontext():
         code, said = told(*arguments, *quick)

@@ -30,7 +30,7 @@ P = "SIM-0007"  # whose data are changed
 def finished(tmp_path_factory) -> Path:
     """A study with a run of it; not to be changed."""
     folder = tmp_path_factory.mktemp("bound") / "study"
-    simulate_cohort(folder, patients=24, seed=1, features_only=True, bag_sizes=(5, 20))
+    simulate_cohort(folder, patients=24, seed=1, features_only=True, bag_sizes=(5, 20), embedding_dim=32)
     settings = yaml.safe_load((folder / "study.yaml").read_text())
     patients = pd.read_csv(folder / "clinical.csv")["patient_id"]
     pd.DataFrame({"patient_id": patients, "fold": np.arange(len(patients)) % 2}).to_csv(

@@ -76,7 +76,7 @@ def test_more_bad_files_than_allowed_stop_check_and_run(study, study_folder):
     for patient in (3, 5):
         change(study_folder, patient, set_to(np.inf))
     for begin in (lambda: study("cohort.features.most_bad=0.01").check(), study("cohort.features.most_bad=0").run):
-        with pytest.raises(FeatureError, match="2 of 78 .* SIM-0003-A.h5 .* SIM-0005-A.h5 .* more than cohort"):
+        with pytest.raises(FeatureError, match="2 of 52 .* SIM-0003-A.h5 .* SIM-0005-A.h5 .* more than cohort"):
             begin()
     assert not (study_folder / "run").exists()
 
@@ -84,6 +84,6 @@ def test_more_bad_files_than_allowed_stop_check_and_run(study, study_folder):
 def test_two_encoders_of_one_length_are_an_error_with_both_and_their_files(study, study_folder):
     change(study_folder, 4, by("other"))
     (study_folder / "features" / "SIM-0007-A.h5").write_bytes(b"")
-    words = "76 files with embeddings by the encoder simulated .*1 file with .* other .SIM-0004-A.*1 of 78 .* empty"
+    words = "50 files with embeddings by the encoder simulated .*1 file with .* other .SIM-0004-A.*1 of 52 .* empty"
     with pytest.raises(FeatureError, match=words):
         study().check()

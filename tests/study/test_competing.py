@@ -26,7 +26,7 @@ METHODS = [COXPH, COXPH | {"label": "fine-gray", "competing": "fine_gray"}, SNN,
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     folder = tmp_path_factory.mktemp("competing") / "cohort"
-    simulate_cohort(folder, patients=80, seed=2, features_only=True, bag_sizes=(3, 5), competing=0.25)
+    simulate_cohort(folder, patients=80, seed=2, features_only=True, bag_sizes=(3, 5), embedding_dim=16, competing=0.25)
     settings = yaml.safe_load((folder / "study.yaml").read_text())
     settings |= {"methods": METHODS, "training": {"epochs": 2}, "splits": {"folds": 3}}
     settings |= {"evaluation": {"draws": 30, "surgery": False}}

@@ -96,7 +96,7 @@ def test_models_of_an_endpoint_predict_everybody_and_are_measured_on_it(simulate
     told = f"{runs[0].name} is measured on the endpoint PFI, which {WITHOUT} predicted patients of it have not."
     assert found.table.attrs["summary"][-1] == told
     page, said = validate([found], tmp_path / "out.csv", draws=10)
-    assert not said and "55 patients" in page.read_text()
+    assert not said and "35 patients" in page.read_text()
     (other,) = predict_cohorts(folder / "endpoint_PFI", [study], overrides=["cohort.clinical.endpoint=OS"], **asked)
     assert len(other.outcome) == len(other.table)
     assert other.table.attrs["summary"][-1].endswith("on the endpoint OS; the models were trained on PFI.")
@@ -136,7 +136,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_begun(study_folder, fold
         study.run_endpoints(folder / "endpoint_OS")
     table = pd.read_csv(study_folder / "endpoints.csv")
     table.assign(PFI=table["PFI"].where(table["PFI"].isna(), 0)).to_csv(study_folder / "endpoints.csv", index=False)
-    with pytest.raises(CohortError, match="Endpoint PFI: None of the 55 patients"):
+    with pytest.raises(CohortError, match="Endpoint PFI: None of the 35 patients"):
         plans(study)
     table.assign(**{"PFI.time": table["PFI.time"].where(table.index != 9, -1)}).to_csv(study_folder / "endpoints.csv")
     with pytest.raises(CohortError, match=r"Endpoint PFI: .* 1 patients cannot be used: .*PFI.time -1 is negative"):

@@ -173,7 +173,7 @@ def test_a_slide_that_was_replaced_is_told_and_maps_are_drawn_anew_when_it_is_ba
     ("asked", "sentence"),
     [
         ({"pictures": "svg"}, "no amount of pictures 'svg'"),
-        ({"patients": ["SIM-9999"]}, "predicted no patient 'SIM-9999'; it predicted 60: SIM-0001, "),
+        ({"patients": ["SIM-9999"]}, "predicted no patient 'SIM-9999'; it predicted 40: SIM-0001, "),
         ({"methods": ["amil"]}, "has no method 'amil'; did you mean 'abmil'"),
         (
             {"methods": ["abmil"], "maps": ["atention"], "most": 1},

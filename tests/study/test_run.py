@@ -62,7 +62,7 @@ def test_a_finished_study_gives_numbers_and_models(finished):
     assert table.loc["abmil", "c_index"] == finished.run.summary("abmil", "c_index")["value"]
     predictions = finished.predictions
     assert list(predictions.columns[:6]) == ["method", "patient_id", "fold", "risk", "time", "event"]
-    assert len(predictions) == 60 * len(METHODS) and predictions["risk"].dtype == np.float64
+    assert len(predictions) == 40 * len(METHODS) and predictions["risk"].dtype == np.float64
     assert finished.metrics is finished.run.metrics
     assert list(finished.models) == METHODS and len(finished.models) == len(METHODS)
     assert sorted(finished.models["snn"]) == [0, 1, 2] and isinstance(finished.models["snn"][1], Trained)
@@ -79,7 +79,7 @@ def test_the_page_tells_of_a_covariate_what_it_is_before_what_became_of_it(finis
 def test_every_patient_is_tested_once_by_a_model_that_never_saw_them(finished):
     splits = pd.read_csv(finished.folder / "splits.csv")
     tested = splits[splits["part"] == "test"]
-    assert tested["patient_id"].is_unique and len(tested) == 60
+    assert tested["patient_id"].is_unique and len(tested) == 40
     for _, parts in splits.groupby("fold"):
         assert parts["patient_id"].is_unique
 
@@ -228,7 +228,7 @@ def test_runs_with_other_seeds_are_combined_fold_by_fold(simulated, finished, tm
 def test_check_accounts_for_everybody_and_writes_nothing(simulated, finished):
     before = contents(simulated)
     audit = Study.load(simulated / "study.yaml").check()
-    assert audit.account["patients"].iloc[0] == 60
+    assert audit.account["patients"].iloc[0] == 40
     assert set(audit.tables) == {"Outcome", "Covariates", "Embeddings", "Gene groups"}
     assert any("constant" in warning for warning in audit.warnings)
     assert contents(simulated) == before

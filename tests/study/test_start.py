@@ -99,7 +99,7 @@ def test_a_simulated_cohort_is_found_whole_and_ready(made_once, tmp_path):
         *("coxph", "coxnet", "late", "gpcox", "snn", "meanmil", "abmil", "cmta", "ghanet", "mcti")
     }
     patients = found.tables["Outcome"].set_index("what")["value"]
-    assert patients["patients with slides"] == patients["patients with genes"] == "60"
+    assert patients["patients with slides"] == patients["patients with genes"] == "40"
 
 
 def clinical(**columns) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def test_the_run_keeps_which_genes_were_chosen_and_how_well_they_are_told(finish
     sizes = [json.loads((finished.folder / "ghanet" / f"fold_{i}" / "model.json").read_text())["sizes"] for i in (0, 1)]
     assert lengths["after"].tolist() == np.mean([each["group_sizes"] for each in sizes], axis=0).tolist()
     by_patient = pd.read_csv(finished.folder / "figures" / "reconstruction_patients_ghanet.csv")
-    assert by_patient["patient_id"].nunique() == 60 and by_patient.groupby("group").size().le(60).all()
+    assert by_patient["patient_id"].nunique() == 40 and by_patient.groupby("group").size().le(40).all()
 
 
 def test_patients_are_predicted_alike_with_genes_without_and_with_others_genes(
@@ -105,7 +105,7 @@ def test_patients_without_genes_are_lost_to_no_method_that_predicts_without(some
     finished, _, lacking = some_without
     run = finished.run
     everybody = set(run.outcomes.patients)
-    assert len(everybody) == 60 and lacking < everybody
+    assert len(everybody) == 40 and lacking < everybody
     for method in ("abmil", "ghanet"):
         assert set(run.method(method).predictions["patient_id"]) == everybody
         assert set(run.fold(method, 0).train.patients) == {*run.part(0, "train"), *run.part(0, "validation")}
@@ -133,8 +133,8 @@ def test_methods_are_compared_on_the_patients_of_all_and_their_numbers_on_all_ar
     assert difference == pytest.approx((common - theirs).mean())
     assert run.by_fold("snn", "c_index").equals(run.by_fold("snn", "c_index", common=True))
     _, table = finished.printed()
-    assert table["Patients"].head(4).tolist() == ["60", "60", "44", "44"]
-    assert table["C-index on 44 common patients"][0] != table["C-index (95 % interval)"][0]
+    assert table["Patients"].head(4).tolist() == ["40", "40", "24", "24"]
+    assert table["C-index on 24 common patients"][0] != table["C-index (95 % interval)"][0]
     assert sum("whom all methods were tested on" in part for part in run.files.report.read_text().split("<table")) >= 1
 
 
@@ -171,12 +171,12 @@ def test_patients_without_slides_are_lost_to_methods_of_slides_alone(study_folde
 
 def test_who_lacks_genes_is_told_before_and_after(some_without):
     finished, study, _ = some_without
-    told = "Neither trained nor tested on 16 patients of 60 without genes: snn and coxph."
-    alone = "Trained by the outcome alone, and tested, on 16 patients of 60 without genes: ghanet."
+    told = "Neither trained nor tested on 16 patients of 40 without genes: snn and coxph."
+    alone = "Trained by the outcome alone, and tested, on 16 patients of 40 without genes: ghanet."
     audit = study.check()
     assert {told, alone} <= set(audit.notes) and {told, alone} <= set(finished.notes)
     counted = audit.tables["Patients of each method"].set_index("method")
-    assert counted["patients"].to_dict() == {"abmil": 60, "ghanet": 60, "snn": 44, "coxph": 44}
+    assert counted["patients"].to_dict() == {"abmil": 40, "ghanet": 40, "snn": 24, "coxph": 24}
     assert counted.loc["ghanet", ["without it", "left out"]].tolist() == [16, 0]
 
 
@@ -188,9 +188,9 @@ def test_a_run_in_which_everybody_has_genes_tells_of_nobody_who_lacks_them(finis
 
 def test_a_method_with_too_few_patients_of_its_own_is_refused_before_any_work(study_folder):
     genes = pd.read_csv(study_folder / "genes.csv")
-    genes.tail(5).to_csv(study_folder / "genes.csv", index=False)
+    genes.tail(6).to_csv(study_folder / "genes.csv", index=False)
     study = Study.load(study_folder / "study.yaml", [*SETTINGS, "methods=[abmil, snn]"])
-    with pytest.raises(CohortError, match="snn has what it needs of 5 of the 60 patients.*take snn off the list"):
+    with pytest.raises(CohortError, match="snn has what it needs of 6 of the 40 patients.*take snn off the list"):
         study.check()
 
 

@@ -35,7 +35,7 @@ def test_lines_passed_over_are_told_of_every_table(study_folder, planned):
     commented(study_folder / "truth" / "patients.csv")
     subtype = pd.DataFrame({"patient_id": patients, "kind": ["A", "B"] * (len(patients) // 2)})
     commented(study_folder / "kinds.csv", subtype)
-    commented(study_folder / "folds.csv", pd.DataFrame({"patient_id": patients, "fold": [0, 1, 2] * 20}))
+    commented(study_folder / "folds.csv", pd.DataFrame({"patient_id": patients, "fold": ([0, 1, 2] * 14)[:40]}))
     found = planned(**{"cohort.subtype": {"table": "kinds.csv", "column": "kind"}, "splits": {"table": "folds.csv"}})
     told = audit(found).notes
     for name in ("slides.csv", "patients.csv", "kinds.csv", "folds.csv"):
@@ -47,7 +47,7 @@ def test_lines_passed_over_in_a_table_of_embeddings_and_in_split_files_are_told(
     commented(study_folder / "vectors.csv", vectors(study_folder))
     patients = pd.read_csv(study_folder / "clinical.csv")["patient_id"]
     for fold in range(2):
-        halves = (list(patients[:30]), list(patients[30:]))
+        halves = (list(patients[:20]), list(patients[20:]))
         table = pd.DataFrame({"train": halves[fold], "test": halves[1 - fold]})
         commented(study_folder / f"splits_{fold}.csv", table)
     told = planned(

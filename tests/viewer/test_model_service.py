@@ -27,7 +27,7 @@ SETTINGS = [
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
     folder = tmp_path_factory.mktemp("service") / "cohort"
-    simulate_cohort(folder, patients=60, seed=4, features_only=True, bag_sizes=(3, 5))
+    simulate_cohort(folder, patients=40, seed=4, features_only=True, bag_sizes=(3, 5), embedding_dim=32)
     return folder
 
 
@@ -66,7 +66,7 @@ def test_the_service_says_what_predict_says(client, model, cohort, patients):
         for name in ("survival_12_months", "survival_12_months_low"):
             assert row[name] == pytest.approx(table.loc[row["patient_id"], name])
     about = client.get("/").json()
-    assert about["title"] == "coxph" and about["patients"] == 60
+    assert about["title"] == "coxph" and about["patients"] == 40
 
 
 def test_a_risk_assessment_tells_chances_of_the_event(client, patients):
