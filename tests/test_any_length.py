@@ -1,4 +1,4 @@
-"""Bags of one patch and of nine thousand in one batch: the same numbers and gradients as one by one."""
+"""Bags of one patch and of five thousand in one batch: the same numbers and gradients as one by one."""
 
 import pytest
 import torch
@@ -15,8 +15,8 @@ LENGTHS = st.one_of(st.integers(1, 40), st.integers(1, 2_000))
 
 @pytest.mark.parametrize("name", WITH_BAGS)
 @given(lengths=st.lists(LENGTHS, min_size=2, max_size=4))
-@example(lengths=[9_000, 1, 300])
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(lengths=[5_000, 1, 300])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_lengths_together_equal_them_alone_forward_and_gradients(name, lengths):
     inputs, target = batch_of(lengths, seed=sum(lengths))
     inputs = inputs.to("cpu", dtype=torch.float64)

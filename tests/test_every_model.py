@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.creation import create_model
 from prognoscope.models.registry import MODELS, card_of, list_models, model_class, profile_of
 from prognoscope.models.sizes import Sizes
@@ -77,8 +78,7 @@ def tiny_model(name):
 
 @cache
 def _tiny_model(name):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         model = create_model(name, sizes=SIZES, **SMALL.get(name, {}))
         if model.profile.members:
             join_fitted(model)

@@ -22,6 +22,11 @@ def pair(a: Float[np.ndarray, " N"], b: Float[np.ndarray, " N"], *, cut: int = 0
 
 
 @check
+def rest(a: Float[np.ndarray, "N *rest"], b: Float[np.ndarray, "_ *rest"] | None = None) -> Float[np.ndarray, "N ..."]:
+    return a if b is None else a[: len(b)]
+
+
+@check
 def rows(a: Float[np.ndarray, "N D"], b: Float[np.ndarray, "N D"]) -> Iterator[float]:
     yield from pair(a[:, 0], b[:, 0])
 
@@ -45,6 +50,20 @@ def ones(*shape: int) -> np.ndarray:
 def test_one_letter_is_one_length_in_arguments_and_result_of_a_call_and_free_in_the_next():
     assert len(pair(ones(3), ones(3))) == 3 and len(pair(ones(4), ones(4))) == 4
     for wrong in (lambda: pair(ones(3), ones(4)), lambda: pair(ones(3), ones(3), cut=1), lambda: pair(ones(3), 1.0)):
+        with pytest.raises(TypeError):
+            wrong()
+
+
+def test_the_last_axes_have_a_name_together():
+    assert rest(ones(3, 4, 5), ones(3, 4, 5)).shape == (3, 4, 5) and rest(ones(3)).shape == (3,)
+    for wrong in (
+        lambda: rest(ones(3, 4), ones(3, 5)),
+        lambda: rest(ones(3, 4), ones(3, 4, 1)),
+        lambda: rest(ones(3, 4), ones(2, 4)),  # the result has another N
+        lambda: rest(ones()),
+        lambda: rest(torch.ones(3)),
+        lambda: rest(np.ones(3, int)),
+    ):
         with pytest.raises(TypeError):
             wrong()
 

@@ -15,13 +15,14 @@ from typing import Any, get_args
 
 import jaxtyping
 from jaxtyping import AbstractArray
-from jaxtyping._array_types import _anonymous_dim, _FixedDim, _MetaAbstractArray, _NamedDim
+from jaxtyping._array_types import _anonymous_dim, _anonymous_variadic_dim, _FixedDim, _MetaAbstractArray, _NamedDim
 from jaxtyping._storage import get_shape_memo, pop_shape_memo, push_shape_memo
 
 _jaxtyped = jaxtyping.jaxtyped
+ANY_REST = "..."
 _slowly_is_of = _MetaAbstractArray.__instancecheck__
-_plain: dict[type, tuple[tuple[str | int | None, ...] | None, set[object]]] = {}
-"""Annotation -> its letters and numbers, where it is plain, with the dtypes found to fit it."""
+_plain: dict[type, tuple[tuple[str | int | None, ...] | None, str, set[object]]] = {}
+"""Annotation -> its letters and numbers, where it is plain, what its last axes are called, the dtypes found to fit."""
 
 
 def install() -> None:
@@ -63,31 +64,45 @@ def checked(fn: Any = None, *, typechecker: Any) -> Any:
 
 def _is_of(annotation: type, value: Any) -> bool:
     """Whether an array has the dtype and the shape of its annotation, in the letters of the innermost scope."""
-    wanted, dtypes = _plain.get(annotation) or _plain.setdefault(annotation, (_plain_sizes(annotation), set()))
+    wanted, rest, dtypes = _plain.get(annotation) or _plain.setdefault(annotation, (*_plain_sizes(annotation), set()))
     if wanted is None:
         return _slowly_is_of(annotation, value)
-    if isinstance(value, annotation.array_type) and value.dtype in dtypes and len(shape := value.shape) == len(wanted):
-        known, found = get_shape_memo()[0], {}
-        for name, size in zip(wanted, shape, strict=True):
+    if not isinstance(value, annotation.array_type):
+        return False
+    n, shape = len(wanted), value.shape
+    if value.dtype in dtypes and (len(shape) >= n if rest else len(shape) == n):
+        known, known_rests, *_ = get_shape_memo()
+        found = {}
+        for name, size in zip(wanted, shape, strict=False):
             if isinstance(name, str):
                 name = known[name] if name in known else found.setdefault(name, size)
             if name is not None and name != size:
                 break
         else:
-            known.update(found)
-            return True
+            last = (False, shape[n:])  # as jaxtyping keeps them: that they cannot be broadcast, and their sizes
+            if rest in ("", ANY_REST) or known_rests.setdefault(rest, last) == last:
+                known.update(found)
+                return True
     is_of = _slowly_is_of(annotation, value)
     if is_of:
         dtypes.add(value.dtype)
     return is_of
 
 
-def _plain_sizes(annotation: Any) -> tuple[str | int | None, ...] | None:
-    """A name, a number or None for each dimension; None if any is something else, or may be of any number."""
-    if annotation is AbstractArray or annotation.array_type is Any or annotation.index_variadic is not None:
-        return None
+def _plain_sizes(annotation: Any) -> tuple[tuple[str | int | None, ...] | None, str]:
+    """A name, a number or None for each dimension, and the name of any number that follow; None if any is else."""
+    if annotation is AbstractArray or annotation.array_type is Any:
+        return None, ""
+    dims, rest = annotation.dims, ""
+    if annotation.index_variadic is not None:
+        *dims, last = dims
+        if annotation.index_variadic != len(dims) or getattr(last, "broadcastable", False):
+            return None, ""
+        if getattr(last, "treepath", False):
+            return None, ""
+        rest = ANY_REST if last is _anonymous_variadic_dim else last.name
     sizes: list[str | int | None] = []
-    for dim in annotation.dims:
+    for dim in dims:
         if dim is _anonymous_dim:
             sizes.append(None)
         elif isinstance(dim, _FixedDim) and not dim.broadcastable:
@@ -95,8 +110,8 @@ def _plain_sizes(annotation: Any) -> tuple[str | int | None, ...] | None:
         elif isinstance(dim, _NamedDim) and not dim.broadcastable and not dim.treepath:
             sizes.append(dim.name)
         else:
-            return None
-    return tuple(sizes)
+            return None, ""
+    return tuple(sizes), rest
 
 
 def _has_shape(annotation: Any) -> bool:

@@ -17,6 +17,7 @@ from benchmarks.plain.survpath import SurvPath
 from benchmarks.plain.transmil import TransMIL
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released
 from tests.conftest import GOLDEN
 from tests.golden.case import Case
@@ -34,8 +35,7 @@ def a_patient(n: int) -> tuple[torch.Tensor, list[torch.Tensor], Inputs]:
 
 def perturbed(make) -> torch.nn.Module:
     """Random weights everywhere, so that norms, biases and class tokens show."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         plain = make().eval()
         for value in plain.parameters():
             value.data += 0.1 * torch.randn_like(value)

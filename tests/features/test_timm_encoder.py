@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 from prognoscope.core.errors import FeatureError
+from prognoscope.core.seeded import seeded
 from prognoscope.features.encoders import create_encoder, networks
 from prognoscope.features.encoders.catalogue import CATALOGUE
 from prognoscope.features.encoders.timm_encoder import TimmEncoder, _token, prepared
@@ -168,8 +169,7 @@ def test_any_network_of_timm_takes_its_own_transform_and_its_own_pooling(tmp_pat
     import timm
 
     name = "timm:vit_tiny_patch16_224.augreg_in21k"
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         network = timm.create_model("vit_tiny_patch16_224", num_classes=3).eval()  # with a head, as files have
     save_file(network.state_dict(), tmp_path / "w.safetensors")
     encoder = create_encoder(name, weights=tmp_path / "w.safetensors")

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.ccl.variants import CHOICES
 from prognoscope.models.creation import create_model
 from prognoscope.models.recipe import Recipe
@@ -27,8 +28,7 @@ ALL = pytest.mark.parametrize("variant", ["paper", "released", "printed"])
 
 def model_of(seed=0, bank=0, **options):
     """A small model without dropout; `bank` patients go into its bank first."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         model = create_model("ccl", embedding_dim=6, group_sizes=GROUPS, n_bins=4, **(SMALL | options))
         for i in range(bank):
             inputs, target = batch_of([20], seed=100 + i)

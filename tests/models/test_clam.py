@@ -11,6 +11,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import ModelError
 from prognoscope.core.losses import discrete_nll
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
 
@@ -19,8 +20,7 @@ K, K_SAMPLE = 4, 3
 
 
 def model_of(name, **options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         small = {"hidden_dim": 16, "attention_dim": 8, "k_sample": K_SAMPLE}
         return create_model(name, embedding_dim=10, n_bins=K, **{**small, **options}).eval()
 

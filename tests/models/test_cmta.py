@@ -9,6 +9,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import rename
 from prognoscope.models.cmta.names import NAMES
 from prognoscope.models.cmta.network import CMTA
@@ -39,8 +40,7 @@ def name_of(options):
 
 
 def model_with(kind=CMTA, **options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return kind(10, GROUPS, 4, **{**SMALL, **options}).eval()
 
 

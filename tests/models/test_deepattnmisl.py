@@ -8,6 +8,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import cox_loss
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
 from prognoscope.models.deepattnmisl.names import NAMES, ORIGINAL
@@ -18,8 +19,7 @@ MEANS = 10 * torch.eye(3, 10)
 
 
 def model_with(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return DeepAttnMISL(10, 4, **{**SMALL, **options}).eval()
 
 

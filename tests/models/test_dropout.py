@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from prognoscope.core.seeded import seeded
 from prognoscope.models.layers.attention import GatedAttention
 from prognoscope.models.layers.dropout import MANY_WORDS, AlphaDropout, Dropout, relu_dropout
 from prognoscope.models.layers.relu_layers import ReLULayers
@@ -14,8 +15,7 @@ N = 2**18
 
 
 def dropped(layer, x, seed=0):
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         return layer(x)
 
 
@@ -47,8 +47,7 @@ def test_a_seed_fixes_what_is_dropped_and_a_state_that_was_kept_goes_on_alike(la
     x = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
     assert torch.equal(dropped(layer, x), dropped(layer, x))
     assert not torch.equal(dropped(layer, x), dropped(layer, x, seed=1))
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         layer(x)
         state = torch.get_rng_state()
         second = layer(x)
@@ -81,8 +80,7 @@ def test_alpha_dropout_keeps_mean_and_variance(rate):
 def test_relu_and_dropout_in_one_keep_the_mean_and_pass_the_gradient_of_what_they_keep(rate):
     x = torch.randn(301, 307, generator=torch.Generator().manual_seed(0)).requires_grad_()
     assert torch.equal(relu_dropout(x, rate, training=False), x.relu())
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         y = relu_dropout(x, rate, training=True)
     kept = y > 0
     assert_close(y, x.relu() * kept / (1 - rate), atol=0, rtol=1e-4)  # rates are rounded to 1 / 65536

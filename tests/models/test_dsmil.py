@@ -8,6 +8,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import discrete_nll
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import rename
 from prognoscope.models.creation import create_model
 from prognoscope.models.dsmil.names import NAMES
@@ -49,8 +50,7 @@ def test_the_original_starts_with_orthogonal_weights_and_no_biases():
 
 
 def method(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return create_model("dsmil", embedding_dim=6, n_bins=3, **{"query_dim": 5, **options}).eval()
 
 

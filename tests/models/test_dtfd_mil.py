@@ -10,6 +10,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Output, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.losses import discrete_nll
+from prognoscope.core.seeded import seeded
 from prognoscope.explanation.gradients import patch_attribution
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
@@ -20,8 +21,7 @@ SMALL = {"hidden_dim": 16, "attention_dim": 8}
 
 
 def model_with(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return DTFDMIL(10, 4, **{**SMALL, **options}).eval()
 
 
@@ -49,8 +49,7 @@ def test_predictions_cut_the_same_way_whatever_happened_before_and_training_does
     assert torch.equal(model(inputs).logits, before.logits)
     assert torch.equal(model(inputs.split()[1]).details["group_id"], before.details["group_id"][30:])
     model.train()
-    with torch.random.fork_rng():
-        torch.manual_seed(5)
+    with seeded(5):
         first, second = model(inputs).details["group_id"], model(inputs).details["group_id"]
         torch.manual_seed(5)
         assert torch.equal(model(inputs).details["group_id"], first)

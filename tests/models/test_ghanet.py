@@ -11,6 +11,7 @@ from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
 from prognoscope.core.genes import GeneSelection
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
 from prognoscope.models.ghanet.names import NAMES as PUBLISHED
@@ -31,8 +32,7 @@ NAMES = [",".join(f"{key}={value}" for key, value in options.items()) or "defaul
 
 
 def model_with(genes=GENES, **options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return GHANet(10, genes, 4, **{**SMALL, **options}).eval()
 
 
@@ -207,8 +207,7 @@ def test_survival_reaches_the_associating_branch_through_the_bridge_alone():
 def test_every_parameter_learns_in_training(options):
     inputs, target = batch_of([9, 12, 20])
     model = model_with(**options).train()
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
+    with seeded(3):
         loss_of(model, inputs, target).sum().backward()
     idle = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     assert idle <= {"pool.gate.score.bias", "associate.gate.score.bias"}  # a softmax follows

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
 from prognoscope.models.gpdbn.network import GPDBN
@@ -16,8 +17,7 @@ EVENTS = torch.tensor([True, True, False, True, False, True])
 
 
 def model_with(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return GPDBN(5, (3, 4), 4, **{"dim": 6, "encoder_widths": (8, 7), "bilinear_hidden": 3, **options}).eval()
 
 
@@ -149,8 +149,7 @@ def published(model):
     "options", [{"use_inter": False}, {"use_intra": False}, {"head": "discrete"}, {"encoder_widths": (5,)}]
 )
 def test_a_checkpoint_tells_its_blocks_and_its_head(options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         model = GPDBN(5, (5,), 3, inputs="vectors", bilinear_hidden=3, **{"head": "cox", **options}).eval()
     inputs = Inputs(Bags(torch.randn(2, 5), torch.tensor([1, 1])), (torch.randn(2, 5),))
     assert torch.equal(load_released("gpdbn", published(model))(inputs).risk, model(inputs).risk)

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released, read_weights
 from prognoscope.models.hfbsurv.factorised import factorised_product
 from prognoscope.models.hfbsurv.network import HFBSurv
@@ -20,8 +21,7 @@ NAMES = (("A_rnaseq", "B_mut", "C_cnv"), ("D", "C_cnv", "E_rnaseq", "F_mut"))
 
 
 def model_with(gene_names=NAMES, sizes=(3, 4), **options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return HFBSurv(5, sizes, 4, gene_names, **{**SMALL, **options}).eval()
 
 

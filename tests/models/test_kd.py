@@ -11,6 +11,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.creation import create_model
 from prognoscope.models.kd.network import map_loss, response_loss, unit_map
 
@@ -31,8 +32,7 @@ def batch_of(lengths=LENGTHS, seed=0):
 
 def taught(inputs, outcome, *, student="clam_sb", **options):
     """A student that has asked a teacher about these patients, and what the teacher says of them."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         small = STUDENT if student.startswith("clam") else {}
         model = create_model(
             "kd", **SIZES, student=student, student_options=small, teacher_options=TEACHER, **options

@@ -8,14 +8,14 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.m3if.names import NAMES
 from prognoscope.models.m3if.network import M3IF
 
 
 def model_with(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return M3IF(5, (3, 4), 4, **{"d": 6, **options}).eval()
 
 

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import rename
 from prognoscope.models.creation import create_model
 from prognoscope.models.maxmil.network import MaxMIL
@@ -16,8 +17,7 @@ VARIANTS = ("paper", "released")
 
 
 def model_of(kind=MaxMIL, variant="paper"):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return kind(6, 3, variant=variant, widths=(8, 7)).eval()
 
 

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bag, Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
 from prognoscope.models.mcti.guided_attention import GuidedAttention, GuidedAttentionSpec, Tokens
@@ -44,8 +45,7 @@ NAMES = [",".join(f"{key}={value}" for key, value in options.items()) or "defaul
 
 
 def model_with(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return MCTIPaper(10, (4, 5), 4, 3, **{**SMALL, **options}).eval()
 
 
@@ -390,8 +390,7 @@ def test_the_selection_learns_which_patches_tell_the_subtype_and_faster_with_its
         generator = torch.Generator().manual_seed(2)
         directions = torch.nn.functional.normalize(torch.randn(2, 64, generator=generator))
         inputs, target, _ = planted(64, generator, directions)
-        with torch.random.fork_rng():
-            torch.manual_seed(1002)
+        with seeded(1002):
             small = {**SMALL, "k": 8, "layers": 1}
             model = MCTIPaper(64, (5,), 4, 2, **small, dropout=0.0, dsmil_lr_mult=factor)
         rates = model.profile.learning_rate_factors

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.creation import create_model
 from prognoscope.models.layers.transport import exact_matching, squared_distances
 from prognoscope.models.mcti.matched_attention import cheapest_matching
@@ -20,8 +21,7 @@ SMALL = {"k": 3, "gene_heads": 2, "query_dim": 6, "token_num": 2, "num_blocks": 
 
 
 def model_with(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         model = create_model("mcti", sizes=SIZES, **{"variant": "released", **SMALL, **options}).eval()
         for value in model.parameters():  # larger than at the start, so that what a token is matched with shows
             if value.ndim > 1:

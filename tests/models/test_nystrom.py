@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from prognoscope.core.bags import Bags
 from prognoscope.core.errors import ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.layers import nystrom
 from prognoscope.models.layers.nystrom import NystromAttention, NystromLayer
 
@@ -16,8 +17,7 @@ DIM, HEADS, LANDMARKS = 16, 4, 8
 
 
 def attention(seed=0, kind=NystromAttention, **options):
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         return kind(DIM, heads=HEADS, landmarks=LANDMARKS, dropout=0.0, **options).double()
 
 

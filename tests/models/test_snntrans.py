@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released, rename
 from prognoscope.models.cmta.network import CMTA
 from prognoscope.models.creation import create_model
@@ -19,8 +20,7 @@ OPTIONS = [{}, {"encoder": "transmil"}, {"attention": "exact"}, {"landmarks": 4}
 
 
 def model_of(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return SNNTrans(GROUPS, 4, **{**SMALL, **options}).eval()
 
 

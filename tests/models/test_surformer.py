@@ -8,6 +8,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.creation import create_model
 from prognoscope.models.layers.token_attention import TokenAttention
@@ -18,8 +19,7 @@ SMALL = {"hidden_dim": 16, "heads": 2, "head_dim": 4, "local_dim": 6}
 
 
 def model_with(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return Surformer(10, 4, **{**SMALL, **options}).eval()
 
 

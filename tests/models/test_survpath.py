@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bag, Bags
 from prognoscope.core.batch import Inputs
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import load_released
 from prognoscope.models.survpath.attention import LandmarkAttention, PathwayAttention
 from prognoscope.models.survpath.names import NAMES
@@ -20,8 +21,7 @@ GENES = (3, 1, 6)
 
 
 def model_with(genes=GENES, **options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return SurvPath(5, genes, 4, **{"d": 8, "dropout": 0.0, "forward_dropout": 0.0, **options}).eval()
 
 

@@ -7,6 +7,7 @@ from torch.testing import assert_close
 from prognoscope.core.bags import Bags
 from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.seeded import seeded
 from prognoscope.models.checkpoints.loading import rename
 from prognoscope.models.creation import create_model
 from prognoscope.models.transmil.names import NAMES
@@ -16,8 +17,7 @@ OPTIONS = [{}, {"alignment": "legacy"}, {"attention": "exact"}]
 
 
 def model_of(**options):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         return TransMIL(6, 4, **{"hidden_dim": 16, "landmarks": 8, **options}).eval()
 
 

@@ -117,7 +117,7 @@ def test_genes_of_test_patients_change_no_weight(toy, tmp_path):
 def test_shuffled_training_outcomes_teach_nothing(tmp_path, name):
     toy = make_toy(tmp_path, 200, parts=(85, 15))
     learned, noise = [], []
-    for seed in range(13):
+    for seed in range(9):
         cohort, spec = toy.cohort, TrainingSpec(seed=seed)
         if seed:
             cohort = with_outcome(cohort, shuffled((*toy.split.train, *toy.split.validation), seed))
@@ -126,7 +126,7 @@ def test_shuffled_training_outcomes_teach_nothing(tmp_path, name):
         value = c_index(table["risk"].to_numpy(), time=table["time"].to_numpy(), event=table["event"].to_numpy(bool))
         (noise if seed else learned).append(value)
     assert learned[0] > 0.75
-    assert abs(np.mean(noise) - 0.5) < 0.1  # a single one has a standard deviation of 0.13
+    assert abs(np.mean(noise) - 0.5) < 0.1  # the mean of eight has a standard deviation of 0.05
 
 
 def test_the_history_holds_what_the_predictions_say(finished):

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from prognoscope.core.batch import Output
+from prognoscope.core.seeded import seeded
 from prognoscope.models.creation import create_model
 from prognoscope.models.registry import list_models, profile_of
 from prognoscope.models.sizes import Sizes
@@ -37,8 +38,7 @@ def test_risks_in_bf16_are_those_in_float32_of_tiny_models(name, lengths):
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_risks_in_bf16_are_those_in_float32_of_models_of_their_own_size(name):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         model = create_model(name, sizes=Sizes(4, 12, (5, 7), n_subtypes=2)).eval()
     inputs, _ = batch_of([300, 70])
     assert (risks(model, inputs, BF16) - risks(model, inputs, FLOAT32)).abs().max() < MOST

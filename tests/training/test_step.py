@@ -17,6 +17,7 @@ from prognoscope.core.batch import Batch, Inputs, Target
 from prognoscope.core.errors import CohortError, ModelError, TrainingError
 from prognoscope.core.losses import cox_loss
 from prognoscope.core.outcome import Outcome
+from prognoscope.core.seeded import seeded
 from prognoscope.features.store import Embeddings, PackedEmbeddings, pack_embeddings
 from prognoscope.models.creation import create_model
 from prognoscope.models.recipe import Recipe
@@ -51,8 +52,7 @@ MIXING = [*COX, ("hfbsurv", {})]  # whose patients meet in a normalisation
 
 
 def model_of(name, options, *, seed=0, dropout=False):
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         return create_model(name, sizes=SIZES, **SMALL[name], **({} if dropout else STILL[name]), **options)
 
 
@@ -84,8 +84,7 @@ def learned(model, batch: Batch, most: int, seed=0, precision="float32"):
     lengths = batch.inputs.bags.lengths.tolist()
     (step,) = steps = plan_steps(lengths, len(lengths), most)
     batches = iter(cut(batch, steps, reading_order(model, steps)))
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         spec = TrainingSpec(precision=precision)
         losses, kept = learn(model, step, batches, Recipe(patients_per_step=64), spec)
     assert next(batches, None) is None
@@ -146,8 +145,7 @@ def test_after_a_step_random_numbers_go_on_as_if_the_network_had_been_gone_throu
     model, batch = model_of("hfbsurv", {"head": "cox"}, dropout=True).double().train(), patients_of([3, 2, 4, 1, 5, 2])
     (step,) = steps = plan_steps([3, 2, 4, 1, 5, 2], 6, 6)
     states = []
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         learn(model, step, iter(cut(batch, steps, reading_order(model, steps))), Recipe(), TrainingSpec())
         states.append(torch.get_rng_state())
         torch.manual_seed(0)
@@ -161,8 +159,7 @@ def test_a_step_of_one_pass_goes_through_the_network_once(name, options):
     assert reading_order(model, plan_steps([3, 2, 4], 3, 100)) == [(0, 1, 2)]
     grads, losses, _ = learned(model, batch, 100, seed=3)
     model.zero_grad(set_to_none=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
+    with seeded(3):
         loss = model.survival_loss(model.train()(batch.inputs), batch.target)
     (loss.sum() / 3).backward()
     assert torch.equal(losses["survival"], loss.detach())

@@ -21,6 +21,7 @@ from prognoscope.core.batch import Target
 from prognoscope.core.errors import MetricError, ModelError, TrainingError, some
 from prognoscope.core.files import digest
 from prognoscope.core.memory import freed_memory_kept
+from prognoscope.core.seeded import seeded
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.recipe import Recipe
 from prognoscope.training.checkpoint import load_state, save_state
@@ -140,8 +141,7 @@ def train_epoch(
     parts = [[order[place] for place in each] for each in passes]
     batches = loaded_ahead(train, parts, spec.device, draw, [each[0] for each in passes])
     devices = [torch.device(spec.device)] if spec.is_on_gpu else []
-    with closing(batches), torch.random.fork_rng(devices=devices):
-        torch.manual_seed(int(seed.generate_state(1)[0]))
+    with closing(batches), seeded(int(seed.generate_state(1)[0]), devices):
         for step in steps:
             each, kept = learn(model, step, batches, recipe, spec)
             for name, loss in each.items():

@@ -14,6 +14,7 @@ from prognoscope.cohort.preparation import Preparation
 from prognoscope.core.errors import ModelError, PrognoscopeError, TrainingError
 from prognoscope.core.files import digest
 from prognoscope.core.named import named
+from prognoscope.core.seeded import seeded
 from prognoscope.features.store import PackedEmbeddings
 from prognoscope.models.base import SurvivalModel
 from prognoscope.models.creation import create_model
@@ -229,8 +230,7 @@ def new_model(method: Method, data: FoldData, spec: TrainingSpec) -> SurvivalMod
 
 
 def _drawn_model(method: Method, seed: int, data: FoldData) -> SurvivalModel:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         try:
             model = create_model(method.name, sizes=data.sizes, **method.options)
             model.take_causes(data.causes)
