@@ -1,5 +1,6 @@
 """What a risk adds to covariates: against lifelines, against counting by hand, and on cohorts whose answer is known."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from prognoscope.evaluation.brier import brier_terms
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.evaluation.curves import kaplan_meier
 from prognoscope.evaluation.metrics import integrated_brier
+from prognoscope.runs.provenance import write_provenance
 from prognoscope.runs.read import Run
 from tests.report.fake_run import write_fake_run
 
@@ -40,7 +42,7 @@ def table_of(held_out: HeldOut) -> pd.DataFrame:
 
 
 def test_the_ratio_and_the_test_are_those_of_lifelines(run):
-    held_out, told = HeldOut.of(run, "strong"), added_value(run, "strong", draws=50).iloc[0]
+    held_out, told = HeldOut.of(run, "strong"), added_value(run, "strong").iloc[0]
     table = table_of(held_out)
     both = CoxPHFitter().fit(table, "time", "event")
     alone = CoxPHFitter().fit(table.drop(columns="risk"), "time", "event")
@@ -51,7 +53,7 @@ def test_the_ratio_and_the_test_are_those_of_lifelines(run):
 
 
 def test_a_risk_that_knows_adds_and_one_that_does_not_adds_nothing(run):
-    strong, weak = (added_value(run, name, draws=200).iloc[0] for name in ("strong", "weak"))
+    strong, weak = (added_value(run, name).iloc[0] for name in ("strong", "weak"))
     assert strong["p"] < 0.001 and strong["low"] > 1 and strong["added_low"] > 0
     assert weak["p"] > 0.05 and weak["added_low"] < 0 < weak["added_high"]
     assert strong["c_clinical"] == weak["c_clinical"]
@@ -65,7 +67,7 @@ def test_the_c_index_of_covariates_is_of_patients_whom_the_model_was_not_fitted_
         fitted = CoxPHFitter().fit(table[~here], "time", "event")
         risk = fitted.predict_log_partial_hazard(table[here]).to_numpy(float)
         values.append(concordance(risk, time=fold.outcome.time, event=fold.outcome.event).value)
-    told = added_value(run, "strong", draws=20).iloc[0]
+    told = added_value(run, "strong").iloc[0]
     assert told["c_clinical"] == pytest.approx(np.mean(values), abs=1e-3)
     assert told["added"] == pytest.approx(told["c_both"] - told["c_clinical"])
 
@@ -160,7 +162,7 @@ def test_the_null_model_is_the_kaplan_meier_curve_of_training_patients(run):
 
 
 def test_the_integrated_brier_score_beside_the_null_is_the_metric_itself(run):
-    table = brier_table(run, draws=100).set_index("method")
+    table = brier_table(run).set_index("method")
     for name in ("strong", "weak"):
         expected = np.mean([integrated_brier(run.fold(name, number)) for number in (0, 1, 2)])
         assert table.loc[name, "brier"] == pytest.approx(expected)
@@ -171,3 +173,12 @@ def test_the_auc_over_time_of_a_risk_that_knows_is_above_chance(run):
     strong, weak = auc_over_time(run, "strong"), auc_over_time(run, "weak")
     assert strong["auc"].mean() > 0.7 and abs(weak["auc"].mean() - 0.5) < 0.15
     assert strong["time"].is_monotonic_increasing
+
+
+def test_intervals_are_of_as_many_draws_as_the_study_asked_for(run, tmp_path):
+    few = Run(shutil.copytree(run.folder, tmp_path / "few"))
+    write_provenance(few.files.provenance, replace(run.provenance, draws=1))
+    few = Run(few.folder)
+    told, brier = added_value(few, "strong").iloc[0], brier_table(few)
+    assert told["added_low"] == told["added_high"] and (brier["low"] == brier["high"]).all()
+    assert added_value(run, "strong").iloc[0]["added_low"] < told["added"]

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from prognoscope.report import page, panels
 from prognoscope.report.page import write_report
 from prognoscope.runs.read import Run
 from tests.report.fake_run import write_fake_run
+from tests.report.sections import section_called
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +39,17 @@ def run_copy(small_run, tmp_path) -> Path:
     folder = tmp_path / "run"
     shutil.copytree(small_run, folder)
     return folder
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Leaves some sections alone to a page: `only("methods", "survival")`."""
+
+    def leave(*ids: str) -> None:
+        for module in (page, panels):
+            monkeypatch.setattr(module, "SECTIONS", tuple(map(section_called, ids)))
+
+    return leave
 
 
 @pytest.fixture

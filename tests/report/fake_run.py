@@ -87,6 +87,7 @@ def write_fake_run(folder: Path, *, skill: dict[str, float] = SKILL, patients: i
     ACCOUNT.write(files.account, _account(patients, int(event.sum())))
     write_text(files.study, "name: simulated\nprotocol: honest\nmethods: [coxph, snn, meanmil, abmil, mcti]\n")
     provenance = Provenance(
+        draws=DRAWS,
         name="simulated",
         command="prognoscope run study.yaml",
         protocol="honest",

@@ -101,8 +101,10 @@ def test_the_same_run_gives_the_same_bytes(small_run, run_copy, tmp_path, undraw
         assert (again / path.relative_to(run_copy)).read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_second_report_replaces_the_first(run_copy, undrawn):
+def test_a_second_report_replaces_the_first(run_copy, undrawn, only):
+    only("survival")
     write_report(run_copy)
+    assert (run_copy / "figures" / "survival_snn.svg").exists()
     for path in (run_copy / "snn").rglob("*"):
         if path.is_file():
             path.unlink()
@@ -227,7 +229,8 @@ def test_a_folder_that_is_no_run_says_what_to_do(tmp_path):
         write_report(tmp_path)
 
 
-def test_a_file_that_cannot_be_used_leaves_the_earlier_report_alone(run_copy, undrawn):
+def test_a_file_that_cannot_be_used_leaves_the_earlier_report_alone(run_copy, undrawn, only):
+    only("methods", "survival")
     before = write_report(run_copy).read_bytes()
     (run_copy / "snn" / "fold_0" / "predictions.csv").write_text("patient_id,fold\n")
     with pytest.raises(InputError, match="fold_0.* has no column risk, time, event, S_0"):
@@ -242,9 +245,7 @@ def test_slides_are_shown_by_the_page_itself_with_names_escaped(run_copy, undraw
     Image.new("RGB", (40, 30), "pink").save(files.previews / "01.jpg")
     row = {"slide": "<b>P1</b>/HE", "patient_id": "P1", "file": "01.jpg", "left_out": "no tissue was found: it is even"}
     PREVIEWS.write(files.previews / "previews.csv", pd.DataFrame([row]))
-    html = write_report(run_folder).read_text()
-    section = html[html.index('<h2 id="slides">') :]
-    section = section[: section.index("<h2", 5)]
+    section = html_of(Run(run_folder), "slides")
     assert "&lt;b&gt;P1&lt;/b&gt;/HE of P1<br><strong>Left out:</strong> no tissue was found: it is even" in section
     assert re.findall(r'src="([^"]{0,23})', section) == ["data:image/jpeg;base64,"]
     assert "<b>" not in section

@@ -12,8 +12,9 @@ from prognoscope.runs.read import Run
 
 
 @pytest.fixture
-def runs(finished_run, tmp_path):
+def runs(finished_run, tmp_path, only):
     """A run, and the same of another cohort."""
+    only("methods", "survival", "explanations")
     other = shutil.copytree(finished_run, tmp_path / "other")
     (other / "manifest.json").unlink(missing_ok=True)
     about = json.loads((other / "provenance.json").read_text())

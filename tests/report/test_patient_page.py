@@ -91,7 +91,8 @@ def test_nothing_of_a_page_is_run_or_asked_of_the_network(explained):
         assert "<script>" not in page and not re.search(r'(?:src|href)="(?:https?:)?//', page)
 
 
-def test_pages_of_patients_who_are_no_more_explained_go(explained):
+def test_pages_of_patients_who_are_no_more_explained_go(explained, only):
+    only("explanations")
     folder, *_ = explained
     stale = folder / "patients" / "gone.html"
     stale.write_text("x")
@@ -99,7 +100,8 @@ def test_pages_of_patients_who_are_no_more_explained_go(explained):
     assert not stale.exists() and len(list((folder / "patients").glob("*.html"))) == 2
 
 
-def test_a_run_that_nobody_explained_has_neither_section_nor_pages(run_copy, undrawn):
+def test_a_run_that_nobody_explained_has_neither_section_nor_pages(run_copy, undrawn, only):
+    only("methods", "explanations")
     write_report(run_copy)
     assert 'id="explanations"' not in (run_copy / "report.html").read_text()
     assert not (run_copy / "patients").exists()

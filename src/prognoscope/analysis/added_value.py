@@ -18,7 +18,6 @@ from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.paired import difference, measure
 from prognoscope.runs.read import Run
 
-DRAWS = 1000
 EVERYBODY = "all patients"
 FEWEST_EVENTS = 5  # of a subgroup whose hazard ratio is told
 
@@ -55,7 +54,7 @@ class HeldOut:
         return cls(folds, outcome, np.concatenate(risk), run.covariates.reindex(patients), number)
 
 
-def added_value(run: Run, method: str, *, draws: int = DRAWS) -> pd.DataFrame:
+def added_value(run: Run, method: str) -> pd.DataFrame:
     """One row: the hazard ratio of a standard deviation of the risk, beside the covariates, and what it adds to them.
 
     The ratio and the likelihood-ratio test are of Cox models of all held-out patients. The C-indices are of patients
@@ -81,7 +80,7 @@ def added_value(run: Run, method: str, *, draws: int = DRAWS) -> pd.DataFrame:
     row |= {"columns": len(design.names), "patients": len(outcome), "events": int(outcome.event.sum())}
     row |= {"ratio": ratio.value, "low": ratio.low, "high": ratio.high, "statistic": test.statistic, "p": test.p}
     names = ("c_clinical", "c_both", "added", "added_low", "added_high", "added_p")
-    gained = _gain(held_out, draws, run.provenance.seed or 0) if design.names else (np.nan,) * 6
+    gained = _gain(held_out, run.provenance.draws, run.provenance.seed or 0) if design.names else (np.nan,) * 6
     return pd.DataFrame([row | dict(zip(names, gained, strict=True))])
 
 

@@ -11,7 +11,6 @@ from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.paired import PairedDifference, compare
 from prognoscope.runs.read import Run
 
-DRAWS = 1000
 NAME = "late"  # of the method that stands in where a run has not all branches
 
 
@@ -49,17 +48,14 @@ class BesideLate:
         return f"{self.method} is not shown to beat {what}: {spread}."
 
 
-def beside_late(run: Run, *, draws: int = DRAWS) -> list[BesideLate]:
+def beside_late(run: Run) -> list[BesideLate]:
     """Every method of the run that has branches, in its order.
 
     The ranks are of each fold's held-out risks among the risks of its training part, so nothing is chosen on, or fitted
     to, held-out patients. Where the run has not all branches, its own `late` stands in.
     """
-    seed = run.provenance.seed or 0
     return [
-        _beside(run, method, branches, draws, seed)
-        for method, branches in run.provenance.branches.items()
-        if method in run.methods
+        _beside(run, method, branches) for method, branches in run.provenance.branches.items() if method in run.methods
     ]
 
 
@@ -86,7 +82,7 @@ def fused_by_ranks(run: Run, titles: Sequence[str]) -> list[Fold]:
     return folds
 
 
-def _beside(run: Run, method: str, branches: tuple[str, ...], draws: int, seed: int) -> BesideLate:
+def _beside(run: Run, method: str, branches: tuple[str, ...]) -> BesideLate:
     titles = {name: _title_of(run, name) for name in (*branches, NAME)}
     there = [title for name in branches if (title := titles[name]) is not None]
     stand_in = titles[NAME]
@@ -102,7 +98,9 @@ def _beside(run: Run, method: str, branches: tuple[str, ...], draws: int, seed: 
         both = {fold.fold: set(fold.outcome.patients) for fold in theirs}
         common = {fold.fold: sorted(both.get(fold.fold, set()) & set(fold.outcome.patients)) for fold in ours}
         ours, theirs = ([_only(fold, common[fold.fold]) for fold in each] for each in (ours, theirs))
-        return replace(found, difference=compare(ours, theirs, draws=draws, seed=seed))
+        return replace(
+            found, difference=compare(ours, theirs, draws=run.provenance.draws, seed=run.provenance.seed or 0)
+        )
     except (MetricError, KeyError) as cause:
         why = str(cause) if isinstance(cause, MetricError) else "their folds are not all there."
         return replace(found, why=why)

@@ -19,7 +19,6 @@ from prognoscope.runs.read import Run
 
 NULL = "Kaplan-Meier"  # of the training patients: the same survival for everybody; with competing events Aalen-Johansen
 STEPS = 25
-DRAWS = 1000
 
 
 def auc_over_time(run: Run, method: str) -> pd.DataFrame:
@@ -65,14 +64,14 @@ def brier_over_time(run: Run, method: str) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=1)  # a figure and the card ask for it
-def brier_table(run: Run, *, draws: int = DRAWS) -> pd.DataFrame:
+def brier_table(run: Run) -> pd.DataFrame:
     """The integrated Brier score of each method beside that of the Kaplan-Meier curve of its training patients.
 
     Returns:
         method, brier, null, difference, low, high (paired bootstrap over patients within folds), gained (1 - brier /
         null: the share of the null's error that is gone); methods whose predictions are no survival are left out.
     """
-    rows, seed = [], run.provenance.seed or 0
+    rows, told = [], run.provenance
     for name in run.methods:
         try:
             folds = _folds(run, name)
@@ -86,7 +85,7 @@ def brier_table(run: Run, *, draws: int = DRAWS) -> pd.DataFrame:
         drawn = [
             (counts @ (a - b)) / counts.sum(axis=1)
             for fold, a, b in zip(folds, ours, null, strict=True)
-            for counts in (draw_counts(fold, draws, seed),)
+            for counts in (draw_counts(fold, told.draws, told.seed or 0),)
         ]
         brier, nothing = (float(np.mean([each.mean() for each in terms])) for terms in (ours, null))
         low, high = percentile_interval(np.mean(drawn, axis=0))

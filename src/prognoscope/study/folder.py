@@ -241,6 +241,7 @@ def provenance(
         optimistic=optimism(study.spec),
         versions={"python": platform.python_version()} | {name: version(name) for name in packages},
         seed=training.seed,
+        draws=spec.evaluation.draws,
         precision=plan.precision,
         inputs=plan.inputs,
         store="" if inputs.pack is None else _from(folder, study.cache).as_posix(),

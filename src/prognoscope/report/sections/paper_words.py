@@ -26,8 +26,8 @@ STATISTICS = (
     "Discrimination was measured by Harrell's C-index, Uno's C-index and the time-dependent AUC, the error of "
     "predicted survival by the integrated Brier score, weighted for censoring by the training patients, and "
     "calibration by D-calibration. Values are means of the folds on held-out patients; intervals (95 %) are "
-    "percentiles over bootstrap draws of patients within folds. Methods were compared in pairs on the same draws, and "
-    "by a t-test over folds corrected for their overlap."
+    "percentiles over {draws:,} bootstrap draws of patients within folds. Methods were compared in pairs on the same "
+    "draws, and by a t-test over folds corrected for their overlap."
 )
 SOURCES = (
     "C-index: Harrell, Lee, Mark, Statistics in Medicine 1996; Uno et al., Statistics in Medicine 2011",
@@ -49,7 +49,7 @@ def paper_content(run: Run) -> dict[str, Any]:
         _genes(cards),
         _times(cards),
         _folds(run),
-        STATISTICS,
+        STATISTICS.format(draws=run.provenance.draws),
         _software(run),
     ]
     rows = [_recipe(name, card) for name, card in cards.items()]
