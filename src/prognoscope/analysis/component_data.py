@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from prognoscope.analysis.risk_cuts import high_risk
 from prognoscope.core.errors import MetricError
+from prognoscope.core.loading import load
 from prognoscope.evaluation.silhouette import silhouettes
 from prognoscope.runs.read import Run
 
@@ -84,12 +85,11 @@ def component_silhouettes(run: Run, method: str) -> pd.DataFrame:
 
 @lru_cache(maxsize=8)  # a page is made again and again while its run goes on
 def _plane(points: bytes, shape: tuple[int, int], seed: int) -> Float[np.ndarray, "n 2"]:
-    from sklearn.manifold import TSNE
-
     perplexity = min(PERPLEXITY, (shape[0] - 1) / 3)
     if perplexity < 1:
         raise MetricError(f"{shape[0]} points are too few for a map.")
-    plane = TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
+    # by name, so that a checker of types need not read all of scikit-learn
+    plane = load("sklearn.manifold:TSNE")(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
     return plane.fit_transform(np.frombuffer(points, dtype=np.float32).reshape(shape)).astype(np.float64)
 
 

@@ -9,7 +9,7 @@ Cuturi: Sinkhorn distances, NeurIPS 2013. Chizat et al.: Scaling algorithms for 
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -270,13 +270,14 @@ def _exact_plan(cost: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         i, j = linear_sum_assignment(inner)
         plan[rows[i], columns[j]] = a_in
         return plan
-    sums = vstack(
+    sums: Any = vstack(  # sparse, which linprog takes and its types do not say
         [kron(eye_array(len(rows)), np.ones((1, len(columns)))), kron(np.ones((1, len(rows))), eye_array(len(columns)))]
     )
     masses = np.concatenate([a_in, b_in * (a_in.sum() / b_in.sum())])
-    plan[np.ix_(rows, columns)] = linprog(inner.ravel(), A_eq=sums.tocsr(), b_eq=masses, method="highs-ds").x.reshape(
-        inner.shape
-    )
+    found = linprog(inner.ravel(), A_eq=sums.tocsr(), b_eq=masses, method="highs-ds")
+    if found.x is None:
+        raise InputError(f"No transport was found: {found.message}")
+    plan[np.ix_(rows, columns)] = found.x.reshape(inner.shape)
     return plan
 
 

@@ -78,5 +78,5 @@ def overlaps(patch_map: PatchMap) -> bool:
     """Whether patches lie over each other by more than the rounding of their corners."""
     if len(patch_map) < 2:
         return False
-    apart, _ = KDTree(patch_map.coords_px).query(patch_map.coords_px, k=2, p=np.inf)
+    apart = np.asarray(KDTree(patch_map.coords_px).query(patch_map.coords_px, k=2, p=np.inf)[0])
     return bool(apart[:, 1].min() < patch_map.side_px - ROUNDING_PX)
