@@ -118,7 +118,8 @@ def _genes_table(cohort: Cohort, omics: OmicsTable) -> tuple[pd.DataFrame, list[
     ]
     grouped = {column for columns in groups.values() for column in columns}
     rows.append(("in no group", len(values.columns) - len(grouped), ""))
-    constant = [column for column in values if values[column].nunique(dropna=True) <= 1]
+    varies = values.min() < values.max()  # never true where all is missing
+    constant = list(values.columns[~varies])
     missing = int(values.isna().sum().sum())
     if constant:
         warnings.append(f"{len(constant)} gene columns are constant and will be left out: {some(constant)}.")

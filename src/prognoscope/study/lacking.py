@@ -19,9 +19,9 @@ def lacking_table(methods: Sequence[Method], cohort: Cohort) -> pd.DataFrame:
         Columns of `LACKING`: lacks, in words; left_out, whether the method is neither trained nor tested on them,
         whom it otherwise does without it.
     """
-    able, rows = able_of(methods, cohort), []
+    able, needs, rows = able_of(methods, cohort), needs_of(methods, cohort), []
     for method in methods:
-        learns = needs_of([method], cohort)[method.title] | (method.profile.learns_from & set(WORDS))
+        learns = needs[method.title] | (method.profile.learns_from & set(WORDS))
         has = {what: cohort.having(what) for what in sorted(learns)}
         for patient in cohort.patients:
             if lacks := [WORDS[what] for what, those in has.items() if patient not in those]:

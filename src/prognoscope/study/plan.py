@@ -260,9 +260,10 @@ def inner_member_splits(job: FoldJob) -> dict[str, tuple[Split, ...]]:
     Raises:
         CohortError: A member has too few patients with events for them.
     """
-    found = {}
-    for label, member in job.method.members.items():
-        able = job.cohort.able(needs_of([member], job.cohort)[label])
+    members, found = job.method.members, {}
+    needs = needs_of(members.values(), job.cohort) if members else {}
+    for label in members:
+        able = job.cohort.able(needs[label])
         try:
             found[label] = member_splits(job.method, job.cohort, job.split.only(able), job.spec)
         except CohortError as cause:
