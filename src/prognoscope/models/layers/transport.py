@@ -14,8 +14,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment, linprog
-from scipy.sparse import eye_array, kron, vstack
 from torch import Tensor
 
 from prognoscope.core.errors import InputError
@@ -151,6 +149,8 @@ def unbalanced_transport(
 
 def exact_matching(cost: Float[Tensor, "B n n"]) -> Int[Tensor, "B n"]:
     """The column that each row is matched with at the least total cost: exact transport of equal, uniform sets."""
+    from scipy.optimize import linear_sum_assignment  # slow to import, and seldom needed
+
     matches = [linear_sum_assignment(one)[1] for one in _as_numpy(cost)]
     return torch.from_numpy(np.stack(matches)).to(cost.device)
 
@@ -261,6 +261,9 @@ def _relative_change(new: Float[Tensor, "B n"], old: Float[Tensor, "B n"]) -> Fl
 
 
 def _exact_plan(cost: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    from scipy.optimize import linear_sum_assignment, linprog  # slow to import, and seldom needed
+    from scipy.sparse import eye_array, kron, vstack
+
     rows, columns = np.flatnonzero(a), np.flatnonzero(b)
     inner, a_in, b_in = cost[np.ix_(rows, columns)], a[rows], b[columns]
     if not np.isclose(a_in.sum(), b_in.sum(), rtol=1e-5):
