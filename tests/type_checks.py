@@ -71,7 +71,7 @@ def _is_of(annotation: type, value: Any) -> bool:
         return False
     n, shape = len(wanted), value.shape
     if value.dtype in dtypes and (len(shape) >= n if rest else len(shape) == n):
-        known, known_rests, *_ = get_shape_memo()
+        known, known_rests, _, _ = get_shape_memo()
         found = {}
         for name, size in zip(wanted, shape, strict=False):
             if isinstance(name, str):
@@ -98,9 +98,9 @@ def _plain_sizes(annotation: Any) -> tuple[tuple[str | int | None, ...] | None, 
         *dims, last = dims
         if annotation.index_variadic != len(dims) or getattr(last, "broadcastable", False):
             return None, ""
-        if getattr(last, "treepath", False):
-            return None, ""
         rest = ANY_REST if last is _anonymous_variadic_dim else last.name
+        if not rest or getattr(last, "treepath", False):
+            return None, ""
     sizes: list[str | int | None] = []
     for dim in dims:
         if dim is _anonymous_dim:

@@ -176,9 +176,9 @@ def test_the_auc_over_time_of_a_risk_that_knows_is_above_chance(run):
 
 
 def test_intervals_are_of_as_many_draws_as_the_study_asked_for(run, tmp_path):
-    few = Run(shutil.copytree(run.folder, tmp_path / "few"))
-    write_provenance(few.files.provenance, replace(run.provenance, draws=1))
-    few = Run(few.folder)
+    folder = shutil.copytree(run.folder, tmp_path / "few")
+    write_provenance(folder / "provenance.json", replace(run.provenance, draws=1))
+    few = Run(folder)
     told, brier = added_value(few, "strong").iloc[0], brier_table(few)
     assert told["added_low"] == told["added_high"] and (brier["low"] == brier["high"]).all()
     assert added_value(run, "strong").iloc[0]["added_low"] < told["added"]

@@ -53,6 +53,13 @@ def test_a_method_is_told_to_beat_its_parts_by_a_paired_interval(run_of, parts, 
     assert found.difference.low < found.difference.difference < found.difference.high
 
 
+def test_its_interval_is_of_as_many_draws_as_the_study_asked_for(run_of):
+    run = run_of({"good": 0.1, "poor": 0.1, "best": 0.95})
+    write_provenance(run.files.provenance, replace(run.provenance, draws=1))
+    (found,) = beside_late(Run(run.folder))
+    assert found.difference.low == found.difference.high
+
+
 def test_late_of_the_run_stands_in_and_without_it_the_sentence_says_what_to_add(run_of):
     (found,) = beside_late(run_of({"good": 0.5, "late": 0.6, "best": 0.9}))
     assert found.fused == ("late",) and "late fusion (late, which stands in for snn and meanmil" in found.sentence

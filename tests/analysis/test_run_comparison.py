@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from prognoscope.core.errors import InputError, MetricError
 from prognoscope.evaluation.paired import compare
 from prognoscope.evaluation.summary import evaluate
 from prognoscope.report.comparison_text import caption_of, cell_text, rows_of, sentences_of, terminal_table
+from prognoscope.runs.provenance import write_provenance
 from prognoscope.runs.read import Run
 from prognoscope.study.comparing import compare_runs
 from tests.analysis.fake_runs import write_run
@@ -61,6 +63,14 @@ def test_pairs_of_one_run_are_those_of_the_paired_bootstrap(runs):
         alone = compare(Run(runs / "blca").folds(a), Run(runs / "blca").folds(b))
         for name in ("difference", "low", "high", "p_bootstrap", "p_t"):
             assert row[name] == pytest.approx(getattr(alone, name), abs=1e-12)
+
+
+def test_intervals_are_of_as_many_draws_as_the_study_asked_for(runs, tmp_path):
+    folder = shutil.copytree(runs / "blca", tmp_path / "few")
+    write_provenance(folder / "provenance.json", replace(Run(folder).provenance, draws=1))
+    pairs = compare_runs([folder]).pairs
+    assert (pairs["low"] == pairs["high"]).all()
+    assert (compare_runs([folder], draws=50).pairs.eval("low < high")).all()
 
 
 def test_best_and_second_are_marked_only_where_every_interval_supports_it(runs, tmp_path):

@@ -238,14 +238,13 @@ def test_a_file_that_cannot_be_used_leaves_the_earlier_report_alone(run_copy, un
     assert (run_copy / "report.html").read_bytes() == before and (run_copy / "figures" / "c_index.svg").is_file()
 
 
-def test_slides_are_shown_by_the_page_itself_with_names_escaped(run_copy, undrawn):
-    run_folder = run_copy
-    files = RunFiles(run_folder)
+def test_slides_are_shown_without_other_files_and_with_names_escaped(run_copy):
+    files = RunFiles(run_copy)
     files.previews.mkdir()
     Image.new("RGB", (40, 30), "pink").save(files.previews / "01.jpg")
     row = {"slide": "<b>P1</b>/HE", "patient_id": "P1", "file": "01.jpg", "left_out": "no tissue was found: it is even"}
     PREVIEWS.write(files.previews / "previews.csv", pd.DataFrame([row]))
-    section = html_of(Run(run_folder), "slides")
+    section = html_of(Run(run_copy), "slides")
     assert "&lt;b&gt;P1&lt;/b&gt;/HE of P1<br><strong>Left out:</strong> no tissue was found: it is even" in section
     assert re.findall(r'src="([^"]{0,23})', section) == ["data:image/jpeg;base64,"]
     assert "<b>" not in section

@@ -51,6 +51,7 @@ def test_a_run_of_an_older_version_has_a_shorter_table(run_copy):
 def test_the_methods_paragraph_says_how_and_whom_to_cite(run):
     text = text_of(html_of(run, "paper"))
     assert "120 patients were studied" in text and "in 5 folds" in text and "4 bins" in text
+    assert "percentiles over 20 bootstrap draws of" in text
     assert "mcti: Some et al., A title, 2025" in text and "Harrell, Lee, Mark" in text
 
 

@@ -339,7 +339,9 @@ def test_names_of_patients_are_text(copy):
 
 
 def test_a_provenance_is_read_as_it_was_written(tmp_path):
-    told = Provenance(name="blca", methods=("a",), failed=(FailedFold("b", 1, "Why."),), optimistic={"a": "b"}, seed=3)
+    told = Provenance(
+        name="blca", methods=("a",), failed=(FailedFold("b", 1, "Why."),), optimistic={"a": "b"}, seed=3, draws=50
+    )
     write_provenance(tmp_path / "provenance.json", told)
     assert read_provenance(tmp_path / "provenance.json") == told
 
@@ -348,6 +350,8 @@ def test_what_an_older_or_newer_provenance_lacks_or_has_more_does_not_matter(tmp
     (tmp_path / "provenance.json").write_text('{"name": "blca", "seed": null, "of_tomorrow": [1]}')
     found = read_provenance(tmp_path / "provenance.json")
     assert found == Provenance(name="blca") and found.ddof == 0  # as all spreads were before it was told
+    (tmp_path / "metrics.csv").touch()
+    assert found.draws is None and Run(tmp_path).draws == 1000
 
 
 FAILURE = {"method": "a", "fold": 0, "sentence": "Why."}

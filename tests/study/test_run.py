@@ -54,6 +54,7 @@ def test_a_run_keeps_who_the_patients_are(finished, simulated):
     assert about["site"].to_dict() == clinical["site"].to_dict()
     pack = open_bags(gather(Study.load(simulated / "study.yaml").plan()).pack)
     assert about["patches"].to_dict() == {patient: len(pack.bag(patient)[0]) for patient in about.index}
+    assert finished.run.provenance.draws == finished.run.draws == 20
     assert finished.run.provenance.papers["abmil"].startswith("Ilse et al.")
 
 

@@ -80,7 +80,7 @@ def added_value(run: Run, method: str) -> pd.DataFrame:
     row |= {"columns": len(design.names), "patients": len(outcome), "events": int(outcome.event.sum())}
     row |= {"ratio": ratio.value, "low": ratio.low, "high": ratio.high, "statistic": test.statistic, "p": test.p}
     names = ("c_clinical", "c_both", "added", "added_low", "added_high", "added_p")
-    gained = _gain(held_out, run.provenance.draws, run.provenance.seed or 0) if design.names else (np.nan,) * 6
+    gained = _gain(held_out, run.draws, run.provenance.seed or 0) if design.names else (np.nan,) * 6
     return pd.DataFrame([row | dict(zip(names, gained, strict=True))])
 
 

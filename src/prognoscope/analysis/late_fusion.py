@@ -98,9 +98,7 @@ def _beside(run: Run, method: str, branches: tuple[str, ...]) -> BesideLate:
         both = {fold.fold: set(fold.outcome.patients) for fold in theirs}
         common = {fold.fold: sorted(both.get(fold.fold, set()) & set(fold.outcome.patients)) for fold in ours}
         ours, theirs = ([_only(fold, common[fold.fold]) for fold in each] for each in (ours, theirs))
-        return replace(
-            found, difference=compare(ours, theirs, draws=run.provenance.draws, seed=run.provenance.seed or 0)
-        )
+        return replace(found, difference=compare(ours, theirs, draws=run.draws, seed=run.provenance.seed or 0))
     except (MetricError, KeyError) as cause:
         why = str(cause) if isinstance(cause, MetricError) else "their folds are not all there."
         return replace(found, why=why)

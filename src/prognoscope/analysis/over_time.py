@@ -71,7 +71,7 @@ def brier_table(run: Run) -> pd.DataFrame:
         method, brier, null, difference, low, high (paired bootstrap over patients within folds), gained (1 - brier /
         null: the share of the null's error that is gone); methods whose predictions are no survival are left out.
     """
-    rows, told = [], run.provenance
+    rows, seed = [], run.provenance.seed or 0
     for name in run.methods:
         try:
             folds = _folds(run, name)
@@ -85,7 +85,7 @@ def brier_table(run: Run) -> pd.DataFrame:
         drawn = [
             (counts @ (a - b)) / counts.sum(axis=1)
             for fold, a, b in zip(folds, ours, null, strict=True)
-            for counts in (draw_counts(fold, told.draws, told.seed or 0),)
+            for counts in (draw_counts(fold, run.draws, seed),)
         ]
         brier, nothing = (float(np.mean([each.mean() for each in terms])) for terms in (ours, null))
         low, high = percentile_interval(np.mean(drawn, axis=0))

@@ -46,6 +46,7 @@ class Entry:
     folds: tuple[Fold, ...]  # at the choice of the epoch that is compared
     values: tuple[float, ...]  # of the C-index by fold, where no risks were kept at that choice; else ()
     ddof: int  # of the SD over folds, by its protocol
+    draws: int  # of each bootstrap of its run
     oracles: pd.DataFrame  # of its run, columns of `METRICS`
 
 
@@ -131,6 +132,7 @@ def read_entries(
             folds=folds,
             values=values,
             ddof=about.ddof,
+            draws=run.draws,
             oracles=_oracles(run),
         )
         entries.append(entry)

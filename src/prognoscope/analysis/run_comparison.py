@@ -41,7 +41,7 @@ def set_side_by_side(
     metric: str = "c_index",
     at: At | None = None,
     ddof: int | None = None,
-    draws: int = 1000,
+    draws: int | None = None,
     mixed: bool = False,
     published: bool = False,
     cohort: str | None = None,
@@ -59,6 +59,7 @@ def set_side_by_side(
         at: The choice of the epoch, from what runs kept of every epoch: "honest" (by no reported patient), "last", or
             "best_on_test"; None is what each run reports.
         ddof: Of the standard deviation over folds; None is that of the runs' protocol, 0 where they differ.
+        draws: Of the bootstrap; None is the most that any of the runs had.
         mixed: Let protocols, and folds of a cohort, differ; each combination then has a column of its own.
         published: Set the papers' values beside ours.
         cohort: Which cohort the published values are of, where the study's name does not tell.
@@ -82,6 +83,8 @@ def set_side_by_side(
     notes: list[str] = []
     entries = [entry for run in runs for entry in read_entries(run, uses_of, notes, at)]
     entries = [entry for entry in entries if wanted(entry.run, entry.method)]
+    if draws is None:
+        draws = max((entry.draws for entry in entries), default=0)
     if ddof is None:
         of_runs = {entry.ddof for entry in entries}
         ddof = of_runs.pop() if len(of_runs) == 1 else 0

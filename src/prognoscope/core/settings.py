@@ -197,14 +197,14 @@ def _wanted(value: Any, hint: Any) -> str:
 
 
 @cache
-def _bounds(metadata: tuple[Any, ...]) -> list[tuple[str, float]]:
-    return [
+def _bounds(metadata: tuple[Any, ...]) -> tuple[tuple[str, float], ...]:
+    return tuple(
         (name, bound)
         for mark in metadata
         if isinstance(mark, BaseMetadata | GroupedMetadata)
         for name in BOUND_WORDS
         if (bound := getattr(mark, name, None)) is not None
-    ]
+    )
 
 
 def _broken(value: Any, metadata: tuple[Any, ...]) -> Iterator[str]:

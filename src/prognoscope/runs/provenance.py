@@ -42,7 +42,7 @@ class Provenance:
     departures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # method -> what its network does otherwise
     versions: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
-    draws: int = 1000  # of each bootstrap
+    draws: int | None = None  # of each bootstrap
     precision: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)  # file -> SHA-256 when it was read
     embeddings: str = ""  # by which encoder and at which resolution, as far as their files say
@@ -109,5 +109,5 @@ _CHECKS = {
     "covariates": _are(_is_mapping),
     "failed": _are(_is_failure),
     **dict.fromkeys(("seed", "ddof"), lambda value: isinstance(value, int)),
-    "draws": lambda value: isinstance(value, int) and value > 0,
+    "draws": lambda value: type(value) is int and 0 < value <= 100_000,
 }

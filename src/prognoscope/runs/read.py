@@ -209,6 +209,11 @@ class Run:
         return self.provenance.protocol
 
     @property
+    def draws(self) -> int:
+        """Of each bootstrap; 1,000 where the run does not say."""
+        return self.provenance.draws or 1000
+
+    @property
     def optimistic(self) -> Mapping[str, str]:
         """Method -> why its numbers flatter it."""
         return self.provenance.optimistic

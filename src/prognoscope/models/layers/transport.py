@@ -279,7 +279,7 @@ def _exact_plan(cost: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     masses = np.concatenate([a_in, b_in * (a_in.sum() / b_in.sum())])
     found = linprog(inner.ravel(), A_eq=sums.tocsr(), b_eq=masses, method="highs-ds")
     if found.x is None:
-        raise InputError(f"No transport was found: {found.message}")
+        raise InputError(f"No exact transport was found: {found.message} Take entropic transport instead.")
     plan[np.ix_(rows, columns)] = found.x.reshape(inner.shape)
     return plan
 

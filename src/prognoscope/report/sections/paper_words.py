@@ -26,7 +26,7 @@ STATISTICS = (
     "Discrimination was measured by Harrell's C-index, Uno's C-index and the time-dependent AUC, the error of "
     "predicted survival by the integrated Brier score, weighted for censoring by the training patients, and "
     "calibration by D-calibration. Values are means of the folds on held-out patients; intervals (95 %) are "
-    "percentiles over {draws:,} bootstrap draws of patients within folds. Methods were compared in pairs on the same "
+    "percentiles over {draws}bootstrap draws of patients within folds. Methods were compared in pairs on the same "
     "draws, and by a t-test over folds corrected for their overlap."
 )
 SOURCES = (
@@ -49,7 +49,7 @@ def paper_content(run: Run) -> dict[str, Any]:
         _genes(cards),
         _times(cards),
         _folds(run),
-        STATISTICS.format(draws=run.provenance.draws),
+        STATISTICS.format(draws="" if run.provenance.draws is None else f"{run.draws:,} "),
         _software(run),
     ]
     rows = [_recipe(name, card) for name, card in cards.items()]
