@@ -4,7 +4,7 @@ import mmap
 import numpy as np
 import pytest
 
-from prognoscope.core.memory import _glibc, freed_memory_kept
+from prognoscope.core.memory import STEPS_BETWEEN, _glibc, freed_memory_kept
 
 MIB = 2**20
 
@@ -33,3 +33,17 @@ def test_memory_is_kept_inside_the_block_and_given_back_after_it():
 def test_an_error_passes_through():
     with pytest.raises(KeyError), freed_memory_kept():
         raise KeyError("x")
+
+
+@pytest.mark.skipif(_glibc() is None, reason="another C library")
+def test_what_grows_by_holes_is_given_back_after_some_steps_and_no_sooner(monkeypatch):
+    monkeypatch.setattr("prognoscope.core.memory.MOST_HOLES_MB", 100)
+    with freed_memory_kept() as give_back_holes:
+        arrays = [np.ones(50 * MIB, np.uint8) for _ in range(6)]
+        places = [array.ctypes.data for array in arrays]
+        del arrays
+        for _ in range(STEPS_BETWEEN - 1):
+            give_back_holes()
+        assert resident_share(places, 50 * MIB) > 0.7
+        give_back_holes()
+        assert resident_share(places, 50 * MIB) < 0.3

@@ -90,17 +90,20 @@ def fit(
     optimizer = make_optimizer(model, recipe)
     progress = (load_state(state_file, model, optimizer, key) if state_file is not None else None) or Progress()
     saved_at = time.monotonic()
-    with fixed_threads(spec), freed_memory_kept():
+    with fixed_threads(spec), freed_memory_kept() as give_back_holes:
         while not progress.is_over(recipe.epochs, spec):
             epoch = progress.epoch
             set_learning_rate(optimizer, recipe, epoch)
             row: EpochRow = {"epoch": epoch, "learning_rate": learning_rate(recipe, epoch)}
-            row |= train_epoch(model, train, optimizer, recipe=recipe, spec=spec, epoch=epoch)
+            row |= train_epoch(
+                model, train, optimizer, recipe=recipe, spec=spec, epoch=epoch, after_step=give_back_holes
+            )
             risks: dict[str, Tensor] = {}
             for part, patients in parts.items():
                 if patients is not None:
                     measured, risks[part] = _measure(model, patients, part, metric, recipe, spec)
                     row |= measured
+                    give_back_holes()
             risk = risks.get("test") if metric is not None else None
             progress.add(row, model, spec.choose, warm_up=spec.warm_up, risk=risk)
             if state_file is not None and time.monotonic() - saved_at >= spec.save_every_s:
@@ -122,6 +125,7 @@ def train_epoch(
     recipe: Recipe,
     spec: TrainingSpec,
     epoch: int,
+    after_step: Callable[[], None] = lambda: None,
 ) -> EpochRow:
     """One pass over as many patients as there are; returns the mean of each loss per patient, without the L1 term.
 
@@ -151,6 +155,7 @@ def train_epoch(
             optimizer.zero_grad(set_to_none=True)
             if kept:
                 model.remember(kept)
+            after_step()
     per_patient = {name: torch.cat(parts).double().cpu() for name, parts in losses.items()}  # the one wait of an epoch
     _check_finite(model, per_patient, [train.patients[i] for i in order], epoch)
     means = {name: float(values.mean()) for name, values in per_patient.items()}
