@@ -33,7 +33,14 @@ METHODS = ["coxph", "snn", "abmil", "mcti"]
 
 @pytest.fixture(scope="module")
 def finished(simulated):
-    return Study.load(simulated / "study.yaml", ["evaluation.surgery=true"]).run(simulated / "run")
+    half = simulated / "run" / "abmil" / "fold_0" / ".state.safetensors.1234abcd.part"
+
+    def leave_half_a_file(_):  # as a worker that is killed while it writes
+        half.parent.mkdir(parents=True, exist_ok=True)
+        half.write_text("half")
+
+    study = Study.load(simulated / "study.yaml", ["evaluation.surgery=true"])
+    return study.run(simulated / "run", progress=leave_half_a_file)
 
 
 def test_a_run_leaves_every_file_that_it_promises(finished):

@@ -19,6 +19,8 @@ class Stopped(SystemExit):
 
 
 def _stop(number: int, _: object) -> None:
+    for each in ASKED:  # asked again, while it undoes what is begun, it goes on with that
+        signal.signal(each, signal.SIG_IGN)
     raise Stopped(128 + number)
 
 

@@ -12,6 +12,7 @@ from prognoscope.analysis.all_tables import Questions, write_tables
 from prognoscope.analysis.oracles import read_oracles
 from prognoscope.analysis.standings import method_table
 from prognoscope.core.errors import InputError, StudyError, TrainingError
+from prognoscope.core.files import remove_leftovers
 from prognoscope.features.extract import ExtractionReport
 from prognoscope.report.page import write_report
 from prognoscope.report.sections.ablations import ablation_rows
@@ -174,6 +175,7 @@ def run_plan(
             run, notes = _measure(plan, folder, inputs, trainings, failures)
         failed, told = train_finals(trainings, **how) if final else ([], [])
         told += without_weights(trainings) if spec.keep_models else []
+        remove_leftovers(folder)  # of workers that died
         finished = Finished(run, (*inputs.notes, *plan.told, *notes, *told), (*failures, *failed))
         for sentence in (*finished.warnings(), *finished.notes):
             log.info("%s", sentence)
