@@ -13,7 +13,7 @@ release = version = version_of("prognoscope")
 extensions = ["myst_nb", "reference"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "jupyter_execute"]  # the last is of an earlier build
 html_theme = "furo"
 html_title = f"Prognoscope {release}"
 html_static_path = ["_static"]
