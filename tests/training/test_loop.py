@@ -1,7 +1,7 @@
 """The loop against one written by hand; sampling, schedules, and what makes it stop."""
 
 import math
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import groupby
 
 import numpy as np
@@ -105,6 +105,19 @@ def test_the_gradient_of_a_step_does_not_depend_on_its_passes(toy):
     for each in grads[1:]:
         for ours, theirs in zip(each, grads[0], strict=True):
             assert_close(ours, theirs, atol=1e-6, rtol=1e-4)
+
+
+def test_memory_that_cannot_be_used_again_is_looked_for_after_every_step_and_every_evaluation(toy, monkeypatch):
+    looks = []
+
+    @contextmanager
+    def counted():
+        yield lambda: looks.append("")
+
+    monkeypatch.setattr("prognoscope.training.loop.freed_memory_kept", counted)
+    data, spec = toy.dataset("train"), TrainingSpec(choose="last")
+    fit(toy.model("snn"), data, validation=toy.dataset("validation"), recipe=recipe(epochs=3), spec=spec)
+    assert len(looks) == 3 * (math.ceil(len(data) / 8) + 1)
 
 
 @given(

@@ -99,7 +99,7 @@ class TiledSlide:
             raise
         except MemoryError:
             raise
-        except Exception as cause:
+        except Exception as cause:  # codecs raise errors of every kind on damaged tiles
             raise SlideError(
                 f"The slide {self.path} is damaged and cannot be read (tile {column}, {row} of level {level}: "
                 f"{str(cause).rstrip('.') or type(cause).__name__}). Get the file again, or leave it out of the cohort."
