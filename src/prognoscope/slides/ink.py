@@ -7,8 +7,8 @@ the grain of tissue, which ink has not.
 import math
 
 import numpy as np
+import scipy  # its parts load at their first use
 from jaxtyping import Bool, Float, UInt8
-from scipy import ndimage
 
 from prognoscope.slides.colour import extremes, hue_deg, saturation_of
 
@@ -45,15 +45,15 @@ def find_ink(rgb: UInt8[np.ndarray, "h w 3"], um_per_px: float) -> Bool[np.ndarr
     for core, edge in pairs:
         core = _opened(core)
         if core.any():
-            ink |= ndimage.binary_dilation(core, iterations=reach, mask=edge) | core
+            ink |= scipy.ndimage.binary_dilation(core, iterations=reach, mask=edge) | core
     ink = large_pieces(ink, LEAST_MM2 * (1000 / um_per_px) ** 2)
     margin = math.ceil(MARGIN_UM / um_per_px)
-    return ndimage.binary_dilation(ink, iterations=margin) if ink.any() else ink
+    return scipy.ndimage.binary_dilation(ink, iterations=margin) if ink.any() else ink
 
 
 def _opened(core: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
     """Without single pixels, which tissue has of any colour."""
-    return ndimage.binary_opening(core, np.ones((2, 2), bool))
+    return scipy.ndimage.binary_opening(core, np.ones((2, 2), bool))
 
 
 def _grain(rgb: UInt8[np.ndarray, "h w 3"], core: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
@@ -61,12 +61,14 @@ def _grain(rgb: UInt8[np.ndarray, "h w 3"], core: Bool[np.ndarray, "h w"]) -> Fl
 
     What changes slowly is left out of it, as is the rim, where ink ends.
     """
-    inside = ndimage.binary_erosion(core, np.ones((3, 3), bool))
+    inside = scipy.ndimage.binary_erosion(core, np.ones((3, 3), bool))
     weight = inside.astype(np.float32)
     bright = rgb.mean(axis=2, dtype=np.float32) * weight
 
     def mean(values: Float[np.ndarray, "h w"], spread: float) -> Float[np.ndarray, "h w"]:
-        return ndimage.gaussian_filter(values, spread) / np.maximum(ndimage.gaussian_filter(weight, spread), 1e-6)
+        return scipy.ndimage.gaussian_filter(values, spread) / np.maximum(
+            scipy.ndimage.gaussian_filter(weight, spread), 1e-6
+        )
 
     residual = (bright - mean(bright, GRAIN_PX)) * weight
     return np.where(inside, np.sqrt(np.maximum(mean(residual**2, AROUND_PX), 0)), np.inf).astype(np.float32)
@@ -75,7 +77,7 @@ def _grain(rgb: UInt8[np.ndarray, "h w 3"], core: Bool[np.ndarray, "h w"]) -> Fl
 def large_pieces(mask: Bool[np.ndarray, "h w"], least_px: float) -> Bool[np.ndarray, "h w"]:
     """The pieces of a mask that have at least so many pixels."""
     pieces = np.zeros(mask.shape, np.int32)
-    ndimage.label(mask, output=pieces)
+    scipy.ndimage.label(mask, output=pieces)
     keep = np.bincount(pieces.ravel()) >= least_px
     keep[0] = False
     return keep[pieces]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import scipy  # its parts load at their first use
 from jaxtyping import Bool, UInt8
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 
 from prognoscope.core.files import written_whole
 from prognoscope.slides.readers.base import Slide
@@ -79,7 +79,7 @@ def _patches(grid: PatchGrid, size: tuple[int, int], *, lines: bool = False) -> 
 
 
 def _enlarged(mask: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Image.Image:
-    soft = ndimage.gaussian_filter(mask * np.float32(255), 0.8)  # so that its rim shows no stairs
+    soft = scipy.ndimage.gaussian_filter(mask * np.float32(255), 0.8)  # so that its rim shows no stairs
     return Image.fromarray(np.rint(soft).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
 
 
@@ -87,7 +87,7 @@ def _outline(mask: Bool[np.ndarray, "h w"], size: tuple[int, int]) -> Image.Imag
     """The rim of a mask; none where the slide ends."""
     inside = np.asarray(_enlarged(mask, (size[0] * FINE, size[1] * FINE))) > 127
     width = OUTLINE_PX * FINE + 1
-    core = ndimage.minimum_filter(inside, size=width, mode="nearest")
+    core = scipy.ndimage.minimum_filter(inside, size=width, mode="nearest")
     rim = Image.fromarray((inside & np.logical_not(core)).astype(np.uint8) * 255)
     return rim.resize(size, Image.Resampling.BOX)
 

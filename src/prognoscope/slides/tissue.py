@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
+import scipy  # its parts load at their first use
 from annotated_types import Ge, Gt, Interval
 from jaxtyping import Bool, Float, UInt8
-from scipy import ndimage
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.settings import settle
@@ -137,7 +137,7 @@ def tissue_of(
     px_per_mm2 = (1000 / um_per_px) ** 2
     tissue = coloured & ~pen
     if gap := round(spec.close_um / um_per_px):
-        closed = ndimage.binary_closing(np.pad(tissue, gap), np.ones((gap, gap), bool))
+        closed = scipy.ndimage.binary_closing(np.pad(tissue, gap), np.ones((gap, gap), bool))
         tissue = np.asarray(closed, bool)[gap:-gap, gap:-gap]
     tissue |= ~large_pieces(~tissue, spec.max_hole_mm2 * px_per_mm2)
     tissue = large_pieces(tissue & ~pen, spec.min_area_mm2 * px_per_mm2)
@@ -157,7 +157,7 @@ def why_none(thumbnail: UInt8[np.ndarray, "h w 3"], um_per_px: float, spec: Tiss
             "features.tissue.remove_pen to false"
         )
     pieces = np.zeros(left.shape, np.int32)
-    ndimage.label(left, output=pieces)
+    scipy.ndimage.label(left, output=pieces)
     sizes_px = np.bincount(pieces.ravel())[1:]
     largest_px = sizes_px.max(initial=0)
     if largest_px >= FEWEST_PX:
@@ -207,7 +207,7 @@ def _pale(
         seen: Where tissue or ink is; its blurred edges are neither glass nor pale.
         smooth_px: By how much they are blurred.
     """
-    edges = ndimage.binary_dilation(seen, iterations=max(1, math.ceil(2 * smooth_px)))
+    edges = scipy.ndimage.binary_dilation(seen, iterations=max(1, math.ceil(2 * smooth_px)))
     left = ~np.asarray(edges, bool)
     if not left.any():
         return left
@@ -221,8 +221,8 @@ def _smooth_saturation(
     width = spec.smooth_um / um_per_px
     if spec.smooth_by == "median":
         levels = np.rint(saturation_of(thumbnail) * 255).astype(np.uint8)
-        return ndimage.median_filter(levels, max(1, round(width))).astype(np.float32) / 255
-    return saturation_of(ndimage.gaussian_filter(thumbnail, (width, width, 0)))
+        return scipy.ndimage.median_filter(levels, max(1, round(width))).astype(np.float32) / 255
+    return saturation_of(scipy.ndimage.gaussian_filter(thumbnail, (width, width, 0)))
 
 
 def _otsu(values: Float[np.ndarray, " n"]) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """Nuclei without a network: how many, how large, how dark, how drawn out; from maps of haematoxylin at about 1 um."""
 
 import numpy as np
+import scipy  # its parts load at their first use
 from jaxtyping import Bool, Float32
-from scipy import ndimage
 
 from prognoscope.features.encoders.filters import enlarged, opened, peaks, pooled, smoothed
 
@@ -78,7 +78,7 @@ def _objects(name: str, mask: Bool[np.ndarray, "B _ _"], positive: Images, um: f
     flat = np.zeros((3, 3, 3), bool)
     flat[1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]  # images of the stack do not touch
     labels = np.zeros(mask.shape, np.int32)
-    ndimage.label(mask, flat, output=labels)
+    scipy.ndimage.label(mask, flat, output=labels)
     n = int(labels.max(initial=0))
     at = np.flatnonzero(labels)
     label = labels.reshape(-1)[at] - 1
