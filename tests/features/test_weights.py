@@ -1,6 +1,7 @@
 """Weights come from where the user says, nothing is downloaded unasked, and a wrong file says whose it seems to be."""
 
 import dataclasses
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from prognoscope.core.errors import FeatureError, MissingFileError
+from prognoscope.core.files import sha256
 from prognoscope.core.settings import made_whole
 from prognoscope.features.encoders import create_encoder, encoder_name, misfits
 from prognoscope.features.encoders.catalogue import CATALOGUE
@@ -71,9 +73,10 @@ def test_a_pinned_revision_is_asked_of_the_hub_whatever_lies_on_disk(tmp_path, m
 
 
 def test_which_revisions_are_fetched_is_told():
-    assert pinning().startswith(
-        "Revisions pinned: none. Of all others, hub fetches the newest, and hub@REVISION that of"
-    )
+    said = pinning()
+    assert said.startswith("hub fetches one known commit of a repository, but the newest of ")
+    told = {each.strip() for each in said.split(" newest of ")[1].split(";")[0].split(",")}
+    assert told == {name for name, each in CATALOGUE.items() if each.revision is None}
 
 
 def test_weights_are_found_at_their_place_in_a_folder_and_by_name(tmp_path):
@@ -143,8 +146,41 @@ def test_broken_files_and_files_that_would_run_code_are_refused(tmp_path):
     torch.save({"model": tiny}, tmp_path / "w.pt")  # a function, which only full unpickling would give
     with pytest.raises(FeatureError, match=r"w\.pt does not hold weights that load without running code"):
         TimmEncoder(told, weights=tmp_path / "w.pt")
-    with pytest.raises(FeatureError, match="is not the published file of hoptimus0: its SHA-256 is"):
-        TimmEncoder(dataclasses.replace(told, sha256="0"), weights=tmp_path / "whole.safetensors")
+
+
+def test_a_file_that_is_not_the_published_one_is_told_and_that_of_another_encoder_refused(
+    tmp_path, monkeypatch, caplog
+):
+    told = tiny(file="model.safetensors")
+    path = random_weights(told, tmp_path / "w.safetensors")
+    digest = sha256(path)
+    TimmEncoder(dataclasses.replace(told, sha256=digest), weights=path)
+    TimmEncoder(dataclasses.replace(told, sha256="0" * 64, file="w.bin"), weights=path)  # converted
+    assert not caplog.messages
+    TimmEncoder(dataclasses.replace(told, sha256="0" * 64), weights=path)
+    assert [
+        f"w.safetensors is not model.safetensors of https://huggingface.co/{told.hub}" in said
+        for said in caplog.messages
+    ] == [True]
+    monkeypatch.setitem(CATALOGUE, "hoptimus1", dataclasses.replace(CATALOGUE["hoptimus1"], sha256=digest))
+    with pytest.raises(FeatureError, match=r"w\.safetensors is the published file of hoptimus1, not of hoptimus0"):
+        TimmEncoder(told, weights=path)
+
+
+def test_a_file_of_another_revision_in_the_cache_of_the_hub_is_found(monkeypatch):
+    cached = {None: "newest"}
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a, revision: cached.get(revision))
+    assert find_weights(UNI, None) == Path("newest")
+    cached[UNI.revision] = "pinned"
+    assert find_weights(UNI, None) == Path("pinned")
+
+
+def test_what_is_pinned_are_commits_and_sums_and_no_two_encoders_share_a_file():
+    pinned = [each for each in CATALOGUE.values() if each.revision]
+    assert len(pinned) > 10 and all(re.fullmatch("[0-9a-f]{40}", each.revision) for each in pinned)
+    sums = [each.sha256 for each in CATALOGUE.values() if each.sha256]
+    assert len(sums) > 8 and len({*sums}) == len(sums) and all(re.fullmatch("[0-9a-f]{64}", each) for each in sums)
+    assert all(each.revision for each in CATALOGUE.values() if each.sha256)
 
 
 class Grey:

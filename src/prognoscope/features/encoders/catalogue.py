@@ -5,8 +5,10 @@ also where the names of encoders are from. What is not known is None and never g
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from prognoscope.features.encoders.pinned import PINNED
 
 Names = Literal["timm", "dinov2", "transformers"]
 Tokens = Literal["class", "class+mean", "map", "own"]
@@ -70,7 +72,6 @@ def _virchow(name: str, hub: str, parameters: int, licence: str, commercial: boo
         licence,
         commercial,
         VIRCHOW_OPTIONS | options,
-        file="pytorch_model.bin",
         gated=True,
         tokens="class+mean",
         swiglu=True,
@@ -78,7 +79,7 @@ def _virchow(name: str, hub: str, parameters: int, licence: str, commercial: boo
     )
 
 
-def _optimus(name: str, hub: str, licence: str, *, commercial: bool, gated: bool) -> Description:
+def _optimus(name: str, hub: str, licence: str, file: str, *, commercial: bool, gated: bool) -> Description:
     return Description(
         name,
         hub,
@@ -88,7 +89,7 @@ def _optimus(name: str, hub: str, licence: str, *, commercial: bool, gated: bool
         licence,
         commercial,
         OPTIMUS_OPTIONS,
-        file="pytorch_model.bin",
+        file=file,
         gated=gated,
         rgb=OPTIMUS,
     )
@@ -131,7 +132,7 @@ def _hibou(name: str, hub: str, architecture: str, width: int, parameters: int, 
 
 _ALL = (  # first those whose licence lets a hospital or a company use them
     _virchow("virchow", "paige-ai/Virchow", 631_229_184, APACHE, commercial=True),
-    _optimus("hoptimus0", "bioptimus/H-optimus-0", APACHE, commercial=True, gated=False),
+    _optimus("hoptimus0", "bioptimus/H-optimus-0", APACHE, "pytorch_model.bin", commercial=True, gated=False),
     Description(
         "midnight",
         "kaiko-ai/midnight",
@@ -190,7 +191,7 @@ _ALL = (  # first those whose licence lets a hospital or a company use them
         smooth="bicubic",
     ),
     _virchow("virchow2", "paige-ai/Virchow2", 631_239_424, NC_ND, commercial=False, reg_tokens=4),
-    _optimus("hoptimus1", "bioptimus/H-optimus-1", NC_ND, commercial=False, gated=True),
+    _optimus("hoptimus1", "bioptimus/H-optimus-1", NC_ND, "model.safetensors", commercial=False, gated=True),
     Description(
         "h0_mini",
         "bioptimus/H0-mini",
@@ -290,7 +291,7 @@ _ALL = (  # first those whose licence lets a hospital or a company use them
     ),
 )
 TIMM = "timm:"  # how the name of an encoder begins that is any network of timm
-CATALOGUE = {each.name: each for each in _ALL}
+CATALOGUE = {each.name: replace(each, **PINNED.get(each.name, {})) for each in _ALL}
 ALIASES = {"resnet50": "resnet50_trunc", "midnight12k": "midnight"}  # TRIDENT's names, where ours are others
 ELSEWHERE = {  # encoders whose features are read, while nothing here computes them -> why not
     "conch_v1": "it pools by attention in a way of its own, which timm does not have",

@@ -38,10 +38,10 @@ def weights_fault(encoder: str, weights: str | None) -> str:
 
 def pinning() -> str:
     """Which revisions of published files are fetched, as a sentence."""
-    pinned = ", ".join(name for name, told in CATALOGUE.items() if told.revision) or "none"
+    free = ", ".join(name for name, told in CATALOGUE.items() if told.revision is None)
     return (
-        f"Revisions pinned: {pinned}. Of all others, hub fetches the newest, and hub@REVISION that of a commit. Each "
-        "file of embeddings keeps 16 digits of its weights' SHA-256."
+        f"hub fetches one known commit of a repository, but the newest of {free}; hub@REVISION fetches that one, as "
+        "hub@main the newest. Each file of embeddings keeps 16 digits of its weights' SHA-256."
     )
 
 

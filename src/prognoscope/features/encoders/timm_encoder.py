@@ -15,7 +15,7 @@ from prognoscope.features.encoders.misfits import misfit
 from prognoscope.features.encoders.networks import any_network, need_timm, network_of
 from prognoscope.features.encoders.renaming import State, to_timm, unwrapped
 from prognoscope.features.encoders.sharded import sum_of
-from prognoscope.features.encoders.weights import find_weights, read_weights
+from prognoscope.features.encoders.weights import check_sum, find_weights, read_weights
 
 COUNTERS = "num_batches_tracked"  # of batch normalisation, which old files lack; unused here
 
@@ -41,8 +41,7 @@ class TimmEncoder:
         self.name, self.embedding_dim, self._told = told.name, told.embedding_dim, told
         path = find_weights(told, weights)
         digest = sum_of(path)
-        if told.sha256 not in (None, digest):
-            raise FeatureError(f"{path} is not the published file of {told.name}: its SHA-256 is {digest}.")
+        check_sum(told, path, digest)
         self.weights_hash = digest[:16]
         self._device = torch.device(device)
         network = _filled(told, path).eval()

@@ -1,5 +1,6 @@
 """Where the weights of an encoder lie, and what a file of them holds. Nothing is fetched unasked; no file runs code."""
 
+import logging
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,8 +10,10 @@ import torch
 
 from prognoscope.core.errors import FeatureError, MissingFileError, some
 from prognoscope.core.pickled_names import DAMAGE, names_endlessly, unpacks_beyond
-from prognoscope.features.encoders.catalogue import Description
+from prognoscope.features.encoders.catalogue import CATALOGUE, Description
 from prognoscope.features.encoders.sharded import INDEX, is_index, read_parts
+
+log = logging.getLogger(__name__)
 
 FOLDER = "PROGNOSCOPE_WEIGHTS"  # the environment variable that names the folder of weights
 HUB = "hub"  # as a path: fetch; followed by @ and a revision, that one of the repository
@@ -40,8 +43,11 @@ def weights_on_disk(told: Description) -> Path | None:
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    cached = try_to_load_from_cache(told.hub, told.file, revision=told.revision)
-    return Path(cached) if isinstance(cached, str) else None
+    for revision in (told.revision, None):  # another one that was fetched is told by `check_sum`
+        cached = try_to_load_from_cache(told.hub, told.file, revision=revision)
+        if isinstance(cached, str):
+            return Path(cached)
+    return None
 
 
 def find_weights(told: Description, weights: Path | str | None) -> Path:
@@ -111,6 +117,26 @@ def advice(told: Description) -> str:
 def first_line(cause: BaseException) -> str:
     """What an error says first."""
     return str(cause).strip().splitlines()[0].rstrip(".")[:200]
+
+
+def check_sum(told: Description, path: Path, digest: str) -> None:
+    """Tell of a file that is not the published one, and refuse that of another encoder, whose names may be the same.
+
+    Args:
+        digest: The SHA-256 of the file at `path`.
+
+    Raises:
+        FeatureError: It is another encoder's.
+    """
+    others = {each.sha256: each.name for each in CATALOGUE.values() if each.sha256}
+    if others.get(digest, told.name) != told.name:
+        raise FeatureError(f"{path} is the published file of {others[digest]}, not of {told.name}, by its SHA-256.")
+    if told.sha256 not in (None, digest) and path.suffix == Path(told.file).suffix:  # else it was converted
+        log.warning(
+            "%s is not %s of https://huggingface.co/%s in revision %s: it was saved anew, is of another release, or "
+            "was damaged on its way. Its SHA-256 is %s, and not %s.",
+            *(path, told.file, told.hub, told.revision, digest, told.sha256),
+        )
 
 
 def read_weights(path: Path) -> dict[str, object]:
