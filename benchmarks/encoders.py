@@ -1,7 +1,7 @@
 """Processor seconds that the networks of encoders take for a patch, beside what their products alone would take.
 
-`python -m benchmarks.encoders [ENCODER ...]`: one thread, float32, weights drawn at random, patches of 224 pixels or as
-large as a transform crops them.
+`python -m benchmarks.encoders [ENCODER ...]`: one thread, float32 and bf16, weights drawn at random, patches of 224
+pixels or as large as a transform crops them.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from prognoscope.features.encoders.catalogue import CATALOGUE
 from prognoscope.features.encoders.networks import network_of
 from prognoscope.features.encoders.timm_encoder import _token
 
-HEADER = "| encoder | px | GFLOP a patch | s a patch | s of products at best |"
+HEADER = "| encoder | px | GFLOP a patch | s a patch | s of products at best | s in bf16 | ratio |"
 SIDE_PX = 224
 GFLOP_OF_PRODUCT = 2 * 2.048**3  # of two matrices of 2048 x 2048
 
@@ -42,11 +42,16 @@ def row(name: str, patches: int, gflop_a_second: float) -> str:
         _token(network, torch.empty(1, 3, side, side, device="meta"), told)
     gflop = counted.get_total_flops() / 1e9
     network, images = drawn(network), torch.rand(patches, 3, side, side)
-    _token(network, images[:1], told)
-    began = time.process_time()
-    _token(network, images, told)
-    spent = (time.process_time() - began) / patches
-    return f"| {name} | {side} | {gflop:.3g} | {spent:.2g} | {gflop / gflop_a_second:.2g} |"
+    spent = {}
+    for is_half in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+            _token(network, images[:1], told)
+            began = time.process_time()
+            _token(network, images, told)
+            spent[is_half] = (time.process_time() - began) / patches
+    plain, half = spent[False], spent[True]
+    best = gflop / gflop_a_second
+    return f"| {name} | {side} | {gflop:.3g} | {plain:.2g} | {best:.2g} | {half:.2g} | {plain / half:.2f} |"
 
 
 def main(given: Sequence[str] | None = None) -> None:

@@ -185,6 +185,16 @@ def test_any_network_of_timm_takes_its_own_transform_and_its_own_pooling(tmp_pat
     np.testing.assert_allclose(encoder.encode(x248, 0.5), wanted.numpy(), rtol=1e-4, atol=1e-5)
 
 
+def test_precision_is_of_the_products_and_embeddings_stay_near(tmp_path):
+    told, x = tiny(), patches()
+    path = random_weights(told, tmp_path / "w.safetensors")
+    plain, same, half = (
+        TimmEncoder(told, weights=path, precision=each).encode(x, 0.5) for each in (None, "float32", "bf16")
+    )
+    assert np.array_equal(plain, same) and not np.array_equal(plain, half)
+    np.testing.assert_allclose(half, plain, atol=0.03 * np.abs(plain).max())
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -225,6 +225,11 @@ def test_shards_divide_the_slides():
         ("SLIDES --encoder stain --out o --outside", "--outside says which patches of --regions"),
         ("SLIDES --encoder stain --out o --coords nowhere", "The folder nowhere does not exist"),
         ("SLIDES --encoder stain --out o --stain-norm macenk", "no stain normalisation 'macenk'; did you mean"),
+        ("SLIDES --encoder uni_v1 --out o --precision bf32", "no precision 'bf32'; known: bf16, float32."),
+        (
+            "SLIDES --encoder stain --out o --precision bf16",
+            "networks that timm builds, and stain is none; leave it out",
+        ),
         ("study.yaml --encoder uni_v2 --mpp 0.5", "--encoder, --mpp belong to `extract FOLDER`"),
     ],
 )

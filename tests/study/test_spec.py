@@ -136,7 +136,7 @@ NOT_WITH |= {"cohort.clinical.endpoint", *(f"cohort.clinical.endpoints.{key}" fo
 NOT_WITH |= {"cohort.clinical.censored", "cohort.slides.folder", "cohort.slides.table", "cohort.slides.mpp"}
 NOT_WITH |= {"cohort.slides.sample_types", "cohort.slides.most_bad", "methods.name", "methods.label"}
 NOT_WITH |= {"cohort.slides.slide", "cohort.slides.patient", "methods.training"}
-NOT_WITH |= {"features.coords", "features.outside"}  # which other keys forbid, or need
+NOT_WITH |= {"features.coords", "features.outside", "features.precision"}  # which other keys forbid, or need
 NOT_WITH |= {f"training.search.space.{key}" for key in ("low", "high", "log", "whole")}
 NOT_WITH |= {"protocol.like", "methods.ablations", "methods.ablation_of", "methods.row", "methods.of"}
 NOT_WITH |= {"methods.vary", "methods.sweep_of", *(f"methods.sweeps.{key}" for key in ("label", "values", "rows"))}
@@ -538,6 +538,8 @@ def test_what_chooses_patches_is_part_of_what_embeddings_are_named_after_and_pic
         place(regions="r"),
         place(regions="r", outside=True),
         place(stain_norm="macenko"),
+        place(encoder="uni_v1"),
+        place(encoder="uni_v1", precision="bf16"),
     ]
     assert len(set(told)) == len(told)
     assert study(coords="c").features.picks.coords == tmp_path / "c"
@@ -549,6 +551,7 @@ def test_what_chooses_patches_is_part_of_what_embeddings_are_named_after_and_pic
         ({"coords": "c", "patch_px": 224, "mpp": 0.25}, "how large; leave patch_px and mpp out, or coords"),
         ({"outside": True}, "name the folder of regions, too"),
         ({"stain_norm": "macenk"}, "stain_norm"),
+        ({"precision": "bf16"}, "networks that timm builds, and stain is none; leave it out"),
     ],
 )
 def test_choices_of_patches_that_contradict_each_other_are_refused(features, said):

@@ -61,6 +61,7 @@ WORDS = {
     "features.regions": "A folder of `<slide>.geojson` from QuPath: patches whose centre lies in an area.",
     "features.outside": "Patches that lie in none of the regions, instead.",
     "features.stain_norm": "Stains brought to a stated target, fitted slide by slide: `macenko` or `reinhard`.",
+    "features.precision": "Of networks' products, `bf16` or `float32`; as published on a GPU, `float32` on a CPU.",
     "features.save_patches": "So many patches of each slide are kept as PNG files, to be looked at.",
     "features.patch_px": "The side of a patch in pixels, as the encoder gets it.",
     "features.mpp": "Micrometres per pixel of a patch.",

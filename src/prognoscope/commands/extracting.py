@@ -55,6 +55,9 @@ def extract(
     outside: Annotated[bool, typer.Option("--outside", help="With --regions: those that lie in none.")] = False,
     stain_norm: Annotated[str | None, typer.Option(help="Normalise stains: macenko or reinhard.")] = None,
     save_patches: Annotated[int, typer.Option(min=0, help="Keep so many patches of each slide as PNG files.")] = 0,
+    precision: Annotated[
+        str | None, typer.Option(help="Of networks: bf16 or float32; as published on a GPU, float32 on a CPU.")
+    ] = None,
     shard: Annotated[str | None, typer.Option(help="Only a part of the slides: 3/16 is the third of sixteen.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     overrides: Overrides = [],  # noqa: B006
@@ -73,6 +76,7 @@ def extract(
         given |= {
             "--stain-norm": stain_norm,
             "--save-patches": save_patches,
+            "--precision": precision,
             "--shard": shard,
             "--slide-mpp": slide_mpp,
         }
@@ -99,6 +103,7 @@ def extract(
             outside=outside,
             stain_norm=stain_norm,
             save_patches=save_patches,
+            precision=precision,
             shard=shard,
             device=device,
             workers=jobs,

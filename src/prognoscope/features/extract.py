@@ -28,7 +28,8 @@ from prognoscope.core.parallel import Cluster, run_many
 from prognoscope.core.settings import FilePath, NoPlace
 from prognoscope.core.words import count, listed
 from prognoscope.features.bad_files import BlockedFileError
-from prognoscope.features.encoders import Encoder, create_encoder, encoder_name
+from prognoscope.features.encoders import Encoder, create_encoder, encoder_name, has_precision
+from prognoscope.features.encoders.base import AskedPrecision
 from prognoscope.features.encoding import Spent, encode_patches, recoloured, save_patches, saved_patches
 from prognoscope.features.extraction_notes import extraction_notes
 from prognoscope.features.picks import Picks, grid_of_file, within_regions
@@ -41,7 +42,7 @@ from prognoscope.slides.tiling import PatchGrid, TilingSpec, tile
 from prognoscope.slides.tissue import TissueSpec, segment_tissue
 
 FEWEST_PX = 16  # of a patch's side; on fewer an encoder has nothing to look at
-CHOSEN = ("coords", "regions", "outside", "stain_norm", "save_patches")  # settings that came later, and their files
+CHOSEN = ("coords", "regions", "outside", "stain_norm", "save_patches", "precision")  # came later, with their files
 Weights = Annotated[FilePath, NoPlace(r"hub@\S+")]
 State = Literal["done", "already", "failed", "held"]  # the last by another process
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class FeatureSpec(TilingSpec):
     outside: bool = False  # of the regions, instead
     stain_norm: StainNorm | None = None  # stains brought to a stated target
     save_patches: Annotated[int, Ge(0)] = 0  # of each slide, kept as PNG files to be looked at
+    precision: AskedPrecision | None = None  # of networks that timm builds; None: as published on a GPU, else float32
 
     def __post_init__(self):
         TilingSpec.__post_init__(self)
@@ -71,6 +73,10 @@ class FeatureSpec(TilingSpec):
                 "coords"
             )
         object.__setattr__(self, "encoder", encoder_name(self.encoder))
+        if self.precision is not None and not has_precision(self.encoder):
+            raise FeatureError(
+                f"precision is asked of networks that timm builds, and {self.encoder} is none; leave it out"
+            )
         if self.patch_px < FEWEST_PX:
             raise FeatureError(f"patch_px must be at least {FEWEST_PX} for an encoder, not {self.patch_px}")
 
@@ -88,7 +94,8 @@ class FeatureSpec(TilingSpec):
     def decisive(self) -> dict[str, object]:
         """What decides on the embeddings of all slides alike: no places of files that decide slide by slide."""
         told = {name: value for name, value in asdict(self).items() if name not in CHOSEN}
-        return told | self.picks.kind() | ({} if self.stain_norm is None else {"stain_norm": self.stain_norm})
+        asked = {"stain_norm": self.stain_norm, "precision": self.precision}
+        return told | self.picks.kind() | {name: value for name, value in asked.items() if value is not None}
 
     def hash(self, weights_hash: str) -> str:
         """Stands for all of that; for the content of the weights, not for the name of their file."""
@@ -171,7 +178,7 @@ def extract_slides(
     tell = on_progress or (lambda slide, state: None)
     folder = Path(folder)
     specs = [spec] if isinstance(spec, FeatureSpec) else list(spec)
-    hashes = [each.hash(_encoder(each.encoder, each.weights, device).weights_hash) for each in specs]
+    hashes = [each.hash(_encoder(each.encoder, each.weights, device, each.precision).weights_hash) for each in specs]
     places = [folder if len(specs) == 1 else folder / each.encoder.replace(":", "-") for each in specs]
     tidy(folder)
     jobs, found = [], dict[str, tuple[State, str]]()
@@ -292,16 +299,17 @@ def _died(job: _Job) -> tuple[State, str, Spent]:
 
 
 @lru_cache(maxsize=8)
-def _encoder(name: str, weights: str | None, device: str) -> Encoder:
+def _encoder(name: str, weights: str | None, device: str, precision: AskedPrecision | None) -> Encoder:
     """Loaded once a process, not once a slide."""
-    return create_encoder(name, weights=weights, device=device)
+    return create_encoder(name, weights=weights, device=device, precision=precision)
 
 
 def extract_one(job: _Job) -> "str | Spent":
     """Extract one slide. Returns what that took, or why it failed."""
     began = time.perf_counter()
     try:
-        encoders = [_encoder(part.spec.encoder, part.spec.weights, job.device) for part in job.parts]
+        specs = [part.spec for part in job.parts]
+        encoders = [_encoder(each.encoder, each.weights, job.device, each.precision) for each in specs]
         made_of = made_of_slide(job.path, job.mpp)
         if picked := job.spec.picks.told(job.slide):
             made_of[PICKED] = picked

@@ -5,12 +5,12 @@ Reinhard, Ashikhmin, Gooch, Shirley: Color transfer between images. IEEE Compute
 """
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from prognoscope.core.errors import FeatureError, nearest
+from prognoscope.core.errors import FeatureError
 
 StainNorm = Literal["macenko", "reinhard"]
 Recolour = Callable[[UInt8[np.ndarray, "B H W 3"]], UInt8[np.ndarray, "B H W 3"]]
@@ -26,20 +26,6 @@ LAB_MEAN, LAB_SD = np.array([8.9, -0.09, 0.045]), np.array([0.35, 0.07, 0.02])
 TO_LMS = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
 TO_LAB = np.diag([3**-0.5, 6**-0.5, 2**-0.5]) @ np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]])
 FEWEST_PX = 100  # of tissue
-
-
-def need_kind(name: str | None) -> StainNorm | None:
-    """A normalisation by its name.
-
-    Raises:
-        FeatureError: There is none of this name.
-    """
-    for kind in get_args(StainNorm):
-        if name == kind:
-            return kind
-    if name is None:
-        return None
-    raise FeatureError(f"There is no stain normalisation {name!r}; {nearest(name, get_args(StainNorm))}")
 
 
 def fit_stains(pixels: UInt8[np.ndarray, "N 3"], kind: StainNorm) -> Recolour:

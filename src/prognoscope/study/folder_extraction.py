@@ -3,14 +3,16 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, get_args
 
-from prognoscope.core.errors import FeatureError, InputError, MissingFileError, some
+from prognoscope.core.errors import FeatureError, InputError, MissingFileError, nearest, some
 from prognoscope.core.parallel import need_cluster
 from prognoscope.core.settings import made_whole
 from prognoscope.core.slide_names import slide_name
 from prognoscope.features.encoders import encoder_name
+from prognoscope.features.encoders.base import AskedPrecision
 from prognoscope.features.extract import ExtractionReport, FeatureSpec, extract_slides
-from prognoscope.features.stain_norm import need_kind
+from prognoscope.features.stain_norm import StainNorm
 from prognoscope.slides.readers import find_slides
 from prognoscope.slides.readers.zarr_folder import is_image
 from prognoscope.study.devices import device_of
@@ -30,6 +32,7 @@ def extract_folder(
     outside: bool = False,
     stain_norm: str | None = None,
     save_patches: int = 0,
+    precision: str | None = None,
     shard: str | None = None,
     workers: int = 1,
     cluster: str = "",
@@ -49,6 +52,7 @@ def extract_folder(
         regions: A folder of areas that QuPath drew, in which patches have to lie; `outside`: in none of which.
         stain_norm: The normalisation of stains, macenko or reinhard.
         save_patches: How many patches of each slide are kept as PNG files.
+        precision: Of networks, "bf16" or "float32"; None: as published on a GPU, float32 on a CPU.
         shard: "3/16": the third of sixteen parts of the slides.
         cluster: The address of a Ray cluster, whose machines take the place of processes here.
         progress: Called with the number of finished and of all slides.
@@ -87,8 +91,9 @@ def extract_folder(
             coords=None if coords is None else str(coords),
             regions=None if regions is None else str(regions),
             outside=outside,
-            stain_norm=need_kind(stain_norm),
+            stain_norm=_one_of(StainNorm, stain_norm, "stain normalisation"),
             save_patches=save_patches,
+            precision=_one_of(AskedPrecision, precision, "precision"),
         )
         for name, each in zip(names, given, strict=True)
     ]
@@ -109,6 +114,13 @@ def extract_folder(
         device=device_of(device),
         on_progress=count,
     )
+
+
+def _one_of(kinds: Any, name: str | None, what: str) -> Any:
+    """A name if it is one of a Literal's; None stays."""
+    if name is None or name in get_args(kinds):
+        return name
+    raise FeatureError(f"There is no {what} {name!r}; {nearest(name, get_args(kinds))}")
 
 
 def part_of(slides: dict[str, Path], shard: str | None) -> dict[str, Path]:

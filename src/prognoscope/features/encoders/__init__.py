@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prognoscope.core.errors import FeatureError, nearest
 from prognoscope.core.loading import load
-from prognoscope.features.encoders.base import Encoder
+from prognoscope.features.encoders.base import AskedPrecision, Encoder
 from prognoscope.features.encoders.catalogue import ALIASES, CATALOGUE, ELSEWHERE, TIMM
 
 ENCODERS = {"stain": "prognoscope.features.encoders.stain:StainEncoder"}
@@ -39,7 +39,18 @@ def is_typed(name: str) -> bool:
     return ":" in name and not name.startswith(TIMM) and name not in installed_encoders()
 
 
-def create_encoder(name: str, *, weights: Path | str | None = None, device: str = "cpu") -> Encoder:
+def has_precision(name: str) -> bool:
+    """Whether the precision of an encoder can be asked for: of networks that timm builds it can."""
+    return name in CATALOGUE or name.startswith(TIMM)
+
+
+def create_encoder(
+    name: str,
+    *,
+    weights: Path | str | None = None,
+    device: str = "cpu",
+    precision: AskedPrecision | None = None,
+) -> Encoder:
     """An encoder ready for use.
 
     Args:
@@ -47,6 +58,7 @@ def create_encoder(name: str, *, weights: Path | str | None = None, device: str 
         weights: The file of its weights, a folder that holds it, or "hub" or "hub@REVISION" to fetch it;
             without, what lies on disk.
         device: Where it computes, such as "cpu" or "cuda".
+        precision: Of a network that timm builds; by default as published on a GPU and float32 on a CPU.
 
     Raises:
         FeatureError: There is no such encoder, its package is not installed, or its weights do not fit.
@@ -54,14 +66,14 @@ def create_encoder(name: str, *, weights: Path | str | None = None, device: str 
     """
     name = encoder_name(name)
     if name in CATALOGUE:
-        return load(ENCODERS[name])(CATALOGUE[name], weights=weights, device=device)
+        return load(ENCODERS[name])(CATALOGUE[name], weights=weights, device=device, precision=precision)
     if name in ENCODERS:
         return load(ENCODERS[name])(weights=weights, device=device)
     if name.startswith(TIMM):
         from prognoscope.features.encoders.networks import any_description
         from prognoscope.features.encoders.timm_encoder import TimmEncoder
 
-        return TimmEncoder(any_description(name), weights=weights, device=device)
+        return TimmEncoder(any_description(name), weights=weights, device=device, precision=precision)
     return _own(name, weights, device)
 
 

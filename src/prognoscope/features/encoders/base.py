@@ -1,9 +1,11 @@
 """What every encoder owes extraction."""
 
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
+
+AskedPrecision = Literal["float32", "bf16"]  # of a network's products
 
 
 @runtime_checkable

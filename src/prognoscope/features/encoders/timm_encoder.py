@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from prognoscope.core.errors import FeatureError
+from prognoscope.features.encoders.base import AskedPrecision
 from prognoscope.features.encoders.catalogue import Description
 from prognoscope.features.encoders.misfits import misfit
 from prognoscope.features.encoders.networks import any_network, need_timm, network_of
@@ -21,7 +22,7 @@ COUNTERS = "num_batches_tracked"  # of batch normalisation, which old files lack
 
 
 class TimmEncoder:
-    """The token of a network as its description says, in half precision on a GPU and in float32 on a CPU.
+    """The token of a network as its description says.
 
     Args:
         told: What is known of it.
@@ -30,13 +31,21 @@ class TimmEncoder:
             by the token that the hub's own environment has. By default the file is looked for where `weights_home` says
             and in the hub's cache; nothing is downloaded.
         device: Where it computes.
+        precision: Of its products; by default as published on a GPU, mostly half, and float32 on a CPU.
 
     Raises:
         FeatureError: timm is not installed, or the file does not hold this encoder.
         MissingFileError: There is no such file.
     """
 
-    def __init__(self, told: Description, *, weights: Path | str | None = None, device: str = "cpu"):
+    def __init__(
+        self,
+        told: Description,
+        *,
+        weights: Path | str | None = None,
+        device: str = "cpu",
+        precision: AskedPrecision | None = None,
+    ):
         need_timm(told.name)
         self.name, self.embedding_dim, self._told = told.name, told.embedding_dim, told
         path = find_weights(told, weights)
@@ -44,6 +53,8 @@ class TimmEncoder:
         check_sum(told, path, digest)
         self.weights_hash = digest[:16]
         self._device = torch.device(device)
+        as_published = told.precision if self._device.type == "cuda" else "float32"
+        self._dtype: torch.dtype = getattr(torch, {None: as_published, "bf16": "bfloat16"}.get(precision, "float32"))
         network = _filled(told, path).eval()
         # torch documents the argument, and its overloads leave it out
         self._network = network.to(self._device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -58,9 +69,8 @@ class TimmEncoder:
         pixels = torch.from_numpy(np.ascontiguousarray(prepared(patches, self._told)))
         images = pixels.to(self._device, non_blocking=True).permute(0, 3, 1, 2)  # channels last in memory
         images = (images.float() / 255 - self._mean) / self._sd
-        half = getattr(torch, self._told.precision)
-        is_half = self._device.type == "cuda" and half != torch.float32
-        with torch.autocast(self._device.type, half if is_half else torch.bfloat16, enabled=is_half):
+        is_half = self._dtype != torch.float32
+        with torch.autocast(self._device.type, self._dtype if is_half else torch.bfloat16, enabled=is_half):
             embeddings = _token(self._network, images, self._told)
         return embeddings.float().cpu().numpy()
 
