@@ -93,7 +93,7 @@ def test_trident_cuts_whole_pixels_and_slides_of_two_scanners_still_combine(ours
         assert file["coords"].dtype == np.int64
     assert (told["patch_size_level0"], told["patch_size_level0"].dtype.kind) == (507, "i")
     assert told["patch_size_level0_exact"] == 128 / 0.2526
-    assert (told["patch_size"], told["level0_magnification"], told["target_magnification"]) == (256, 40, 20)
+    assert (told["patch_size"], told["level0_magnification"]) == (256, 40)
     assert (told["overlap"], told["name"], told["level0_width"], told["level0_height"]) == (0, "b", 100_352, 1024)
     both = [read_embeddings(out / f"{slide}.h5") for slide in MPP]
     assert [(one.mpp, one.patch_um) for one in both] == [(mpp, pytest.approx(128, abs=1e-9)) for mpp in MPP.values()]
@@ -103,6 +103,18 @@ def test_trident_cuts_whole_pixels_and_slides_of_two_scanners_still_combine(ours
         assert told["savetodir"] == "None"
         with h5py.File(out.parent / "patches" / "b_patches.h5") as file:
             assert list(file) == ["coords"] and dict(file["coords"].attrs) == told
+
+
+@pytest.mark.parametrize("side", [507.937, 506.73, 512.0, 443.5, 112.2, 97.5])
+@pytest.mark.parametrize(("mpp", "magnification"), [(0.2526, 40.0), (0.2526, None), (0.5, None), (None, 20.0)])
+def test_trident_cuts_what_we_cut_by_its_two_magnifications(mpp, magnification, side, tmp_path):
+    """Its patcher takes no other attribute, and a text in their place ends it."""
+    about = {"patch_px": 224, "patch_px_level0": side, "mpp": mpp, "magnification": magnification}
+    write_embeddings(tmp_path / "s.h5", Embeddings("s", FEATURES, coords_px=COORDS, **about))
+    with h5py.File(tmp_path / "s.h5") as file:
+        told = dict(file["coords"].attrs)
+    source, target = (10 / told[name] for name in ("level0_magnification", "target_magnification"))
+    assert round(told["patch_size"] * (target / source)) == told["patch_size_level0"] == round(side)
 
 
 def test_a_file_without_the_exact_side_is_read_as_before(tmp_path):

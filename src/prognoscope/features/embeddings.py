@@ -25,7 +25,7 @@ class Embeddings:
     patch_px_level0: float | None = None  # side in pixels of level 0
     overlap_px: int | None = None  # of neighbouring patches, in pixels as the encoder saw them
     mpp: float | None = None  # um per pixel of level 0
-    magnification: float | None = None  # of level 0, as the scanner says
+    magnification: float | None = None  # of level 0, as the scanner says or the resolution tells
     encoder: str | None = None
     weights_hash: str | None = None
     spec_hash: str | None = None  # of everything that made them; None for files made elsewhere

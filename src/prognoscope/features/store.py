@@ -206,17 +206,19 @@ def write_coords(
     file: h5py.File, embeddings: Embeddings, size_px: tuple[int | None, int | None], more: Mapping[str, object]
 ) -> None:
     """Write `coords` with what TRIDENT says beside them; arguments as those of `write_embeddings`."""
-    patch_mpp = None
-    if embeddings.patch_um is not None and embeddings.patch_px:
-        patch_mpp = embeddings.patch_um / embeddings.patch_px
-    side = embeddings.patch_px_level0
+    side, patch_px, magnification = embeddings.patch_px_level0, embeddings.patch_px, embeddings.magnification
+    if magnification is None and embeddings.mpp is not None:
+        magnification = 10 / embeddings.mpp  # TRIDENT, too, tells it by the resolution, and cuts no patches without it
+    whole = None if side is None else round(side)
+    # TRIDENT cuts patches of the whole pixels nearest to patch_size * level0_magnification / target_magnification
+    target = None if magnification is None or not whole or not patch_px else magnification * patch_px / whole
     geometry = {
         "name": embeddings.slide,
-        "patch_size": embeddings.patch_px,
-        "patch_size_level0": None if side is None else round(side),  # TRIDENT cuts patches by it, in whole pixels
+        "patch_size": patch_px,
+        "patch_size_level0": whole,  # its heat maps and slide encoders take this
         EXACT_SIDE: None if side is None else float(side),
-        "level0_magnification": _as_whole(embeddings.magnification),
-        "target_magnification": None if patch_mpp is None else _as_whole(round(10 / patch_mpp, 6)),
+        "level0_magnification": _as_whole(magnification),
+        "target_magnification": _as_whole(target),
         "overlap": embeddings.overlap_px,
         "mpp": embeddings.mpp,
         "level0_width": size_px[0],
@@ -227,8 +229,10 @@ def write_coords(
 
 
 def _as_whole(number: float | None) -> float | int | None:
-    """An integer where it is one, which is all that TRIDENT ever writes."""
-    return int(number) if number is not None and float(number).is_integer() else number
+    """An integer where it is one to six digits, which is all that TRIDENT ever writes."""
+    if number is None:
+        return None
+    return int(rounded) if (rounded := round(float(number), 6)).is_integer() else rounded
 
 
 def _tell(dataset: h5py.Dataset, attributes: Mapping[str, object]) -> None:
