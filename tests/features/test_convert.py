@@ -9,6 +9,7 @@ from prognoscope import cli
 from prognoscope.core.errors import InputError, MissingFileError
 from prognoscope.features.convert import convert_embeddings
 from prognoscope.features.embeddings import Embeddings
+from prognoscope.features.origin import Origin
 from prognoscope.features.store import find_embeddings, pack_embeddings, read_embeddings, write_embeddings
 from tests.features.test_layouts import COORDS, FEATURES, STAMP_NOW, write_clam, write_stamp, write_trident
 
@@ -74,6 +75,24 @@ def test_stamp_gets_half_precision_and_um(ours):
     }
     read, source = read_embeddings(out / "a.h5"), read_embeddings(ours / "a.h5")
     assert np.array_equal(read.coords_um, source.coords_um) and read.patch_um == pytest.approx(128)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "here", "width"),
+    [("uni2", "uni_v2", 12), ("virchow-full", "virchow", 2560), ("virchow", "virchow", 1280), ("gigapath", "gigapath", 12)],
+)
+def test_an_encoder_of_two_names_is_one(theirs, here, width, tmp_path):
+    """STAMP's name goes back to STAMP, is ours elsewhere, and parts no cohort."""
+    (tmp_path / "theirs").mkdir()
+    write_stamp(tmp_path / "theirs" / "s.h5", np.ones((6, width)), **STAMP_NOW | {"extractor": theirs})
+    for tool in ("stamp", "trident"):
+        report = convert_embeddings(tmp_path / "theirs", tmp_path / tool, tool, slide_mpp=0.25, encoder=here)
+        assert report.failed == {}
+    with h5py.File(tmp_path / "stamp" / "s.h5") as file:
+        assert file.attrs["extractor"] == theirs
+    read = read_embeddings(tmp_path / "trident" / f"features_{here}" / "s.h5")
+    assert not Origin.of(read).contradicts(Origin.of(read_embeddings(tmp_path / "theirs" / "s.h5")))
+    assert str(Origin.of(read)).startswith(f"{here}, ")
 
 
 def test_torchmil_gets_arrays(ours):

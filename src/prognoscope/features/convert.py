@@ -17,7 +17,7 @@ from prognoscope.core.files import need_writable, why_not_there, written_whole
 from prognoscope.core.resolution import LARGEST_MPP, LEAST_MPP, is_plausible
 from prognoscope.features.embeddings import Embeddings
 from prognoscope.features.hdf5_file import attributes, find_dataset, opened
-from prognoscope.features.origin import Origin
+from prognoscope.features.origin import Origin, name_here
 from prognoscope.features.other_tools import TOOLS, Files, Size, files_for
 from prognoscope.features.store import find_embeddings, read_embeddings
 from prognoscope.features.tensor_file import is_tensor_file
@@ -87,7 +87,7 @@ def convert_embeddings(
 
 
 def _named(one: Embeddings, encoder: str | None) -> Embeddings:
-    if encoder is None or one.encoder == encoder:
+    if encoder is None or name_here(one.encoder) == name_here(encoder):
         return one
     if one.encoder is not None:
         raise FeatureError(f"its file says that {one.encoder} made it, not {encoder}; leave --encoder out")

@@ -18,6 +18,23 @@ WORDS = {  # a field -> how slides of one value are called
 }
 
 
+IN_STAMP = {  # an encoder -> what STAMP calls it, where it has another name there
+    "conch_v1": "conch",
+    "conch_v15": "conch1_5",
+    "hoptimus0": "h-optimus-0",
+    "hoptimus1": "h-optimus-1",
+    "uni_v1": "uni",
+    "uni_v2": "uni2",
+    "virchow": "virchow-full",  # its own virchow is the class token alone
+}
+_OF_STAMP = {theirs: ours for ours, theirs in IN_STAMP.items()}
+
+
+def name_here(encoder: str | None) -> str | None:
+    """An encoder as it is called here, which STAMP's files may call otherwise."""
+    return encoder if encoder is None else _OF_STAMP.get(encoder, encoder)
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Who encoded patches, and of which; None where nothing says."""
@@ -26,6 +43,9 @@ class Origin:
     weights: str | None = None  # the hash of the encoder's weights
     um_per_px: float | None = None  # of a patch as the encoder saw it
     patch_px: int | None = None  # its side
+
+    def __post_init__(self):
+        object.__setattr__(self, "encoder", name_here(self.encoder))
 
     @classmethod
     def of(cls, embeddings: Embeddings) -> "Origin":

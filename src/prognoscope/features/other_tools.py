@@ -15,20 +15,14 @@ from prognoscope.core.errors import FeatureError
 from prognoscope.core.file_names import safe_name
 from prognoscope.features.embeddings import Embeddings
 from prognoscope.features.hdf5_file import hdf5_image
+from prognoscope.features.origin import IN_STAMP, name_here
 from prognoscope.features.store import coords_image_of, image_of
 
 Files = Mapping[str, Callable[[], bytes]]  # path within a folder -> what gives the file's bytes
 Size = tuple[int | None, int | None]  # width and height of level 0, in pixels
 CLAM_ROWS = 32  # of a chunk of CLAM's
 STAMP_VERSION = "2.1.0"  # the first with these attributes; STAMP refuses files that are newer than itself
-STAMP_EXTRACTORS = {  # encoders of two names, as STAMP's slide encoders ask for them
-    "conch_v1": "conch",
-    "conch_v15": "conch1_5",
-    "hoptimus0": "h-optimus-0",
-    "hoptimus1": "h-optimus-1",
-    "uni_v1": "uni",
-    "uni_v2": "uni2",
-}
+VIRCHOW_CLASS_DIM = 1280  # numbers of Virchow's class token alone
 
 
 def clam_files(one: Embeddings, size_px: Size) -> Files:
@@ -49,9 +43,10 @@ def stamp_files(one: Embeddings, size_px: Size) -> Files:
     if not np.isfinite(half).all():
         raise FeatureError("it has values beyond 65504, which float16 cannot hold, and STAMP keeps embeddings in it")
     encoder = _encoder(one)
+    is_class_alone = encoder == "virchow" and one.embedding_dim == VIRCHOW_CLASS_DIM
     about = {
         "stamp_version": STAMP_VERSION,
-        "extractor": STAMP_EXTRACTORS.get(encoder, encoder),
+        "extractor": encoder if is_class_alone else IN_STAMP.get(encoder, encoder),
         "unit": "um",
         "tile_size_um": float(one.patch_um),
         "tile_size_px": int(one.patch_px),
@@ -115,9 +110,9 @@ def _corners(one: Embeddings) -> np.ndarray:
 
 
 def _encoder(one: Embeddings) -> str:
-    if one.encoder is None:
+    if (name := name_here(one.encoder)) is None:
         raise FeatureError("its file does not say which encoder made it; give --encoder")
-    return one.encoder
+    return name
 
 
 def _no_side(tool: str) -> FeatureError:
