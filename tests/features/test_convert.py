@@ -78,18 +78,24 @@ def test_stamp_gets_half_precision_and_um(ours):
 
 
 @pytest.mark.parametrize(
-    ("theirs", "here", "width"),
-    [("uni2", "uni_v2", 12), ("virchow-full", "virchow", 2560), ("virchow", "virchow", 1280), ("gigapath", "gigapath", 12)],
+    ("written", "here", "back", "width"),
+    [
+        ("uni2", "uni_v2", "uni2", 12),
+        ("mahmood-uni2", "uni_v2", "uni2", 12),
+        ("virchow-full", "virchow", "virchow-full", 2560),
+        ("virchow", "virchow", "virchow", 1280),
+        ("gigapath", "gigapath", "gigapath", 12),
+    ],
 )
-def test_an_encoder_of_two_names_is_one(theirs, here, width, tmp_path):
+def test_an_encoder_of_two_names_is_one(written, here, back, width, tmp_path):
     """STAMP's name goes back to STAMP, is ours elsewhere, and parts no cohort."""
     (tmp_path / "theirs").mkdir()
-    write_stamp(tmp_path / "theirs" / "s.h5", np.ones((6, width)), **STAMP_NOW | {"extractor": theirs})
+    write_stamp(tmp_path / "theirs" / "s.h5", np.ones((6, width)), **STAMP_NOW | {"extractor": written})
     for tool in ("stamp", "trident"):
         report = convert_embeddings(tmp_path / "theirs", tmp_path / tool, tool, slide_mpp=0.25, encoder=here)
         assert report.failed == {}
     with h5py.File(tmp_path / "stamp" / "s.h5") as file:
-        assert file.attrs["extractor"] == theirs
+        assert file.attrs["extractor"] == back
     read = read_embeddings(tmp_path / "trident" / f"features_{here}" / "s.h5")
     assert not Origin.of(read).contradicts(Origin.of(read_embeddings(tmp_path / "theirs" / "s.h5")))
     assert str(Origin.of(read)).startswith(f"{here}, ")

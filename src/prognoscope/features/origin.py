@@ -27,12 +27,13 @@ IN_STAMP = {  # an encoder -> what STAMP calls it, where it has another name the
     "uni_v2": "uni2",
     "virchow": "virchow-full",  # its own virchow is the class token alone
 }
-_OF_STAMP = {theirs: ours for ours, theirs in IN_STAMP.items()}
+OLDER = "mahmood-"  # how older versions of STAMP begin some of these
+_OF_STAMP = {theirs: ours for ours, theirs in IN_STAMP.items()} | {"virchow_full": "virchow"}
 
 
 def name_here(encoder: str | None) -> str | None:
     """An encoder as it is called here, which STAMP's files may call otherwise."""
-    return encoder if encoder is None else _OF_STAMP.get(encoder, encoder)
+    return encoder if encoder is None else _OF_STAMP.get(encoder.removeprefix(OLDER), encoder)
 
 
 @dataclass(frozen=True, slots=True)
