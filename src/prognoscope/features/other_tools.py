@@ -1,7 +1,7 @@
 """One slide's embeddings as the files that other tools read: CLAM, STAMP, torchmil and TRIDENT.
 
 What each reads was learned from its sources: CLAM 2025-04, STAMP 2.5.0, torchmil 1.0.2, TRIDENT 0.3.0. None of them is
-imported. Equal embeddings give equal bytes.
+imported; docs/exporting.md tells what their own code made of these files. Equal embeddings give equal bytes.
 """
 
 import io
