@@ -42,6 +42,14 @@ def study(study_folder):
     return lambda *overrides: Study.load(path, overrides)
 
 
+def test_an_encoder_that_stamp_calls_otherwise_is_no_other(study, study_folder):
+    for path in (study_folder / "features").iterdir():
+        with h5py.File(path, "r+") as file:
+            by("uni_v2")(file)
+    change(study_folder, 4, by("uni2"))
+    assert study().check().tables["Embeddings"] is not None
+
+
 def test_bad_files_are_left_out_told_by_kind_and_accounted_for(study, study_folder):
     for patient in (3, 5):
         change(study_folder, patient, set_to(np.nan))

@@ -7,6 +7,7 @@ from typing import Any
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.errors import FeatureError, some
 from prognoscope.core.words import count, listed
+from prognoscope.features.origin import name_here
 from prognoscope.features.store import BadFileError, Look, fault_sentences, look_at
 from prognoscope.study.inputs import embedding_files
 from prognoscope.study.left_out import too_many
@@ -70,7 +71,7 @@ def _mixtures(heads: Mapping[str, Look]) -> list[str]:
     """A sentence for each thing in which embeddings differ that must be the same in a cohort."""
     said = []
     lengths = _by_value(heads, lambda look: look.embedding_dim)
-    encoders = _by_value(heads, lambda look: look.encoder)
+    encoders = _by_value(heads, lambda look: name_here(look.encoder))
     for what, found in (("of length", lengths), ("by the encoder", encoders)):
         if len(found) > 1:
             said.append(
