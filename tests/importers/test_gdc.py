@@ -1,6 +1,7 @@
 """Files of the GDC, in their own form, become a cohort."""
 
 import gzip
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -74,6 +75,44 @@ def test_all_genes_and_counts_are_taken_where_they_are_asked_for(tmp_path):
     assert genes.at[FIRST.barcode, "TP53_rnaseq"] > 2  # the row that codes for a protein, not that of a lncRNA
     assert "of 2 genes in several rows, the first that codes for a protein, else the first was taken" in found.account
     assert "counts, as it is" in found.account
+
+
+def test_of_several_files_of_one_sample_the_first_by_name_is_taken(tmp_path):
+    clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
+    named = {f"s{i:02d}.tsv": p for i, p in enumerate(PATIENTS)} | {"z.tsv": FIRST}
+    star = [files.star_file(tmp_path / name, p, shift=3.0 * (name == "z.tsv")) for name, p in named.items()]
+    rows = [(name, "-", p.barcode, f"{p.barcode}-01A", "Primary Tumor") for name, p in named.items()]
+    sheet = files.sample_sheet(tmp_path / "sheet.tsv", rows)
+    found = imported(tmp_path / "out", "gdc", clinical, *reversed(star), sheet)
+    np.testing.assert_allclose(found.genes.set_index("patient_id").loc[FIRST.barcode], FIRST.genes, atol=1e-3)
+    of_first = found.samples[found.samples["patient_id"] == FIRST.barcode]
+    assert list(of_first["taken"]) == [1, 0]
+
+
+def test_files_of_several_workflows_are_refused(tmp_path):
+    clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
+    named = {f"{i}.{how}.tsv": p for i, p in enumerate(PATIENTS) for how in ("ascat2", "absolute_liftover")}
+    copies = [files.copy_file(tmp_path / name, p) for name, p in named.items()]
+    rows = [(name, "-", p.barcode, f"{p.barcode}-01A", "Primary Tumor") for name, p in named.items()]
+    told = r"24 of 24 samples have several files of gene level copy number, such as .*ascat2.*Take the files of one."
+    with pytest.raises(OmicsError, match=told):
+        imported(tmp_path / "out", "gdc", clinical, *copies, files.sample_sheet(tmp_path / "sheet.tsv", rows))
+
+
+def test_mutations_of_aliquots_that_do_not_tell_whose_they_are_are_of_the_file_that_the_sheet_names(tmp_path):
+    ours = [replace(p, barcode=f"C3L-{i:05d}") for i, p in enumerate(PATIENTS)]
+    clinical = files.gdc_clinical(tmp_path / "clinical.tsv", ours)
+    rows, aliquots = [], {}
+    for i, p in enumerate(ours):
+        aliquot = replace(p, barcode=f"CPT{i:07d}0009")
+        path = files.maf_file(tmp_path / "maf" / f"{i}.maf", [aliquot], packed=False, suffix="")
+        pair = (f"{p.barcode}, {p.barcode}", f"{p.barcode}-02, {p.barcode}-32", "Primary Tumor, Blood Derived Normal")
+        rows.append((f"{path.name}.gz", "Masked Somatic Mutation", *pair))
+        aliquots[f"{path.name}.gz"] = aliquot.barcode
+    files.sample_sheet(tmp_path / "maf" / "sheet.tsv", rows)
+    files.metadata(tmp_path / "maf" / "metadata.json", aliquots)  # tells no patient
+    genes = imported(tmp_path / "out", "gdc", clinical, tmp_path / "maf").genes.set_index("patient_id")
+    assert [int(genes.loc[p.barcode].sum()) for p in ours] == [len(p.mutated) for p in ours]
 
 
 def test_the_metadata_of_a_cart_say_whose_files_are_as_a_sheet_does(tmp_path):

@@ -86,7 +86,8 @@ def sample_in(name: str, known: Mapping[str, Sample] | None = None) -> Sample:
 
 def tissue_of(word: str | None) -> str:
     """The code of a sample type that is written in words; "" of words that are unknown."""
-    return WORDS.get(" ".join((word or "").lower().split()), "")
+    plain = " ".join((word or "").lower().split())
+    return WORDS.get(plain, "11" if plain.endswith(" normal") else "")  # Lymphoid Normal, EBV Immortalized Normal
 
 
 def choose(samples: Iterable[Sample], tissues: Sequence[str]) -> Chosen:

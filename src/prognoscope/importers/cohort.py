@@ -194,7 +194,8 @@ def _samples(measured: Sequence[Measured]) -> pd.DataFrame:
         taken = {sample.name for sample in each.chosen.sample_of.values()}
         why = {sample.name: reason for sample, reason in each.chosen.left}
         for sample in each.samples:
-            reason = "" if sample.name in taken else why.get(sample.name, "of nobody in the cohort")
-            row = (each.kind, sample.patient, sample.name, sample.tissue, int(sample.name in taken), reason)
+            reason = "" if (is_taken := sample.name in taken) else why.get(sample.name, "of nobody in the cohort")
+            taken.discard(sample.name)  # of several files of one sample, the first was taken
+            row = (each.kind, sample.patient, sample.name, sample.tissue, int(is_taken), reason)
             rows.append(dict(zip(SAMPLES, row, strict=True)))
     return pd.DataFrame(rows, columns=SAMPLES)

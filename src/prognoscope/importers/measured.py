@@ -54,7 +54,7 @@ def by_patient(measured: Measured, patients: Sequence[str], tissues: Sequence[st
         told, are = count(len(others), "patient"), "is" if len(others) == 1 else "are"
         notes.append(f"{measured.source}: left out: {told} who {are} not in the cohort: {some(others)}.")
     order = [patient for patient in patients if patient in mine]
-    place = {sample: i for i, sample in enumerate(measured.samples)}
+    place = {sample: i for i, sample in reversed(list(enumerate(measured.samples)))}  # the first of those of one name
     values = measured.values.iloc[:, [place[mine[patient]] for patient in order]].T
     values.index = pd.Index(order, name="patient")
     values.columns = [f"{gene}_{measured.kind}" for gene in values.columns]

@@ -45,8 +45,9 @@ def read_mutations(
     n = 0
     for path in files:
         table = with_bare_names(read_table(path, "The file of mutations", text=["Tumor_Sample_Barcode", "Hugo_Symbol"]))
-        if path.name in sheets.samples or path.name.removesuffix(".gz") in sheets.samples:
-            sequenced[sheets.sample_of(path)] = None
+        own = sheets.sample_of(path) if sheets.samples_in(path) else None
+        if own is not None:
+            sequenced[own] = None
         columns = (table[name] for name in ("hugo_symbol", "tumor_sample_barcode", "variant_classification"))
         status = as_text(table["mutation_status"]) if "mutation_status" in table else [None] * len(table)
         for gene, sample, word, state in zip(*map(as_text, columns), status, strict=True):
@@ -54,7 +55,8 @@ def read_mutations(
                 continue
             n += 1
             if sample not in whose:
-                whose[sample] = _of_sheet(sample_in(sample, known), sequenced)
+                found = _of_sheet(sample_in(sample, known), sequenced)
+                whose[sample] = own if own is not None and found.patient == found.name else found  # CPTAC's aliquots
                 sequenced[whose[sample]] = None
             if (state or "").lower() in NOT_SOMATIC:
                 others[state] += 1
@@ -81,7 +83,7 @@ def read_mutations(
         source,
         tuple(samples),
         "1: mutated (every class), 0: not" if silent else "1: mutated so that the protein changes, 0: not",
-        notes=tuple(_notes(source, passed, others, bool(listed), any(path.name in sheets.samples for path in files))),
+        notes=tuple(_notes(source, passed, others, bool(listed), any(map(sheets.samples_in, files)))),
     )
 
 

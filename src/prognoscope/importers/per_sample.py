@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.cohort.columns import need_column
-from prognoscope.core.errors import OmicsError
+from prognoscope.core.errors import OmicsError, some
 from prognoscope.core.genes import without_version
 from prognoscope.core.tables import as_text, read_table
 from prognoscope.core.words import count
+from prognoscope.importers.barcodes import Sample
 from prognoscope.importers.measured import COUNTS, PAR_Y, Measured
 from prognoscope.importers.sheets import Sheets
 
@@ -54,8 +55,10 @@ def read_samples(
 
     Raises:
         CohortError: No sheet says whose a file is.
-        OmicsError: Two files have other genes, as those of two versions of the annotation; or words for numbers.
+        OmicsError: Two files have other genes, as those of two versions of the annotation; or words for numbers; or
+            most samples have several files.
     """
+    paths = sorted(paths, key=lambda path: (path.name, path))  # so that their order elsewhere decides nothing
     first = _read(paths[0], wanted)
     ids = first["gene_id"].tolist()
     columns, samples = [], []
@@ -72,6 +75,7 @@ def read_samples(
         samples.append(sheets.sample_of(path))
         if progress is not None:
             progress(i + 1, len(paths))
+    _refuse_workflows(paths, samples, wanted)
     keep = np.array([not str(name).endswith(PAR_Y) for name in ids], dtype=bool)
     values = pd.DataFrame(np.column_stack(columns)[keep], index=first["gene_name"][keep].astype(str).tolist())
     types = first["gene_type"][keep].astype(str).reset_index(drop=True) if "gene_type" in first else None
@@ -81,6 +85,19 @@ def read_samples(
         told = count(int((~keep).sum()), "copy", "copies")
         notes.append(f"{source}: left out: {told} on Y of genes that X has too ({PAR_Y}).")
     return Measured(values, wanted.kind, source, tuple(samples), wanted.scale, types, tuple(notes))
+
+
+def _refuse_workflows(paths: Sequence[Path], samples: Sequence[Sample], wanted: Wanted) -> None:
+    """Some samples are measured twice; most of them only where several workflows are mixed."""
+    files = dict[Sample, list[str]]()
+    for path, sample in zip(paths, samples, strict=True):
+        files.setdefault(sample, []).append(path.name)
+    again = [names for names in files.values() if len(names) > 1]
+    if 2 * len(again) > len(files):
+        raise OmicsError(
+            f"{len(again)} of {count(len(files), 'sample')} have several files of {wanted.words}, such as "
+            f"{some(again[0])}, as those of several workflows. Take the files of one."
+        )
 
 
 def _read(path: Path, wanted: Wanted) -> pd.DataFrame:

@@ -31,18 +31,22 @@ class Sheets:
     slides: list[str] = field(default_factory=list)  # file names
     notes: list[str] = field(default_factory=list)
 
+    def samples_in(self, path: Path) -> list[Sample]:
+        """The samples that a file is of, packed or not; none where no sheet names it."""
+        name = path.name.removesuffix(".gz")
+        return self.samples.get(name) or self.samples.get(f"{name}.gz") or []
+
     def sample_of(self, path: Path) -> Sample:
         """The tumour's sample that a file is of; of those with normal tissue beside it, the tumour's.
 
         Raises:
             CohortError: No sheet names the file.
         """
-        name = path.name if path.name in self.samples else path.name.removesuffix(".gz")
-        found = self.samples.get(name) or self.samples.get(f"{name}.gz")
+        found = self.samples_in(path)
         if not found:
             raise CohortError(
                 f"Whose {path.name} is stands in no file here. Add the sample sheet of the same download, which the "
-                "GDC's cart gives (gdc_sample_sheet.*.tsv, or metadata.cart.*.json)."
+                "GDC's cart gives (gdc_sample_sheet.*.tsv; of TCGA and TARGET, metadata.cart.*.json will do)."
             )
         tumours = [sample for sample in found if not sample.tissue.startswith(NORMAL_OR_CONTROL)]
         return min(tumours or found, key=lambda each: each.name)
@@ -72,7 +76,8 @@ def _metadata(path: Path, found: Sheets) -> None:
             samples = [str(each["entity_submitter_id"]) for each in entry["associated_entities"]]
         except (KeyError, TypeError) as cause:
             raise CohortError(f"{path} lacks {cause} of a file. Download it again from the GDC's cart.") from cause
-        found.samples.setdefault(name, [sample_in(each) for each in samples])
+        if all(FULL.fullmatch(as_barcode(each)) for each in samples):  # other names do not tell whose they are
+            found.samples.setdefault(name, [sample_in(each) for each in samples])
         found.ids.setdefault(name, str(entry.get("file_id", "")))
         if name.lower().endswith(".svs"):
             found.slides.append(name)
