@@ -59,11 +59,27 @@ def test_values_that_may_be_several_things_are_asked_about(clinical, tmp_path):
     with pytest.raises(OmicsError, match=r"z.tsv: its values are from -.* Say which with --kind z.tsv=rnaseq, cnv or"):
         imported(tmp_path / "out", "xena", clinical, matrix)
     found = imported(tmp_path / "out", "xena", clinical, matrix, kinds=("z.tsv=rnaseq",))
-    assert "standardised or centred already, as it is" in found.account
+    assert "with negative values, so logarithms of values below 1, or standardised or centred, as it is" in found.account
     with pytest.raises(OmicsError, match=r"--kind z.tsv=protein does not say what a table holds. Write FILE=rnaseq"):
         imported(tmp_path / "other", "xena", clinical, matrix, kinds=("z.tsv=protein",))
     with pytest.raises(OmicsError, match=r"--kind names y.tsv, which is no table of genes x samples here: z.tsv."):
         imported(tmp_path / "other", "xena", clinical, matrix, kinds=("y.tsv=cnv",))
+
+
+def test_values_of_a_few_genes_that_are_too_large_for_logarithms_become_such(clinical, tmp_path):
+    rows = [("sample", *(f"{p.barcode}-01" for p in PATIENTS))]
+    rows += [(gene, *(50.0 * i + j for j in range(len(PATIENTS)))) for i, gene in enumerate(files.GENES)]
+    matrix = files.write(tmp_path / "panel.tsv", "".join("\t".join(map(str, row)) + "\n" for row in rows))
+    found = imported(tmp_path / "out", "xena", clinical, matrix, kinds=("panel.tsv=rnaseq",))
+    assert found.genes.set_index("patient_id").loc[FIRST.barcode, "VEGFA_rnaseq"] == pytest.approx(np.log2(501))
+    assert "log2(1 + value) of linear (up to 573)" in found.account
+
+
+def test_a_long_table_in_utf_16_is_read(tmp_path):
+    lines = files.xena_phenotype(tmp_path / "p.tsv", PATIENTS).read_text().splitlines()
+    long = [f"{line}\t{'remark' if i == 0 else 'x' * 20_000}" for i, line in enumerate(lines)]
+    (tmp_path / "p.tsv").write_bytes("\n".join(long).encode("utf-16"))
+    assert len(imported(tmp_path / "out", "xena", tmp_path / "p.tsv").clinical) == len(PATIENTS)
 
 
 @pytest.mark.parametrize(

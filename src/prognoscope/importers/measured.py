@@ -13,6 +13,7 @@ from prognoscope.importers.barcodes import Chosen, Sample, choose, need_chosen, 
 from prognoscope.omics.joining import OmicsTable
 
 LARGEST_LOGARITHM = 1000.0  # log2 of anything measured is below 64
+LARGEST_PERCENTILE = 100.0  # which Xena has too, and which need no logarithm
 CODING = "protein_coding"
 PAR_Y = "_PAR_Y"  # the copy on Y of a gene that X has too; no read is counted there
 COUNTS = "counts"  # of reads, which DESeq2 wants as they are
@@ -134,9 +135,11 @@ def scaled(measured: Measured, *, logarithm: bool) -> Measured:
     if measured.kind != "rnaseq" or not known.size:
         return measured
     low, high = float(known.min()), float(known.max())
-    if low < 0 or (high < LARGEST_LOGARITHM and "linear" not in measured.scale):
+    if low < 0 or (high <= LARGEST_PERCENTILE and "linear" not in measured.scale):
         words = measured.scale or (
-            "with negative values, so standardised or centred already" if low < 0 else "taken as a logarithm"
+            "with negative values, so logarithms of values below 1, or standardised or centred"
+            if low < 0
+            else "taken as a logarithm"
         )
         return replace(measured, scale=f"{words}, as it is (from {low:g} to {high:g})")
     was = measured.scale or "linear"

@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,7 +165,7 @@ def _of_json(path: Path) -> PortalFile | str:
 
 
 def _head(path: Path) -> bytes:
-    """The first lines of a file, unpacked; all of it where its first lines are long, or it is no text."""
+    """The first lines of a file, unpacked; all of it where its first lines are long, or it is no text of bytes."""
     with path.open("rb") as file:
         start = file.read(HEAD)
     try:
@@ -173,7 +174,8 @@ def _head(path: Path) -> bytes:
                 start = stream.read(HEAD)
     except (OSError, EOFError, zlib.error) as cause:
         raise CohortError(f"{path} cannot be unpacked ({cause}). Download it again.") from cause
-    if start.startswith(ZIP) or (len(start) == HEAD and start.count(b"\n") < 3):
+    is_cut = len(start) == HEAD and (start.count(b"\n") < 3 or start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)))
+    if start.startswith(ZIP) or is_cut:  # two bytes make a line's end in UTF-16
         content = read_content(path, "The file")
         return content if start.startswith(ZIP) and is_workbook(content) else unpacked(content, path, "The file")
     return start if len(start) < HEAD else start[: start.rfind(b"\n") + 1]
