@@ -9,7 +9,7 @@ from skimage.registration import phase_cross_correlation
 
 from prognoscope.core.errors import InputError, SlideError
 from prognoscope.slides.readers import open_slide
-from prognoscope.slides.tiling import TilingSpec, read_patches, tile
+from prognoscope.slides.tiling import PatchGrid, TilingSpec, read_patches, tile
 from prognoscope.slides.tissue import TissueMask, TissueSpec, segment_tissue
 from tests.slides.scene import pixels, scene, write_scene
 
@@ -250,3 +250,15 @@ def test_a_needle_core_across_the_lines_of_the_grid_gets_patches_of_a_shifted_on
         if least == 0:
             assert len(grid) == 0
             assert len(tile(slide, masked(mask), TilingSpec(min_tissue=0.4))) > 0
+
+
+@pytest.mark.parametrize("patch_px", [100, 64])
+def test_a_patch_that_others_let_reach_over_the_border_is_white_there(tmp_path, patch_px):
+    Image.new("RGB", (300, 200), "black").save(tmp_path / "black.png")
+    with open_slide(tmp_path / "black.png", mpp=0.5) as slide:
+        place = np.array([[250, 125]])
+        grid = PatchGrid(place, np.ones(1), patch_px, 0, 0.5 * 100 / patch_px, 0.5, slide.size_px)
+        patch = read_patches(slide, grid)[0, :, :, 0]
+    half, part = patch_px // 2, patch_px * 3 // 4
+    assert patch[: part - 2, : half - 2].max() == 0
+    assert patch[:, half + 2 :].min() == patch[part + 2 :].min() == 255

@@ -87,7 +87,7 @@ def grid_of_file(path: Path, slide: Slide) -> PatchGrid:
             f"{path} does not say how large its patches are: neither patch_size with patch_size_level0, as TRIDENT "
             "writes, nor with downsample, as CLAM does"
         )
-    if len(coords) and (coords.min() < 0 or ((coords + side) > np.array(slide.size_px) + 1).any()):
+    if len(coords) and (coords.min() < 0 or (coords >= np.array(slide.size_px)).any()):
         raise FeatureError(f"{path} has patches beyond the border of {slide.path}, so it is of another slide")
     overlap = round(_number(told.get("overlap")) or 0)
     mpp = side * level0_mpp / patch_px

@@ -35,7 +35,7 @@ class TilingSpec:
 
 @dataclass(frozen=True, slots=True)
 class PatchGrid:
-    """The N patches of a slide, row by row; all of them lie within the slide."""
+    """The N patches of a slide, row by row, within the slide; CLAM's and TRIDENT's last ones may reach over its end."""
 
     coords: Int[np.ndarray, "N 2"]  # x, y of the top left corner, in level-0 pixels
     tissue: Float[np.ndarray, " N"]  # fraction of tissue
@@ -147,11 +147,13 @@ def _read_patch(slide: Slide, x: int, y: int, grid: PatchGrid, level: int) -> UI
     left, top = x / downsample, y / downsample
     if left.is_integer() and top.is_integer() and abs(side - grid.patch_px) < 1e-6:
         return slide.read(x, y, level, grid.patch_px, grid.patch_px)
-    # a margin for the interpolation, but none beyond the border, where white would bleed in
     margin = math.ceil(REACH * max(1.0, side / grid.patch_px))
+    x0, y0 = (max(0, math.floor(start) - margin) for start in (left, top))
+    x1, y1 = (math.ceil(start + side) + margin for start in (left, top))
+    # no margin beyond the border, where white would bleed in, but of a patch that reaches over it itself
+    over_x, over_y = (at + grid.patch_px_level0 > most + 1 for at, most in zip((x, y), slide.size_px, strict=True))
     width, height = slide.level_sizes_px[level]
-    x0, x1 = max(0, math.floor(left) - margin), min(width, math.ceil(left + side) + margin)
-    y0, y1 = max(0, math.floor(top) - margin), min(height, math.ceil(top + side) + margin)
+    x1, y1 = x1 if over_x else min(width, x1), y1 if over_y else min(height, y1)
     pixels = slide.read(round(x0 * downsample), round(y0 * downsample), level, x1 - x0, y1 - y0)
     # a level that lost its last row or column may end a fraction of a pixel before the patch does
     box = (left - x0, top - y0, min(left + side, x1) - x0, min(top + side, y1) - y0)
