@@ -30,6 +30,31 @@ def test_hidden_and_unfinished_files_and_companions_of_mrxs_are_passed_over(tmp_
     assert list(find_slides(tmp_path)) == ["e"]
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        ("embeddings/stain-1/a.h5", "embeddings/stain-1/previews/a.jpg", "embeddings/stain-1/patches/a/0_0.png"),
+        ("f/stain/.a.claim", "f/uni_v2/.a.claim", "f/previews/a.jpg"),  # of several encoders, begun
+        ("embeddings/stain-1/previews/b.jpg",),  # nothing came of it
+        ("a.h5", "previews/a.jpg", "patches/a/0_0.png"),
+        ("run/previews/previews.csv", "run/previews/a.jpg"),
+        ("run/provenance.json", "run/explanations/abmil/p/a.attention.ome.tiff"),
+    ],
+    ids=lambda made: made[0],
+)
+def test_pictures_that_were_made_of_slides_are_no_slides(tmp_path, made):
+    touch(tmp_path, "a.svs", *made)
+    assert list(find_slides(tmp_path)) == ["a"]
+
+
+def test_pictures_in_folders_of_the_same_names_may_be_slides(tmp_path):
+    touch(tmp_path, "patches/a.png", "previews/b.png", "explanations/c.png", "d.svs", "features/d.h5")
+    assert list(find_slides(tmp_path / "patches")) == ["a"]
+    assert {"c", "d"} <= set(find_slides(tmp_path))
+    shutil.rmtree(tmp_path / "features")
+    assert list(find_slides(tmp_path)) == ["a", "b", "c", "d"]
+
+
 def test_slides_of_one_name_are_told_apart_by_their_folders_or_are_an_error_that_names_all(tmp_path):
     touch(tmp_path, "one/a.svs", "two/a.tiff", "b.svs.tif")
     assert list(find_slides(tmp_path)) == ["b", "one/a", "two/a"]

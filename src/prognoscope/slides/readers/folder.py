@@ -42,6 +42,8 @@ CONVERTED_BY = {  # what is a slide, but of a format that no free reader here kn
 UNFINISHED = frozenset({".part", ".partial", ".tmp", ".crdownload", ".download", ".filepart", ".aria2", ".bak"})
 BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff", b"ZISRAWFILE")  # TIFF ... CZI
 LOOKED_AT = 4096  # bytes of a file whose suffix says nothing
+PICTURES, PATCHES, EXPLANATIONS = "previews", "patches", "explanations"  # folders of pictures that are made here
+EMBEDDINGS = "*.h5", "*/*.h5", ".*.claim", "*/.*.claim"  # beside them, of one encoder or of several, done or begun
 CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
 
 
@@ -62,7 +64,8 @@ def look_for_slides(folder: Path | str) -> SlideFolder:
     """Every slide in a folder and below by its id, and sentences on files that are none.
 
     A slide's id is its name without suffixes; where several share it, the folders around them tell them apart. Hidden
-    files are passed over, links are followed. The companion folder of an MRXS slide belongs to it. A folder of OME-Zarr
+    files are passed over, and so are pictures that an extraction, a run or an explanation made; links are followed. The
+    companion folder of an MRXS slide belongs to it. A folder of OME-Zarr
     called .zarr is one slide. A DICOM series of several files is one slide, named after the folder that it has to
     itself, or else after the first of its files.
 
@@ -99,9 +102,10 @@ def look_for_slides(folder: Path | str) -> SlideFolder:
 
 
 def _without_companions(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """The folders with their files, but for folders of MRXS slides and the pictures that VMS slides are made of."""
+    """The folders with their files, but for folders of MRXS slides, the pictures that VMS slides are made of, and ours."""
     companions: set[Path] = set()
     for place, names in files_below(folder):
+        companions |= {place} if place != folder and _is_made_here(place) else set()
         companions |= {place / Path(name).stem for name in names if name.lower().endswith(".mrxs")}
         if not companions.isdisjoint((place, *place.parents)):
             continue
@@ -110,6 +114,18 @@ def _without_companions(folder: Path) -> Iterator[tuple[Path, list[str]]]:
             bool(lists) and name.startswith(lists) and name[-4:].lower() not in (".vms", ".vmu") for name in names
         ]
         yield place, [name for name, part in zip(names, is_part, strict=True) if not part]
+
+
+def _is_made_here(place: Path) -> bool:
+    """Whether this is a folder of pictures that lies beside embeddings, or in a run, and not one of slides."""
+    beside = place.parent
+    if place.name == EXPLANATIONS:
+        return (beside / "provenance.json").is_file()
+    pictures = beside / PICTURES
+    if place.name not in (PICTURES, PATCHES) or not pictures.is_dir():
+        return False
+    is_alone = {each.name for each in beside.iterdir()} <= {PICTURES, PATCHES}  # where each slide failed
+    return is_alone or (pictures / "previews.csv").is_file() or any(any(beside.glob(each)) for each in EMBEDDINGS)
 
 
 def _kind(path: Path) -> str:
