@@ -74,7 +74,7 @@ def refuse_two_units(table: pd.DataFrame, rows: pd.DataFrame, column: str, unit:
             " Correct these values; they may be in another unit, or mean missing."
         )
     if np.median(months) > LONGEST_MEDIAN or months.max() > LONGEST:
-        likely = next((u for u in ("months", "days") if _is_likely(in_months(usable, u)) and u != unit), "days")
+        likely = next((u for u in ("months", "days") if is_likely(in_months(usable, u)) and u != unit), "days")
         raise CohortError(
             f"{source}: {column!r} in {unit} means a median follow-up of {np.median(months):.0f} months and up to "
             f"{months.max():.0f}, so it looks like {likely}. Set time_unit: {likely}, or correct the column."
@@ -155,7 +155,8 @@ def _compare_with_twin(table: pd.DataFrame, column: str, unit: str, source: str)
             )
 
 
-def _is_likely(months: Float[np.ndarray, " P"]) -> bool:
+def is_likely(months: Float[np.ndarray, " P"]) -> bool:
+    """Whether anybody's cohort was followed for so long."""
     return bool(np.median(months) <= LONGEST_MEDIAN and months.max() <= LONGEST)
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from prognoscope.cohort.cohort import WORDS
 from prognoscope.cohort.splits import inner_split
+from prognoscope.cohort.time_units import is_likely
 from prognoscope.core.errors import CohortError, InputError, ModelError, StudyError, some
 from prognoscope.core.outcome import TimeBins
 from prognoscope.evaluation.concordance import concordance
@@ -198,6 +199,11 @@ class PrognoscopeSurvival:
             raise InputError(f"validation is {self.validation!r}; give a share from 0 to below 0.5.")
         if len(time) < 2:
             raise CohortError("X has one row (n_samples=1), of which nothing can be learned. Give more patients.")
+        if not is_likely(time):
+            raise InputError(
+                f"The times of y are taken as months, and have a median of {np.median(time):.0f} and a largest of "
+                f"{time.max():.0f}, so they look like days. Divide them by 30.4375, or correct those that are too large."
+            )
         if not event.any():
             raise CohortError("No event was observed in y, so nothing can be learned. Is event true where one was?")
         most = TimeBins.most(time, event, n_bins=self.n_bins)
