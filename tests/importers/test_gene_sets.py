@@ -48,7 +48,7 @@ name: apoptotic process
 namespace: biological_process
 alt_id: GO:0006917
 synonym: "apoptosis" NARROW []
-is_a: GO:0012501 ! programmed cell death
+is_a: GO:0012501 {source="GOC:mtg_apoptosis"} ! programmed cell death
 
 [Term]
 id: GO:0097194

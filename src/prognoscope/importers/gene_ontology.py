@@ -1,5 +1,6 @@
 """The Gene Ontology's own files, annotations (GAF) and terms (OBO) -> a gene group a term."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -97,7 +98,8 @@ def _terms(text: str, namespace: str) -> tuple[dict[str, _Term], dict[str, str]]
         told: dict[str, list[str]] = {}
         for line in lines:
             key, _, value = line.partition(": ")
-            told.setdefault(key, []).append(value.split(" ! ")[0].strip())
+            plain = re.split(r" ! | \{", value)[0]  # without the remark and the qualifiers that may follow
+            told.setdefault(key, []).append(plain.strip())
         if kind != "Term]" or "true" in told.get("is_obsolete", ()) or namespace not in told.get("namespace", ()):
             continue
         name, part_of = told["id"][0], "part_of "
