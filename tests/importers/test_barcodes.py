@@ -65,8 +65,10 @@ def test_samples_of_target_and_of_sheets_are_known_and_words_are_codes():
     assert sample_in("TARGET-20-PAEFGT-03A") == Sample("TARGET-20-PAEFGT-03A", "TARGET-20-PAEFGT", "03")
     known = {"C3L-00001-03": Sample("C3L-00001-03", "C3L-00001", "01")}
     assert sample_in("C3L-00001-03", known).patient == "C3L-00001"
-    words = "Primary Tumor", "Metastasis", "strange", None, "Lymphoid Normal"
-    assert [tissue_of(word) for word in words] == ["01", "06", "", "", "11"]
+    words = "Primary Tumor", "Metastasis", "strange", None
+    assert [tissue_of(word) for word in words] == ["01", "06", "", ""]
+    more = "Lymphoid Normal", "Local Recurrence", "Distant organ metastasis"  # of the GDC, of MSK, of GENIE
+    assert [tissue_of(word) for word in more] == ["11", "02", "06"]
 
 
 def test_a_code_that_is_none_is_refused():

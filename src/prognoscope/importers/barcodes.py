@@ -46,6 +46,7 @@ WORDS = {  # of the GDC's sample sheets and of cBioPortal's SAMPLE_TYPE, in smal
     "cell lines": "20",
     "control analyte": "20",
 }
+PARTS = {" normal": "11", "recurr": "02", "metasta": "06"}  # Lymphoid Normal, Local Recurrence, Distant organ metastasis
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def sample_in(name: str, known: Mapping[str, Sample] | None = None) -> Sample:
 def tissue_of(word: str | None) -> str:
     """The code of a sample type that is written in words; "" of words that are unknown."""
     plain = " ".join((word or "").lower().split())
-    return WORDS.get(plain, "11" if plain.endswith(" normal") else "")  # Lymphoid Normal, EBV Immortalized Normal
+    return WORDS.get(plain) or next((code for part, code in PARTS.items() if part in plain), "")
 
 
 def choose(samples: Iterable[Sample], tissues: Sequence[str]) -> Chosen:

@@ -41,7 +41,7 @@ def read_matrix(path: Path, known: Mapping[str, Sample], kind: str | None) -> Me
         row, column = np.argwhere(strange.to_numpy())[0]
         raise OmicsError(
             f"{path} has {table[columns].iloc[row, column]!r} of {table[key].iloc[row]} in {columns[column]}, which is "
-            "not a number. Correct it, or leave it empty."
+            "not a number. Correct it, leave it empty, or leave the file out."
         )
     values = values.astype(np.float32).set_axis([name or "" for name in as_text(table[key])])
     found = kind or _kind_in(values, path)
