@@ -77,6 +77,14 @@ def test_all_genes_and_counts_are_taken_where_they_are_asked_for(tmp_path):
     assert "counts, as it is" in found.account
 
 
+def test_counts_are_written_to_the_last_digit(tmp_path):
+    clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
+    star = files.star_file(tmp_path / "a.tsv", replace(FIRST, genes=(*FIRST.genes[:-1], float(np.log2(123_457.8)))))
+    sheet = files.sample_sheet(tmp_path / "s.tsv", [("a.tsv", "-", FIRST.barcode, f"{FIRST.barcode}-01A", "Primary")])
+    imported(tmp_path / "out", "gdc", clinical, star, sheet, unit="counts")
+    assert (tmp_path / "out" / "genes.csv").read_text().rstrip().endswith(",1234568")
+
+
 def test_of_several_files_of_one_sample_the_first_by_name_is_taken(tmp_path):
     clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
     named = {f"s{i:02d}.tsv": p for i, p in enumerate(PATIENTS)} | {"z.tsv": FIRST}

@@ -37,9 +37,9 @@ def combine(sources: ClinicalSources, cancers: Sequence[str]) -> Patients:
     Raises:
         CohortError: The sources tell of several types of cancer and none was chosen; nobody is left; two ids are one.
     """
-    patients = list(sources.patients)
+    patients, told = list(sources.patients), set(sources.patients)
     steps: list[Step] = [("in the clinical tables", len(patients), {})]
-    gone = {patient: why for patient, why in sources.redacted.items() if patient in set(patients)}
+    gone = {patient: why for patient, why in sources.redacted.items() if patient in told}
     if gone:
         patients = [patient for patient in patients if patient not in gone]
         steps.append(("not redacted", len(patients), gone))
@@ -52,7 +52,7 @@ def combine(sources: ClinicalSources, cancers: Sequence[str]) -> Patients:
     refuse_twins(patients, "The clinical tables")
     everybody = pd.Index(patients, name="patient_id")
     columns, origins = {}, []
-    conflicts = [_within(each) for each in sources.differing if each[0] in set(patients)]
+    conflicts = [_within(each) for each in sources.differing if each[0] in everybody]
     for what in (*ENDPOINTS, *WANTED):
         if not (told := [each for each in sources.told if each.what == what]):
             continue

@@ -43,7 +43,8 @@ def by_patient(measured: Measured, patients: Sequence[str], tissues: Sequence[st
     """
     chosen = choose(measured.samples, tissues)
     need_chosen(chosen, measured.source)
-    mine = {patient: sample for patient, sample in chosen.sample_of.items() if patient in set(patients)}
+    wanted = set(patients)
+    mine = {patient: sample for patient, sample in chosen.sample_of.items() if patient in wanted}
     if not mine:
         raise OmicsError(
             f"{measured.source}: none of its samples ({some((s.name for s in measured.samples), 3)}) is of a patient "

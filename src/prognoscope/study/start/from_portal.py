@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
@@ -18,7 +19,6 @@ from prognoscope.study.start.from_folder import folder_study
 from prognoscope.study.start.template import write_start
 
 MOST_CELLS = 1_000_000  # of a gene table in CSV; a larger one is Parquet, which is read in a tenth of the time
-DIGITS = "%.6g"  # of genes in CSV, as many as single precision has
 
 
 def import_cohort(
@@ -81,7 +81,12 @@ def _write(imported: Imported, folder: Path) -> list[str]:
 
 def _write_genes(folder: Path, genes: pd.DataFrame) -> None:
     if genes.size <= MOST_CELLS:
-        write_text(folder / "genes.csv", genes.to_csv(index=False, lineterminator="\n", float_format=DIGITS))
+        write_text(folder / "genes.csv", genes.to_csv(index=False, lineterminator="\n", float_format=_shown))
         return
     with written_whole(folder / "genes.parquet") as beside:
         parquet.write_table(pa.Table.from_pandas(genes, preserve_index=False), beside)
+
+
+def _shown(value: np.float32) -> str:
+    """A number to the digits that single precision has, and counts to the last."""
+    return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"
