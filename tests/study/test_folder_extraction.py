@@ -125,7 +125,7 @@ def write_regions(folder, *geometries):
     features = [
         {"type": "Feature", "geometry": each, "properties": {"objectType": "annotation"}} for each in geometries
     ]
-    (folder / "s0.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    (folder / "s0.tiff.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
 
 
 def test_patches_whose_centre_lies_in_a_region_are_kept_or_left(slides, plain, tmp_path):

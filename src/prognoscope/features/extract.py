@@ -270,7 +270,7 @@ def _left(jobs: Sequence[_Job], *, tells_again: bool = False) -> tuple[list[_Job
 
 
 def _why_to_make(job: _Job, part: _Part) -> str | None:
-    picked = job.spec.picks.told(job.slide)
+    picked = job.spec.picks.told(job.slide, job.path)
     return why_to_embed(part.target, job.path, job.mpp, picked=picked, spec_hash=part.spec_hash)
 
 
@@ -311,7 +311,7 @@ def extract_one(job: _Job) -> "str | Spent":
         specs = [part.spec for part in job.parts]
         encoders = [_encoder(each.encoder, each.weights, job.device, each.precision) for each in specs]
         made_of = made_of_slide(job.path, job.mpp)
-        if picked := job.spec.picks.told(job.slide):
+        if picked := job.spec.picks.told(job.slide, job.path):
             made_of[PICKED] = picked
         with open_slide(job.path, mpp=job.mpp) as slide:
             grid, tissue = _squares_of(slide, job)
@@ -349,7 +349,7 @@ def extract_one(job: _Job) -> "str | Spent":
 
 def _squares_of(slide: Slide, job: _Job) -> tuple[PatchGrid | str, dict[str, float]]:
     """The patches of a slide, of which a preview is drawn, and areas in sq mm; or why there are none."""
-    picks, files = job.spec.picks, job.spec.picks.files(job.slide)
+    picks, files = job.spec.picks, job.spec.picks.files(job.slide, job.path)
     found = segment_tissue(slide, job.spec.tissue)
     grid = tile(slide, found, job.spec) if picks.coords is None else grid_of_file(files[0], slide)
     n_before = len(grid)

@@ -4,7 +4,7 @@ What each tool writes was read from its sources: TRIDENT 0.3.0, CLAM 2025-04, Qu
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from prognoscope.features.hdf5_file import attributes, find_dataset, need_values
 from prognoscope.slides.readers.base import Slide, need_mpp, stated_bounds
 from prognoscope.slides.tiling import PatchGrid
 
-GEOJSON = (".geojson", ".json")
+COORDS, GEOJSON = ("_patches.h5", ".h5"), (".geojson", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +27,22 @@ class Picks:
     """Which patches of a slide are encoded, where that is not left to its tissue alone."""
 
     coords: Path | None = None  # a folder of TRIDENT's or CLAM's coordinate files, whose patches are taken as they are
-    regions: Path | None = None  # a folder of QuPath's annotations, <slide>.geojson
+    regions: Path | None = None  # a folder of QuPath's annotations, <slide>.geojson or <slide's file>.geojson
     outside: bool = False  # keep what lies outside of the regions instead
 
-    def files(self, slide: str) -> list[Path]:
-        """The files that decide on the patches of a slide.
+    def files(self, slide: str, path: Path) -> list[Path]:
+        """The files that decide on the patches of a slide, named after it or after its file at `path`.
 
         Raises:
             MissingFileError: One is not there.
         """
-        asked = [(self.coords, [f"{slide}_patches.h5", f"{slide}.h5"])] if self.coords else []
-        asked += [(self.regions, [f"{slide}{ending}" for ending in GEOJSON])] if self.regions else []
-        return [_one_of(folder, names) for folder, names in asked]
+        asked = [(self.coords, COORDS)] if self.coords else []
+        asked += [(self.regions, GEOJSON)] if self.regions else []
+        return [_one_of(folder, slide, path.name, endings) for folder, endings in asked]
 
-    def told(self, slide: str) -> str:
+    def told(self, slide: str, path: Path) -> str:
         """What stands for these files; "" where there are none."""
-        return "-".join(sha256(path)[:16] for path in self.files(slide))
+        return "-".join(sha256(each)[:16] for each in self.files(slide, path))
 
     def kind(self) -> dict[str, object]:
         """What of them decides on all slides alike."""
@@ -50,8 +50,9 @@ class Picks:
         return {name: True for name, is_so in how.items() if is_so}
 
 
-def _one_of(folder: Path, names: list[str]) -> Path:
-    for name in names:
+def _one_of(folder: Path, slide: str, file: str, endings: Sequence[str]) -> Path:
+    names = [f"{slide}{ending}" for ending in endings]
+    for name in (*names, *(f"{Path(slide).with_name(file)}{ending}" for ending in endings)):
         for place in (folder, folder / "patches"):
             if (place / name).is_file():
                 return place / name
@@ -102,7 +103,7 @@ def need_picks(picks: Picks, name: str, slide: Slide) -> None:
         MissingFileError: One is not there.
         FeatureError: One cannot be used.
     """
-    files = picks.files(name)
+    files = picks.files(name, slide.path)
     if picks.coords is not None:
         grid_of_file(files[0], slide)
     if picks.regions is not None:

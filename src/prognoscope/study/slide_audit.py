@@ -97,7 +97,7 @@ def _again(
     found: dict[str, str | None] = {}
     for slide in slides.keys() & extracted.keys():
         with suppress(BlockedFileError, MissingFileError):  # extraction says so of each
-            picked = features.picks.told(slide)
+            picked = features.picks.told(slide, slides[slide])
             found[slide] = why_to_embed(extracted[slide], slides[slide], given.get(slide), picked=picked)
     return dict(sorted(found.items()))
 
