@@ -59,7 +59,9 @@ def test_values_that_may_be_several_things_are_asked_about(clinical, tmp_path):
     with pytest.raises(OmicsError, match=r"z.tsv: its values are from -.* Say which with --kind z.tsv=rnaseq, cnv or"):
         imported(tmp_path / "out", "xena", clinical, matrix)
     found = imported(tmp_path / "out", "xena", clinical, matrix, kinds=("z.tsv=rnaseq",))
-    assert "with negative values, so logarithms of values below 1, or standardised or centred, as it is" in found.account
+    assert (
+        "with negative values, so logarithms of values below 1, or standardised or centred, as it is" in found.account
+    )
     with pytest.raises(OmicsError, match=r"--kind z.tsv=protein does not say what a table holds. Write FILE=rnaseq"):
         imported(tmp_path / "other", "xena", clinical, matrix, kinds=("z.tsv=protein",))
     with pytest.raises(OmicsError, match=r"--kind names y.tsv, which is no table of genes x samples here: z.tsv."):

@@ -223,7 +223,7 @@ C, B = {"covariates": ["age", "stage"]}, {"bags": "bag"}
 WRONG_FITS = {
     "a time is missing": (C | B, with_time(np.nan), "time of 1 rows of y is missing.*P03"),
     "a time is negative": (C | B, with_time(-1.0), "missing, infinite or negative: P03"),
-    "times are days": (C | B, lambda X, y: (X, (y["e"], y["t"] * 300)), "so they look like days. Divide them by 30.4375"),
+    "times are days": (C | B, lambda X, y: (X, (y["e"], y["t"] * 300)), "so they look like days. Divide"),
     "y swapped": (C | B, swapped, "neither true nor false. Are events and times swapped"),
     "y without events": (C | B, lambda X, y: (X, y["t"]), "does not tell both events and times"),
     "y too short": (C | B, lambda X, y: (X, y[:5]), "X has 90 rows, and y 5 events"),

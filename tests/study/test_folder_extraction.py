@@ -105,7 +105,7 @@ def test_patches_of_a_coordinate_file_are_taken_as_they_are(slides, plain, tmp_p
     ("told", "coords", "said"),
     [
         ({"patch_size": 128}, [[0, 0]], "does not say how large its patches are"),
-        ({"patch_size": 128, "patch_size_level0": 128}, [[700, 0], [768, 0]], "has patches beyond the border of .*s0.tiff"),
+        ({"patch_size": 128, "patch_size_level0": 128}, [[700, 0], [768, 0]], "patches beyond the border of .*s0.tiff"),
         ({"patch_size": 128, "patch_size_level0": 128}, np.zeros((0, 2)), "no patches: it has none"),
     ],
 )

@@ -46,7 +46,11 @@ WORDS = {  # of the GDC's sample sheets and of cBioPortal's SAMPLE_TYPE, in smal
     "cell lines": "20",
     "control analyte": "20",
 }
-PARTS = {" normal": "11", "recurr": "02", "metasta": "06"}  # Lymphoid Normal, Local Recurrence, Distant organ metastasis
+PARTS = {
+    " normal": "11",
+    "recurr": "02",
+    "metasta": "06",
+}  # Lymphoid Normal, Local Recurrence, Distant organ metastasis
 
 
 @dataclass(frozen=True, slots=True)

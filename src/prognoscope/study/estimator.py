@@ -202,7 +202,7 @@ class PrognoscopeSurvival:
         if not is_likely(time):
             raise InputError(
                 f"The times of y are taken as months, and have a median of {np.median(time):.0f} and a largest of "
-                f"{time.max():.0f}, so they look like days. Divide them by 30.4375, or correct those that are too large."
+                f"{time.max():.0f}, so they look like days. Divide them by 30.4375, or correct them."
             )
         if not event.any():
             raise CohortError("No event was observed in y, so nothing can be learned. Is event true where one was?")

@@ -102,7 +102,7 @@ def look_for_slides(folder: Path | str) -> SlideFolder:
 
 
 def _without_companions(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """The folders with their files, but for folders of MRXS slides, the pictures that VMS slides are made of, and ours."""
+    """The folders with their files, but for those of MRXS slides, pictures that VMS slides are made of, and ours."""
     companions: set[Path] = set()
     for place, names in files_below(folder):
         companions |= {place} if place != folder and _is_made_here(place) else set()

@@ -4,8 +4,8 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
@@ -87,6 +87,6 @@ def _write_genes(folder: Path, genes: pd.DataFrame) -> None:
         parquet.write_table(pa.Table.from_pandas(genes, preserve_index=False), beside)
 
 
-def _shown(value: np.float32) -> str:
+def _shown(value: Any) -> str:
     """A number to the digits that single precision has, and counts to the last."""
     return f"{value:.0f}" if value.is_integer() else f"{value:.6g}"
