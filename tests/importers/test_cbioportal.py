@@ -26,6 +26,8 @@ def study_folder(folder, rename=lambda barcode: barcode):
         maf.write_text(maf.read_text().replace(p.barcode, rename(p.barcode)))
     files.case_list(folder / "case_lists" / "cases_sequenced.txt", PATIENTS, rename=rename)
     files.write(folder / "meta_study.txt", "type_of_cancer: blca\ncancer_study_identifier: blca\n")
+    timeline = "PATIENT_ID\tSTART_DATE\tEVENT_TYPE\tSAMPLE_ID\tGRADE\nX-1\t0\tSPECIMEN\tX-1-01\tG3\n"
+    files.write(folder / "data_timeline_specimen.txt", timeline)
     files.write(
         folder / "case_lists" / "cases_all.txt", "cancer_study_identifier: b\nstable_id: b_all\ncase_list_ids: x\n"
     )
@@ -47,7 +49,8 @@ def test_a_study_of_other_ids_becomes_a_study_that_check_accepts(tmp_path):
     assert "log2(1 + value) of linear" in found.account
     assert "of 1 gene in several rows, the first was taken: MYC." in found.account
     assert "left out: 1 row without a gene's name." in found.account
-    assert "Not used: 2 files in" in found.account and "site" not in table
+    assert "Not used: 3 files in" in found.account and not {"site", "grade"} & set(table.columns)
+    assert len(table) == len(PATIENTS)
     assert checked(tmp_path / "out").study.spec.cohort.clinical.endpoint == "OS"
 
 

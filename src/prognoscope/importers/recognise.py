@@ -132,6 +132,8 @@ def _of_columns(path: Path, columns: tuple[str, ...]) -> PortalFile | str:
     if _is_matrix(columns):
         portal = "cbioportal" if plain_name(columns[0]) in ("hugo_symbol", "entrez_gene_id") else "xena"
         return PortalFile(path, "matrix", portal, columns)
+    if {"patient_id", "start_date", "event_type"} <= names:
+        return "it is a timeline"
     if "patient_id" in names and ("sample_id" in names or any(f"{end}_status".lower() in names for end in ENDPOINTS)):
         return PortalFile(path, "clinical", "cbioportal", columns)
     of_xena = {"_patient", "sampleid"} & names or any(".demographic" in column for column in columns)
