@@ -44,6 +44,14 @@ def test_ensembl_ids_become_symbols_by_a_probe_map_only(clinical, tmp_path):
     assert "12 Ensembl ids became symbols; 0 have none and stay ids." in found.account
 
 
+def test_patients_go_by_their_barcodes_where_a_table_has_the_ends_of_them_too(tmp_path):
+    lines = files.xena_phenotype(tmp_path / "p.tsv", PATIENTS).read_text().splitlines()
+    ends = ["patient_id", *(p.barcode[-4:] for p in PATIENTS)]
+    files.write(tmp_path / "p.tsv", "".join(f"{line}\t{end}\n" for line, end in zip(lines, ends, strict=True)))
+    found = imported(tmp_path / "out", "xena", tmp_path / "p.tsv", files.xena_expression(tmp_path / "e.tsv", PATIENTS))
+    assert list(found.clinical["patient_id"]) == [p.barcode for p in PATIENTS]
+
+
 def test_an_id_with_two_symbols_is_refused(clinical, tmp_path):
     probes = files.probe_map(tmp_path / "probemap")
     with probes.open("a") as file:

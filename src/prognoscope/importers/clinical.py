@@ -12,7 +12,7 @@ from prognoscope.cohort.time_units import TimeUnit, in_months, refuse_two_units
 from prognoscope.core.errors import CohortError, some
 from prognoscope.core.tables import as_text, read_table, row_of
 from prognoscope.core.words import count
-from prognoscope.importers.barcodes import Sample, as_barcode, sample_in, tissue_of
+from prognoscope.importers.barcodes import FULL, Sample, as_barcode, sample_in, tissue_of
 from prognoscope.importers.names import DEATH, ENDPOINTS, LAST, PATIENT, SAMPLE, VITAL, WANTED, with_bare_names
 from prognoscope.importers.recognise import CDR_SHEET, PORTALS, PortalFile
 
@@ -94,9 +94,10 @@ class _Reader:
         read = read_table(file.path, WHAT, text=ids, sheet=CDR_SHEET)
         table = with_bare_names(read)
         self.written[file.path.name] = dict(table.attrs["written"])
-        key = next((name for name in (*PATIENT, *SAMPLE) if name in table), None)
-        if key is None:
+        there = [name for name in (*PATIENT, *SAMPLE) if name in table]
+        if not there:
             raise CohortError(f"{file.path} has no column of patients; it has {some(table.columns)}. Leave it out.")
+        key = next((name for name in there if _are_barcodes(table[name])), there[0])
         ids = as_text(table[key])
         rows = [row_of(read, i) for i in range(len(table))]
         if (missing := [row for row, name in zip(rows, ids, strict=True) if name is None]) and len(missing) == len(ids):
@@ -268,6 +269,12 @@ class _Reader:
             if there := [written[name] for name in columns if name in written]:
                 told.append(f"{file} ({', '.join(there)})")
         return ", ".join(told)
+
+
+def _are_barcodes(column: pd.Series) -> bool:
+    """Whether ids are whole barcodes: beside them, Xena's older tables have their last four letters as patient_id."""
+    names = as_text(column).dropna()
+    return len(names) > 0 and all(FULL.fullmatch(as_barcode(name)) for name in names)
 
 
 def _months(time: pd.Series, unit: TimeUnit) -> pd.Series:
