@@ -52,6 +52,15 @@ def test_patients_go_by_their_barcodes_where_a_table_has_the_ends_of_them_too(tm
     assert list(found.clinical["patient_id"]) == [p.barcode for p in PATIENTS]
 
 
+def test_rows_of_reads_of_no_gene_are_no_genes(clinical, tmp_path):
+    matrix = files.xena_expression(tmp_path / "htseq_counts.tsv", PATIENTS, ensembl=True)
+    with matrix.open("a") as file:
+        file.writelines(f"{name}\t" + "\t".join(["9"] * 25) + "\n" for name in ("__no_feature", "__too_low_aQual"))
+    found = imported(tmp_path / "out", "xena", clinical, matrix)
+    assert len(found.genes.columns) == 1 + len(files.GENES)
+    assert "left out: 2 rows without a gene's name." in found.account
+
+
 def test_an_id_with_two_symbols_is_refused(clinical, tmp_path):
     probes = files.probe_map(tmp_path / "probemap")
     with probes.open("a") as file:

@@ -17,7 +17,13 @@ LARGEST_PERCENTILE = 100.0  # which Xena has too, and which need no logarithm
 CODING = "protein_coding"
 PAR_Y = "_PAR_Y"  # the copy on Y of a gene that X has too; no read is counted there
 COUNTS = "counts"  # of reads, which DESeq2 wants as they are
-ABSENT = frozenset({"", "?", "nan", "unknown"})
+ABSENT = frozenset(  # in small letters; the last ones are of reads that HTSeq and STAR give to no gene
+    {
+        *("", "?", "nan", "unknown"),
+        *("__no_feature", "__ambiguous", "__too_low_aqual", "__not_aligned", "__alignment_not_unique"),
+        *("n_unmapped", "n_multimapping", "n_nofeature", "n_ambiguous"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

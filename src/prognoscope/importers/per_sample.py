@@ -13,7 +13,7 @@ from prognoscope.core.genes import without_version
 from prognoscope.core.tables import as_text, read_table
 from prognoscope.core.words import count
 from prognoscope.importers.barcodes import Sample
-from prognoscope.importers.measured import COUNTS, PAR_Y, Measured
+from prognoscope.importers.measured import ABSENT, COUNTS, PAR_Y, Measured
 from prognoscope.importers.sheets import Sheets
 
 UNITS = {  # of expression, as they are asked for -> the column of a STAR file, and what it is
@@ -23,7 +23,6 @@ UNITS = {  # of expression, as they are asked for -> the column of a STAR file, 
     "counts": ("unstranded", COUNTS),
 }
 COPIES = "copy_number"
-OF_NO_GENE = ("N_unmapped", "N_multimapping", "N_noFeature", "N_ambiguous")  # rows that count reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def _refuse_workflows(paths: Sequence[Path], samples: Sequence[Sample], wanted: 
 def _read(path: Path, wanted: Wanted) -> pd.DataFrame:
     table = read_table(path, "The file of genes")
     need_column(table, wanted.column, str(path))
-    is_gene = table["gene_id"].notna() & ~table["gene_id"].isin(OF_NO_GENE)
+    is_gene = ~table["gene_id"].astype(str).str.lower().isin(ABSENT)
     return table[is_gene.to_numpy()].reset_index(drop=True)
 
 
