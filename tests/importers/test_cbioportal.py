@@ -70,6 +70,18 @@ def test_expression_stays_linear_where_it_is_asked_to(tmp_path):
     assert genes.at[FIRST.barcode, "TP53_rnaseq"] == pytest.approx(40 * 2 ** FIRST.genes[0], rel=1e-4)
 
 
+def test_a_few_negative_values_of_a_correction_of_batches_are_taken_as_zero(tmp_path):
+    clinical = files.cbioportal_patients(tmp_path / "p.txt", PATIENTS)
+    matrix = files.cbioportal_expression(tmp_path / "m.txt", PATIENTS)
+    lines = matrix.read_text().splitlines()
+    lines[1] = lines[1].replace(f"\t{round(40 * 2 ** FIRST.genes[0], 4)}\t", "\t-1.25\t", 1)
+    files.write(matrix, "\n".join(lines) + "\n")
+    found = imported(tmp_path / "out", "cbioportal", clinical, matrix)
+    row = found.genes.set_index("patient_id").loc[FIRST.barcode]
+    assert row["TP53_rnaseq"] == 0 and row["EGFR_rnaseq"] == pytest.approx(np.log2(1 + 40 * 2 ** FIRST.genes[1]), 1e-4)
+    assert "log2(1 + value) of linear (up to " in found.account and "; of 1 negative ones, 0)" in found.account
+
+
 def test_samples_of_a_study_of_other_ids_need_the_table_of_samples(tmp_path):
     folder = study_folder(tmp_path / "study", renamed)
     (folder / "data_clinical_sample.txt").unlink()

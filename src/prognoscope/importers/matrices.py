@@ -11,7 +11,7 @@ from prognoscope.core.errors import OmicsError, some
 from prognoscope.core.genes import KINDS
 from prognoscope.core.tables import as_text, notes_of, read_table
 from prognoscope.importers.barcodes import FULL, Sample, as_barcode
-from prognoscope.importers.measured import LARGEST_LOGARITHM, Measured, samples_of
+from prognoscope.importers.measured import Measured, is_linear, samples_of
 from prognoscope.omics.orientation import ABOUT_GENES, GENE_COLUMNS
 
 COPIES = {-2.0, -1.5, -1.0, 0.0, 1.0, 2.0}  # of GISTIC; cBioPortal has -1.5 too
@@ -57,7 +57,7 @@ def _kind_in(values: pd.DataFrame, path: Path) -> str:
     if there <= COPIES and any(value < 0 for value in there):
         return "cnv"
     is_whole = all(value.is_integer() for value in there)
-    if there and min(there) >= 0 and max(there) > (LARGEST_LOGARITHM if is_whole else 2):
+    if there and (is_linear(known) or (not is_whole and min(there) >= 0 and max(there) > 2)):
         return "rnaseq"
     told = f"from {min(there):g} to {max(there):g}" if there else "empty"
     raise OmicsError(

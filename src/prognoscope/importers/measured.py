@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from prognoscope.core.errors import OmicsError, some
 from prognoscope.core.genes import ENSEMBL_VERSION, without_version
@@ -14,6 +15,7 @@ from prognoscope.omics.joining import OmicsTable
 
 LARGEST_LOGARITHM = 1000.0  # log2 of anything measured is below 64
 LARGEST_PERCENTILE = 100.0  # which Xena has too, and which need no logarithm
+FEW_BELOW = 0.05  # of the values: below zero by a correction of batches, not by standardising
 CODING = "protein_coding"
 PAR_Y = "_PAR_Y"  # the copy on Y of a gene that X has too; no read is counted there
 COUNTS = "counts"  # of reads, which DESeq2 wants as they are
@@ -142,7 +144,7 @@ def scaled(measured: Measured, *, logarithm: bool) -> Measured:
     if measured.kind != "rnaseq" or not known.size:
         return measured
     low, high = float(known.min()), float(known.max())
-    if low < 0 or (high <= LARGEST_PERCENTILE and "linear" not in measured.scale):
+    if (low < 0 and not is_linear(known)) or (high <= LARGEST_PERCENTILE and "linear" not in measured.scale):
         words = measured.scale or (
             "with negative values, so logarithms of values below 1, or standardised or centred"
             if low < 0
@@ -152,8 +154,14 @@ def scaled(measured: Measured, *, logarithm: bool) -> Measured:
     was = measured.scale or "linear"
     if not logarithm or was == COUNTS:
         return replace(measured, scale=f"{was}, as it is (up to {high:,.0f})")
-    changed = np.log2(1 + measured.values).astype(np.float32)
-    return replace(measured, values=changed, scale=f"log2(1 + value) of {was} (up to {high:,.0f})")
+    changed = np.log2(1 + measured.values.clip(lower=0)).astype(np.float32)
+    below = f"; of {int((known < 0).sum()):,} negative ones, 0" if low < 0 else ""
+    return replace(measured, values=changed, scale=f"log2(1 + value) of {was} (up to {high:,.0f}{below})")
+
+
+def is_linear(known: Float[np.ndarray, " N"]) -> bool:
+    """Whether values are too large for logarithms, though a correction of batches may have left a few below zero."""
+    return bool(known.max() > LARGEST_LOGARITHM and np.mean(known < 0) < FEW_BELOW)
 
 
 def samples_of(names: Sequence[str], known: Mapping[str, Sample]) -> tuple[Sample, ...]:
