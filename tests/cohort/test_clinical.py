@@ -131,6 +131,14 @@ def test_a_missing_column_names_the_nearest():
         parse(clinical_table(), time="time_month")
 
 
+def test_a_missing_column_of_a_wide_table_names_the_nearest_or_not_all():
+    wide = pd.concat([clinical_table(), pd.DataFrame(0.0, range(4), [f"G{i}_rnaseq" for i in range(90)])], axis=1)
+    with pytest.raises(CohortError, match="has no column 'survival'; known: .* and [0-9]+ more."):
+        parse(wide, time="survival")
+    with pytest.raises(CohortError, match="has no column 'PFI_month'; did you mean 'PFI_months'"):
+        parse(wide.assign(PFI_months=1.0), time="PFI_month")
+
+
 def test_rows_of_one_patient_that_differ_are_refused_with_rows_and_values():
     with pytest.raises(
         CohortError, match=r"'time_months' in .* 1 patients: P1 \(rows 2, 3: 12.5, 30\)\. Leave one row"

@@ -24,7 +24,7 @@ def need_column(table: pd.DataFrame, name: str, source: str) -> pd.Series:
         CohortError: The table has none; the nearest name is suggested.
     """
     if name not in table:
-        hint = nearest(name, [str(c) for c in table.columns if not str(c).startswith("Unnamed")][:12])
+        hint = nearest(name, [str(c) for c in table.columns if not str(c).startswith("Unnamed")])
         raise CohortError(f"{source} has no column {name!r}; {hint}")
     return table[name]
 

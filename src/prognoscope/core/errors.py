@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 SHOWN = 200
 LONG = re.compile(r"\S{600,}")  # longer than any path
+MOST_NAMES = 50  # that an error lists: as many as there are methods, not as there are genes
 
 
 class PrognoscopeError(Exception):
@@ -70,7 +71,7 @@ def some(items: Iterable[object], most: int = 5) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A half sentence that names the known name closest to `name` in whatever letters, or all known names.
+    """A half sentence that names the known name closest to `name` in whatever letters, or the known names.
 
     A name of three letters in a longer word, such as age in stage, is no slip of the pen.
     """
@@ -80,4 +81,4 @@ def nearest(name: str, known: Iterable[str]) -> str:
     near = [each for each in known if len(name) > 3 or len(each) <= len(name) + 1 or each.lower().startswith(name)]
     lower = {each.lower(): each for each in near}
     close = get_close_matches(name, lower, n=1, cutoff=0.6)
-    return f"did you mean {lower[close[0]]!r}?" if close else f"known: {', '.join(known)}."
+    return f"did you mean {lower[close[0]]!r}?" if close else f"known: {some(known, MOST_NAMES)}."
