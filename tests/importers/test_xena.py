@@ -79,6 +79,8 @@ def test_values_that_may_be_several_things_are_asked_about(clinical, tmp_path):
     assert (
         "with negative values, so logarithms of values below 1, or standardised or centred, as it is" in found.account
     )
+    copies = imported(tmp_path / "copies", "xena", clinical, matrix, kinds=("z.tsv=cnv",))
+    assert "| cnv | z.tsv | as the file has them, from -" in copies.account
     with pytest.raises(OmicsError, match=r"--kind z.tsv=protein does not say what a table holds. Write FILE=rnaseq"):
         imported(tmp_path / "other", "xena", clinical, matrix, kinds=("z.tsv=protein",))
     with pytest.raises(OmicsError, match=r"--kind names y.tsv, which is no table of genes x samples here: z.tsv."):

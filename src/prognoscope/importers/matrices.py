@@ -45,7 +45,17 @@ def read_matrix(path: Path, known: Mapping[str, Sample], kind: str | None) -> Me
         )
     values = values.astype(np.float32).set_axis([name or "" for name in as_text(table[key])])
     found = kind or _kind_in(values, path)
-    return Measured(values, found, path.name, samples_of(columns, known), SCALES.get(found, ""), notes=notes_of(table))
+    return Measured(values, found, path.name, samples_of(columns, known), _scale(values, found), notes=notes_of(table))
+
+
+def _scale(values: pd.DataFrame, kind: str) -> str:
+    """What values of copy number or of mutations mean; "" of expression, which is looked at later."""
+    known = values.to_numpy()
+    known = known[np.isfinite(known)]
+    if kind not in SCALES or not known.size:
+        return ""
+    is_usual = np.isin(known, list(COPIES if kind == "cnv" else {0, 1})).all()
+    return SCALES[kind] if is_usual else f"as the file has them, from {known.min():g} to {known.max():g}"
 
 
 def _kind_in(values: pd.DataFrame, path: Path) -> str:

@@ -76,7 +76,7 @@ def _metadata(path: Path, found: Sheets) -> None:
             samples = [str(each["entity_submitter_id"]) for each in entry["associated_entities"]]
         except (KeyError, TypeError) as cause:
             raise CohortError(f"{path} lacks {cause} of a file. Download it again from the GDC's cart.") from cause
-        if all(FULL.fullmatch(as_barcode(each)) for each in samples):  # other names do not tell whose they are
+        if samples and all(FULL.fullmatch(as_barcode(each)) for each in samples):  # other names tell no patient
             found.samples.setdefault(name, [sample_in(each) for each in samples])
         found.ids.setdefault(name, str(entry.get("file_id", "")))
         if name.lower().endswith(".svs"):
