@@ -64,6 +64,13 @@ def test_who_is_on_the_list_of_sequenced_samples_has_no_mutation_rather_than_non
     assert len(found.genes) == sum(bool(p.mutated) for p in PATIENTS) < len(PATIENTS)
 
 
+def test_statuses_in_words_without_codes_are_the_same(tmp_path):
+    coded = files.cbioportal_patients(tmp_path / "coded.txt", PATIENTS)
+    words = files.write(tmp_path / "words.txt", coded.read_text().replace("\t1:", "\t").replace("\t0:", "\t"))
+    one, other = (imported(tmp_path / path.stem, "cbioportal", path).clinical for path in (coded, words))
+    assert one.equals(other) and {"OS_event", "DSS_event", "PFS_event"} <= set(other)
+
+
 def test_expression_stays_linear_where_it_is_asked_to(tmp_path):
     folder = study_folder(tmp_path / "study")
     genes = imported(tmp_path / "out", "cbioportal", folder, logarithm=False).genes.set_index("patient_id")

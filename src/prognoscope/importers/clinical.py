@@ -17,8 +17,15 @@ from prognoscope.importers.names import DEATH, ENDPOINTS, LAST, PATIENT, SAMPLE,
 from prognoscope.importers.recognise import CDR_SHEET, PORTALS, PortalFile
 
 WHAT = "The clinical table"
-OBSERVED = frozenset({"1", "1.0", "true", "deceased", "dead", "recurred/progressed", "progression", "recurred"})
-CENSORED = frozenset({"0", "0.0", "false", "living", "alive", "diseasefree", "disease free", "censored"})
+OBSERVED = frozenset(
+    {"1", "1.0", "true", "deceased", "dead", "dead with tumor", "recurred/progressed", "progression", "recurred"}
+)
+CENSORED = frozenset(
+    {
+        *("0", "0.0", "false", "living", "alive", "alive or dead tumor free", "diseasefree", "disease free"),
+        *("not recurred", "censored"),
+    }
+)
 SEXES = {"f": "female", "m": "male", "female": "female", "male": "male"}
 LONGEST_LIFE = 150  # years: an age beyond it is in days
 DAYS_A_YEAR = 365.25
