@@ -69,6 +69,7 @@ def test_samples_of_target_and_of_sheets_are_known_and_words_are_codes():
     assert [tissue_of(word) for word in words] == ["01", "06", "", ""]
     more = "Lymphoid Normal", "Local Recurrence", "Distant organ metastasis"  # of the GDC, of MSK, of GENIE
     assert [tissue_of(word) for word in more] == ["11", "02", "06"]
+    need_tissues([sample_in("TARGET-20-PAEFGT-04A").tissue, "40"])  # relapses of TARGET
 
 
 def test_a_code_that_is_none_is_refused():

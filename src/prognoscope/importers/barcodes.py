@@ -12,6 +12,7 @@ TISSUES = {  # the codes of TCGA and TARGET that portals ship
     "01": "primary tumour",
     "02": "recurrent tumour",
     "03": "primary cancer in blood",
+    "04": "recurrent cancer in bone marrow",
     "05": "additional new primary",
     "06": "metastasis",
     "07": "additional metastasis",
@@ -19,8 +20,13 @@ TISSUES = {  # the codes of TCGA and TARGET that portals ship
     "10": "normal blood",
     "11": "normal tissue",
     "12": "normal buccal cells",
+    "13": "immortalised normal cells",
     "14": "normal bone marrow",
     "20": "control",
+    "40": "recurrent cancer in blood",
+    "50": "cell line",
+    "60": "xenograft",
+    "61": "xenograft of a cell line",
 }
 PRIMARY = ("01", "03", "09")
 WORDS = {  # of the GDC's sample sheets and of cBioPortal's SAMPLE_TYPE, in small letters
@@ -34,6 +40,8 @@ WORDS = {  # of the GDC's sample sheets and of cBioPortal's SAMPLE_TYPE, in smal
     "recurrent": "02",
     "primary blood derived cancer - peripheral blood": "03",
     "primary blood derived cancer - bone marrow": "09",
+    "recurrent blood derived cancer - bone marrow": "04",
+    "recurrent blood derived cancer - peripheral blood": "40",
     "additional - new primary": "05",
     "metastatic": "06",
     "metastasis": "06",

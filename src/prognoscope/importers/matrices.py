@@ -88,6 +88,9 @@ def kinds_told(told: tuple[str, ...], names: set[str]) -> dict[str, str]:
         if kind not in KINDS or not name:
             raise OmicsError(f"--kind {word} does not say what a table holds. Write FILE=rnaseq, FILE=cnv or FILE=mut.")
         if Path(name).name not in names:
-            raise OmicsError(f"--kind names {name}, which is no table of genes x samples here: {some(sorted(names))}.")
+            raise OmicsError(
+                f"--kind names {name}, which is no table of genes x samples here: "
+                f"{some(sorted(names)) or 'there is none'}."
+            )
         found[Path(name).name] = kind
     return found
