@@ -222,6 +222,7 @@ def test_shards_divide_the_slides():
         ("SLIDES --encoder stains --out o", "there is no encoder 'stains'"),
         ("SLIDES --encoder stain --encoder stain --out o", "is named twice"),
         ("SLIDES --encoder stain --out o --weights a --weights b", "given 2 times for 1 encoders"),
+        ("SLIDES --encoder stain --out o --mpp 0", "mpp must be more than 0"),
         ("SLIDES --encoder stain --out o --outside", "--outside says which patches of --regions"),
         ("SLIDES --encoder stain --out o --coords nowhere", "The folder nowhere does not exist"),
         ("SLIDES --encoder stain --out o --stain-norm macenk", "no stain normalisation 'macenk'; did you mean"),

@@ -96,7 +96,7 @@ def extract(
             overrides,
             weights=weights or [],
             patch_px=patch_px or 256,
-            mpp=mpp or 0.5,
+            mpp=0.5 if mpp is None else mpp,
             slide_mpp=slide_mpp,
             coords=coords,
             regions=regions,
