@@ -64,6 +64,30 @@ def test_who_is_on_the_list_of_sequenced_samples_has_no_mutation_rather_than_non
     assert len(found.genes) == sum(bool(p.mutated) for p in PATIENTS) < len(PATIENTS)
 
 
+def test_of_a_whole_study_folder_what_does_not_tell_is_passed_over_and_told(tmp_path):
+    folder = study_folder(tmp_path / "study")
+    genes = imported(tmp_path / "one", "cbioportal", folder).genes
+    rows = [["Hugo_Symbol", "Entrez_Gene_Id", *(f"{p.barcode}-01" for p in PATIENTS)]]
+    z_scores = [*rows, *(["TP53", "7157", *(str(0.3 * i - 3) for i in range(len(PATIENTS)))],)]
+    arms = [*rows, ["1p", "", *(["Gain"] * len(PATIENTS))]]
+    for name, cells in (("data_mrna_zscores.txt", z_scores), ("data_armlevel_cna.txt", arms)):
+        files.write(folder / name, "".join("\t".join(row) + "\n" for row in cells))
+    normals = (folder / "data_mrna_seq_v2_rsem.txt").read_text().replace("-01\t", "-11\t").replace("-01\n", "-11\n")
+    files.write(folder / "normals" / "data_mrna_normal_samples.txt", normals)
+    found = imported(tmp_path / "two", "cbioportal", folder)
+    assert found.genes.equals(genes)
+    for said in (
+        "data_mrna_zscores.txt: its values are from -3",
+        "'Gain' of 1p",
+        "none of 24 samples is of the sample",
+    ):
+        assert any(note.startswith("Not used: ") and said in note for note in found.notes)
+    with pytest.raises(OmicsError, match=r"data_mrna_zscores.txt: its values are from -3"):
+        imported(
+            tmp_path / "three", "cbioportal", folder / "data_clinical_patient.txt", folder / "data_mrna_zscores.txt"
+        )
+
+
 def test_statuses_in_words_without_codes_are_the_same(tmp_path):
     coded = files.cbioportal_patients(tmp_path / "coded.txt", PATIENTS)
     words = files.write(tmp_path / "words.txt", coded.read_text().replace("\t1:", "\t").replace("\t0:", "\t"))

@@ -5,7 +5,7 @@ import json
 import zlib
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prognoscope.core.column_names import plain_name
@@ -55,6 +55,7 @@ class PortalFile:
     kind: str  # of WORDS
     portal: str = ""  # of PORTALS; "" where several ship such
     columns: tuple[str, ...] = ()  # as they are written
+    is_named: bool = True  # itself, and not its folder
 
 
 def recognise(paths: Sequence[Path]) -> tuple[list[PortalFile], list[str]]:
@@ -74,7 +75,7 @@ def recognise(paths: Sequence[Path]) -> tuple[list[PortalFile], list[str]]:
                 passed.append(f"Not used: {path.name}: {kind}.")
             continue
         kinds = {place / name: _quietly(place / name) for place, names in files_below(path) for name in names}
-        found += [kind for kind in kinds.values() if isinstance(kind, PortalFile)]
+        found += [replace(kind, is_named=False) for kind in kinds.values() if isinstance(kind, PortalFile)]
         if others := [each.name for each, kind in kinds.items() if not isinstance(kind, PortalFile)]:
             passed.append(f"Not used: {count(len(others), 'file')} in {path}: {some(others)}.")
     return list({each.path.resolve(): each for each in found}.values()), passed
