@@ -12,6 +12,7 @@ from prognoscope.core.batch import Inputs, Target
 from prognoscope.core.errors import ModelError, TrainingError
 from prognoscope.models.coxph.network import CoxPH
 from prognoscope.models.coxph.ridge import fit_ridge, mean_log_likelihood
+from prognoscope.models.layers.cox_fit import breslow_steps
 
 
 def cohort(n=120, seed=0):
@@ -104,3 +105,16 @@ def test_without_covariates_it_says_what_to_give():
         CoxPH((), 0, 4)
     with pytest.raises(ModelError, match="omics covariates, but the cohort has none"):
         CoxPH((), 3, 4, covariates="both")
+
+
+@pytest.mark.parametrize("competing", [False, True])
+def test_an_event_at_the_very_end_of_a_bin_counts_in_it_however_its_time_is_rounded(competing):
+    time = np.arange(1, 42) / 10  # quartiles of 41 events are times of events, and half of these round up
+    event = np.ones(41, dtype=bool)
+    edges = [-np.inf, *np.quantile(time, [0.25, 0.5, 0.75]), np.inf]
+    hazard = 1 / np.arange(41, 0, -1)
+    expected = np.diff([hazard[time <= end + 1e-9].sum() for end in (*edges[1:-1], time[-1])], prepend=0.0)
+    rivals = torch.zeros(41, dtype=torch.bool) if competing else None
+    times = torch.tensor(time, dtype=torch.float32)
+    steps = breslow_steps(torch.zeros(41), times, torch.tensor(event), edges, rivals)
+    np.testing.assert_allclose(steps, expected)

@@ -127,9 +127,10 @@ class CoxPH(SurvivalModel):
             if not fitted.is_converged:
                 raise _not_converged(table, penalizer)
             self.coefficients[places] = torch.tensor(fitted.beta, dtype=torch.float32)
-            ends = np.append(np.asarray(edges[1:-1], dtype=np.float64), table["time"].max())
-            own = _steps(pd.Series(fitted.cumulative, index=fitted.event_times), ends)
-            self.hazard_steps.copy_(torch.tensor(np.concatenate([own, np.full(len(ends), SMALLEST_STEP)])))
+            values = table[varies].to_numpy()
+            log_ratio = torch.tensor((values - values.mean(axis=0)) @ fitted.beta)
+            own = breslow_steps(log_ratio, target.time, target.event, edges, target.competing)
+            self.hazard_steps.copy_(torch.cat([own, torch.full_like(own, SMALLEST_STEP)]))
         else:
             penalizer, steps = self._choose_penalizer(table), []
             causes = [(target.event, self.coefficients)]
@@ -172,12 +173,6 @@ class CoxPH(SurvivalModel):
             if len(told) == n_parts:
                 scores[penalizer] = sum(told)
         return max(scores, key=lambda penalizer: scores[penalizer], default=max(self.penalizers))
-
-
-def _steps(baseline: pd.Series, ends: Float[np.ndarray, " K"]) -> Float[np.ndarray, " K"]:
-    """How much a cumulative hazard, by its time, grows in each bin."""
-    reached = [float(baseline[baseline.index <= end].max()) if (baseline.index <= end).any() else 0 for end in ends]
-    return np.maximum(np.diff(reached, prepend=0.0), SMALLEST_STEP)
 
 
 def need_covariates(method: str, wanted: Set[str], *, n_clinical: int, n_genes: int) -> None:

@@ -67,8 +67,12 @@ def breslow_steps(
 
 
 def _steps(growth: Float[Tensor, " U"], time: Float[Tensor, " U"], ends: Sequence[float]) -> Float[Tensor, " K"]:
-    """The growth of a cumulative hazard in each bin, from that at each of these times."""
-    reached = torch.stack([growth[time <= end].sum() for end in ends])
+    """The growth of a cumulative hazard in each bin, from that at each of these times.
+
+    What comes at the very end of a bin is in it, as survival is the chance of outliving that end: times of patients are
+    in single precision, so ends are compared in it, too.
+    """
+    reached = torch.stack([growth[time.float() <= torch.tensor(end)].sum() for end in ends])
     return reached.diff(prepend=reached.new_zeros(1)).clamp(min=SMALLEST_STEP)
 
 
