@@ -1,6 +1,6 @@
 """Predictions for patients of another cohort, and what became of them: the measures of an external validation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,22 +190,28 @@ def _slope(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
 def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     seen, month = cohort.seen, cohort.horizon
     curve = event_free(seen.outcome)
-    at = max(int(np.searchsorted(curve.time, month, "right")) - 1, 0)
+    at = int(np.searchsorted(curve.time, month, "right"))  # 0: nobody's follow-up has ended yet
     expected = 1 - float(seen.survival_at(np.array([month]))[:, 0].mean())
-    value, low, high = ((1 - float(each[at])) / expected for each in (curve.survival, curve.high, curve.low))
+    if expected <= 0:
+        raise MetricError(f"Nobody is predicted to have the event by {month:g} months.")
+    observed = (1 - float(np.append(1.0, each)[at]) for each in (curve.survival, curve.high, curve.low))
+    value, low, high = (each / expected for each in observed)
     return [("observed_expected", value, low, high)]
 
 
-def _groups(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
+def _groups(cohort: ExternalCohort) -> Iterator[tuple[str, float, float, float]]:
+    """The test first: it is defined where one of the groups has no event, and a ratio is not."""
     outcome, is_high = cohort.outcome, _both_groups(cohort)
     if (competing := outcome.competing) is not None:
         tested = gray_test(is_high, time=outcome.time, event=outcome.event, competing=competing)
+        yield "gray_p", tested.p, np.nan, np.nan
         found = incidence_difference(is_high, time=outcome.time, event=outcome.event, competing=competing)
-        told_of = [("gray_p", tested.p, np.nan, np.nan), ("fine_gray_p", found.p, np.nan, np.nan)]
-        return [*told_of, (SUBDISTRIBUTION, found.ratio.value, found.ratio.low, found.ratio.high)]
-    p = log_rank(is_high, time=outcome.time, event=outcome.event).p
+        yield "fine_gray_p", found.p, np.nan, np.nan
+        yield SUBDISTRIBUTION, found.ratio.value, found.ratio.low, found.ratio.high
+        return
+    yield "log_rank_p", log_rank(is_high, time=outcome.time, event=outcome.event).p, np.nan, np.nan
     ratio = hazard_ratio(is_high, time=outcome.time, event=outcome.event)
-    return [("log_rank_p", p, np.nan, np.nan), ("hazard_ratio", ratio.value, ratio.low, ratio.high)]
+    yield "hazard_ratio", ratio.value, ratio.low, ratio.high
 
 
 def _recalibrated(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:

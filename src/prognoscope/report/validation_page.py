@@ -20,7 +20,7 @@ from prognoscope.core.words import count
 from prognoscope.report.figures import render
 from prognoscope.report.number_words import DASH, interval, is_number, metric_text, metric_words, number
 from prognoscope.report.rendering import picture_of, rendered
-from prognoscope.report.style import file_stem, method_colours
+from prognoscope.report.style import method_colours, stems_of
 
 TITLE = "external validation</title>"
 MEASURES = {  # in the order of the table -> what it is called, and what it says
@@ -79,9 +79,9 @@ def write_validation(
     """
     page, csv, folder = validation_files(to)
     colours = method_colours(dict.fromkeys(cohort.method for cohort in cohorts))
-    sections = []
+    sections, stems = [], stems_of(cohort.name for cohort in cohorts)
     for cohort in cohorts:
-        stem, pictures, absent = file_stem(cohort.name), [], []
+        stem, pictures, absent = stems[cohort.name], [], []
         competes = cohort.outcome.competing is not None
         for figure, make, words in (
             ("incidence", external_incidence_data, "Cumulative incidence of the groups by the cut of training")
@@ -107,6 +107,8 @@ def write_validation(
         if cohort.outcome.competing is not None:
             lead += f"{count(int(cohort.outcome.competing.sum()), 'other event')} that came first, "
         lead += f"followed for up to {cohort.outcome.time.max():.1f} months"
+        if "observed_expected" in own.index:
+            lead += f"; the horizon is {cohort.horizon:.0f} months, the median time of the events"
         sections.append({"id": stem, "title": cohort.name, "lead": lead, "pictures": pictures, "absent": absent})
         sections[-1]["again"] = _again(own)
     values: dict[str, Any] = {
