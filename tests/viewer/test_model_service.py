@@ -64,7 +64,7 @@ def test_the_service_says_what_predict_says(client, model, cohort, patients):
     for row in answer.json()["predictions"]:
         assert row["risk"] == pytest.approx(table.loc[row["patient_id"], "risk"])
         for name in ("survival_12_months", "survival_12_months_low"):
-            assert row[name] == pytest.approx(table.loc[row["patient_id"], name])
+            assert row[name] == pytest.approx(table.loc[row["patient_id"], name], rel=1e-5)
     about = client.get("/").json()
     assert about["title"] == "coxph" and about["patients"] == 40
 
@@ -76,7 +76,9 @@ def test_a_risk_assessment_tells_chances_of_the_event(client, patients):
     told = entry["resource"]
     assert told["resourceType"] == "RiskAssessment" and told["subject"]["identifier"]["value"] == patients[0]["id"]
     chances = [each["probabilityDecimal"] for each in told["prediction"] if "probabilityDecimal" in each]
-    np.testing.assert_allclose(chances, [1 - plain["survival_12_months"], 1 - plain["survival_24_months"]])
+    in_percent = [100 * (1 - plain[f"survival_{month}_months"]) for month in (12, 24)]
+    np.testing.assert_allclose(chances, in_percent)
+    assert told.get("note") != []
 
 
 BAD = {
@@ -93,6 +95,11 @@ BAD = {
     '{"patients": [{"id": "P"}], "times": ["x"]}': "times must be a list of months",
     '{"patients": [{"id": "P"}], "times": [9000]}': "nothing is extrapolated",
     '{"patients": [{"id": "P"}], "more": 1}': "The request has more",
+    '{"patients": [{"id": "P"}], "\\ud800": 1}': "which nothing is done with",
+    '{"patients": [{"id": "\\ud800"}]}': "has no id, which must be text that can be printed",
+    '{"patients": [{"id": "P"}], "times": [1%s]}' % ("0" * 400): "times must be a list of months",
+    '{"patients": [{"id": "P", "genes": {"A": 1%s}}]}' % ("0" * 400): "The genes of 'P' must be names",
+    '{"patients": [{"id": "P", "embeddings": [[1%s]]}]}' % ("0" * 400): "rows of numbers, all of one length",
 }
 
 

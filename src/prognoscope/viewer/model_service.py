@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from starlette.applications import Starlette
     from starlette.requests import Request
-    from starlette.responses import JSONResponse
+    from starlette.responses import Response
 
 MOST_BYTES = 64 * 2**20  # of a request
 TOLD = ("title", "name", "study", "licence", "paper", "is_final", "patients", "events", "last_month", "c_index")
@@ -60,24 +60,21 @@ class ModelService:
             ]
         )
 
-    async def _tell(self, request: "Request") -> "JSONResponse":
-        from starlette.responses import JSONResponse
+    async def _tell(self, request: "Request") -> "Response":
+        return self._stopped(request) or _json({name: self.about.get(name) for name in TOLD})
 
-        return self._stopped(request) or JSONResponse({name: self.about.get(name) for name in TOLD})
-
-    async def _predict(self, request: "Request") -> "JSONResponse":
+    async def _predict(self, request: "Request") -> "Response":
         return await self._answer(request, is_fhir=False)
 
-    async def _assess(self, request: "Request") -> "JSONResponse":
+    async def _assess(self, request: "Request") -> "Response":
         return await self._answer(request, is_fhir=True)
 
-    async def _answer(self, request: "Request", *, is_fhir: bool) -> "JSONResponse":
+    async def _answer(self, request: "Request", *, is_fhir: bool) -> "Response":
         from starlette.concurrency import run_in_threadpool
-        from starlette.responses import JSONResponse
 
         if stopped := self._stopped(request):
             return stopped
-        body = b""
+        body = bytearray()
         async for part in request.stream():
             body += part
             if len(body) > self.most_bytes:
@@ -97,9 +94,9 @@ class ModelService:
             return _said(500, "Something failed that was not foreseen; the log of the service has it.")
         rows = [{str(name): _plain(value) for name, value in row.items()} for row in table.to_dict("records")]
         if is_fhir:
-            return JSONResponse({"resourceType": "Bundle", "type": "collection", "entry": [*map(self._resource, rows)]})
+            return _json({"resourceType": "Bundle", "type": "collection", "entry": [*map(self._resource, rows)]})
         told = [*table.attrs["left_out"], *table.attrs["summary"]]
-        return JSONResponse({"model": self.about["title"], "time_unit": "months", "predictions": rows, "told": told})
+        return _json({"model": self.about["title"], "time_unit": "months", "predictions": rows, "told": told})
 
     def _table(self, asked: object) -> "pd.DataFrame":
         with TemporaryDirectory(prefix="prognoscope", ignore_cleanup_errors=True) as folder:
@@ -113,7 +110,8 @@ class ModelService:
                 month = float(name.removeprefix("survival_").removesuffix("_months"))
                 within = {"low": {"value": 0}, "high": {"value": month, "unit": "months", "code": "mo"}}
                 outcome = {"text": f"event within {month:g} months"}
-                predictions.append({"outcome": outcome, "probabilityDecimal": 1 - value, "whenRange": within})
+                # FHIR has percentages here
+                predictions.append({"outcome": outcome, "probabilityDecimal": 100 * (1 - value), "whenRange": within})
         group = {"qualitativeRisk": {"text": f"{row['risk_group']} risk"}, "outcome": {"text": "event"}}
         return {
             "resource": {
@@ -122,11 +120,11 @@ class ModelService:
                 "subject": {"identifier": {"value": row["patient_id"]}},
                 "method": {"text": f"{self.about['title']}, trained on {self.about['study']}; research use"},
                 "prediction": [*predictions, *([group] if row["risk_group"] else [])],
-                "note": [{"text": row["flags"]}] if row["flags"] else [],
+                **({"note": [{"text": row["flags"]}]} if row["flags"] else {}),  # FHIR has no empty lists
             }
         }
 
-    def _stopped(self, request: "Request") -> "JSONResponse | None":
+    def _stopped(self, request: "Request") -> "Response | None":
         if self.token:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             if not hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode()):
@@ -136,10 +134,15 @@ class ModelService:
         return None
 
 
-def _said(status: int, sentence: str) -> "JSONResponse":
-    from starlette.responses import JSONResponse
+def _said(status: int, sentence: str) -> "Response":
+    return _json({"error": sentence}, status)
 
-    return JSONResponse({"error": sentence}, status_code=status)
+
+def _json(value: object, status: int = 200) -> "Response":
+    """An answer in ASCII, since a request may hold what no encoding has."""
+    from starlette.responses import Response
+
+    return Response(json.dumps(value, allow_nan=False), status, media_type="application/json")
 
 
 def _plain(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """New patients as they come over a wire -> a cohort; whatever is in them is met by a sentence."""
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from prognoscope.study.apply.ensemble import Ensemble
 from prognoscope.study.apply.predict import NewPatients, predicted_table
 
 MOST_PATIENTS, MOST_PATCHES = 100, 200_000
+LARGEST = sys.float_info.max  # whole numbers of JSON may be beyond it
 KEYS = {"id", "covariates", "genes", "embeddings"}
 
 
@@ -47,9 +48,9 @@ def predict_request(ensemble: Ensemble, asked: object, folder: Path) -> pd.DataF
     profile = ensemble.voices[0].trained.model.profile
     if "bag" in profile.needs:
         embeddings = _packed(ensemble, bags, folder)
-    able = set[str]().union(*map(cohort.able, profile.enough))
+    able = set[str]().union(*map(cohort.able, ensemble.enough))
     if lacking := [patient for patient in cohort.patients if patient not in able]:
-        needs = ", or ".join(" and ".join(WORDS[what] for what in sorted(each)) for each in profile.enough)
+        needs = ", or ".join(" and ".join(WORDS[what] for what in sorted(each)) for each in ensemble.enough)
         raise InputError(f"The request lacks what the model predicts from, {needs}, of {some(lacking)}.")
     for member in ensemble.members:
         scaler = member.trained.preparation.omics
@@ -64,9 +65,9 @@ def _cohort(ensemble: Ensemble, patients: Sequence[object]) -> tuple[Cohort, dic
     tables: dict[str, dict[str, Mapping[str, Any]]] = {"covariates": {}, "genes": {}}
     bags: dict[str, np.ndarray] = {}
     for i, each in enumerate(patients):
-        if not isinstance(each, Mapping) or not isinstance(each.get("id"), str) or not each["id"].strip():
-            raise InputError(f"Patient {i + 1} of the request has no id, which must be text.")
-        name = each["id"]
+        name = each.get("id") if isinstance(each, Mapping) else None
+        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+            raise InputError(f"Patient {i + 1} of the request has no id, which must be text that can be printed.")
         if name in ids:
             raise InputError(f"The patient {name!r} is in the request twice.")
         if strange := sorted(map(str, set(each) - KEYS)):
@@ -109,7 +110,7 @@ def _made(
 def _bag(name: str, values: object) -> np.ndarray:
     try:
         bag = np.array(values, dtype=np.float32)
-    except (TypeError, ValueError) as cause:
+    except (TypeError, ValueError, OverflowError) as cause:
         raise InputError(f"The embeddings of {name!r} must be rows of numbers, all of one length.") from cause
     if bag.ndim != 2 or not bag.size or not np.isfinite(bag).all():
         raise InputError(f"The embeddings of {name!r} must be rows of finite numbers, one row a patch.")
@@ -129,7 +130,7 @@ def _packed(ensemble: Ensemble, bags: Mapping[str, np.ndarray], folder: Path) ->
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def _is_plain(value: object) -> bool:
