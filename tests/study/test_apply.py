@@ -1,5 +1,6 @@
 """New patients: survival at asked times, groups, flags, overlap with training, files without a study."""
 
+import re
 import shutil
 
 import numpy as np
@@ -16,6 +17,7 @@ from prognoscope.study.apply.given import Given
 from prognoscope.study.apply.predict import predict_cohorts, predict_patients
 from prognoscope.study.apply.validate import validate
 from prognoscope.study.study import Study
+from prognoscope.viewer.model_service import ModelService
 
 pytestmark = pytest.mark.usefixtures("sketched")
 
@@ -29,6 +31,20 @@ def run(simulated):
         "evaluation.surgery=false",
     ]
     return Study.load(simulated / "study.yaml", settings).run(simulated / "run", final=True).folder
+
+
+@pytest.fixture(scope="module")
+def by_either(simulated):
+    """A run of methods that can do without slides, or without genes."""
+    members = "[{name: coxph, penalizers: [0.1]}, abmil]"
+    settings = [
+        f"methods=[gpcox, {{name: late, inner_folds: 2, members: {members}}}, {{name: porpoise, recipe: balanced}}]",
+        "splits.folds=2",
+        "training.epochs=1",
+        "evaluation.draws=10",
+        "evaluation.surgery=false",
+    ]
+    return Study.load(simulated / "study.yaml", settings).run(simulated / "either").folder
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +110,12 @@ def test_what_training_never_saw_is_flagged(run, spoilt):
     genes = pd.read_csv(spoilt / "genes.csv")
     genes.iloc[3, 1:] *= 4.0
     genes.to_csv(spoilt / "genes.csv", index=False)
-    assert "genes lie farther" in predict_patients(run, spoilt / "study.yaml", method="coxph")["flags"][3]
+    genes.iloc[4, 20:] = np.nan
+    genes.to_csv(spoilt / "genes.csv", index=False)
+    flags = predict_patients(run, spoilt / "study.yaml", method="coxph")["flags"]
+    assert "genes lie farther" in flags[3]
+    assert re.search(r"\d+ of \d+ genes are missing; their training medians stand for them", flags[4])
+    assert not flags.drop(4).str.contains("genes are missing").any()
 
 
 def test_slides_unlike_those_of_training_are_flagged(run, spoilt):
@@ -198,6 +219,8 @@ def test_several_cohorts_are_told_apart_in_one_table(run, new, spoilt, tmp_path)
     to = tmp_path / "both.csv"
     predict_cohorts(run, [new / "study.yaml", spoilt / "study.yaml"], method="coxph", to=to)
     assert pd.read_csv(to)["cohort"].value_counts().to_dict() == {"simulated": 24, "other": 24}
+    with pytest.raises(StudyError, match="2 of the cohorts are called simulated, so their numbers could not be told"):
+        predict_cohorts(run, [new / "study.yaml", new / "study.yaml"], method="coxph")
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +263,13 @@ def test_an_export_writes_over_nothing_but_its_own(run, model, tmp_path):
     assert export_model(run, model, method="abmil", licence="CC-BY-4.0")[0] == model
 
 
+def test_an_export_over_an_earlier_one_leaves_nothing_of_it(run, new, tmp_path):
+    export_model(run, tmp_path / "model", method="abmil")
+    export_model(run, tmp_path / "model", method="coxph")
+    assert {path.parts[-3] for path in (tmp_path / "model").rglob("model.safetensors")} == {"coxph"}
+    assert len(predict_patients(tmp_path / "model", new / "study.yaml")) == 24
+
+
 def test_followed_patients_validate_the_models_in_numbers_and_on_a_page(run, new, spoilt, tmp_path):
     (spoilt / "study.yaml").write_text((spoilt / "study.yaml").read_text().replace("name: simulated", "name: other"))
     edit(spoilt / "clinical.csv", lambda t: t.__setitem__("event", "0"))
@@ -256,3 +286,41 @@ def test_followed_patients_validate_the_models_in_numbers_and_on_a_page(run, new
     text = page.read_text()
     assert "external validation</title>" in text and "It is another model" in text
     assert validate(found[1:], to) == (None, said)
+
+
+def test_the_page_claims_of_an_exported_model_nothing_that_nobody_knows(run, model, new, spoilt, tmp_path):
+    to = tmp_path / "out.csv"
+    for given, said in ((run, "None of these patients taught abmil"), (model, "who of these patients taught abmil is")):
+        page, _ = validate(predict_cohorts(given, [new / "study.yaml"], method="abmil", to=to), to, draws=20)
+        assert said in page.read_text()
+    assert "None of these patients" not in page.read_text() and "the horizon is " in page.read_text()
+
+
+def test_doubts_about_the_follow_up_that_is_measured_are_told(run, spoilt):
+    edit(spoilt / "clinical.csv", lambda t: t.__setitem__("time_months", t["time_months"].astype(float) * 10))
+    (found,) = predict_cohorts(run, [spoilt / "study.yaml"], method="abmil")
+    assert "Is time_unit right?" in found.table.attrs["summary"][-1]
+
+
+@pytest.mark.parametrize("method", ["gpcox", "late", "porpoise"])
+def test_a_cohort_in_which_nobody_has_slides_is_predicted_by_what_can_do_without(by_either, spoilt, tmp_path, method):
+    run, study = by_either, spoilt / "study.yaml"
+    edit(spoilt / "slides.csv", lambda t: t.drop(index=t.index[t["patient_id"] != "NEW-0002"], inplace=True))
+    mixed = predict_patients(run, study, method=method).set_index("patient_id")
+    files = {"genes": spoilt / "genes.csv", "clinical": spoilt / "clinical.csv"}
+    alone = predict_patients(run, Given(**files), method=method).set_index("patient_id")
+    without = [name for name in alone.index if name != "NEW-0002"]
+    np.testing.assert_allclose(alone.loc[without, "risk"], mixed.loc[without, "risk"], atol=1e-5)
+    assert "slides" not in set(alone["uses"]) and not any("embeddings" in each for each in alone.attrs["left_out"])
+    service = ModelService(export_model(run, tmp_path / "model", method=method)[0])
+    row = pd.read_csv(files["genes"], index_col=0).iloc[0].dropna()
+    known = pd.read_csv(files["clinical"], index_col=0).loc[row.name, ["age", "is_female"]]
+    genes = {**dict.fromkeys(pd.read_csv(files["genes"], nrows=0).columns[1:]), **row.to_dict()}
+    asked = {"patients": [{"id": row.name, "genes": genes, "covariates": known.astype(float).to_dict()}]}
+    (answer,) = service._table(asked).to_dict("records")
+    assert answer["risk"] == pytest.approx(alone.loc[row.name, "risk"], abs=1e-5)
+
+
+def test_files_alone_name_the_option_that_the_covariates_want(by_either, new):
+    with pytest.raises(StudyError, match="late predicts from --features and --clinical. Give --clinical, too"):
+        predict_patients(by_either, Given(features=new / "features", slides=new / "slides.csv"), method="late")

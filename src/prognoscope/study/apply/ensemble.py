@@ -80,6 +80,14 @@ class Ensemble:
         """The card of the first of those that speak."""
         return self.voices[0].trained.card
 
+    @property
+    def enough(self) -> list[frozenset[str]]:
+        """What a patient is predicted from: all of one of these, with covariates in each where the models take any."""
+        trained = self.voices[0].trained
+        profile = trained.model.profile
+        takes_covariates = trained.preparation.limited(profile.needs).covariates is not None
+        return [each | {"clinical"} if takes_covariates else each for each in profile.enough]
+
     @cached_property
     def last_month(self) -> float:
         """The last month that all of them have seen."""

@@ -1,5 +1,6 @@
 """A method of a run as one folder that can be shipped: weights, preparation, cuts, a card; nothing of any patient."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from prognoscope.core.files import need_ours, need_writable, read_json, write_js
 from prognoscope.core.words import count
 from prognoscope.models.base import SurvivalModel
 from prognoscope.runs.fingerprint import Fingerprint
-from prognoscope.runs.layout import FoldFiles, RunFiles
+from prognoscope.runs.layout import MANIFEST, FoldFiles, RunFiles
 from prognoscope.runs.manifest import checked, seal
 from prognoscope.runs.read import Run
 from prognoscope.runs.training_summary import read_summary, write_summary
@@ -54,6 +55,8 @@ def export_model(run: Path, to: Path, *, method: str | None = None, licence: str
             f"{run} was made by a version that kept too little of what its models learned from. Start its `prognoscope "
             "run` into another folder, and export that."
         )
+    if is_model(to):
+        _remove_model(to)
     cuts = {}
     for member in ensemble.members:
         place = files.final(title) if member is ensemble.final else files.fold(title, member.trained.card.fold)
@@ -66,6 +69,14 @@ def export_model(run: Path, to: Path, *, method: str | None = None, licence: str
     what = count(len(ensemble.folds), "model of a fold", "models of folds")
     what = f"the model of all patients, and {what} that say how sure it is" if ensemble.final else what
     return to, f"{title}: {what}."
+
+
+def _remove_model(folder: Path) -> None:
+    """Remove what an earlier export wrote: none of its models may be shipped with others, or speak for them."""
+    for card in list(folder.glob("*/*/model.json")):
+        shutil.rmtree(card.parent)
+    for path in (folder / MANIFEST, folder / "README.md", folder / ABOUT):  # that last, which lets this be done again
+        path.unlink(missing_ok=True)
 
 
 def _write_member(member: Member, files: FoldFiles) -> None:

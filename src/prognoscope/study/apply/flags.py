@@ -16,6 +16,7 @@ from prognoscope.training.summary import gene_strays, mean_embeddings
 
 FAR = 0.99  # of training patients are nearer, by every model
 ROUNDING = 1e-9
+MANY = 0.05  # of a patient's genes that are filled; tables of training lack a few, too
 
 
 def uses_of(ensemble: Ensemble, cohort: Cohort) -> list[str]:
@@ -46,14 +47,15 @@ def flags_of(
     slides = np.full(len(cohort), np.nan)
     if embeddings is not None:
         clouds = [member.summary.bags for member in ensemble.members if member.summary and member.summary.bags]
-        means = mean_embeddings(embeddings, tuple(p for p in cohort.patients if p in set(embeddings.patients)))
         known = np.array([p in set(embeddings.patients) for p in cohort.patients])
         if clouds and known.any():
+            means = mean_embeddings(embeddings, tuple(p for p in cohort.patients if p in set(embeddings.patients)))
             known[known] = np.isfinite(means).all(axis=1)
             means = means[np.isfinite(means).all(axis=1)]
             slides[known] = np.mean([share_below(cloud.distance(means), cloud.distances) for cloud in clouds], axis=0)
         _flag_far(slides, "slides", flags)
     if cohort.omics is not None:
+        _flag_missing_genes(ensemble.members, cohort, flags)
         _flag_far(_gene_shares(ensemble.members, cohort), "genes", flags)
     return flags, slides
 
@@ -62,6 +64,16 @@ def _flag_far(shares: Float[np.ndarray, " P"], what: str, flags: list[list[str]]
     for share, own in zip(shares, flags, strict=True):
         if share >= FAR - ROUNDING:
             own.append(f"{what} lie farther from training than those of {FAR:.0%} of its patients")
+
+
+def _flag_missing_genes(members: Sequence[Member], cohort: Cohort, flags: list[list[str]]) -> None:
+    scalers = [m.trained.preparation.omics for m in members]
+    columns = list(dict.fromkeys(column for each in scalers if each is not None for column in each.columns))
+    assert cohort.omics is not None
+    missing = cohort.omics.values.reindex(index=list(cohort.patients), columns=columns).isna().sum(axis=1)
+    for n, own in zip(missing, flags, strict=True):
+        if MANY * len(columns) < n < len(columns):
+            own.append(f"{n} of {len(columns)} genes are missing; their training medians stand for them")
 
 
 def _gene_shares(members: Sequence[Member], cohort: Cohort) -> Float[np.ndarray, " P"]:

@@ -19,6 +19,7 @@ from prognoscope.study.inputs import read_cohort
 from prognoscope.study.sections import CohortSpec
 from prognoscope.study.study_file import StudyFile
 
+NAME = "new_patients"  # of their cohort
 OPTIONS = {"bag": "--features", "omics": "--genes", "clinical": "--clinical"}
 OF_CLINICAL = ("patient", "covariates", "categories", "not_outcomes")
 OF_FOLLOW_UP = tuple(FollowUpSpec.__dataclass_fields__)
@@ -93,7 +94,7 @@ class Given:
             table = None if self.slides is None else str(self.slides.absolute())
             of_folder = {"folder": at, "table": table, **_plain(reading.features, ("layout",))}
             where["features"] = of_folder if self.features.is_dir() else {"table": at}
-        return StudyFile.of({"name": "new_patients", "cohort": where, "methods": ["coxph"]}, folder)
+        return StudyFile.of({"name": NAME, "cohort": where, "methods": ["coxph"]}, folder)
 
     def reader(self) -> Callable[[StudyFile], Cohort]:
         """Reads such a study; without a clinical table the patients are those of the other files."""

@@ -25,7 +25,7 @@ from prognoscope.runs.card import ModelCard
 from prognoscope.study.apply.ensemble import ERROR, Ensemble, open_ensemble
 from prognoscope.study.apply.export import is_model, open_model
 from prognoscope.study.apply.flags import flags_of, uses_of
-from prognoscope.study.apply.given import Given
+from prognoscope.study.apply.given import NAME, Given
 from prognoscope.study.apply.observed import FollowUp
 from prognoscope.study.apply.overlap import find_overlap, refuse_overlap
 from prognoscope.study.devices import device_of
@@ -120,10 +120,10 @@ def predict_cohorts(
         run = Path(run)
         ensemble = open_model(run, method, how) if is_model(run) else open_ensemble(run, method, how, final=final)
         ensemble.check_times(times)
-        enough = ensemble.voices[0].trained.model.profile.enough
+        _need_names([studies[each].spec.name if isinstance(each, Path) else NAME for each in cohorts])
         for each in cohorts:
             if isinstance(each, Given):
-                each.check(ensemble.title, enough)
+                each.check(ensemble.title, ensemble.enough)
         elsewhere = (Path(run) if to is None else Path(to).parent) / "embeddings"
         found = []
         for each in cohorts:
@@ -135,12 +135,23 @@ def predict_cohorts(
             new = patients_of(ensemble, study, overlap=overlap, read=read)
             outcome, said = follow_up.of(new.cohort)
             table = predicted_table(ensemble, new, times)
-            table.attrs["summary"] += [said] * bool(said)
+            warnings = follow_up.table.warnings if follow_up.table and outcome else ()
+            known = {"", *table.attrs["left_out"]}
+            table.attrs["summary"] += [each for each in (said, *warnings) if each not in known]
             unit = study.spec.cohort.clinical.followed.time_unit
             found.append(Applied(study.spec.name, ensemble, new, table, outcome, unit))
     if to is not None:
         write_table(to, joined(found))
     return found
+
+
+def _need_names(names: Sequence[str]) -> None:
+    """Refuse cohorts of one name, whose patients and numbers nobody could tell apart."""
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise StudyError(
+            f"{names.count(twice[0])} of the cohorts are called {twice[0]}, so their numbers could not be told apart. "
+            "Change the name in the study file of all but one of them."
+        )
 
 
 def joined(found: Sequence[Applied]) -> pd.DataFrame:
@@ -347,7 +358,7 @@ def _gathered(
         )
         embeddings = PackedEmbeddings.open(packed(study, cohort, embedding_sums(study, cohort)))
         expected = card.sizes["embedding_dim"]
-        if embeddings.embedding_dim != expected:
+        if embeddings.embedding_dim not in (0, expected):  # 0: nobody has a patch
             raise ModelError(
                 f"The model was trained on embeddings of length {expected}, these have {embeddings.embedding_dim}. "
                 "Use the encoder that it was trained with."
@@ -370,7 +381,7 @@ def _need_alike(trained_on: Origin, given: Origin) -> None:
 
 def _told_origin(trained_on: Origin, embeddings: PackedEmbeddings | None) -> list[str]:
     """A sentence where nothing says that the embeddings are by the encoder of the model."""
-    if embeddings is None or None not in (trained_on.encoder, embeddings.origin.encoder):
+    if not embeddings or not embeddings.embedding_dim or None not in (trained_on.encoder, embeddings.origin.encoder):
         return []
     return [
         f"Nothing says that the embeddings are those that the model needs: it was trained on {trained_on}, and these "

@@ -42,6 +42,9 @@ def validate(found: Sequence[Applied], to: Path, *, draws: int = 1000) -> tuple[
     ensemble = found[0].ensemble
     card = ensemble.voices[0].summary
     learned = f"None of these patients taught {ensemble.title}"
+    if ensemble.run is None:
+        learned = "An exported model tells of none of whom it learned from, so who of these patients taught "
+        learned += f"{ensemble.title} is not known"
     if kept := sum(len(each.new.learned) for each, _ in with_events):
         learned = f"Not external: {ensemble.title} learned from {count(kept, 'patient')} who were kept in these cohorts"
     voices = "one model of all patients" if ensemble.final else f"the mean of {count(len(ensemble.folds), 'model')}"
