@@ -10,11 +10,13 @@ from prognoscope.evaluation.competing import aalen_johansen, incidence_differenc
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.evaluation.gray import gray_test
 from prognoscope.simulation.cohort import simulate_cohort
+from prognoscope.study.apply.observed import FollowUp
 from prognoscope.study.apply.predict import predict_cohorts
 from prognoscope.study.apply.validate import validate
 from prognoscope.study.comparing import compare_runs
 from prognoscope.study.plan import plan
 from prognoscope.study.study import Study
+from prognoscope.study.study_file import StudyFile
 from tests.study.conftest import COXPH
 
 pytestmark = pytest.mark.usefixtures("sketched")
@@ -108,6 +110,19 @@ def test_validation_counts_other_events_as_what_they_are(cohort, run, tmp_path):
     assert "20 other events that came first" in text and "Cumulative incidence of the groups" in text
     assert "Gray&#39;s p" in text
     assert "Log-rank" not in text and "Kaplan-Meier" not in text
+    told = found[0].table.attrs["summary"]
+    assert "Survival is the chance that the event has not come before any other: one minus its incidence." in told
+    assert "and simulated tells of no other" not in " ".join(told)
+    two_states = yaml.safe_load((cohort / "study.yaml").read_text())
+    two_states["cohort"]["clinical"] |= {"event_values": [1], "censored_values": [0, 2]}
+    del two_states["cohort"]["clinical"]["competing_values"]
+    (cohort / "two.yaml").write_text(yaml.safe_dump(two_states))
+    found = predict_cohorts(run.folder, [cohort / "two.yaml"], method="coxph", overlap="keep", to=to)
+    page, _ = validate(found, to, draws=20)
+    assert "and simulated tells of no other: who had one counts as censored there" in page.read_text()
+    follow_up = FollowUp.read(StudyFile.load(cohort / "study.yaml"), "")
+    _, told = follow_up.of(found[0].new.cohort, competes=False)
+    assert "In simulated other events compete, of which the models know nothing" in told[-1]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,10 @@ def test_models_of_an_endpoint_predict_everybody_and_are_measured_on_it(simulate
     assert not said and "35 patients" in page.read_text()
     (other,) = predict_cohorts(folder / "endpoint_PFI", [study], overrides=["cohort.clinical.endpoint=OS"], **asked)
     assert len(other.outcome) == len(other.table)
+    page, _ = validate([other], tmp_path / "other.csv", draws=10)
+    assert "is measured on the endpoint OS; the models were trained on PFI." in page.read_text()
+    with pytest.raises(InputError, match="holds runs of several endpoints"):
+        export_model(folder, tmp_path / "model", method="coxph")
     assert other.table.attrs["summary"][-1].endswith("on the endpoint OS; the models were trained on PFI.")
     settings = yaml.safe_load(study.read_text())
     ends = settings["cohort"]["clinical"]["endpoints"]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 MOST_BYTES = 64 * 2**20  # of a request
-TOLD = ("title", "name", "study", "licence", "paper", "is_final", "patients", "events", "last_month", "c_index")
+TOLD = ("title", "name", "study", "endpoint", "licence", "paper", "is_final", "patients", "events")
+TOLD += ("last_month", "c_index")
 log = logging.getLogger(__name__)
 
 
@@ -104,15 +105,15 @@ class ModelService:
 
     def _resource(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """A RiskAssessment in the manner of FHIR R4: the chance of the event by each asked month."""
-        predictions = []
+        predictions, event = [], f"event ({named})" if (named := self.about.get("endpoint")) else "event"
         for name, value in row.items():
             if name.startswith("survival_") and name.endswith("_months"):
                 month = float(name.removeprefix("survival_").removesuffix("_months"))
                 within = {"low": {"value": 0}, "high": {"value": month, "unit": "months", "code": "mo"}}
-                outcome = {"text": f"event within {month:g} months"}
+                outcome = {"text": f"{event} within {month:g} months"}
                 # FHIR has percentages here
                 predictions.append({"outcome": outcome, "probabilityDecimal": 100 * (1 - value), "whenRange": within})
-        group = {"qualitativeRisk": {"text": f"{row['risk_group']} risk"}, "outcome": {"text": "event"}}
+        group = {"qualitativeRisk": {"text": f"{row['risk_group']} risk"}, "outcome": {"text": event}}
         return {
             "resource": {
                 "resourceType": "RiskAssessment",

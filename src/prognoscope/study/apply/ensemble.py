@@ -81,6 +81,11 @@ class Ensemble:
         return self.voices[0].trained.card
 
     @property
+    def competes(self) -> bool:
+        """Whether it predicts the event before any other, so that its survival is one minus an incidence."""
+        return self.voices[0].trained.model.causes > 1
+
+    @property
     def enough(self) -> list[frozenset[str]]:
         """What a patient is predicted from: all of one of these, with covariates in each where the models take any."""
         trained = self.voices[0].trained
@@ -155,8 +160,6 @@ def method_of(run: Run, method: str | None) -> str:
         ModelError: It is not in the run, or the run has several and none was named.
     """
     titles = list(run.provenance.methods)
-    if not titles:
-        raise ModelError(f"The run {run.folder} has no methods. Run its study again.")
     if method is None and len(titles) > 1:
         raise ModelError(f"The run {run.folder} has {len(titles)} methods: {some(titles, 30)}. Name one with --method.")
     chosen = method or titles[0]

@@ -16,7 +16,7 @@ from prognoscope.models.base import SurvivalModel
 from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import MANIFEST, FoldFiles, RunFiles
 from prognoscope.runs.manifest import checked, seal
-from prognoscope.runs.read import Run
+from prognoscope.runs.read import Run, open_finished
 from prognoscope.runs.training_summary import read_summary, write_summary
 from prognoscope.study.apply.ensemble import ERROR, Ensemble, Member, method_of, open_ensemble
 from prognoscope.study.apply.front_matter import NOT_TOLD, front_matter
@@ -46,7 +46,7 @@ def export_model(run: Path, to: Path, *, method: str | None = None, licence: str
         raise InputError(f"{to} is a file. Name the folder to write with --out.")
     need_ours(to / ABOUT, f'"format": "{FORMAT}"', [each for each in to.glob("*") if each.is_file()])
     need_writable(to, "The model", "Name another folder with --out.")
-    finished = Run(run)
+    finished = open_finished(run)
     title = method_of(finished, method)
     ensemble = open_ensemble(run, title, TrainingSpec(), final=RunFiles(run).final(title).is_done)
     files = RunFiles(to)
@@ -185,6 +185,7 @@ def _card(run: Run, ensemble: Ensemble, about: Mapping[str, Any]) -> str:
         f"# {ensemble.title}, trained on {run.title}",
         f"Survival of cancer patients by `{about['name']}` ({about['paper'] or 'no paper'}): {speaks}.",
         f"* Licence of the weights: {about['licence']}",
+        *(["* Other events compete: survival is one minus the incidence of the event."] if ensemble.competes else []),
         f"* Learned from {count(about['patients'], 'patient')} with {count(about['events'], 'event')}, followed for up "
         f"to {about['last_month']:.1f} months; nothing is told beyond.",
         f"* Predicts from {needs} (bag: slides as embeddings; omics: genes; clinical: covariates).",

@@ -44,8 +44,30 @@ class FollowUp:
         other = f"; the models were trained on {predicted}" if chosen and predicted not in ("", chosen) else ""
         return cls(name, read_clinical(asked, needs_event=False, may_lack=True), chosen, other)
 
-    def of(self, cohort: Cohort) -> tuple[Outcome | None, str]:
-        """That of those of a cohort who have any, and a sentence on it; None where nothing is measured."""
+    def of(self, cohort: Cohort, *, competes: bool = False) -> tuple[Outcome | None, list[str]]:
+        """That of those of a cohort who have any, and sentences on it; None where nothing is measured.
+
+        Args:
+            competes: The models predict the event before any other.
+        """
+        outcome, said = self._of(cohort)
+        told = [said] * bool(said)
+        if outcome is None or self.table is None:
+            return None, told
+        told += [each for each in self.table.warnings if each not in cohort.account.warnings]
+        if competes and outcome.competing is None:
+            told.append(
+                f"The models predict the event before any other, and {self.name} tells of no other: who had one counts "
+                "as censored there, so that more is observed than the models speak of."
+            )
+        if outcome.competing is not None and not competes:
+            told.append(
+                f"In {self.name} other events compete, of which the models know nothing: they predict the event as if "
+                "no other could come first, so that less is observed than they speak of."
+            )
+        return outcome, told
+
+    def _of(self, cohort: Cohort) -> tuple[Outcome | None, str]:
         if self.table is None:
             return None, self.said
         known, outcome = set(cohort.patients), self.table.outcome

@@ -62,6 +62,7 @@ class Applied:
     table: pd.DataFrame  # see `predicted_table`
     outcome: Outcome | None  # of those of them who were followed; None where nothing is known
     unit: str | None  # of the times in its clinical table
+    measured: tuple[str, ...] = ()  # sentences on the outcome
 
 
 def predict_patients(
@@ -133,13 +134,11 @@ def predict_cohorts(
                 study, read = stored(studies[each], elsewhere), None
             follow_up = FollowUp.read(study, ensemble.endpoint)
             new = patients_of(ensemble, study, overlap=overlap, read=read)
-            outcome, said = follow_up.of(new.cohort)
+            outcome, said = follow_up.of(new.cohort, competes=ensemble.competes)
             table = predicted_table(ensemble, new, times)
-            warnings = follow_up.table.warnings if follow_up.table and outcome else ()
-            known = {"", *table.attrs["left_out"]}
-            table.attrs["summary"] += [each for each in (said, *warnings) if each not in known]
+            table.attrs["summary"] += said
             unit = study.spec.cohort.clinical.followed.time_unit
-            found.append(Applied(study.spec.name, ensemble, new, table, outcome, unit))
+            found.append(Applied(study.spec.name, ensemble, new, table, outcome, unit, tuple(said)))
     if to is not None:
         write_table(to, joined(found))
     return found
@@ -281,6 +280,8 @@ def _summary(ensemble: Ensemble, table: pd.DataFrame, times: Sequence[float]) ->
     voices = "the model of all patients" if ensemble.final else f"the mean of {count(len(ensemble.folds), 'model')}"
     what = f" of {ensemble.endpoint}" if ensemble.endpoint else ""
     said = [f"By {ensemble.title}{what}, {voices}. All times are in months."]
+    if ensemble.competes:
+        said.append("Survival is the chance that the event has not come before any other: one minus its incidence.")
     groups = Counter(table["risk_group"])
     if "" not in groups:
         how = "at or above the median risk of its training patients, by most of the models"

@@ -33,12 +33,7 @@ def validate(found: Sequence[Applied], to: Path, *, draws: int = 1000) -> tuple[
         return None, said
     cohorts = [_external(each, outcome) for each, outcome in with_events]
     table = external_table(cohorts, draws=draws)
-    table.attrs["notes"] += [
-        f"{each.name}: {count(lacking, 'predicted patient')} without follow-up {'is' if lacking == 1 else 'are'} in no "
-        "number here."
-        for each, outcome in with_events
-        if (lacking := len(each.table) - len(outcome))
-    ]
+    table.attrs["notes"] = [*(said for each, _ in with_events for said in each.measured), *table.attrs["notes"]]
     ensemble = found[0].ensemble
     card = ensemble.voices[0].summary
     learned = f"None of these patients taught {ensemble.title}"
