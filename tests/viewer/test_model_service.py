@@ -1,5 +1,6 @@
 """An exported model answers over HTTP what it answers to files, and meets whatever else is sent by a sentence."""
 
+import asyncio
 import json
 
 import numpy as np
@@ -119,3 +120,15 @@ def test_what_is_no_json_or_too_large_or_by_another_name_is_refused(client, mode
     assert guarded.get("/", headers={"authorization": "Bearer secret"}).status_code == 200
     with pytest.raises((InputError, MissingFileError)):
         ModelService(model / "coxph")
+
+
+def test_a_client_that_goes_away_is_no_failure(model):
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    headers = [(b"host", b"127.0.0.1")]
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers, "query_string": b""}
+    asyncio.run(ModelService(model).app()(scope, receive, send))

@@ -72,14 +72,19 @@ class ModelService:
 
     async def _answer(self, request: "Request", *, is_fhir: bool) -> "Response":
         from starlette.concurrency import run_in_threadpool
+        from starlette.requests import ClientDisconnect
 
         if stopped := self._stopped(request):
             return stopped
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > self.most_bytes:
-                return _said(413, f"The request is larger than {self.most_bytes / 2**20:g} MiB. Send fewer patients.")
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > self.most_bytes:
+                    most = f"{self.most_bytes / 2**20:g} MiB"
+                    return _said(413, f"The request is larger than {most}. Send fewer patients.")
+        except ClientDisconnect:
+            return _said(400, "The request broke off.")  # which nobody hears
         try:
             asked = json.loads(body)
         except (ValueError, RecursionError):
