@@ -10,6 +10,7 @@ import yaml
 
 from prognoscope.core.errors import CohortError, InputError, ModelError, StudyError
 from prognoscope.evaluation.concordance import concordance
+from prognoscope.report.validation_page import need_own_validation
 from prognoscope.runs.read import Run
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.apply.export import export_model
@@ -286,6 +287,11 @@ def test_followed_patients_validate_the_models_in_numbers_and_on_a_page(run, new
     text = page.read_text()
     assert "external validation</title>" in text and "It is another model" in text
     assert validate(found[1:], to) == (None, said)
+    page.unlink()  # as of a command that was killed while it drew
+    need_own_validation(to)
+    (tmp_path / "out_validation.csv").write_text("mine")
+    with pytest.raises(InputError, match="is there already and is not of this command"):
+        need_own_validation(to)
 
 
 def test_the_page_claims_of_an_exported_model_nothing_that_nobody_knows(run, model, new, spoilt, tmp_path):

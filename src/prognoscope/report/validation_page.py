@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from prognoscope.analysis.external import (
+    COLUMNS,
     SUBDISTRIBUTION,
     ExternalCohort,
     external_calibration_data,
@@ -22,7 +23,6 @@ from prognoscope.report.number_words import DASH, interval, is_number, metric_te
 from prognoscope.report.rendering import picture_of, rendered
 from prognoscope.report.style import method_colours, stems_of
 
-TITLE = "external validation</title>"
 MEASURES = {  # in the order of the table -> what it is called, and what it says
     "c_index": "",
     "c_index_ipcw": "",
@@ -60,7 +60,7 @@ def need_own_validation(to: Path) -> None:
         InputError: They do.
     """
     page, table, folder = validation_files(to)
-    need_ours(page, TITLE, [table, *sorted(folder.glob("*"))])
+    need_ours(table, ",".join(COLUMNS), [page, *sorted(folder.glob("*"))])
 
 
 def write_validation(
@@ -78,6 +78,7 @@ def write_validation(
         The page.
     """
     page, csv, folder = validation_files(to)
+    write_table(csv, table)  # first: by it the others are known for this command's, even if it is ended before its end
     colours = method_colours(dict.fromkeys(cohort.method for cohort in cohorts))
     sections, stems = [], stems_of(cohort.name for cohort in cohorts)
     for cohort in cohorts:
@@ -120,7 +121,6 @@ def write_validation(
     found = set(table["measure"])
     values["meanings"] = [f"{_label(name)}: {_meaning(name)}." for name in MEASURES if name in found and _meaning(name)]
     values["notes"] = list(dict.fromkeys(table.attrs["notes"]))
-    write_table(csv, table)
     write_text(page, rendered("validation.html", **values))
     return page
 
