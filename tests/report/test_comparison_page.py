@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from prognoscope.analysis.comparison import CELL_COLUMNS, Comparison
+from prognoscope.report import comparison_page
 from prognoscope.report.comparison_page import write_comparison
 from prognoscope.report.comparison_text import heading_of, latex, markdown, sentences_of
 
@@ -55,6 +56,19 @@ def test_every_format_has_every_number_its_marks_and_its_warning(comparison, tmp
     assert r"\underline{0.550 $\pm$ 0.020}" in texts[".tex"]
     kept = pd.read_csv(tmp_path / "comparison.csv", float_precision="round_trip")
     assert kept["mean"].tolist() == comparison.table["mean"].tolist() and list(kept) == list(CELL_COLUMNS)
+
+
+def test_files_of_a_comparison_that_was_ended_while_it_wrote_are_written_again(comparison, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(comparison_page, "write_table", ended)
+        with pytest.raises(KeyboardInterrupt):
+            write_comparison(comparison, tmp_path)
+    assert (tmp_path / "comparison.svg").is_file()
+    write_comparison(comparison, tmp_path)
+
+
+def ended(*_):
+    raise KeyboardInterrupt
 
 
 def test_the_latex_table_has_its_cells_and_escapes_what_latex_reads(comparison):

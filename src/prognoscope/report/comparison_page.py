@@ -45,26 +45,28 @@ def write_comparison(comparison: Comparison, folder: Path | str) -> list[Path]:
     """
     folder, name = Path(folder), STEMS[comparison.kind]
     need_our_comparison(folder, name)
-    written = [folder / f"{name}.html"]
     ours = comparison.table.loc[comparison.table["kind"] == "method"]
     colours = method_colours(ours["label"].astype(object).fillna(ours["row"]).drop_duplicates())
-    pictures = []
+    pictures, drawn = [], []
     for title, data in comparison.figures.items():
         stem = name if not pictures and comparison.kind == "methods" else f"{name}-{file_stem(title)}"
         svg = render("sweep" if comparison.kind == "sweeps" else "comparison", data, colours)
-        write_text(folder / f"{stem}.svg", svg)
-        write_table(folder / f"{stem}-figure.csv", data)
+        drawn.append((stem, svg, data))
         alt, caption = _words_of(comparison, title, data)
         shown = Markup(inline_svg(svg, stem, str(Markup.escape(alt))))
         pictures.append(
             {"svg": shown, "alt": alt, "caption": caption, "href": f"{stem}.svg", "data": f"{stem}-figure.csv"}
         )
+    written = [folder / f"{name}.html"]  # first: by it the others are known, even if the command is ended
+    write_text(written[0], rendered("comparison.html", page=_content(comparison, pictures)))
+    for stem, svg, data in drawn:
+        write_text(folder / f"{stem}.svg", svg)
+        write_table(folder / f"{stem}-figure.csv", data)
         written += [folder / f"{stem}.svg", folder / f"{stem}-figure.csv"]
     for ending, text in ((".md", markdown(comparison)), (".tex", latex(comparison))):
         write_text(folder / f"{name}{ending}", text)
         written.append(folder / f"{name}{ending}")
     write_table(folder / f"{name}.csv", comparison.table)
-    write_text(written[0], rendered("comparison.html", page=_content(comparison, pictures)))
     return [*written, folder / f"{name}.csv"]
 
 
