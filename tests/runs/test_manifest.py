@@ -38,7 +38,7 @@ def test_a_file_with_other_content_is_refused_with_two_ways_on(folder, content):
     (folder / "one.csv").write_bytes(content)
     assert damage(folder) == ["one.csv"]
     with pytest.raises(
-        InputError, match=r"one.csv is not what the run wrote there.*Put the file back.*prognoscope run"
+        InputError, match=r"one.csv is not what the run wrote there.*put the file back.*prognoscope run"
     ):
         checked(folder / "one.csv")
 

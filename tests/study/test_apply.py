@@ -1,5 +1,6 @@
 """New patients: survival at asked times, groups, flags, overlap with training, files without a study."""
 
+import json
 import re
 import shutil
 
@@ -252,8 +253,14 @@ def test_a_model_that_is_not_whole_or_is_asked_for_another_method_is_refused(mod
         predict_patients(broken, new / "study.yaml")
     changed = shutil.copytree(model, tmp_path / "changed")
     (changed / "model.json").write_text((changed / "model.json").read_text().replace("CC-BY-4.0", "none"))
-    with pytest.raises(InputError, match="model.json is not what"):
+    with pytest.raises(InputError, match="model.json is not what .* Copy a shipped model again"):
         predict_patients(changed, new / "study.yaml")
+    (changed / "manifest.json").unlink()
+    for name, value in (("cuts", {"final": "x", **dict.fromkeys(("fold_0", "fold_1", "fold_2"), 0.0)}), ("reading", 1)):
+        about = json.loads((model / "model.json").read_text())
+        (changed / "model.json").write_text(json.dumps(about | {name: value}))
+        with pytest.raises(InputError, match="model.json cannot be read .* Copy the whole folder again"):
+            predict_patients(changed, new / "study.yaml")
 
 
 def test_an_export_writes_over_nothing_but_its_own(run, model, tmp_path):

@@ -15,7 +15,7 @@ from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import MANIFEST
 
 VERSION = 1
-TWO_WAYS = "Put the file back as it was, or start `prognoscope run` again, which makes it anew."
+TWO_WAYS = "Copy a shipped model again; of a run, put the file back, or start `prognoscope run` again to make it anew."
 
 AGAIN = "To have them, run the study with keep_models: true into another folder (--out)."
 

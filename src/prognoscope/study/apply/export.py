@@ -142,10 +142,16 @@ def open_model(folder: Path, method: str | None, spec: TrainingSpec) -> Ensemble
     places = [*files.folds(title), *([files.final(title)] if about["is_final"] else [])]
     if {each.folder.name for each in places} != set(about["cuts"]):
         raise ModelError(f"{folder} has lost models of {title}. Copy the whole folder again.")
-    members = {each.folder.name: _read_member(each, spec, about["cuts"]) for each in places}
-    final = members.pop(files.final(title).folder.name, None)
-    told = {"by_survival": bool(about["by_survival"]), "level": about["level"], "reading": Reading(**about["reading"])}
+    try:
+        cuts = {name: float(cut) for name, cut in about["cuts"].items()}
+        level = None if about["level"] is None else float(about["level"])
+        reading = Reading(**about["reading"])
+    except (TypeError, ValueError) as cause:
+        raise InputError(f"{folder / ABOUT} cannot be read ({cause}). Copy the whole folder again.") from cause
+    members = {each.folder.name: _read_member(each, spec, cuts) for each in places}
+    told = {"by_survival": bool(about["by_survival"]), "level": level, "reading": reading}
     told["endpoint"] = str(about.get("endpoint", ""))  # which models of earlier versions do not tell
+    final = members.pop(files.final(title).folder.name, None)
     return Ensemble(folder, title, tuple(members.values()), final=final, **told)
 
 
