@@ -164,6 +164,15 @@ def test_files_alone_are_predicted_as_by_a_study(run, new):
         predict_patients(run, Given(genes=new / "genes.csv"), method="coxph")
 
 
+def test_files_alone_are_read_otherwise_where_that_is_set(run, spoilt):
+    edit(spoilt / "clinical.csv", lambda t: t.__setitem__("event", t["event"].map({"0": "Alive", "1": "Dead"})))
+    files = Given(genes=spoilt / "genes.csv", clinical=spoilt / "clinical.csv")
+    with pytest.raises(CohortError, match="'Alive', which is neither observed"):
+        predict_cohorts(run, [files], method="coxph")
+    (found,) = predict_cohorts(run, [files], method="coxph", overrides=["cohort.clinical.event_values=[Dead]"])
+    assert found.outcome is not None and found.outcome.event.any()
+
+
 def test_who_has_no_follow_up_is_predicted_and_not_measured(run, new, spoilt, tmp_path):
     def edited(change):
         shutil.copy(new / "clinical.csv", spoilt / "clinical.csv")

@@ -1,6 +1,6 @@
 """New patients as files alone: a study like that of the models is made of them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from prognoscope.omics.tables import read_omics
 from prognoscope.study.inputs import read_cohort
 from prognoscope.study.sections import CohortSpec
 from prognoscope.study.study_file import StudyFile
+from prognoscope.study.yaml_file import set_value
 
 NAME = "new_patients"  # of their cohort
 OPTIONS = {"bag": "--features", "omics": "--genes", "clinical": "--clinical"}
@@ -74,7 +75,7 @@ class Given:
             if path is not None:
                 need_file(path, f"{option}", "Correct the path.")
 
-    def study(self, reading: Reading, folder: Path) -> StudyFile:
+    def study(self, reading: Reading, folder: Path, overrides: Sequence[str] = ()) -> StudyFile:
         """A study of these files that are read as those of training were; what it makes goes into the folder."""
         where: dict[str, Any] = {"clinical": {"table": [], **_plain(reading.clinical, OF_CLINICAL)}}
         if self.clinical is not None:
@@ -94,7 +95,10 @@ class Given:
             table = None if self.slides is None else str(self.slides.absolute())
             of_folder = {"folder": at, "table": table, **_plain(reading.features, ("layout",))}
             where["features"] = of_folder if self.features.is_dir() else {"table": at}
-        return StudyFile.of({"name": NAME, "cohort": where, "methods": ["coxph"]}, folder)
+        values = {"name": NAME, "cohort": where, "methods": ["coxph"]}
+        for override in overrides:
+            set_value(values, override)
+        return StudyFile.of(values, folder)
 
     def reader(self) -> Callable[[StudyFile], Cohort]:
         """Reads such a study; without a clinical table the patients are those of the other files."""

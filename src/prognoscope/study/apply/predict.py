@@ -25,7 +25,7 @@ from prognoscope.runs.card import ModelCard
 from prognoscope.study.apply.ensemble import ERROR, Ensemble, open_ensemble
 from prognoscope.study.apply.export import is_model, open_model
 from prognoscope.study.apply.flags import flags_of, uses_of
-from prognoscope.study.apply.given import NAME, Given
+from prognoscope.study.apply.given import NAME, Given, Reading
 from prognoscope.study.apply.observed import FollowUp
 from prognoscope.study.apply.overlap import find_overlap, refuse_overlap
 from prognoscope.study.devices import device_of
@@ -117,7 +117,7 @@ def predict_cohorts(
     check_output(to)
     with TemporaryDirectory(prefix="prognoscope", ignore_cleanup_errors=True) as apart:
         studies = {each: StudyFile.load(each, overrides) for each in cohorts if isinstance(each, Path)}
-        how = spec_of(next(iter(studies.values()), None))
+        how = spec_of(next(iter(studies.values()), None) or Given().study(Reading(), Path(apart), overrides))
         run = Path(run)
         ensemble = open_model(run, method, how) if is_model(run) else open_ensemble(run, method, how, final=final)
         ensemble.check_times(times)
@@ -129,7 +129,7 @@ def predict_cohorts(
         found = []
         for each in cohorts:
             if isinstance(each, Given):
-                study, read = each.study(ensemble.reading, Path(apart)), each.reader()
+                study, read = each.study(ensemble.reading, Path(apart), overrides), each.reader()
             else:
                 study, read = stored(studies[each], elsewhere), None
             follow_up = FollowUp.read(study, ensemble.endpoint)
