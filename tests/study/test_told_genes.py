@@ -12,6 +12,7 @@ from prognoscope.core.errors import CohortError, ModelError
 from prognoscope.evaluation.metrics import c_index
 from prognoscope.runs.manifest import seal_also
 from prognoscope.study.apply.predict import predict_patients
+from prognoscope.study.explain import explain_run
 from prognoscope.study.gene_lengths import lengths_of
 from prognoscope.study.study import Study
 
@@ -167,6 +168,28 @@ def test_patients_without_slides_are_lost_to_methods_of_slides_alone(study_folde
     whole = run.metrics.set_index(["method", "metric", "fold"])["value"]
     assert common["mcti", "subtype_accuracy", "all"] == whole["mcti", "subtype_accuracy", "all"]
     assert common["snn", "c_index", "all"] != whole["snn", "c_index", "all"]
+
+
+def test_who_lacks_either_teaches_is_operated_on_and_explained_by_what_is_there(study_folder, tmp_path):
+    for path in sorted(study_folder.rglob("*.h5"))[:20]:
+        path.unlink()
+    genes = pd.read_csv(study_folder / "genes.csv")
+    genes.iloc[:-10].to_csv(study_folder / "genes.csv", index=False)
+    late = "{name: late, inner_folds: 2, members: [{name: coxph, penalizers: [0.1]}, abmil]}"
+    settings = [
+        f"methods=[gpcox, {{name: porpoise, recipe: balanced}}, {late}]",
+        "splits.folds=2",
+        "training.epochs=1",
+        "evaluation.draws=10",
+        "evaluation.surgery=true",
+    ]
+    finished = Study.load(study_folder / "study.yaml", settings).run(tmp_path / "run")
+    run = finished.run
+    assert not finished.failures
+    without = sorted(run.lacking.query("method == 'late' and lacks == 'slides'")["patient_id"])
+    assert without and {"late", "porpoise"} <= set(run.surgery["method"])
+    for kept in explain_run(run, patients=without[:1]):
+        assert not kept.about.maps and {"genes", "covariates"} >= set(kept.modalities["modality"])
 
 
 def test_who_lacks_genes_is_told_before_and_after(some_without):

@@ -63,7 +63,7 @@ def explain(
     names = _names(trained)
     explained = model.explain(inputs)
     slides = () if embeddings is None or not len(inputs.bags.values) else embeddings.slides(patient)
-    maps, notes, measures = own_maps(explained, names), [], []
+    maps, notes, measures = own_maps(explained, names) if slides else [], [], []
     if slides:
         computed, told = computed_maps(model, inputs, regions_of(inputs, slides), most_patches=most)
         maps, notes = [*maps, *computed], [*notes, *told]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from prognoscope.analysis.by_modality import lacking_by_patient
 from prognoscope.analysis.faithfulness_table import judgement
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.dataset import open_bags
@@ -270,7 +271,8 @@ def _by_fold(world: _World, wanted: Wanted, number: int, truth: Truth | None) ->
     models = _models(wanted.run, wanted.method)
     trained = next(each for each in models if each.card.fold == number)
     patient, run, needs = wanted.patient, world.run, trained.model.profile.needs
-    if "bag" in needs and patient not in world.loaders:
+    had_slides = "slides" not in lacking_by_patient(run.lacking).get(patient, "")
+    if "bag" in needs and had_slides and patient not in world.loaders:
         raise StudyError(
             f"No slide of {patient} is where the study of the run {run.folder} looks for them any more, and "
             f"{wanted.method} needs them. Put the files back under their old names."

@@ -82,7 +82,7 @@ def with_outcomes(cohort: Cohort, order: np.ndarray) -> Cohort:
 def operate(operation: Operation, on_epoch: Callable[[int, int], None] | None = None) -> None:
     """Write the risks of the fold's test patients, in columns genes_0, ..., bags_0, ... for what the model needs.
 
-    Everything but the genes, or but the bag, stays the patient's own.
+    Everything but the genes, or but the bag, stays the patient's own; who has none goes on without.
     """
     if operation.is_done:
         return
@@ -93,11 +93,20 @@ def operate(operation: Operation, on_epoch: Callable[[int, int], None] | None = 
     own = own.near(trained.spec.device)
     table = pd.DataFrame({"patient_id": own.patients})
     for what in (what for what, need in TAKEN_FROM.items() if need in needs):
+        having = np.flatnonzero(_has(own, what))
         for i in range(SHUFFLES):
-            order = np.random.default_rng((job.spec.seed, job.split.fold, i)).permutation(len(own))
+            order = np.arange(len(own))
+            order[having] = np.random.default_rng((job.spec.seed, job.split.fold, i)).permutation(having)
             table[f"{what}_{i}"] = trained.predict_prepared(with_shuffled(own, what, order)).prediction.risk
     SURGERY_RISKS.write(job.files.surgery, table)
     seal_also([job.files.surgery])
+
+
+def _has(own: PatientDataset, what: str) -> np.ndarray:
+    """Who has genes, or a bag: these alone exchange theirs, so that nobody comes to have what they had not."""
+    if what == "bags":
+        return np.array(own.lengths) > 0
+    return ~np.any([group.isnan().any(dim=1).numpy() for group in own.omics], axis=0)
 
 
 def with_shuffled(own: PatientDataset, what: str, order: np.ndarray) -> PatientDataset:
