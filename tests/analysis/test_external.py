@@ -47,3 +47,8 @@ def test_what_comes_after_the_horizon_is_not_seen_by_it():
     time = np.full(N, 12.4)
     table, _ = measured(cohort(time=time, event=np.arange(N) < 30))  # the median of the events, in whole months: 12
     assert table.loc["observed_expected", "value"] == 0
+
+
+def test_nothing_is_said_of_a_horizon_until_which_nobody_was_followed():
+    table, notes = measured(cohort(time=np.linspace(0.1, 0.9, N)))
+    assert "observed_expected" not in table.index and "Nobody was followed until 1 months" in notes

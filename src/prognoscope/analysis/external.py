@@ -189,6 +189,8 @@ def _slope(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
 
 def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     seen, month = cohort.seen, cohort.horizon
+    if month > seen.outcome.time.max():
+        raise MetricError(f"Nobody was followed until {month:g} months.")
     curve = event_free(seen.outcome)
     at = int(np.searchsorted(curve.time, month, "right"))  # 0: nobody's follow-up has ended yet
     expected = 1 - float(seen.survival_at(np.array([month]))[:, 0].mean())
