@@ -66,7 +66,7 @@ def _cohort(ensemble: Ensemble, patients: Sequence[object]) -> tuple[Cohort, dic
     bags: dict[str, np.ndarray] = {}
     for i, each in enumerate(patients):
         name = each.get("id") if isinstance(each, Mapping) else None
-        if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        if not isinstance(each, Mapping) or not isinstance(name, str) or not name.strip() or not name.isprintable():
             raise InputError(f"Patient {i + 1} of the request has no id, which must be text that can be printed.")
         if name in ids:
             raise InputError(f"The patient {name!r} is in the request twice.")
