@@ -131,6 +131,15 @@ def test_slides_unlike_those_of_training_are_flagged(run, spoilt):
     assert table["slides_unlike_training"].drop("NEW-0005").mean() < 0.9
 
 
+def test_slides_that_cannot_be_read_are_told(run, spoilt):
+    owner = pd.read_csv(spoilt / "slides.csv").groupby("patient_id")["slide_id"].agg(list)
+    first = next(slides[0] for slides in owner if len(slides) > 1)
+    path = spoilt / "features" / f"{first}.h5"
+    path.write_bytes(path.read_bytes()[:100])
+    table = predict_patients(run, spoilt / "study.yaml", method="abmil")
+    assert len(table) == 24 and any(f"{first}.h5" in each for each in table.attrs["left_out"])
+
+
 def test_patients_whom_the_models_learned_from_are_refused_dropped_or_flagged(run, spoilt):
     for name in ("clinical.csv", "genes.csv"):
         edit(spoilt / name, lambda t: t.__setitem__("patient_id", ["sim 0001", *t["patient_id"][1:]]))

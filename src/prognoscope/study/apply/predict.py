@@ -19,7 +19,7 @@ from prognoscope.core.outcome import Outcome
 from prognoscope.core.words import count, listed
 from prognoscope.evaluation.intervals import jackknife_interval, lower_bounds
 from prognoscope.features.origin import Origin
-from prognoscope.features.store import PackedEmbeddings
+from prognoscope.features.store import PackedEmbeddings, fault_sentences
 from prognoscope.models.profile import Profile
 from prognoscope.runs.card import ModelCard
 from prognoscope.study.apply.ensemble import ERROR, Ensemble, open_ensemble
@@ -366,6 +366,11 @@ def _gathered(
             )
         _need_alike(origin, embeddings.origin)
         slides = sum(map(len, cohort.slides.values()))
+        told = fault_sentences(embeddings.left_out, slides)
+        if failed:
+            each = some(f"{slide} ({why})" for slide, why in failed.items())
+            told.append(f"{count(len(failed), 'slide')} gave no embeddings: {each}.")
+        cohort = cohort.told(warnings=told)
         cohort = without_empty_bags(
             without_slides(cohort, embeddings.left_out, study.where, slides), embeddings, profile.enough
         )
