@@ -138,6 +138,9 @@ def test_slides_that_cannot_be_read_are_told(run, spoilt):
     path.write_bytes(path.read_bytes()[:100])
     table = predict_patients(run, spoilt / "study.yaml", method="abmil")
     assert len(table) == 24 and any(f"{first}.h5" in each for each in table.attrs["left_out"])
+    path.unlink()
+    table = predict_patients(run, spoilt / "study.yaml", method="abmil")
+    assert len(table) == 24 and f"1 slide of the table not there: {first}." in table.attrs["left_out"]
 
 
 def test_patients_whom_the_models_learned_from_are_refused_dropped_or_flagged(run, spoilt):

@@ -331,7 +331,7 @@ def _strangers(ensemble: Ensemble, cohort: Cohort) -> list[str]:
     preparations = [member.trained.preparation for member in ensemble.members]
     encoders = [encoder for each in preparations if (encoder := each.covariates) is not None]
     told = () if cohort.covariates is None else tell_strangers(encoders, cohort.covariates.reindex(cohort.patients))
-    return [*cohort.account.warnings, *told]
+    return [*cohort.account.notes, *cohort.account.warnings, *told]
 
 
 def _read(study: StudyFile) -> Cohort:
