@@ -70,6 +70,13 @@ def test_the_service_says_what_predict_says(client, model, cohort, patients):
     assert about["title"] == "coxph" and about["patients"] == 40
 
 
+def test_covariates_that_the_model_does_not_know_are_told(client, patients):
+    said = "Nothing was done with covariates that the model does not know: agee."
+    patients[0]["covariates"]["agee"] = 60
+    assert said in client.post("/predict", json={"patients": patients}).json()["told"]
+    assert said not in client.post("/predict", json={"patients": patients[1:]}).json()["told"]
+
+
 def test_a_risk_assessment_tells_chances_of_the_event(client, patients):
     asked = {"patients": patients[:1], "times": [12, 24]}
     plain = client.post("/predict", json=asked).json()["predictions"][0]

@@ -56,8 +56,16 @@ def predict_request(ensemble: Ensemble, asked: object, folder: Path) -> pd.DataF
         scaler = member.trained.preparation.omics
         if scaler is not None and cohort.omics is not None:
             scaler.need_same_scale(cohort.omics.values, cohort.omics.source)
-    told = ("The model tells of none of its training patients, so nobody was compared with them.",)
-    return predicted_table(ensemble, NewPatients(cohort, embeddings, told), [float(each) for each in times])
+    told = ["The model tells of none of its training patients, so nobody was compared with them."]
+    given = [] if cohort.covariates is None else cohort.covariates.columns
+    if strange := sorted(set(given) - set(_wanted(ensemble))):
+        told.append(f"Nothing was done with covariates that the model does not know: {some(strange)}.")
+    return predicted_table(ensemble, NewPatients(cohort, embeddings, tuple(told)), [float(each) for each in times])
+
+
+def _wanted(ensemble: Ensemble) -> list[str]:
+    """The covariates that the model knows."""
+    return [str(each) for each in ensemble.reading.clinical.get("covariates", ())]
 
 
 def _cohort(ensemble: Ensemble, patients: Sequence[object]) -> tuple[Cohort, dict[str, np.ndarray]]:
@@ -95,8 +103,8 @@ def _made(
     covariates = genes = None
     if tables["covariates"]:
         covariates = pd.DataFrame.from_dict(dict(tables["covariates"]), orient="index").reindex(ids)
-        wanted = [str(each) for each in ensemble.reading.clinical.get("covariates", ())]
-        covariates = covariates.reindex(columns=[*covariates.columns, *(n for n in wanted if n not in covariates)])
+        lacking = [name for name in _wanted(ensemble) if name not in covariates]
+        covariates = covariates.reindex(columns=[*covariates.columns, *lacking])
     if tables["genes"]:
         try:
             values = pd.DataFrame.from_dict(dict(tables["genes"]), orient="index").reindex(ids).astype(np.float32)
