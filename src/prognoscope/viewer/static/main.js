@@ -210,7 +210,7 @@ const splitOrNot = guarded(async () => {
 function onKey(event) {
   const at = event.target;
   if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open) return;
-  if (at.closest("input, textarea, select, dialog")) return;
+  if (at.closest("input, textarea, select")) return;
   const isInMap = at.closest(".map") !== null;
   const first = shown.panels[0];
   const keys = {
