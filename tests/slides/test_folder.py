@@ -36,15 +36,36 @@ def test_hidden_and_unfinished_files_and_companions_of_mrxs_are_passed_over(tmp_
         ("embeddings/stain-1/a.h5", "embeddings/stain-1/previews/a.jpg", "embeddings/stain-1/patches/a/0_0.png"),
         ("f/stain/.a.claim", "f/uni_v2/.a.claim", "f/previews/a.jpg"),  # of several encoders, begun
         ("embeddings/stain-1/previews/b.jpg",),  # nothing came of it
+        ("e/.DS_Store", "e/Thumbs.db", "e/previews/b.jpg", "e/patches/b/0_0.png"),
         ("a.h5", "previews/a.jpg", "patches/a/0_0.png"),
-        ("run/previews/previews.csv", "run/previews/a.jpg"),
-        ("run/provenance.json", "run/explanations/abmil/p/a.attention.ome.tiff"),
+        ("run/splits.csv", "run/previews/previews.csv", "run/previews/a.jpg"),
+        ("run/provenance.json", "run/explanations/abmil/p/a.attention.ome.tiff", "run/explanations/abmil/p/a.x.png"),
     ],
     ids=lambda made: made[0],
 )
 def test_pictures_that_were_made_of_slides_are_no_slides(tmp_path, made):
     touch(tmp_path, "a.svs", *made)
-    assert list(find_slides(tmp_path)) == ["a"]
+    found = look_for_slides(tmp_path)
+    assert list(found.slides) == ["a"]
+    n_pictures = sum(name.endswith((".jpg", ".png", ".tiff")) for name in made)
+    assert f"pictures that were made of slides {n_pictures} (" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    "slides",
+    [
+        ("x/previews/a.svs",),
+        ("x/previews/a.svs", "x/patches/b.tiff"),
+        ("x/previews/a.svs", "x/features/a.h5"),
+        ("x/provenance.json", "x/explanations/a.ndpi"),
+    ],
+    ids=str,
+)
+def test_what_is_no_picture_of_ours_is_a_slide_in_folders_of_the_same_names_too(tmp_path, slides):
+    touch(tmp_path, *slides)
+    assert {str(path.relative_to(tmp_path)) for path in find_slides(tmp_path).values()} == {
+        name for name in slides if name.endswith((".svs", ".tiff", ".ndpi"))
+    }
 
 
 def test_pictures_in_folders_of_the_same_names_may_be_slides(tmp_path):

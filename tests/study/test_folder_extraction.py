@@ -204,6 +204,18 @@ def test_normalised_stains_change_embeddings_and_go_to_a_folder_of_their_own(sli
         run(slides, tmp_path)
 
 
+def test_files_of_the_folder_that_were_not_read_as_slides_are_told(slides, tmp_path):
+    (tmp_path / "in" / "previews").mkdir(parents=True)
+    (tmp_path / "in" / "previews" / "s0.jpg").touch()
+    said = "1 file in in not read as slides: pictures that were made of slides 1 (s0.jpg)."
+    with pytest.raises(InputError, match=rf"in holds no slides\. {re.escape(said)} Name the folder that does"):
+        run(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "in" / "previews" / "s1.tiff").symlink_to(slides / "s1.tiff")
+    report = run(tmp_path / "in", tmp_path / "out")
+    assert report.done == ("s1",)
+    assert said in report.notes
+
+
 def test_shards_divide_the_slides():
     slides = {f"s{i}": Path(f"s{i}") for i in range(7)}
     parts = [part_of(slides, f"{i}/3") for i in (1, 2, 3)]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ from prognoscope.features.encoders import encoder_name
 from prognoscope.features.encoders.base import AskedPrecision
 from prognoscope.features.extract import ExtractionReport, FeatureSpec, extract_slides
 from prognoscope.features.stain_norm import StainNorm
-from prognoscope.slides.readers import find_slides
+from prognoscope.slides.readers.folder import SlideFolder, look_for_slides
 from prognoscope.slides.readers.zarr_folder import is_image
 from prognoscope.study.devices import device_of
 
@@ -77,10 +78,11 @@ def extract_folder(
     here = Path.cwd() if cluster else Path()  # where its machines do not work
     slides = here / slides
     is_folder = slides.is_dir() and not is_image(slides)
-    found = find_slides(slides) if is_folder else {slide_name(slides.name): slides}
-    if not found:
-        raise MissingFileError(f"{slides} holds no slides. Name the folder that does.")
-    chosen = part_of(found, shard)
+    found = look_for_slides(slides) if is_folder else SlideFolder({slide_name(slides.name): slides}, ())
+    if not found.slides:
+        why = "".join(f"{note} " for note in found.notes)
+        raise MissingFileError(f"{slides} holds no slides. {why}Name the folder that does.")
+    chosen = part_of(found.slides, shard)
     given = [None if each == "none" else each for each in weights] or [None] * len(names)
     specs = [
         FeatureSpec(
@@ -104,7 +106,7 @@ def extract_folder(
         if progress is not None:
             progress(len(finished), len(chosen))
 
-    return extract_slides(
+    report = extract_slides(
         chosen,
         here / out,
         [made_whole(each, here) for each in specs],
@@ -114,6 +116,7 @@ def extract_folder(
         device=device_of(device),
         on_progress=count,
     )
+    return replace(report, notes=(*found.notes, *report.notes))
 
 
 def _one_of(kinds: Any, name: str | None, what: str) -> Any:

@@ -43,6 +43,7 @@ UNFINISHED = frozenset({".part", ".partial", ".tmp", ".crdownload", ".download",
 BEGINNINGS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x89PNG", b"\xff\xd8\xff", b"ZISRAWFILE")  # TIFF ... CZI
 LOOKED_AT = 4096  # bytes of a file whose suffix says nothing
 PICTURES, PATCHES, EXPLANATIONS = "previews", "patches", "explanations"  # folders of pictures that are made here
+MADE = {PICTURES: (".jpg",), PATCHES: (".png",), EXPLANATIONS: (".png", ".ome.tiff")}  # how these end
 EMBEDDINGS = "*.h5", "*/*.h5", ".*.claim", "*/.*.claim"  # beside them, of one encoder or of several, done or begun
 CLUTTER = frozenset({"thumbs.db", "desktop.ini"})
 
@@ -65,9 +66,8 @@ def look_for_slides(folder: Path | str) -> SlideFolder:
 
     A slide's id is its name without suffixes; where several share it, the folders around them tell them apart. Hidden
     files are passed over, and so are pictures that an extraction, a run or an explanation made; links are followed. The
-    companion folder of an MRXS slide belongs to it. A folder of OME-Zarr
-    called .zarr is one slide. A DICOM series of several files is one slide, named after the folder that it has to
-    itself, or else after the first of its files.
+    companion folder of an MRXS slide belongs to it. A folder of OME-Zarr called .zarr is one slide. A DICOM series of
+    several files is one slide, named after the folder that it has to itself, or else after the first of its files.
 
     Raises:
         MissingFileError: There is no such folder.
@@ -81,10 +81,12 @@ def look_for_slides(folder: Path | str) -> SlideFolder:
     places: dict[Parts, list[Path]] = defaultdict(list)
     passed: dict[str, list[str]] = defaultdict(list)
     series: set[str] = set()
+    made: dict[Path, tuple[str, ...]] = {}  # how pictures end that were made, in each folder
     for place, names in _without_companions(folder):
+        made[place] = made.get(place.parent) or (_made_in(place) if place != folder else ())
         own: list[tuple[Path, str | None]] = []
         for path in (place / name for name in names):
-            kind = _kind(path)
+            kind = "pictures that were made of slides" if path.name.endswith(made[place]) else _kind(path)
             if kind == "slide":
                 own.append((path, series_of(path) if path.suffix.lower() not in SUFFIXES - {".dcm"} else None))
             elif kind:
@@ -102,10 +104,9 @@ def look_for_slides(folder: Path | str) -> SlideFolder:
 
 
 def _without_companions(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """The folders with their files, but for those of MRXS slides, pictures that VMS slides are made of, and ours."""
+    """The folders with their files, but for those of MRXS slides and pictures that VMS slides are made of."""
     companions: set[Path] = set()
     for place, names in files_below(folder):
-        companions |= {place} if place != folder and _is_made_here(place) else set()
         companions |= {place / Path(name).stem for name in names if name.lower().endswith(".mrxs")}
         if not companions.isdisjoint((place, *place.parents)):
             continue
@@ -116,16 +117,18 @@ def _without_companions(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         yield place, [name for name, part in zip(names, is_part, strict=True) if not part]
 
 
-def _is_made_here(place: Path) -> bool:
-    """Whether this is a folder of pictures that lies beside embeddings, or in a run, and not one of slides."""
+def _made_in(place: Path) -> tuple[str, ...]:
+    """How pictures end that were made here, if this is a folder of them, beside embeddings or in a run."""
     beside = place.parent
     if place.name == EXPLANATIONS:
-        return (beside / "provenance.json").is_file()
+        return MADE[EXPLANATIONS] if (beside / "provenance.json").is_file() else ()
     pictures = beside / PICTURES
     if place.name not in (PICTURES, PATCHES) or not pictures.is_dir():
-        return False
-    is_alone = {each.name for each in beside.iterdir()} <= {PICTURES, PATCHES}  # where each slide failed
-    return is_alone or (pictures / "previews.csv").is_file() or any(any(beside.glob(each)) for each in EMBEDDINGS)
+        return ()
+    names = {each.name for each in beside.iterdir() if not each.name.startswith(".")}
+    is_alone = {name for name in names if name.lower() not in CLUTTER} <= {PICTURES, PATCHES}  # each slide failed
+    is_ours = is_alone or (pictures / "previews.csv").is_file() or any(any(beside.glob(each)) for each in EMBEDDINGS)
+    return MADE[place.name] if is_ours else ()
 
 
 def _kind(path: Path) -> str:
