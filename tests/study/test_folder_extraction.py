@@ -84,9 +84,10 @@ def test_patches_of_a_coordinate_file_are_taken_as_they_are(slides, plain, tmp_p
     coords = np.concatenate([embeddings(plain).coords_px[rows], [[700, 0]]])  # the last reaches over the border
     if tool == "trident":
         told = {"patch_size": 128, "patch_size_level0": 128, "overlap": 0, "name": "s0"}
+        told |= {"level0_width": 768, "level0_height": 768}
         write_coords(tmp_path / "in" / "patches" / "s0_patches.h5", coords, **told)
     else:
-        told = {"patch_size": 64, "patch_level": 1, "downsample": np.array([2.0, 2.0])}
+        told = {"patch_size": 64, "patch_level": 1, "downsample": np.array([2.0, 2.0]), "level_dim": [384, 384]}
         write_coords(tmp_path / "in" / "s0.h5", coords, **told)
     report = run(slides, tmp_path / "out", coords=tmp_path / "in")
     assert report.done == ("s0",)
@@ -106,6 +107,16 @@ def test_patches_of_a_coordinate_file_are_taken_as_they_are(slides, plain, tmp_p
     [
         ({"patch_size": 128}, [[0, 0]], "does not say how large its patches are"),
         ({"patch_size": 128, "patch_size_level0": 128}, [[700, 0], [768, 0]], "patches beyond the border of .*s0.tiff"),
+        (
+            {"patch_size": 128, "patch_size_level0": 128, "level0_width": 90_000, "level0_height": 768},
+            [[0, 0]],
+            "is of a slide of 90000 x 768 pixels, and .*s0.tiff has 768 x 768, so it is of another",
+        ),
+        (
+            {"patch_size": 128, "patch_level": 0, "downsample": [1.0, 1.0], "level_dim": [768, 90_000]},
+            [[0, 0]],
+            "is of a slide of 768 x 90000 pixels",
+        ),
         ({"patch_size": 128, "patch_size_level0": 128}, np.zeros((0, 2)), "no patches: it has none"),
     ],
 )

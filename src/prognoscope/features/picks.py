@@ -4,7 +4,7 @@ What each tool writes was read from its sources: TRIDENT 0.3.0, CLAM 2025-04, Qu
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,27 @@ def grid_of_file(path: Path, slide: Slide) -> PatchGrid:
             f"{path} does not say how large its patches are: neither patch_size with patch_size_level0, as TRIDENT "
             "writes, nor with downsample, as CLAM does"
         )
+    size = _told_size(told)
+    if size is not None and size != slide.size_px:
+        raise FeatureError(
+            f"{path} is of a slide of {size[0]:g} x {size[1]:g} pixels, and {slide.path} has {slide.size_px[0]} x "
+            f"{slide.size_px[1]}, so it is of another slide; give that of this one"
+        )
     if len(coords) and (coords.min() < 0 or (coords >= np.array(slide.size_px)).any()):
         raise FeatureError(f"{path} has patches beyond the border of {slide.path}, so it is of another slide")
     overlap = round(_number(told.get("overlap")) or 0)
     mpp = side * level0_mpp / patch_px
     share = np.ones(len(coords), np.float32)
     return PatchGrid(coords, share, round(patch_px), overlap, mpp, level0_mpp, slide.size_px)
+
+
+def _told_size(told: Mapping[str, object]) -> tuple[float, float] | None:
+    """Width and height of the slide at level 0 as TRIDENT tells them, or CLAM of patches of that level."""
+    size = [told.get("level0_width"), told.get("level0_height")]
+    if told.get("patch_level") == 0:
+        size = list(np.ravel(told.get("level_dim", size)))
+    numbers = [number for each in size if (number := _number(each)) is not None]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
 def need_picks(picks: Picks, name: str, slide: Slide) -> None:
