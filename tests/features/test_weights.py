@@ -16,7 +16,7 @@ from prognoscope.features.encoders import create_encoder, encoder_name, misfits
 from prognoscope.features.encoders.catalogue import CATALOGUE
 from prognoscope.features.encoders.standing import encoder_table, pinning, weights_fault
 from prognoscope.features.encoders.timm_encoder import TimmEncoder
-from prognoscope.features.encoders.weights import find_weights
+from prognoscope.features.encoders.weights import find_weights, weights_on_disk
 from prognoscope.features.extract import FeatureSpec
 from tests.features.test_timm_encoder import patches, random_weights, tiny
 
@@ -167,12 +167,49 @@ def test_a_file_that_is_not_the_published_one_is_told_and_that_of_another_encode
         TimmEncoder(told, weights=path)
 
 
-def test_a_file_of_another_revision_in_the_cache_of_the_hub_is_found(monkeypatch):
-    cached = {None: "newest"}
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *a, revision: cached.get(revision))
-    assert find_weights(UNI, None) == Path("newest")
-    cached[UNI.revision] = "pinned"
-    assert find_weights(UNI, None) == Path("pinned")
+@pytest.fixture
+def cache(monkeypatch):
+    """(file, revision) -> where it lies in the cache of the hub."""
+    held = {}
+    monkeypatch.setattr(
+        "huggingface_hub.try_to_load_from_cache", lambda hub, file, *, revision: held.get((file, revision))
+    )
+    return held
+
+
+def test_a_file_of_another_revision_in_the_cache_of_the_hub_is_taken_and_told_but_not_as_that_of_the_hub(
+    cache, monkeypatch, caplog
+):
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *a, revision: f"fetched {revision}")
+    cache[UNI.file, None] = "newest"
+    assert find_weights(UNI, None) == weights_on_disk(UNI) == Path("newest")
+    assert caplog.messages == [
+        f"newest is not of the revision {UNI.revision} of https://huggingface.co/MahmoodLab/UNI2-h, which "
+        "features.weights: hub would take."
+    ]
+    assert find_weights(UNI, "hub") == Path(f"fetched {UNI.revision}")
+    free = dataclasses.replace(UNI, revision=None)
+    assert find_weights(free, "hub") == find_weights(free, None) == Path("newest")
+    cache[UNI.file, UNI.revision] = "pinned"
+    assert find_weights(UNI, None) == find_weights(UNI, "hub") == Path("pinned")
+    assert len(caplog.messages) == 1
+
+
+def test_the_other_form_of_a_file_is_found_and_never_fetched(cache, tmp_path, monkeypatch):
+    told, asked = CATALOGUE["virchow2"], []
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *a, revision: asked.append(a) or "fetched")
+    find_weights(told, "hub")
+    assert asked == [("paige-ai/Virchow2", "model.safetensors")]
+    cache["pytorch_model.bin", told.revision] = "other"
+    assert find_weights(told, None) == find_weights(told, "hub") == Path("other")
+    cache["model.safetensors", told.revision] = "published"
+    assert find_weights(told, None) == Path("published")
+    other = tmp_path / "weights" / "virchow2" / "pytorch_model.bin"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    assert find_weights(told, None) == other
+    cache["model.safetensors", None] = "no form of its file"
+    assert weights_on_disk(CATALOGUE["gpfm"]) is None
 
 
 def test_what_is_pinned_are_commits_and_sums_and_no_two_encoders_share_a_file():

@@ -106,7 +106,7 @@ def _told_size(told: Mapping[str, object]) -> tuple[float, float] | None:
     """Width and height of the slide at level 0 as TRIDENT tells them, or CLAM of patches of that level."""
     size = [told.get("level0_width"), told.get("level0_height")]
     if told.get("patch_level") == 0:
-        size = list(np.ravel(told.get("level_dim", size)))
+        size = list(np.asarray(told.get("level_dim", size)).ravel())
     numbers = [number for each in size if (number := _number(each)) is not None]
     return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 

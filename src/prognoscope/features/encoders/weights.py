@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "PROGNOSCOPE_WEIGHTS"  # the environment variable that names the folder of weights
 HUB = "hub"  # as a path: fetch; followed by @ and a revision, that one of the repository
+FORMS = ("model.safetensors", "pytorch_model.bin")  # one repository may hold the same weights as both
 ENDINGS = (".safetensors", ".bin", ".pth", ".pt")
 
 
@@ -32,30 +33,42 @@ def place_of(told: Description) -> Path:
 
 def weights_on_disk(told: Description) -> Path | None:
     """The file of an encoder in the folder of weights or in the hub's own cache; None if there is none."""
-    for ending in ENDINGS:
-        if (at := weights_home() / f"{told.name}{ending}").is_file():
+    return _at_home(told) or _in_cache(told, told.revision) or _in_cache(told, None)
+
+
+def _at_home(told: Description) -> Path | None:
+    places = [f"{told.name}{ending}" for ending in ENDINGS] + [f"{told.name}/{file}" for file in _files(told)]
+    for place in places:
+        if (at := weights_home() / place).is_file():
             return at
-    if (at := weights_home() / told.name / told.file).is_file():
-        return at
-    if len(indices := _indices(weights_home() / told.name)) == 1:
-        return indices[0]
+    indices = _indices(weights_home() / told.name)
+    return indices[0] if len(indices) == 1 else None
+
+
+def _in_cache(told: Description, revision: str | None) -> Path | None:
+    """What the hub's own cache holds of this revision; of None, of the newest that was fetched."""
     if find_spec("huggingface_hub") is None:
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    for revision in (told.revision, None):  # another one that was fetched is told by `check_sum`
-        cached = try_to_load_from_cache(told.hub, told.file, revision=revision)
+    for file in _files(told):
+        cached = try_to_load_from_cache(told.hub, file, revision=revision)
         if isinstance(cached, str):
             return Path(cached)
     return None
+
+
+def _files(told: Description) -> list[str]:
+    """The published file, and its other form, which the repository may hold, too."""
+    return sorted(FORMS if told.file in FORMS else [told.file], key=lambda file: file != told.file)
 
 
 def find_weights(told: Description, weights: Path | str | None) -> Path:
     """The file of an encoder's weights. Only "hub" may download.
 
     Args:
-        weights: A file, a folder that holds it, or "hub"; None for what lies on disk. "hub@REVISION", a commit or a tag
-            of the repository, takes no other file.
+        weights: A file, a folder that holds it, or "hub"; None for what lies on disk, be it of another revision than
+            "hub" takes. "hub@REVISION", a commit or a tag of the repository, takes no other file.
 
     Raises:
         MissingFileError: It is not there, or cannot be fetched; says what to put where.
@@ -63,9 +76,15 @@ def find_weights(told: Description, weights: Path | str | None) -> Path:
     if weights is not None and not is_of_hub(weights):
         return _named(told, Path(weights))
     pinned = "" if weights is None else str(weights).partition("@")[2]
-    if not pinned and (found := weights_on_disk(told)) is not None:
+    if not pinned and (found := _at_home(told) or _in_cache(told, told.revision)) is not None:
         return found
     if weights is None:
+        if (found := _in_cache(told, None)) is not None:
+            log.warning(
+                "%s is not of the revision %s of https://huggingface.co/%s, which features.weights: hub would take.",
+                *(found, told.revision, told.hub),
+            )
+            return found
         raise MissingFileError(f"The weights of {told.name} are not on this disk. {advice(told)}")
     from huggingface_hub import hf_hub_download
 
