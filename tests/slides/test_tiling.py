@@ -195,8 +195,9 @@ def test_pixels_are_untouched_where_resolutions_agree(odd_slide):
     assert all((whole[y : y + 256, x : x + 256] == p).all() for (x, y), p in zip(grid.coords, patches, strict=True))
 
 
-def test_no_white_bleeds_in_at_the_border(tmp_path):
-    Image.new("RGB", (700, 700)).save(tmp_path / "black.png")
+@pytest.mark.parametrize("size", [(653, 700), (700, 653)])  # three patches of 217.4 pixels end at 652.2
+def test_no_white_bleeds_in_at_the_border(tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "black.png")
     with open_slide(tmp_path / "black.png", mpp=0.23) as slide:
         grid = tile(slide, FULL, TilingSpec(patch_px=100, mpp=0.5, min_tissue=0.0))
         assert read_patches(slide, grid).max() == 0

@@ -47,7 +47,8 @@ def test_an_encoder_that_stamp_calls_otherwise_is_no_other(study, study_folder):
         with h5py.File(path, "r+") as file:
             by("uni_v2")(file)
     change(study_folder, 4, by("uni2"))
-    assert study().check().tables["Embeddings"] is not None
+    table = dict(study().check().tables["Embeddings"].itertuples(index=False))
+    assert table["encoder"] == "uni_v2"
 
 
 def test_bad_files_are_left_out_told_by_kind_and_accounted_for(study, study_folder):

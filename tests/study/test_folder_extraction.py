@@ -254,6 +254,10 @@ def test_shards_divide_the_slides():
             "SLIDES --encoder stain --out o --precision bf16",
             "networks that timm builds, and stain is none; leave it out",
         ),
+        (
+            "SLIDES --encoder stain --encoder uni_v1 --out o --precision bf16",
+            "and stain is none; extract them in two commands",
+        ),
         ("study.yaml --encoder uni_v2 --mpp 0.5", "--encoder, --mpp belong to `extract FOLDER`"),
     ],
 )

@@ -10,7 +10,7 @@ from prognoscope.cohort.clinical_spec import ClinicalSpec
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.core.outcome import Outcome
 from prognoscope.features.extract import FeatureSpec
-from prognoscope.features.source import made_of_slide
+from prognoscope.features.source import PICKED, made_of_slide
 from prognoscope.features.store import Embeddings, write_embeddings
 from prognoscope.study.inputs import bags_of
 from prognoscope.study.sections import CohortSpec, EmbeddingsSpec, SlidesSpec
@@ -125,6 +125,20 @@ def test_slides_that_were_embedded_need_not_be_opened_again(tmp_path):
     assert audit_slides(slides, cohort, FeatureSpec(), {"a": embedded}).stop
     write_embeddings(embedded, Embeddings("a", np.ones((2, 3), np.float32)), made_of=made_of_slide(path, 0.5))
     assert audit_slides(slides, cohort, FeatureSpec(), {"a": embedded}).stop
+
+
+def test_slides_that_were_embedded_need_not_be_opened_again_whose_regions_are_as_they_were(tmp_path):
+    path, embedded, drawn = tmp_path / "a.tiff", tmp_path / "out" / "a.h5", tmp_path / "in" / "a.tiff.geojson"
+    write_slide(path, [pixels(300, 300)], mpp=0.01)
+    drawn.parent.mkdir()
+    drawn.write_text("[]")
+    features = FeatureSpec(regions=str(drawn.parent))
+    made_of = made_of_slide(path, None) | {PICKED: features.picks.told("a", path)}
+    write_embeddings(embedded, Embeddings("a", np.ones((2, 3), np.float32)), made_of=made_of)
+    slides, cohort = SlidesSpec(str(tmp_path)), cohort_of("a")
+    assert audit_slides(slides, cohort, features, {"a": embedded}).stop == ""
+    drawn.write_text("[ ]")
+    assert audit_slides(slides, cohort, features, {"a": embedded}).stop
 
 
 def test_slides_that_a_run_would_embed_again_are_named_with_the_reason(tmp_path):

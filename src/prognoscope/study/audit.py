@@ -13,6 +13,7 @@ from prognoscope.cohort.splits import account_of_splits
 from prognoscope.core.errors import some
 from prognoscope.core.words import count
 from prognoscope.features.encoders.standing import weights_fault
+from prognoscope.features.origin import name_here
 from prognoscope.omics.groups import assign_columns, coverage, groups_without_genes
 from prognoscope.omics.tables import OmicsTable
 from prognoscope.study.inputs import embedding_files
@@ -140,7 +141,7 @@ def _embeddings_table(plan: Plan) -> pd.DataFrame:
         ("files that cannot be used", len(faults)),
         ("files without a patch", len(heads) - len(looks)),
         ("length of an embedding", next((look.embedding_dim for look in looks), "unknown")),
-        ("encoder", _counted(look.encoder for look in looks)),
+        ("encoder", _counted(name_here(look.encoder) for look in looks)),
         ("um per pixel of level 0", _counted(f"{look.mpp:.3f}" if look.mpp else None for look in looks)),
         ("side of a patch in um", _counted(f"{look.patch_um:.0f}" if look.patch_um else None for look in looks)),
         ("patches: most of a slide, all", f"{max(patches, default=0):,}, {sum(patches):,}"),

@@ -4,19 +4,21 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TypeVar, get_args
 
 from prognoscope.core.errors import FeatureError, InputError, MissingFileError, nearest, some
 from prognoscope.core.parallel import need_cluster
 from prognoscope.core.settings import made_whole
 from prognoscope.core.slide_names import slide_name
-from prognoscope.features.encoders import encoder_name
+from prognoscope.features.encoders import encoder_name, has_precision
 from prognoscope.features.encoders.base import AskedPrecision
 from prognoscope.features.extract import ExtractionReport, FeatureSpec, extract_slides
 from prognoscope.features.stain_norm import StainNorm
 from prognoscope.slides.readers.folder import SlideFolder, look_for_slides
 from prognoscope.slides.readers.zarr_folder import is_image
 from prognoscope.study.devices import device_of
+
+Kind = TypeVar("Kind", bound=str)  # of a Literal
 
 
 def extract_folder(
@@ -70,6 +72,12 @@ def extract_folder(
         raise FeatureError(
             f"--weights is given {len(weights)} times for {len(names)} encoders; give it once for each, in their order."
         )
+    without = [name for name in names if not has_precision(name)]
+    if precision is not None and 0 < len(without) < len(names):
+        raise FeatureError(
+            f"--precision is asked of networks that timm builds, and {some(without)} is none; extract them in two "
+            "commands, and with --precision the others alone."
+        )
     for each in (coords, regions):
         if each is not None and not each.is_dir():
             raise MissingFileError(f"The folder {each} does not exist. Correct --coords or --regions.")
@@ -93,9 +101,9 @@ def extract_folder(
             coords=None if coords is None else str(coords),
             regions=None if regions is None else str(regions),
             outside=outside,
-            stain_norm=_one_of(StainNorm, stain_norm, "stain normalisation"),
+            stain_norm=_one_of(get_args(StainNorm), stain_norm, "stain normalisation"),
             save_patches=save_patches,
-            precision=_one_of(AskedPrecision, precision, "precision"),
+            precision=_one_of(get_args(AskedPrecision), precision, "precision"),
         )
         for name, each in zip(names, given, strict=True)
     ]
@@ -119,11 +127,14 @@ def extract_folder(
     return replace(report, notes=(*found.notes, *report.notes))
 
 
-def _one_of(kinds: Any, name: str | None, what: str) -> Any:
-    """A name if it is one of a Literal's; None stays."""
-    if name is None or name in get_args(kinds):
-        return name
-    raise FeatureError(f"There is no {what} {name!r}; {nearest(name, get_args(kinds))}")
+def _one_of(kinds: tuple[Kind, ...], name: str | None, what: str) -> Kind | None:
+    """The kind of this name; None where none is named."""
+    if name is None:
+        return None
+    for kind in kinds:
+        if kind == name:
+            return kind
+    raise FeatureError(f"There is no {what} {name!r}; {nearest(name, kinds)}")
 
 
 def part_of(slides: dict[str, Path], shard: str | None) -> dict[str, Path]:

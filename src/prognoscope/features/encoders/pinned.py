@@ -1,7 +1,8 @@
 """Which commit of an encoder's repository is fetched, and the SHA-256 of the file in it.
 
-The hub was not at hand. Each value is one that at least two independent public projects keep for their own use of the
-file (of OpenMidnight's sum one prints both ends); what has not two is left out.
+They were not checked against the hub itself. Each value is one that at least two independent public projects keep for
+their own use of the file, but that of OpenMidnight's sum one of the two prints the ends alone; what has not two is left
+out.
 """
 
 PINNED: dict[str, dict[str, str]] = {

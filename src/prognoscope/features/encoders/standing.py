@@ -40,8 +40,8 @@ def pinning() -> str:
     """Which revisions of published files are fetched, as a sentence."""
     free = ", ".join(name for name, told in CATALOGUE.items() if told.revision is None)
     return (
-        f"hub fetches one known commit of a repository, but the newest of {free}; hub@REVISION fetches that one, as "
-        "hub@main the newest. Each file of embeddings keeps 16 digits of its weights' SHA-256."
+        f"hub fetches one known commit of a repository, but the newest of {free}; hub@REVISION fetches that of "
+        "REVISION, as hub@main the newest. Each file of embeddings keeps 16 digits of its weights' SHA-256."
     )
 
 
