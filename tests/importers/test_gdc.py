@@ -123,6 +123,34 @@ def test_mutations_of_aliquots_that_do_not_tell_whose_they_are_are_of_the_file_t
     assert [int(genes.loc[p.barcode].sum()) for p in ours] == [len(p.mutated) for p in ours]
 
 
+def test_a_file_of_mutations_of_several_patients_gives_none_to_another(tmp_path):
+    clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
+    maf = files.maf_file(tmp_path / "all.maf", PATIENTS, packed=False)
+    cases = [", ".join(p.barcode + end for p in PATIENTS) for end in ("", "-01A")]
+    sheet = files.sample_sheet(tmp_path / "sheet.tsv", [("all.maf", "Masked Somatic Mutation", *cases, "Primary")])
+    found = imported(tmp_path / "told", "gdc", clinical, maf, sheet)
+    genes = found.genes.set_index("patient_id")
+    assert [int(genes.loc[p.barcode].sum()) for p in PATIENTS] == [len(p.mutated) for p in PATIENTS]
+    assert len(found.samples) == len(PATIENTS)
+
+    untold = PATIENTS[3]
+    maf.write_text(maf.read_text().replace(f"{untold.barcode}-01A-11D-A391-08", "CPT0001"))
+    found = imported(tmp_path / "untold", "gdc", clinical, maf, sheet)
+    genes = found.genes.set_index("patient_id")
+    mutated = [p for p in PATIENTS if p.mutated and p is not untold]
+    assert list(genes.index) == [p.barcode for p in mutated]
+    assert [int(genes.loc[p.barcode].sum()) for p in mutated] == [len(p.mutated) for p in mutated]
+    assert any("all.maf has 1 aliquot whose names tell no patient (CPT0001), and" in note for note in found.notes)
+    samples = files.write(tmp_path / "samples.txt", f"SAMPLE_ID\tPATIENT_ID\nCPT0001\t{untold.barcode}\n")
+    genes = imported(tmp_path / "cured", "gdc", clinical, maf, sheet, samples).genes.set_index("patient_id")
+    assert int(genes.loc[untold.barcode].sum()) == len(untold.mutated) > 0
+
+    for p in PATIENTS:
+        maf.write_text(maf.read_text().replace(f"{p.barcode}-01A-11D-A391-08", f"CPT{p.barcode[-3:]}"))
+    with pytest.raises(OmicsError, match=r"aliquots whose names tell no patient \(CPT.*SAMPLE_ID and PATIENT_ID"):
+        imported(tmp_path / "nobody", "gdc", clinical, maf, sheet)
+
+
 def test_the_metadata_of_a_cart_say_whose_files_are_as_a_sheet_does(tmp_path):
     clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
     star = [files.star_file(tmp_path / f"{i}.tsv", p) for i, p in enumerate(PATIENTS)]

@@ -22,6 +22,10 @@ NON_SILENT = frozenset(  # of Variant_Classification, in small letters: what cha
     }
 )
 NOT_SOMATIC = frozenset({"germline", "wildtype", "loh"})  # of Mutation_Status
+NOBODYS = (
+    "and the sheet names several patients for the file: their mutations count for nobody, and who has no other in it "
+    "is taken as not sequenced. Add a table with the columns SAMPLE_ID and PATIENT_ID that says whose they are."
+)
 
 
 def read_mutations(
@@ -30,7 +34,8 @@ def read_mutations(
     """The mutated genes of every sample that was sequenced.
 
     Sequenced are the samples that a list of cBioPortal's names or that the GDC's sheet gives a file; without either,
-    only those with some mutation are known to be.
+    only those with some mutation are known to be. An aliquot that tells no patient is of the one whose file it is; of
+    a file of several patients it is nobody's, and then who has no mutation in that file may have been its aliquot.
 
     Args:
         silent: Count every mutation, also those that change no protein.
@@ -38,16 +43,17 @@ def read_mutations(
     Raises:
         OmicsError: No mutation is left.
     """
+    of_sheet = {sample: None for path in files for sample in sheets.tumours_in(path)}
     pairs: set[tuple[str, Sample]] = set()
     sequenced: dict[Sample, None] = {}
     passed, others = Counter[str](), Counter[str]()
-    whose: dict[str, Sample] = {}
+    nobodys: list[str] = []
     n = 0
     for path in files:
         table = with_bare_names(read_table(path, "The file of mutations", text=["Tumor_Sample_Barcode", "Hugo_Symbol"]))
-        own = sheets.sample_of(path) if sheets.samples_in(path) else None
-        if own is not None:
-            sequenced[own] = None
+        theirs = sheets.tumours_in(path)
+        people = {sample.patient: sample for sample in sorted(theirs, key=lambda each: each.name, reverse=True)}
+        whose: dict[str, Sample | None] = {}  # None: nobody's
         columns = (table[name] for name in ("hugo_symbol", "tumor_sample_barcode", "variant_classification"))
         status = as_text(table["mutation_status"]) if "mutation_status" in table else [None] * len(table)
         for gene, sample, word, state in zip(*map(as_text, columns), status, strict=True):
@@ -55,17 +61,25 @@ def read_mutations(
                 continue
             n += 1
             if sample not in whose:
-                found = _of_sheet(sample_in(sample, known), sequenced)
-                whose[sample] = own if own is not None and found.patient == found.name else found  # CPTAC's aliquots
-                sequenced[whose[sample]] = None
+                whose[sample] = _of_file(_of_sheet(sample_in(sample, known), of_sheet), people, of_sheet)
+            if (mutated := whose[sample]) is None:
+                continue
+            sequenced[mutated] = None
             if (state or "").lower() in NOT_SOMATIC:
                 others[state] += 1
             elif not silent and (word or "").lower() not in NON_SILENT:
                 passed[word or "no classification"] += 1
             elif gene is not None and gene.lower() not in ABSENT:
-                pairs.add((gene, whose[sample]))
+                pairs.add((gene, mutated))
+        if aliquots := [name for name, sample in whose.items() if sample is None]:
+            told = count(len(aliquots), "aliquot")
+            nobodys.append(f"{path.name} has {told} whose names tell no patient ({some(aliquots, 3)}), {NOBODYS}")
+        else:
+            sequenced |= dict.fromkeys(theirs)
     listed = _listed(lists, known)
     sequenced |= dict.fromkeys(listed)
+    if not pairs and nobodys:
+        raise OmicsError(nobodys[0])
     if not pairs:
         raise OmicsError(
             f"{some(path.name for path in files)}: none of {count(n, 'mutation')} counts. Their classes are "
@@ -83,14 +97,26 @@ def read_mutations(
         source,
         tuple(samples),
         "1: mutated (every class), 0: not" if silent else "1: mutated so that the protein changes, 0: not",
-        notes=tuple(_notes(source, passed, others, bool(listed), any(map(sheets.samples_in, files)))),
+        notes=(*nobodys, *_notes(source, passed, others, bool(listed), any(map(sheets.samples_in, files)))),
     )
 
 
-def _of_sheet(sample: Sample, sequenced: Mapping[Sample, None]) -> Sample:
+def _of_sheet(sample: Sample, of_sheet: Mapping[Sample, None]) -> Sample:
     """The sample of the sheet that this aliquot was taken from, so that both are one."""
-    found = (each for each in sequenced if each != sample and sample.name.startswith(f"{each.name}-"))
+    found = (each for each in of_sheet if each != sample and sample.name.startswith(f"{each.name}-"))
     return next(found, sample)
+
+
+def _of_file(found: Sample, people: Mapping[str, Sample], of_sheet: Mapping[Sample, None]) -> Sample | None:
+    """The sample of the sheet that an aliquot of a file is of; None where nothing tells of which of its patients."""
+    if found in of_sheet or not people:
+        return found
+    theirs = people.get(found.patient)
+    if theirs is not None and found.tissue in ("", theirs.tissue):
+        return theirs
+    if found.patient != found.name:
+        return found
+    return next(iter(people.values())) if len(people) == 1 else None  # CPTAC's aliquots
 
 
 def _notes(source: str, passed: Counter[str], others: Counter[str], listed: bool, of_sheet: bool) -> list[str]:

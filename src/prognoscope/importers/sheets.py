@@ -36,20 +36,24 @@ class Sheets:
         name = path.name.removesuffix(".gz")
         return self.samples.get(name) or self.samples.get(f"{name}.gz") or []
 
+    def tumours_in(self, path: Path) -> list[Sample]:
+        """The samples that a file is of, without normal tissue beside a tumour's."""
+        found = self.samples_in(path)
+        return [sample for sample in found if not sample.tissue.startswith(NORMAL_OR_CONTROL)] or found
+
     def sample_of(self, path: Path) -> Sample:
         """The tumour's sample that a file is of; of those with normal tissue beside it, the tumour's.
 
         Raises:
             CohortError: No sheet names the file.
         """
-        found = self.samples_in(path)
+        found = self.tumours_in(path)
         if not found:
             raise CohortError(
                 f"Whose {path.name} is stands in no file here. Add the sample sheet of the same download, which the "
                 "GDC's cart gives (gdc_sample_sheet.*.tsv; of TCGA and TARGET, metadata.cart.*.json will do)."
             )
-        tumours = [sample for sample in found if not sample.tissue.startswith(NORMAL_OR_CONTROL)]
-        return min(tumours or found, key=lambda each: each.name)
+        return min(found, key=lambda each: each.name)
 
 
 def read_sheets(files: Sequence[PortalFile]) -> Sheets:
