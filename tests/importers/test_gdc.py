@@ -97,13 +97,31 @@ def test_of_several_files_of_one_sample_the_first_by_name_is_taken(tmp_path):
     assert list(of_first["taken"]) == [1, 0]
 
 
-def test_files_of_several_workflows_are_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("other", "n", "said"),
+    [
+        (
+            "absolute_liftover",
+            12,
+            r"several workflows: ascat2 \(24 files\), absolute_liftover \(12 files\). Take the f",
+        ),
+        ("ASCAT3", 1, r"several workflows: ascat2 \(24 files\), ascat3 \(1 file\). Take the files of one."),
+        ("", 1, r"several workflows: ascat2 \(24 files\), gene_level_copy_number \(1 file\). Take the files of one."),
+        (
+            "ascat2.other",
+            24,
+            r"24 of 24 samples have several files of gene level copy number, such as .*ascat2.*Take the f",
+        ),
+    ],
+)
+def test_files_of_several_workflows_are_refused(other, n, said, tmp_path):
     clinical = files.gdc_clinical(tmp_path / "clinical.tsv", PATIENTS)
-    named = {f"{i}.{how}.tsv": p for i, p in enumerate(PATIENTS) for how in ("ascat2", "absolute_liftover")}
+    named = {f"TCGA-BLCA.{i}.ascat2.gene_level_copy_number.v36.tsv": p for i, p in enumerate(PATIENTS)}
+    for i, p in enumerate(PATIENTS[:n]):
+        named[f"TCGA-BLCA.{i}.{other}.gene_level_copy_number.v36.tsv".replace("..", ".")] = p
     copies = [files.copy_file(tmp_path / name, p) for name, p in named.items()]
     rows = [(name, "-", p.barcode, f"{p.barcode}-01A", "Primary Tumor") for name, p in named.items()]
-    told = r"24 of 24 samples have several files of gene level copy number, such as .*ascat2.*Take the files of one."
-    with pytest.raises(OmicsError, match=told):
+    with pytest.raises(OmicsError, match=said):
         imported(tmp_path / "out", "gdc", clinical, *copies, files.sample_sheet(tmp_path / "sheet.tsv", rows))
 
 

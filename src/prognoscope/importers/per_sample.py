@@ -1,5 +1,7 @@
 """The GDC's files of one sample each -> genes x samples: STAR counts, gene level copy number."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ UNITS = {  # of expression, as they are asked for -> the column of a STAR file, 
     "counts": ("unstranded", COUNTS),
 }
 COPIES = "copy_number"
+WORKFLOW = re.compile(r"\.(ascat\w*|absolute\w*)\.|\.(gene_level\w*)\.", re.IGNORECASE)  # in the GDC's file names
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,10 @@ def read_samples(
     Raises:
         CohortError: No sheet says whose a file is.
         OmicsError: Two files have other genes, as those of two versions of the annotation; or words for numbers; or
-            most samples have several files.
+            they are of several workflows.
     """
     paths = sorted(paths, key=lambda path: (path.name, path))  # so that their order elsewhere decides nothing
+    _refuse_workflows(paths, wanted)
     first = _read(paths[0], wanted)
     ids = first["gene_id"].tolist()
     columns, samples = [], []
@@ -74,7 +78,7 @@ def read_samples(
         samples.append(sheets.sample_of(path))
         if progress is not None:
             progress(i + 1, len(paths))
-    _refuse_workflows(paths, samples, wanted)
+    _refuse_pairs(paths, samples, wanted)
     keep = np.array([not str(name).endswith(PAR_Y) for name in ids], dtype=bool)
     values = pd.DataFrame(np.column_stack(columns)[keep], index=first["gene_name"][keep].astype(str).tolist())
     types = first["gene_type"][keep].astype(str).reset_index(drop=True) if "gene_type" in first else None
@@ -86,8 +90,17 @@ def read_samples(
     return Measured(values, wanted.kind, source, tuple(samples), wanted.scale, types, tuple(notes))
 
 
-def _refuse_workflows(paths: Sequence[Path], samples: Sequence[Sample], wanted: Wanted) -> None:
-    """Some samples are measured twice; most of them only where several workflows are mixed."""
+def _refuse_workflows(paths: Sequence[Path], wanted: Wanted) -> None:
+    """What two workflows call the copies of a gene is not the same."""
+    names = (WORKFLOW.search(path.name) for path in paths)
+    found = Counter(name[0].strip(".").lower() for name in names if name is not None)
+    if len(found) > 1:
+        told = some(f"{name} ({count(n, 'file')})" for name, n in found.most_common())
+        raise OmicsError(f"The files of {wanted.words} are of several workflows: {told}. Take the files of one.")
+
+
+def _refuse_pairs(paths: Sequence[Path], samples: Sequence[Sample], wanted: Wanted) -> None:
+    """Some samples are measured twice; most of them only where workflows are mixed of which the names do not tell."""
     files = dict[Sample, list[str]]()
     for path, sample in zip(paths, samples, strict=True):
         files.setdefault(sample, []).append(path.name)
