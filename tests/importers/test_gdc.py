@@ -94,7 +94,14 @@ def test_of_several_files_of_one_sample_the_first_by_name_is_taken(tmp_path):
     found = imported(tmp_path / "out", "gdc", clinical, *reversed(star), sheet)
     np.testing.assert_allclose(found.genes.set_index("patient_id").loc[FIRST.barcode], FIRST.genes, atol=1e-3)
     of_first = found.samples[found.samples["patient_id"] == FIRST.barcode]
-    assert list(of_first["taken"]) == [1, 0]
+    assert of_first[["file", "taken", "why"]].to_numpy().tolist() == [
+        ["s00.tsv", 1, ""],
+        ["z.tsv", 0, "another file of this sample, s00.tsv, comes first"],
+    ]
+    assert "* 25 files of STAR counts (tpm_unstranded): 1 file gave way to another of the same sample: z.tsv." in (
+        found.account
+    )
+    assert "gave way to another:" not in found.account
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,11 @@ def _measured(measured: Sequence[Measured], genes: pd.DataFrame | None, tissues:
         again = [sample.name for sample, why in each.chosen.left if why.endswith("comes first")]
         if again:
             lines.append(f"* {each.source}: {count(len(again), 'sample')} gave way to another: {some(again)}.")
+        chosen, is_again = set(each.chosen.sample_of.values()), pd.Series(each.samples, dtype=object).duplicated()
+        told = zip(each.files, each.samples, is_again, strict=False)  # no files of a matrix
+        if others := [file for file, sample, is_other in told if is_other and sample in chosen]:
+            gave = f"{count(len(others), 'file')} gave way to another of the same sample: {some(others)}."
+            lines.append(f"* {each.source}: {gave}")
     return lines
 
 

@@ -112,7 +112,7 @@ def choose(samples: Iterable[Sample], tissues: Sequence[str]) -> Chosen:
         tissues: Codes, the preferred one first.
     """
     left, wanted = [], []
-    for sample in samples:
+    for sample in dict.fromkeys(samples):  # of which there may be several files
         if sample.tissue and sample.tissue not in tissues:
             kind = TISSUES.get(sample.tissue, "another tissue")
             left.append((sample, f"{sample.tissue}, {kind}, is not among the sample types that were asked for"))

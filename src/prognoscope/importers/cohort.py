@@ -31,7 +31,7 @@ from prognoscope.omics.groups import coverage, coverage_notes
 from prognoscope.omics.joining import OmicsTable, join_tables
 from prognoscope.omics.suspicion import suspicions
 
-SAMPLES = ["kind", "patient_id", "sample_name", "tissue", "taken", "why"]
+SAMPLES = ["kind", "patient_id", "sample_name", "tissue", "file", "taken", "why"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +201,17 @@ def _samples(measured: Sequence[Measured]) -> pd.DataFrame:
     """Every sample, and why it was not taken."""
     rows = []
     for each in measured:
-        taken = {sample.name for sample in each.chosen.sample_of.values()}
-        why = {sample.name: reason for sample, reason in each.chosen.left}
-        for sample in each.samples:
-            reason = "" if (is_taken := sample.name in taken) else why.get(sample.name, "of nobody in the cohort")
-            taken.discard(sample.name)  # of several files of one sample, the first was taken
-            row = (each.kind, sample.patient, sample.name, sample.tissue, int(is_taken), reason)
+        files = each.files or ("",) * len(each.samples)
+        first: dict[Sample, str] = {}  # of several files of one sample
+        chosen, why = set(each.chosen.sample_of.values()), dict(each.chosen.left)
+        for sample, file in zip(each.samples, files, strict=True):
+            is_taken = sample in chosen and sample not in first
+            if is_taken:
+                first[sample], reason = file, ""
+            elif sample in first:
+                reason = f"another {f'file of this sample, {first[sample]},' if file else 'column of it'} comes first"
+            else:
+                reason = why.get(sample, "of nobody in the cohort")
+            row = (each.kind, sample.patient, sample.name, sample.tissue, file, int(is_taken), reason)
             rows.append(dict(zip(SAMPLES, row, strict=True)))
     return pd.DataFrame(rows, columns=SAMPLES)

@@ -40,6 +40,7 @@ class Measured:
     types: pd.Series | None = None  # of each row, such as protein_coding, where the file says it
     notes: tuple[str, ...] = ()
     chosen: Chosen = field(default_factory=Chosen)
+    files: tuple[str, ...] = ()  # of the columns, where each is from a file of its own
 
 
 def by_patient(measured: Measured, patients: Sequence[str], tissues: Sequence[str]) -> tuple[OmicsTable, Measured]:

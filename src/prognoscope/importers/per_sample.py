@@ -87,7 +87,8 @@ def read_samples(
     if not keep.all():
         told = count(int((~keep).sum()), "copy", "copies")
         notes.append(f"{source}: left out: {told} on Y of genes that X has too ({PAR_Y}).")
-    return Measured(values, wanted.kind, source, tuple(samples), wanted.scale, types, tuple(notes))
+    names = tuple(path.name for path in paths)
+    return Measured(values, wanted.kind, source, tuple(samples), wanted.scale, types, tuple(notes), files=names)
 
 
 def _refuse_workflows(paths: Sequence[Path], wanted: Wanted) -> None:
