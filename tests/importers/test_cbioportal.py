@@ -64,9 +64,9 @@ def test_who_is_on_the_list_of_sequenced_samples_has_no_mutation_rather_than_non
     assert len(found.genes) == sum(bool(p.mutated) for p in PATIENTS) < len(PATIENTS)
 
 
-def test_of_a_whole_study_folder_what_does_not_tell_is_passed_over_and_told(tmp_path):
-    folder = study_folder(tmp_path / "study")
-    genes = imported(tmp_path / "one", "cbioportal", folder).genes
+def folder_with_more(folder):
+    """A study with z-scores, words for chromosome arms and expression of normal tissue."""
+    study_folder(folder)
     rows = [["Hugo_Symbol", "Entrez_Gene_Id", *(f"{p.barcode}-01" for p in PATIENTS)]]
     z_scores = [*rows, *(["TP53", "7157", *(str(0.3 * i - 3) for i in range(len(PATIENTS)))],)]
     arms = [*rows, ["1p", "", *(["Gain"] * len(PATIENTS))]]
@@ -74,7 +74,12 @@ def test_of_a_whole_study_folder_what_does_not_tell_is_passed_over_and_told(tmp_
         files.write(folder / name, "".join("\t".join(row) + "\n" for row in cells))
     normals = (folder / "data_mrna_seq_v2_rsem.txt").read_text().replace("-01\t", "-11\t").replace("-01\n", "-11\n")
     files.write(folder / "normals" / "data_mrna_normal_samples.txt", normals)
-    found = imported(tmp_path / "two", "cbioportal", folder)
+    return folder
+
+
+def test_of_a_whole_study_folder_what_does_not_tell_is_passed_over_and_told(tmp_path):
+    genes = imported(tmp_path / "one", "cbioportal", study_folder(tmp_path / "plain")).genes
+    found = imported(tmp_path / "two", "cbioportal", folder_with_more(tmp_path / "study"))
     assert found.genes.equals(genes)
     for said in (
         "data_mrna_zscores.txt: its values are from -3",
@@ -82,10 +87,31 @@ def test_of_a_whole_study_folder_what_does_not_tell_is_passed_over_and_told(tmp_
         "none of 24 samples is of the sample",
     ):
         assert any(note.startswith("Not used: ") and said in note for note in found.notes)
+    table_of_files = found.account.partition("## Patients")[0]
+    assert "| genes x samples | cbioportal | 2: data_cna.txt, data_mrna_seq_v2_rsem.txt |" in table_of_files
+    assert found.account.count("Not used: ") == 4
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_matrix_that_is_named_beside_its_folder_is_not_passed_over(is_first, tmp_path):
+    folder = folder_with_more(tmp_path / "study")
+    paths = [folder / "data_mrna_zscores.txt", folder]
     with pytest.raises(OmicsError, match=r"data_mrna_zscores.txt: its values are from -3"):
-        imported(
-            tmp_path / "three", "cbioportal", folder / "data_clinical_patient.txt", folder / "data_mrna_zscores.txt"
-        )
+        imported(tmp_path / "out", "cbioportal", *(paths if is_first else reversed(paths)))
+
+
+def test_a_matrix_whose_kind_is_told_is_not_passed_over(tmp_path):
+    folder = folder_with_more(tmp_path / "study")
+    with pytest.raises(OmicsError, match=r"data_armlevel_cna.txt has 'Gain' of 1p in .* which is not a number"):
+        imported(tmp_path / "out", "cbioportal", folder, kinds=("data_armlevel_cna.txt=cnv",))
+
+
+def test_a_damaged_matrix_of_a_folder_is_refused(tmp_path):
+    folder = study_folder(tmp_path / "study")
+    matrix = folder / "data_mrna_seq_v2_rsem.txt"
+    matrix.write_text(matrix.read_text().replace(f"\t{round(40 * 2 ** FIRST.genes[0], 4)}\t", "\t<0.01\t", 1))
+    with pytest.raises(OmicsError, match=r"rsem.txt has '<0.01' of TP53 in .* which is not a number. Correct it"):
+        imported(tmp_path / "out", "cbioportal", folder)
 
 
 def test_statuses_in_words_without_codes_are_the_same(tmp_path):

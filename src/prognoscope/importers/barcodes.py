@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from prognoscope.core.errors import CohortError, some
+from prognoscope.core.errors import CohortError, OmicsError, some
 from prognoscope.core.words import count
 
 FULL = re.compile(r"(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4}|TARGET-\d{2}-[A-Z0-9]{6})(?:-(\d{2})([A-Z]?)(?![0-9A-Z])(.*))?")
@@ -59,6 +59,10 @@ PARTS = {
     "recurr": "02",
     "metasta": "06",
 }  # Lymphoid Normal, Local Recurrence, Distant organ metastasis
+
+
+class UnfitError(OmicsError, CohortError):
+    """A table of genes that is whole and of no use here, as a study's folder has several: it is passed over there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +147,13 @@ def need_chosen(chosen: Chosen, source: str) -> None:
     """Nothing, if samples are left.
 
     Raises:
-        CohortError: All are of other tissues; says of which.
+        UnfitError: All are of other tissues; says of which.
     """
     if chosen.sample_of or not chosen.left:
         return
     codes = sorted({sample.tissue for sample, _ in chosen.left})
     named = some(f"{code} ({TISSUES.get(code, 'unknown')})" for code in codes)
-    raise CohortError(
+    raise UnfitError(
         f"{source}: none of {count(len(chosen.left), 'sample')} is of the sample types that were asked for; there are "
         f"{named}. Ask for them with --sample-type {codes[0]}."
     )

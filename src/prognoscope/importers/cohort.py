@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from prognoscope.core.errors import CohortError, OmicsError, nearest, some
+from prognoscope.core.errors import OmicsError, nearest, some
 from prognoscope.core.files import need_file
 from prognoscope.core.words import count
 from prognoscope.importers.account import account_text, steps_table
-from prognoscope.importers.barcodes import PRIMARY, Sample, choose, need_chosen, need_tissues
+from prognoscope.importers.barcodes import PRIMARY, Sample, UnfitError, choose, need_chosen, need_tissues
 from prognoscope.importers.clinical import read_sources
 from prognoscope.importers.combining import combine
 from prognoscope.importers.matrices import kinds_told, read_matrix
@@ -100,7 +100,8 @@ def read_portal_files(
     slides, of_slides = diagnostic_slides(sheets, who, spec.tissues)
     genes = None if joined is None else joined.values.rename_axis("patient_id").reset_index()
     groups, covered, of_groups = _groups(spec.groups, joined)
-    notes = [*notes, *passed, *sources.notes, *sheets.notes]
+    files = [each for each in files if each.path not in passed]
+    notes = [*notes, *passed.values(), *sources.notes, *sheets.notes]
     if joined is not None:
         notes += [*joined.notes, *suspicions(joined.values, "The genes")]
     notes += [*of_slides, *of_groups]
@@ -125,7 +126,7 @@ def _measured(
     known: Mapping[str, Sample],
     spec: ImportSpec,
     progress: Callable[[int, int], None] | None,
-) -> tuple[list[Measured], list[str]]:
+) -> tuple[list[Measured], dict[Path, str]]:
     """All genes that were measured, of each file or of files of one sample each; and what was passed over."""
     of_kind = {kind: [each.path for each in files if each.kind == kind] for kind in {each.kind for each in files}}
     symbols = symbols_in(of_kind.get("symbols", []))
@@ -135,16 +136,16 @@ def _measured(
     for kind, wanted in (("star", of_unit(spec.unit)), ("copy", OF_COPIES)):
         if kind in of_kind:
             found.append(read_samples(of_kind[kind], sheets, wanted, progress))
-    passed = []
+    passed: dict[Path, str] = {}
     for file in (each for each in files if each.kind == "matrix"):
         try:
             matrix = read_matrix(file.path, known, told.get(file.path.name))
             need_chosen(choose(matrix.samples, spec.tissues), matrix.source)
             found.append(matrix)
-        except (OmicsError, CohortError) as cause:  # of a whole study's folder: z-scores, methylation, normal tissue
-            if file.is_named:
+        except UnfitError as cause:  # of a whole study's folder: z-scores, methylation, normal tissue
+            if file.is_named or file.path.name in told:
                 raise
-            passed.append(f"Not used: {cause}")
+            passed[file.path] = f"Not used: {cause}"
     if "maf" in of_kind:
         lists = of_kind.get("sequenced", [])
         found.append(read_mutations(of_kind["maf"], lists, sheets, known, silent=spec.silent))

@@ -10,7 +10,7 @@ from prognoscope.core.column_names import is_unnamed, plain_name
 from prognoscope.core.errors import OmicsError, some
 from prognoscope.core.genes import KINDS
 from prognoscope.core.tables import as_text, notes_of, read_table
-from prognoscope.importers.barcodes import FULL, Sample, as_barcode
+from prognoscope.importers.barcodes import FULL, Sample, UnfitError, as_barcode
 from prognoscope.importers.measured import Measured, is_linear, samples_of
 from prognoscope.omics.orientation import ABOUT_GENES, GENE_COLUMNS
 
@@ -26,7 +26,8 @@ def read_matrix(path: Path, known: Mapping[str, Sample], kind: str | None) -> Me
         kind: What it holds, where that is said; otherwise its values tell, or it is refused.
 
     Raises:
-        OmicsError: It holds what is no number, or nothing tells what it holds.
+        OmicsError: It holds what is no number.
+        UnfitError: It holds no number at all, or nothing tells what it holds.
     """
     table = read_table(path, "The table of genes", keep_unnamed=True)
     names = list(map(str, table.columns))
@@ -39,7 +40,8 @@ def read_matrix(path: Path, known: Mapping[str, Sample], kind: str | None) -> Me
     strange &= table[columns].astype(str).map(lambda cell: cell.strip().lower() not in ("na", "nan", "null", ""))
     if strange.to_numpy().any():
         row, column = np.argwhere(strange.to_numpy())[0]
-        raise OmicsError(
+        is_damaged = (values.notna() & ~strange).to_numpy().any()
+        raise (OmicsError if is_damaged else UnfitError)(
             f"{path} has {table[columns].iloc[row, column]!r} of {table[key].iloc[row]} in {columns[column]}, which is "
             "not a number. Correct it, leave it empty, or leave the file out."
         )
@@ -70,7 +72,7 @@ def _kind_in(values: pd.DataFrame, path: Path) -> str:
     if there and (is_linear(known) or (not is_whole and min(there) >= 0 and max(there) > 2)):
         return "rnaseq"
     told = f"from {min(there):g} to {max(there):g}" if there else "empty"
-    raise OmicsError(
+    raise UnfitError(
         f"{path.name}: its values are {told}, which may be expression that was standardised, copy number or something "
         f"else. Say which with --kind {path.name}=rnaseq, cnv or mut; or leave it out."
     )

@@ -78,7 +78,9 @@ def recognise(paths: Sequence[Path]) -> tuple[list[PortalFile], list[str]]:
         found += [replace(kind, is_named=False) for kind in kinds.values() if isinstance(kind, PortalFile)]
         if others := [each.name for each, kind in kinds.items() if not isinstance(kind, PortalFile)]:
             passed.append(f"Not used: {count(len(others), 'file')} in {path}: {some(others)}.")
-    return list({each.path.resolve(): each for each in found}.values()), passed
+    named = {each.path.resolve() for each in found if each.is_named}
+    once = {each.path.resolve(): each for each in found}
+    return [replace(each, is_named=path in named) for path, each in once.items()], passed
 
 
 def _quietly(path: Path) -> PortalFile | str:
