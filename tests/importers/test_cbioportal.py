@@ -127,16 +127,52 @@ def test_expression_stays_linear_where_it_is_asked_to(tmp_path):
     assert genes.at[FIRST.barcode, "TP53_rnaseq"] == pytest.approx(40 * 2 ** FIRST.genes[0], rel=1e-4)
 
 
-def test_a_few_negative_values_of_a_correction_of_batches_are_taken_as_zero(tmp_path):
+def batches(path, n, cell, largest=None):
+    """Linear expression with `n` of its 288 named cells below zero, as a correction of batches leaves some."""
+    lines = files.cbioportal_expression(path, PATIENTS).read_text().splitlines()[: 1 + len(files.GENES)]
+    rows = [line.split("\t") for line in lines]
+    if largest is not None:
+        rows[1:] = [[*row[:2], *(f"{min(float(x), largest):.1f}" for x in row[2:])] for row in rows[1:]]
+    for k in range(n):
+        rows[1 + k // len(PATIENTS)][2 + k % len(PATIENTS)] = cell
+    return files.write(path, "\n".join(map("\t".join, rows)) + "\n")
+
+
+@pytest.mark.parametrize("largest", [None, 842])
+@pytest.mark.parametrize("n", [1, 14])  # of 288: 4.9 %
+def test_a_few_negative_values_of_a_correction_of_batches_are_taken_as_zero(n, largest, tmp_path):
     clinical = files.cbioportal_patients(tmp_path / "p.txt", PATIENTS)
-    matrix = files.cbioportal_expression(tmp_path / "m.txt", PATIENTS)
-    lines = matrix.read_text().splitlines()
-    lines[1] = lines[1].replace(f"\t{round(40 * 2 ** FIRST.genes[0], 4)}\t", "\t-1.25\t", 1)
-    files.write(matrix, "\n".join(lines) + "\n")
-    found = imported(tmp_path / "out", "cbioportal", clinical, matrix)
+    found = imported(tmp_path / "out", "cbioportal", clinical, batches(tmp_path / "m.txt", n, "-1.25", largest))
     row = found.genes.set_index("patient_id").loc[FIRST.barcode]
-    assert row["TP53_rnaseq"] == 0 and row["EGFR_rnaseq"] == pytest.approx(np.log2(1 + 40 * 2 ** FIRST.genes[1]), 1e-4)
-    assert "log2(1 + value) of linear (up to " in found.account and "; of 1 negative ones, 0)" in found.account
+    value = min(40 * 2 ** FIRST.genes[1], largest or np.inf)
+    assert row["TP53_rnaseq"] == 0 and row["EGFR_rnaseq"] == pytest.approx(np.log2(1 + value), 1e-4)
+    assert "log2(1 + value) of linear (up to " in found.account
+    told = f"m.txt: {'1 value' if n == 1 else '14 values'} below zero (down to -1.25) became 0, before the logarithm."
+    assert told in found.notes
+
+
+def test_many_negative_values_are_of_no_correction_of_batches(tmp_path):
+    clinical = files.cbioportal_patients(tmp_path / "p.txt", PATIENTS)
+    matrix = batches(tmp_path / "m.txt", 15, "-1.25")  # 5.2 %
+    with pytest.raises(OmicsError, match=r"m.txt: its values are from -1.25 to .* Say which with --kind"):
+        imported(tmp_path / "untold", "cbioportal", clinical, matrix)
+    found = imported(tmp_path / "told", "cbioportal", clinical, matrix, kinds=("m.txt=rnaseq",))
+    assert found.genes.set_index("patient_id").at[FIRST.barcode, "TP53_rnaseq"] == -1.25
+    assert "with negative values, so standardised or centred, as it is (from -1.25" in found.account
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("-9999", r"has -9999 of TP53 in TCGA-2F-A000-01, which stands for a missing value. Correct it, leave it"),
+        ("-999", r"which stands for a missing value"),
+        ("-5000000", r"m.txt has values down to -5e\+06, while the 99th percentile of its values is [0-9.]+: no cor"),
+    ],
+)
+def test_negative_values_that_no_correction_leaves_are_refused(cell, said, tmp_path):
+    clinical = files.cbioportal_patients(tmp_path / "p.txt", PATIENTS)
+    with pytest.raises(OmicsError, match=said):
+        imported(tmp_path / "out", "cbioportal", clinical, batches(tmp_path / "m.txt", 1, cell))
 
 
 def test_samples_of_a_study_of_other_ids_need_the_table_of_samples(tmp_path):

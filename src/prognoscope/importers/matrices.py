@@ -15,6 +15,8 @@ from prognoscope.importers.measured import Measured, is_linear, samples_of
 from prognoscope.omics.orientation import ABOUT_GENES, GENE_COLUMNS
 
 COPIES = {-2.0, -1.5, -1.0, 0.0, 1.0, 2.0}  # of GISTIC; cBioPortal has -1.5 too
+MOST_COPIES = 1000  # whole numbers up to this may be copies
+PLACEHOLDERS = (-999, -9999)  # of missing values
 SCALES = {"cnv": "from deep deletion (-2) to amplification (2)", "mut": "1: mutated, 0: not"}
 
 
@@ -38,12 +40,16 @@ def read_matrix(path: Path, known: Mapping[str, Sample], kind: str | None) -> Me
     values = table[columns].apply(pd.to_numeric, errors="coerce")
     strange = values.isna() & table[columns].notna()
     strange &= table[columns].astype(str).map(lambda cell: cell.strip().lower() not in ("na", "nan", "null", ""))
+    strange |= values.isin(PLACEHOLDERS)
     if strange.to_numpy().any():
         row, column = np.argwhere(strange.to_numpy())[0]
+        value, cell = values.iloc[row, column], table[columns].iloc[row, column]
+        told = f"{cell!r}" if np.isnan(value) else f"{value:g}"
         is_damaged = (values.notna() & ~strange).to_numpy().any()
         raise (OmicsError if is_damaged else UnfitError)(
-            f"{path} has {table[columns].iloc[row, column]!r} of {table[key].iloc[row]} in {columns[column]}, which is "
-            "not a number. Correct it, leave it empty, or leave the file out."
+            f"{path} has {told} of {table[key].iloc[row]} in {columns[column]}, which "
+            f"{'is not a number' if np.isnan(value) else 'stands for a missing value'}. Correct it, leave it empty, or "
+            "leave the file out."
         )
     values = values.astype(np.float32).set_axis([name or "" for name in as_text(table[key])])
     found = kind or _kind_in(values, path)
@@ -69,7 +75,8 @@ def _kind_in(values: pd.DataFrame, path: Path) -> str:
     if there <= COPIES and any(value < 0 for value in there):
         return "cnv"
     is_whole = all(value.is_integer() for value in there)
-    if there and (is_linear(known) or (not is_whole and min(there) >= 0 and max(there) > 2)):
+    is_expression = there and (is_linear(known) or (min(there) >= 0 and max(there) > 2))
+    if is_expression and not (is_whole and max(there) <= MOST_COPIES):
         return "rnaseq"
     told = f"from {min(there):g} to {max(there):g}" if there else "empty"
     raise UnfitError(

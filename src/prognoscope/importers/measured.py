@@ -13,8 +13,7 @@ from prognoscope.core.words import count
 from prognoscope.importers.barcodes import Chosen, Sample, choose, need_chosen, sample_in
 from prognoscope.omics.joining import OmicsTable
 
-LARGEST_LOGARITHM = 1000.0  # log2 of anything measured is below 64
-LARGEST_PERCENTILE = 100.0  # which Xena has too, and which need no logarithm
+LARGEST_PERCENTILE = 100.0  # which Xena has too, and which need no logarithm; log2 of anything measured is below 64
 FEW_BELOW = 0.05  # of the values: below zero by a correction of batches, not by standardising
 CODING = "protein_coding"
 PAR_Y = "_PAR_Y"  # the copy on Y of a gene that X has too; no read is counted there
@@ -132,7 +131,7 @@ def scaled(measured: Measured, *, logarithm: bool) -> Measured:
     """Expression as log2(1 + value) where it is none yet and `logarithm` asks for it; what it is is told.
 
     Raises:
-        OmicsError: A value is infinite.
+        OmicsError: A value is infinite, or too far below zero.
     """
     values = measured.values.to_numpy(dtype=np.float32)
     if np.isinf(values).any():
@@ -145,24 +144,32 @@ def scaled(measured: Measured, *, logarithm: bool) -> Measured:
     if measured.kind != "rnaseq" or not known.size:
         return measured
     low, high = float(known.min()), float(known.max())
-    if (low < 0 and not is_linear(known)) or (high <= LARGEST_PERCENTILE and "linear" not in measured.scale):
-        words = measured.scale or (
-            "with negative values, so logarithms of values below 1, or standardised or centred"
-            if low < 0
-            else "taken as a logarithm"
-        )
+    if not is_linear(known) and (low < 0 or "linear" not in measured.scale):
+        words = measured.scale or "taken as a logarithm"
+        if low < 0:
+            words = "logarithms of values below 1, or " if high <= LARGEST_PERCENTILE else ""
+            words = f"with negative values, so {words}standardised or centred"
         return replace(measured, scale=f"{words}, as it is (from {low:g} to {high:g})")
+    if low < 0 and -low > (most := float(np.percentile(known, 99))):
+        raise OmicsError(
+            f"{measured.source} has values down to {low:g}, while the 99th percentile of its values is {most:g}: no "
+            "correction of batches leaves such. Leave cells without a value empty."
+        )
     was = measured.scale or "linear"
     if not logarithm or was == COUNTS:
         return replace(measured, scale=f"{was}, as it is (up to {high:,.0f})")
+    notes = [*measured.notes]
+    if low < 0:
+        told = count(int((known < 0).sum()), "value")
+        notes.append(f"{measured.source}: {told} below zero (down to {low:g}) became 0, before the logarithm.")
     changed = np.log2(1 + measured.values.clip(lower=0)).astype(np.float32)
-    below = f"; of {int((known < 0).sum()):,} negative ones, 0" if low < 0 else ""
-    return replace(measured, values=changed, scale=f"log2(1 + value) of {was} (up to {high:,.0f}{below})")
+    scale = f"log2(1 + value) of {was} (up to {high:,.0f})"
+    return replace(measured, values=changed, scale=scale, notes=tuple(notes))
 
 
 def is_linear(known: Float[np.ndarray, " N"]) -> bool:
     """Whether values are too large for logarithms, though a correction of batches may have left a few below zero."""
-    return bool(known.max() > LARGEST_LOGARITHM and np.mean(known < 0) < FEW_BELOW)
+    return bool(known.max() > LARGEST_PERCENTILE and np.mean(known < 0) < FEW_BELOW)
 
 
 def samples_of(names: Sequence[str], known: Mapping[str, Sample]) -> tuple[Sample, ...]:
