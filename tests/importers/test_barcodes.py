@@ -69,7 +69,25 @@ def test_samples_of_target_and_of_sheets_are_known_and_words_are_codes():
     assert [tissue_of(word) for word in words] == ["01", "06", "", ""]
     more = "Lymphoid Normal", "Local Recurrence", "Distant organ metastasis"  # of the GDC, of MSK, of GENIE
     assert [tissue_of(word) for word in more] == ["11", "02", "06"]
+    others = "Cell Lines", "Xenograft Tissue", "Cell Line Derived Xenograft Tissue"
+    assert [tissue_of(word) for word in others] == ["50", "60", "61"]
+    assert {tissue_of(word) for word in ("Normal Tissue", "Normal Adjacent Tissue", "Tissue, normal")} == {"11"}
     need_tissues([sample_in("TARGET-20-PAEFGT-04A").tissue, "40"])  # relapses of TARGET
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("Non-metastatic primary", ""),
+        ("Primary Tumor (no recurrence)", ""),
+        ("Not recurrent", ""),
+        ("No evidence of metastasis", ""),
+        ("Abnormal tissue", ""),
+        ("Not metastatic, local recurrence", "02"),
+    ],
+)
+def test_what_words_deny_is_no_tissue(word, code):
+    assert tissue_of(word) == code
 
 
 def test_a_code_that_is_none_is_refused():

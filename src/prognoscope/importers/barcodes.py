@@ -51,14 +51,16 @@ WORDS = {  # of the GDC's sample sheets and of cBioPortal's SAMPLE_TYPE, in smal
     "normal": "11",
     "buccal cell normal": "12",
     "bone marrow normal": "14",
-    "cell lines": "20",
     "control analyte": "20",
+    "cell line": "50",
+    "cell lines": "50",
+    "xenograft tissue": "60",
+    "primary xenograft tissue": "60",
+    "cell line derived xenograft tissue": "61",
 }
-PARTS = {
-    " normal": "11",
-    "recurr": "02",
-    "metasta": "06",
-}  # Lymphoid Normal, Local Recurrence, Distant organ metastasis
+# Lymphoid Normal, Local Recurrence, Distant organ metastasis
+PARTS = {r"\bnormal\b": "11", r"\brecurr": "02", r"\bmetasta": "06"}
+DENIED = re.compile(r"\b(?:non|no|not|without)\b[^,;()]*")  # Non-metastatic primary
 
 
 class UnfitError(OmicsError, CohortError):
@@ -104,7 +106,8 @@ def sample_in(name: str, known: Mapping[str, Sample] | None = None) -> Sample:
 def tissue_of(word: str | None) -> str:
     """The code of a sample type that is written in words; "" of words that are unknown."""
     plain = " ".join((word or "").lower().split())
-    return WORDS.get(plain) or next((code for part, code in PARTS.items() if part in plain), "")
+    said = DENIED.sub("", plain)
+    return WORDS.get(plain) or next((code for part, code in PARTS.items() if re.search(part, said)), "")
 
 
 def choose(samples: Iterable[Sample], tissues: Sequence[str]) -> Chosen:
