@@ -164,7 +164,7 @@ def test_many_negative_values_are_of_no_correction_of_batches(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("-9999", r"has -9999 of TP53 in TCGA-2F-A000-01, which stands for a missing value. Correct it, leave it"),
+        ("-9999", r"has '-9999.0' of TP53 in TCGA-2F-A000-01, which stands for a missing value. Correct it, leave it"),
         ("-999", r"which stands for a missing value"),
         ("-5000000", r"m.txt has values down to -5e\+06, while the 99th percentile of its values is [0-9.]+: no cor"),
     ],

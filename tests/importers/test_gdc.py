@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from prognoscope.core.errors import CohortError, OmicsError
+from prognoscope.study.start.from_folder import folder_study
 from tests.importers import portal_files as files
 from tests.importers.importing import checked, imported
 
@@ -94,7 +95,7 @@ def test_of_several_files_of_one_sample_the_first_by_name_is_taken(tmp_path):
     found = imported(tmp_path / "out", "gdc", clinical, *reversed(star), sheet)
     np.testing.assert_allclose(found.genes.set_index("patient_id").loc[FIRST.barcode], FIRST.genes, atol=1e-3)
     of_first = found.samples[found.samples["patient_id"] == FIRST.barcode]
-    assert of_first[["file", "taken", "why"]].to_numpy().tolist() == [
+    assert of_first[["source_file", "taken", "why"]].to_numpy().tolist() == [
         ["s00.tsv", 1, ""],
         ["z.tsv", 0, "another file of this sample, s00.tsv, comes first"],
     ]
@@ -102,6 +103,8 @@ def test_of_several_files_of_one_sample_the_first_by_name_is_taken(tmp_path):
         found.account
     )
     assert "gave way to another:" not in found.account
+    again, _ = folder_study(tmp_path / "out", tmp_path / "out")
+    assert "not used: samples.csv" in again  # its files are no slides
 
 
 @pytest.mark.parametrize(

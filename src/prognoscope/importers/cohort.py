@@ -31,7 +31,15 @@ from prognoscope.omics.groups import coverage, coverage_notes
 from prognoscope.omics.joining import OmicsTable, join_tables
 from prognoscope.omics.suspicion import suspicions
 
-SAMPLES = ["kind", "patient_id", "sample_name", "tissue", "file", "taken", "why"]
+SAMPLES = [
+    "kind",
+    "patient_id",
+    "sample_name",
+    "tissue",
+    "source_file",
+    "taken",
+    "why",
+]  # a column file would be of slides
 
 
 @dataclass(frozen=True, slots=True)

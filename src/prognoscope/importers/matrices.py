@@ -40,16 +40,16 @@ def read_matrix(path: Path, known: Mapping[str, Sample], kind: str | None) -> Me
     values = table[columns].apply(pd.to_numeric, errors="coerce")
     strange = values.isna() & table[columns].notna()
     strange &= table[columns].astype(str).map(lambda cell: cell.strip().lower() not in ("na", "nan", "null", ""))
-    strange |= values.isin(PLACEHOLDERS)
+    stands = values.isin(PLACEHOLDERS)
+    strange |= stands
     if strange.to_numpy().any():
         row, column = np.argwhere(strange.to_numpy())[0]
-        value, cell = values.iloc[row, column], table[columns].iloc[row, column]
-        told = f"{cell!r}" if np.isnan(value) else f"{value:g}"
+        cell = table[columns].iloc[row, column]
+        told = "stands for a missing value" if stands.iloc[row, column] else "is not a number"
         is_damaged = (values.notna() & ~strange).to_numpy().any()
         raise (OmicsError if is_damaged else UnfitError)(
-            f"{path} has {told} of {table[key].iloc[row]} in {columns[column]}, which "
-            f"{'is not a number' if np.isnan(value) else 'stands for a missing value'}. Correct it, leave it empty, or "
-            "leave the file out."
+            f"{path} has {str(cell)!r} of {table[key].iloc[row]} in {columns[column]}, which {told}. Correct it, leave "
+            "it empty, or leave the file out."
         )
     values = values.astype(np.float32).set_axis([name or "" for name in as_text(table[key])])
     found = kind or _kind_in(values, path)
