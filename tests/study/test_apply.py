@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from prognoscope.core.errors import CohortError, InputError, ModelError, StudyError
+from prognoscope.core.errors import CohortError, InputError, MissingFileError, ModelError, StudyError
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.report.validation_page import need_own_validation
 from prognoscope.runs.read import Run
@@ -185,6 +185,22 @@ def test_files_alone_are_read_otherwise_where_that_is_set(run, spoilt):
     assert found.outcome is not None and found.outcome.event.any()
 
 
+def test_what_is_set_of_files_alone_is_of_them_and_its_paths_are_of_the_current_folder(run, new, monkeypatch):
+    tables = Given(genes=new / "genes.csv", clinical=new / "clinical.csv")
+    slides = Given(features=new / "features", slides=new / "slides.csv")
+    plain = predict_patients(run, tables, method="coxph")
+    given = ["cohort.omics.layout=wide", "cohort.omics.unsuffixed=ignore", "training.device=cpu"]
+    pd.testing.assert_frame_equal(predict_patients(run, tables, method="coxph", overrides=given), plain)
+    predict_patients(run, slides, method="abmil", overrides=["cohort.features.layout=prognoscope"])
+    monkeypatch.chdir(new)
+    given = ["cohort.omics.table=genes.csv"]
+    pd.testing.assert_frame_equal(predict_patients(run, tables, method="coxph", overrides=given), plain)
+    with pytest.raises(MissingFileError, match=r"new/gone.csv does not exist.* relative to the current folder"):
+        predict_patients(run, tables, method="coxph", overrides=["cohort.omics.groups=gone.csv"])
+    with pytest.raises(MissingFileError, match=r"gone does not exist.* relative to the current folder"):
+        predict_patients(run, Given(features=new / "gone"), method="abmil")
+
+
 def test_who_has_no_follow_up_is_predicted_and_not_measured(run, new, spoilt, tmp_path):
     def edited(change):
         shutil.copy(new / "clinical.csv", spoilt / "clinical.csv")
@@ -244,6 +260,11 @@ def test_several_cohorts_are_told_apart_in_one_table(run, new, spoilt, tmp_path)
     assert pd.read_csv(to)["cohort"].value_counts().to_dict() == {"simulated": 24, "other": 24}
     with pytest.raises(StudyError, match="2 of the cohorts are called simulated, so their numbers could not be told"):
         predict_cohorts(run, [new / "study.yaml", new / "study.yaml"], method="coxph")
+    files = Given(genes=new / "genes.csv", clinical=new / "clinical.csv")
+    with pytest.raises(StudyError, match="2 of the cohorts are called new_patients, .* Predict them one by one, or"):
+        predict_cohorts(run, [files, files], method="coxph")
+    with pytest.raises(StudyError, match="2 of the cohorts are called same, .* which no --set name replaces"):
+        predict_cohorts(run, [new / "study.yaml", files], method="coxph", overrides=["name=same"])
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,17 @@
 """New patients as files alone: a study like that of the models is made of them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from prognoscope.cohort.clinical_spec import FollowUpSpec
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.cohort.slides import read_slide_table
-from prognoscope.core.errors import StudyError
-from prognoscope.core.files import need_file
+from prognoscope.core.errors import MissingFileError, StudyError
+from prognoscope.core.files import need_file, why_not_there
 from prognoscope.core.ids import is_normal, person_in
+from prognoscope.core.settings import paths_of
 from prognoscope.core.tables import read_table
 from prognoscope.core.words import listed
 from prognoscope.features.store import find_embeddings, read_embedding_table
@@ -76,7 +77,12 @@ class Given:
                 need_file(path, f"{option}", "Correct the path.")
 
     def study(self, reading: Reading, folder: Path, overrides: Sequence[str] = ()) -> StudyFile:
-        """A study of these files that are read as those of training were; what it makes goes into the folder."""
+        """A study of these files that are read as those of training were; what it makes goes into the folder.
+
+        Raises:
+            StudyError: A key or a value that is set is wrong.
+            MissingFileError: A path, which is relative to the current folder, is not there.
+        """
         where: dict[str, Any] = {"clinical": {"table": [], **_plain(reading.clinical, OF_CLINICAL)}}
         if self.clinical is not None:
             columns = set(map(str, read_table(self.clinical, "The clinical table").columns))
@@ -98,7 +104,11 @@ class Given:
         values = {"name": NAME, "cohort": where, "methods": ["coxph"]}
         for override in overrides:
             set_value(values, override)
-        return StudyFile.of(values, folder)
+        study = replace(StudyFile.of(values), store=folder / "embeddings")
+        if gone := [path for path in paths_of(study.where) if not Path(path).exists()]:
+            cure = "Correct the path, which is relative to the current folder."
+            raise MissingFileError(f"{gone[0]} does not exist. {why_not_there(gone[0])}{cure}")
+        return study
 
     def reader(self) -> Callable[[StudyFile], Cohort]:
         """Reads such a study; without a clinical table the patients are those of the other files."""

@@ -25,7 +25,7 @@ from prognoscope.runs.card import ModelCard
 from prognoscope.study.apply.ensemble import ERROR, Ensemble, open_ensemble
 from prognoscope.study.apply.export import is_model, open_model
 from prognoscope.study.apply.flags import flags_of, uses_of
-from prognoscope.study.apply.given import NAME, Given, Reading
+from prognoscope.study.apply.given import Given, Reading
 from prognoscope.study.apply.observed import FollowUp
 from prognoscope.study.apply.overlap import find_overlap, refuse_overlap
 from prognoscope.study.devices import device_of
@@ -117,21 +117,24 @@ def predict_cohorts(
     check_output(to)
     with TemporaryDirectory(prefix="prognoscope", ignore_cleanup_errors=True) as apart:
         studies = {each: StudyFile.load(each, overrides) for each in cohorts if isinstance(each, Path)}
-        how = spec_of(next(iter(studies.values()), None) or Given().study(Reading(), Path(apart), overrides))
+        of_training = [each for each in overrides if each.strip().startswith("training")]  # the rest is of tables
+        how = spec_of(next(iter(studies.values()), None) or Given().study(Reading(), Path(apart), of_training))
         run = Path(run)
         ensemble = open_model(run, method, how) if is_model(run) else open_ensemble(run, method, how, final=final)
         ensemble.check_times(times)
-        _need_names([studies[each].spec.name if isinstance(each, Path) else NAME for each in cohorts])
         for each in cohorts:
             if isinstance(each, Given):
                 each.check(ensemble.title, ensemble.enough)
         elsewhere = (Path(run) if to is None else Path(to).parent) / "embeddings"
+        asked = [
+            (each.study(ensemble.reading, Path(apart), overrides), each.reader())
+            if isinstance(each, Given)
+            else (stored(studies[each], elsewhere), None)
+            for each in cohorts
+        ]
+        _need_names([study.spec.name for study, _ in asked])
         found = []
-        for each in cohorts:
-            if isinstance(each, Given):
-                study, read = each.study(ensemble.reading, Path(apart), overrides), each.reader()
-            else:
-                study, read = stored(studies[each], elsewhere), None
+        for study, read in asked:
             follow_up = FollowUp.read(study, ensemble.endpoint)
             new = patients_of(ensemble, study, overlap=overlap, read=read)
             outcome, said = follow_up.of(new.cohort, competes=ensemble.competes)
@@ -149,7 +152,7 @@ def _need_names(names: Sequence[str]) -> None:
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise StudyError(
             f"{names.count(twice[0])} of the cohorts are called {twice[0]}, so their numbers could not be told apart. "
-            "Change the name in the study file of all but one of them."
+            "Predict them one by one, or give each a study file with a name of its own, which no --set name replaces."
         )
 
 
