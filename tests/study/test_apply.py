@@ -14,6 +14,7 @@ from prognoscope.evaluation.concordance import concordance
 from prognoscope.report.validation_page import need_own_validation
 from prognoscope.runs.read import Run
 from prognoscope.simulation.cohort import simulate_cohort
+from prognoscope.study.apply import export
 from prognoscope.study.apply.export import export_model
 from prognoscope.study.apply.given import Given
 from prognoscope.study.apply.predict import predict_cohorts, predict_patients
@@ -320,6 +321,42 @@ def test_an_export_over_an_earlier_one_leaves_nothing_of_it(run, new, tmp_path):
     assert len(predict_patients(tmp_path / "model", new / "study.yaml")) == 24
 
 
+def test_an_export_takes_away_its_own_files_alone_and_is_no_model_before_its_end(run, new, tmp_path, monkeypatch):
+    folder, write = tmp_path / "model", export._write_member
+
+    def stopped(member, files):
+        if files.folder.name != "final":
+            raise KeyboardInterrupt
+        write(member, files)
+
+    export_model(run, folder, method="abmil")
+    (folder / "abmil" / "fold_0" / "mynotes.txt").write_text("mine")
+    (folder / "abmil" / "fold_2.txt").write_text("mine")
+    for method in ("coxph", "abmil"):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(export, "_write_member", stopped)
+            export_model(run, folder, method=method)
+        assert [path.parts[-3:-1] for path in folder.rglob("model.safetensors")] == [(method, "final")]
+        with pytest.raises(InputError, match="The export into .* was begun and did not end, .* Export it again"):
+            predict_patients(folder, new / "study.yaml")
+    export_model(run, folder, method="coxph")
+    assert {path.parts[-3] for path in folder.rglob("model.*")} == {"coxph", tmp_path.name}
+    assert len(predict_patients(folder, new / "study.yaml")) == 24
+    assert {path.name for path in (folder / "abmil").rglob("*")} == {"fold_0", "fold_2.txt", "mynotes.txt"}
+    for path in folder.glob("*.*"):
+        path.unlink()
+    with pytest.raises(InputError, match="coxph/.*/model.* is there already and is not of this command"):
+        export_model(run, folder, method="abmil")
+
+
+def test_two_cohorts_whose_names_differ_in_case_only_have_figures_of_their_own(run, new, spoilt, tmp_path):
+    (spoilt / "study.yaml").write_text((new / "study.yaml").read_text().replace("name: simulated", "name: Simulated"))
+    to = tmp_path / "out.csv"
+    validate(predict_cohorts(run, [each / "study.yaml" for each in (new, spoilt)], method="coxph"), to, draws=2)
+    figures = {path.name.lower() for path in (tmp_path / "out_validation").iterdir()}
+    assert {"simulated_survival.svg", "simulated-2_survival.svg"} <= figures
+
+
 def test_followed_patients_validate_the_models_in_numbers_and_on_a_page(run, new, spoilt, tmp_path):
     (spoilt / "study.yaml").write_text((spoilt / "study.yaml").read_text().replace("name: simulated", "name: other"))
     edit(spoilt / "clinical.csv", lambda t: t.__setitem__("event", "0"))
@@ -355,6 +392,8 @@ def test_doubts_about_the_follow_up_that_is_measured_are_told(run, spoilt):
     edit(spoilt / "clinical.csv", lambda t: t.__setitem__("time_months", t["time_months"].astype(float) * 10))
     (found,) = predict_cohorts(run, [spoilt / "study.yaml"], method="abmil")
     assert "Is time_unit right?" in found.table.attrs["summary"][-1]
+    told = [*found.table.attrs["left_out"], *found.table.attrs["summary"]]
+    assert len(set(told)) == len(told)
 
 
 @pytest.mark.parametrize("method", ["gpcox", "late", "porpoise"])

@@ -1,7 +1,7 @@
 """A method of a run as one folder that can be shipped: weights, preparation, cuts, a card; nothing of any patient."""
 
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from prognoscope.core.errors import InputError, ModelError
-from prognoscope.core.files import need_ours, need_writable, read_json, write_json, write_text
+from prognoscope.core.files import need_ours, need_writable, read_json, remove_leftovers, write_json, write_text
 from prognoscope.core.words import count
 from prognoscope.models.base import SurvivalModel
 from prognoscope.runs.fingerprint import Fingerprint
-from prognoscope.runs.layout import MANIFEST, FoldFiles, RunFiles
+from prognoscope.runs.layout import FINAL, FOLD, MANIFEST, FoldFiles, RunFiles
 from prognoscope.runs.manifest import checked, seal
 from prognoscope.runs.read import Run, open_finished
 from prognoscope.runs.training_summary import read_summary, write_summary
@@ -26,6 +26,7 @@ from prognoscope.training.spec import TrainingSpec
 from prognoscope.training.trained import Trained
 
 ABOUT, FORMAT, VERSION = "model.json", "prognoscope model", 1
+BEGUN = "is_begun"  # marks what is not whole yet
 
 
 def export_model(run: Path, to: Path, *, method: str | None = None, licence: str = "") -> tuple[Path, str]:
@@ -44,7 +45,8 @@ def export_model(run: Path, to: Path, *, method: str | None = None, licence: str
     """
     if to.exists() and not to.is_dir():
         raise InputError(f"{to} is a file. Name the folder to write with --out.")
-    need_ours(to / ABOUT, f'"format": "{FORMAT}"', [each for each in to.glob("*") if each.is_file()])
+    others = [each for each in (*to.glob("*"), *to.glob("*/*/model.*")) if each.is_file()]
+    need_ours(to / ABOUT, f'"format": "{FORMAT}"', others)
     need_writable(to, "The model", "Name another folder with --out.")
     finished = open_finished(run)
     title = method_of(finished, method)
@@ -55,28 +57,33 @@ def export_model(run: Path, to: Path, *, method: str | None = None, licence: str
             f"{run} was made by a version that kept too little of what its models learned from. Start its `prognoscope "
             "run` into another folder, and export that."
         )
-    if is_model(to):
-        _remove_model(to)
+    _begin(to)
     cuts = {}
     for member in ensemble.members:
         place = files.final(title) if member is ensemble.final else files.fold(title, member.trained.card.fold)
         _write_member(member, place)
         cuts[place.folder.name] = member.cut
     about = _about(finished, ensemble, cuts, licence)
-    write_json(files.folder / ABOUT, about)
     write_text(files.folder / "README.md", f"{front_matter(about)}\n{_card(finished, ensemble, about)}")
+    write_json(files.folder / ABOUT, about)
     seal(files.folder, (files.folder / ABOUT, files.folder / "README.md"), Fingerprint({"model": title}))
     what = count(len(ensemble.folds), "model of a fold", "models of folds")
     what = f"the model of all patients, and {what} that say how sure it is" if ensemble.final else what
     return to, f"{title}: {what}."
 
 
-def _remove_model(folder: Path) -> None:
-    """Remove what an earlier export wrote: none of its models may be shipped with others, or speak for them."""
-    for card in list(folder.glob("*/*/model.json")):
-        shutil.rmtree(card.parent)
-    for path in (folder / MANIFEST, folder / "README.md", folder / ABOUT):  # that last, which lets this be done again
+def _begin(folder: Path) -> None:
+    """Mark the folder as not whole, and remove what an earlier export wrote: none of its models may go with others."""
+    write_json(folder / ABOUT, {"format": FORMAT, "version": VERSION, BEGUN: True})
+    remove_leftovers(folder)
+    for path in (folder / MANIFEST, folder / "README.md"):
         path.unlink(missing_ok=True)
+    for files in map(FoldFiles, [*folder.glob(f"*/{FOLD}*/"), *folder.glob(f"*/{FINAL}/")]):
+        for path in (files.weights, files.card, files.summary, files.manifest):
+            path.unlink(missing_ok=True)
+        with suppress(OSError):  # they hold something else
+            files.folder.rmdir()
+            files.folder.parent.rmdir()
 
 
 def _write_member(member: Member, files: FoldFiles) -> None:
@@ -139,7 +146,8 @@ def open_model(folder: Path, method: str | None, spec: TrainingSpec) -> Ensemble
     if method not in (None, title):
         raise ModelError(f"{folder} is a model of {title}, not of {method}. Leave out --method.")
     files = RunFiles(folder)
-    places = [*files.folds(title), *([files.final(title)] if about["is_final"] else [])]
+    folds = [each for each in files.folds(title) if each.card.is_file()]
+    places = [*folds, *([files.final(title)] if about["is_final"] else [])]
     if {each.folder.name for each in places} != set(about["cuts"]):
         raise ModelError(f"{folder} has lost models of {title}. Copy the whole folder again.")
     try:
@@ -165,6 +173,8 @@ def read_about(folder: Path) -> dict[str, Any]:
     about = read_json(checked(folder / ABOUT), "The model", cure)
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise InputError(f"{folder / ABOUT} is no model of Prognoscope. {cure}")
+    if BEGUN in about:
+        raise InputError(f"The export into {folder} was begun and did not end, so it is no model yet. Export it again.")
     if about.get("version") != VERSION:
         found = about.get("version")
         raise InputError(f"{folder} is a model of form {found}, and this program reads {VERSION}. Update it.")
