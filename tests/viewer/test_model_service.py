@@ -89,6 +89,14 @@ def test_a_risk_assessment_tells_chances_of_the_event(client, patients):
     assert told.get("note") != []
 
 
+@pytest.mark.parametrize("given", [None, {}, {"zz": 1}, {"age": None}])
+def test_who_has_none_of_the_covariates_is_not_predicted_from_medians(client, patients, given):
+    patients[0]["covariates"] = given
+    answer = client.post("/predict", json={"patients": patients})
+    said = f"genes, of {patients[0]['id']}. Its covariates are age, is_female."
+    assert answer.status_code == 422 and answer.json()["error"].endswith(said)
+
+
 BAD = {
     "[]": "with at least one patient",
     '{"patients": []}': "with at least one patient",

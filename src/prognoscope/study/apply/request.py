@@ -43,7 +43,7 @@ def predict_request(ensemble: Ensemble, asked: object, folder: Path) -> pd.DataF
     if not isinstance(times, list) or not all(_is_number(each) for each in times):
         raise InputError("times must be a list of months, such as [12, 36].")
     ensemble.check_times([float(each) for each in times])
-    cohort, bags = _cohort(ensemble, patients)
+    cohort, bags, strange = _cohort(ensemble, patients)
     embeddings = None
     profile = ensemble.voices[0].trained.model.profile
     if "bag" in profile.needs:
@@ -51,14 +51,14 @@ def predict_request(ensemble: Ensemble, asked: object, folder: Path) -> pd.DataF
     able = set[str]().union(*map(cohort.able, ensemble.enough))
     if lacking := [patient for patient in cohort.patients if patient not in able]:
         needs = ", or ".join(" and ".join(WORDS[what] for what in sorted(each)) for each in ensemble.enough)
-        raise InputError(f"The request lacks what the model predicts from, {needs}, of {some(lacking)}.")
+        known = f" Its covariates are {some(_wanted(ensemble))}." if any("clinical" in n for n in ensemble.enough) else ""
+        raise InputError(f"The request lacks what the model predicts from, {needs}, of {some(lacking)}.{known}")
     for member in ensemble.members:
         scaler = member.trained.preparation.omics
         if scaler is not None and cohort.omics is not None:
             scaler.need_same_scale(cohort.omics.values, cohort.omics.source)
     told = ["The model tells of none of its training patients, so nobody was compared with them."]
-    given = [] if cohort.covariates is None else cohort.covariates.columns
-    if strange := sorted(set(given) - set(_wanted(ensemble))):
+    if strange:
         told.append(f"Nothing was done with covariates that the model does not know: {some(strange)}.")
     return predicted_table(ensemble, NewPatients(cohort, embeddings, tuple(told)), [float(each) for each in times])
 
@@ -68,7 +68,8 @@ def _wanted(ensemble: Ensemble) -> list[str]:
     return [str(each) for each in ensemble.reading.clinical.get("covariates", ())]
 
 
-def _cohort(ensemble: Ensemble, patients: Sequence[object]) -> tuple[Cohort, dict[str, np.ndarray]]:
+def _cohort(ensemble: Ensemble, patients: Sequence[object]) -> tuple[Cohort, dict[str, np.ndarray], list[str]]:
+    """The patients, their bags, and which of their covariates the model does not know."""
     ids: list[str] = []
     tables: dict[str, dict[str, Mapping[str, Any]]] = {"covariates": {}, "genes": {}}
     bags: dict[str, np.ndarray] = {}
@@ -90,7 +91,8 @@ def _cohort(ensemble: Ensemble, patients: Sequence[object]) -> tuple[Cohort, dic
             table[name] = values
         if each.get("embeddings") is not None:
             bags[name] = _bag(name, each["embeddings"])
-    return _made(ensemble, ids, tables, bags), bags
+    strange = sorted(set[str]().union(*tables["covariates"].values()) - set(_wanted(ensemble)))
+    return _made(ensemble, ids, tables, bags), bags, strange
 
 
 def _made(
@@ -102,9 +104,8 @@ def _made(
     outcome = Outcome(tuple(ids), np.zeros(len(ids)), np.zeros(len(ids), dtype=bool))
     covariates = genes = None
     if tables["covariates"]:
-        covariates = pd.DataFrame.from_dict(dict(tables["covariates"]), orient="index").reindex(ids)
-        lacking = [name for name in _wanted(ensemble) if name not in covariates]
-        covariates = covariates.reindex(columns=[*covariates.columns, *lacking])
+        covariates = pd.DataFrame.from_dict(dict(tables["covariates"]), orient="index")
+        covariates = covariates.reindex(index=ids, columns=_wanted(ensemble))
     if tables["genes"]:
         try:
             values = pd.DataFrame.from_dict(dict(tables["genes"]), orient="index").reindex(ids).astype(np.float32)
