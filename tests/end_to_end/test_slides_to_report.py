@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from prognoscope.cli import main
+from prognoscope.study.apply.predict import predict_patients
 from prognoscope.study.study import Study
 
 MCTI = "{name: mcti, k: 4, d: 16, gene_hidden: 16, layers: 1, gene_groups: 2, gene_heads: 2}"
@@ -45,6 +46,9 @@ def test_a_damaged_slide_is_named_and_does_not_stop_the_others(run):
     assert account["step"].str.contains("slides left out").any()
     tested = pd.read_csv(run.folder / "splits.csv").query("part == 'test'")["patient_id"]
     assert len(tested) >= 19
+    table = predict_patients(run.folder, run.folder.parent / "study.yaml", method="meanmil", overlap="keep")
+    told = [each for each in table.attrs["left_out"] if each.startswith("1 slide gave no embeddings: SIM-0001")]
+    assert len(told) == 1
 
 
 def test_embeddings_lie_where_the_tissue_is(run):

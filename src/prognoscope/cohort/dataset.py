@@ -33,7 +33,6 @@ class PatientDataset:
     embeddings: PackedEmbeddings | None = None  # None: bags are empty
     resident: ResidentEmbeddings | None = None  # the same on the device; None: read from the file batch by batch
     without_slides: frozenset[str] = frozenset()  # who have none, and an empty bag, of a method that can do without
-    width: int = 1  # of an empty bag where nobody has a patch
 
     @property
     def patients(self) -> tuple[str, ...]:
@@ -84,7 +83,7 @@ class PatientDataset:
 
     def _bags(self, patients: Sequence[str], rows: Sequence[np.ndarray | None], device: str) -> Bags:
         if self.embeddings is None:
-            return Bags(torch.zeros(0, self.width, device=device), torch.zeros(len(patients), dtype=torch.int64))
+            return Bags(torch.zeros(0, 1, device=device), torch.zeros(len(patients), dtype=torch.int64))
         if not self.without_slides.isdisjoint(patients):
             return self._with_empty(patients, rows, device)
         if self.resident is not None:
@@ -101,7 +100,7 @@ class PatientDataset:
         there = [i for i, patient in enumerate(patients) if patient not in self.without_slides]
         lengths = torch.zeros(len(patients), dtype=torch.int64)
         if not there:
-            return Bags(torch.zeros(0, self.embeddings.embedding_dim or self.width, device=device), lengths)
+            return Bags(torch.zeros(0, self.embeddings.embedding_dim, device=device), lengths)
         bags = self._bags([patients[i] for i in there], [rows[i] for i in there], device)
         lengths[there] = bags.lengths
         return Bags(bags.values, lengths, bags.coords)

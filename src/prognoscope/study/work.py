@@ -130,7 +130,8 @@ def _guess(job: FoldJob) -> float:
     numbers = 100.0
     embeddings = open_bags(job.pack)
     if "bag" in profile.uses and embeddings is not None:
-        having = [patient for patient in job.split.train[:50] if patient in set(embeddings.patients)]
+        there = set(embeddings.patients)
+        having = [patient for patient in job.split.train[:50] if patient in there]
         patches = [slides[-1][2] for slides in map(embeddings.slides, having) if slides]
         numbers += float(np.mean(patches or [0])) * embeddings.embedding_dim
     return 5e-8 * job.n_epochs * patients * numbers

@@ -187,8 +187,7 @@ class Trained:
         """These patients with what the model predicts from; what it only learned from, they need not have."""
         needs = self.model.profile.needs
         bags = embeddings if "bag" in needs else None
-        dataset = prepared_dataset(cohort, patients, self.preparation.limited(needs), bags)
-        return replace(dataset, width=self.card.sizes.get("embedding_dim") or 1)
+        return prepared_dataset(cohort, patients, self.preparation.limited(needs), bags)
 
     def predict(
         self, cohort: Cohort, embeddings: PackedEmbeddings | None = None, patients: Sequence[str] | None = None

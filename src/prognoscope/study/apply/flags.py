@@ -47,9 +47,10 @@ def flags_of(
     slides = np.full(len(cohort), np.nan)
     if embeddings is not None:
         clouds = [member.summary.bags for member in ensemble.members if member.summary and member.summary.bags]
-        known = np.array([p in set(embeddings.patients) for p in cohort.patients])
+        there = set(embeddings.patients)
+        known = np.array([p in there for p in cohort.patients])
         if clouds and known.any():
-            means = mean_embeddings(embeddings, tuple(p for p in cohort.patients if p in set(embeddings.patients)))
+            means = mean_embeddings(embeddings, tuple(p for p in cohort.patients if p in there))
             known[known] = np.isfinite(means).all(axis=1)
             means = means[np.isfinite(means).all(axis=1)]
             slides[known] = np.mean([share_below(cloud.distance(means), cloud.distances) for cloud in clouds], axis=0)

@@ -54,7 +54,7 @@ class FollowUp:
         told = [said] * bool(said)
         if outcome is None or self.table is None:
             return None, told
-        told += [each for each in self.table.warnings if each not in cohort.account.warnings]
+        told += self.table.warnings
         if competes and outcome.competing is None:
             told.append(
                 f"The models predict the event before any other, and {self.name} tells of no other: who had one counts "
