@@ -93,7 +93,7 @@ def test_a_risk_assessment_tells_chances_of_the_event(client, patients):
 def test_who_has_none_of_the_covariates_is_not_predicted_from_medians(client, patients, given):
     patients[0]["covariates"] = given
     answer = client.post("/predict", json={"patients": patients})
-    said = f"genes, of {patients[0]['id']}. Its covariates are age, is_female."
+    said = f"genes, of {patients[0]['id']}. The model's covariates are age, is_female."
     assert answer.status_code == 422 and answer.json()["error"].endswith(said)
 
 

@@ -51,7 +51,8 @@ def predict_request(ensemble: Ensemble, asked: object, folder: Path) -> pd.DataF
     able = set[str]().union(*map(cohort.able, ensemble.enough))
     if lacking := [patient for patient in cohort.patients if patient not in able]:
         needs = ", or ".join(" and ".join(WORDS[what] for what in sorted(each)) for each in ensemble.enough)
-        known = f" Its covariates are {some(_wanted(ensemble))}." if any("clinical" in n for n in ensemble.enough) else ""
+        takes = frozenset[str]().union(*ensemble.enough)
+        known = f" The model's covariates are {some(_wanted(ensemble))}." if "clinical" in takes else ""
         raise InputError(f"The request lacks what the model predicts from, {needs}, of {some(lacking)}.{known}")
     for member in ensemble.members:
         scaler = member.trained.preparation.omics
