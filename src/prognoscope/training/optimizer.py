@@ -30,8 +30,10 @@ def make_optimizer(model: SurvivalModel, recipe: Recipe) -> Optimizer:
     decay = recipe.weight_decay
     if recipe.optimizer == "sgd":
         return SGD(parameters, lr=1.0, momentum=recipe.momentum, weight_decay=decay, fused=True)
-    if recipe.optimizer == "radam":  # which torch has no fused form of
-        return RAdam(parameters, lr=1.0, betas=recipe.betas, weight_decay=decay, decoupled_weight_decay=True)
+    if recipe.optimizer == "radam":  # which torch has no fused form of; a call for all parameters is next best
+        return RAdam(
+            parameters, lr=1.0, betas=recipe.betas, weight_decay=decay, decoupled_weight_decay=True, foreach=True
+        )
     kind = AdamW if recipe.optimizer == "adamw" else Adam
     return kind(parameters, lr=1.0, betas=recipe.betas, weight_decay=decay, fused=True)
 
