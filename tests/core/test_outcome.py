@@ -58,3 +58,7 @@ def test_impossible_values_are_named():
         Outcome(("a", "b"), np.array([1.0, np.nan]), np.array([True, False]))
     with pytest.raises(InputError, match="not a finite number: a"):
         Prediction(("a",), np.array([np.nan]), np.ones((1, 4)))
+    with pytest.raises(InputError, match="^2 times and 2 events are given for 1 patients"):
+        Outcome(("a",), np.array([1.0, 2.0]), np.array([True, False]))
+    with pytest.raises(InputError, match="^2 risks and 2 curves are given for 1 patients"):
+        Prediction(("a",), np.ones(2), np.ones((2, 4)))

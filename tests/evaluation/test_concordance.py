@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from prognoscope.core.errors import MetricError
+from prognoscope.evaluation.checks import checked_risk
 from prognoscope.evaluation.concordance import TIED_TOL, Concordance, concordance, concordance_ipcw
 
 from .cohorts import follow_ups, outcome, risks
@@ -118,6 +119,10 @@ def test_an_undefined_index_is_an_error():
         concordance(np.array([0.0, np.nan]), time=time, event=np.ones(2, dtype=bool))
     with pytest.raises(MetricError, match="no patients"):
         concordance(np.zeros(0), time=np.zeros(0), event=np.zeros(0, dtype=bool))
+    with pytest.raises(MetricError, match="positions 1 are negative"):
+        concordance(np.zeros(2), time=np.array([1.0, -2.0]), event=np.ones(2, dtype=bool))
+    with pytest.raises(MetricError, match=r"shape \(2, 1\) are not one number a patient"):
+        checked_risk(np.zeros((2, 1)), 2)
 
 
 @given(data=st.data(), train=follow_ups(8), test=follow_ups(4))

@@ -19,6 +19,7 @@ class Outcome:
     competing: Bool[np.ndarray, " P"] | None = None  # True: another event came first; None: no event can
 
     def __post_init__(self):
+        _check_lengths(self.patients, times=self.time, events=self.event)
         if self.competing is not None and (both := np.flatnonzero(self.competing & self.event)).size:
             raise CohortError(
                 f"{len(both)} patients have the event and a competing one: {some(self.patients[i] for i in both)}. "
@@ -151,6 +152,12 @@ class Prediction:
     survival: Float[np.ndarray, "P K"]  # chance of outliving each bin
 
     def __post_init__(self):
+        _check_lengths(self.patients, risks=self.risk, curves=self.survival)
         bad = [p for p, r in zip(self.patients, self.risk, strict=True) if not np.isfinite(r)]
         if bad:
             raise InputError(f"The risk of {len(bad)} patients is not a finite number: {some(bad)}.")
+
+
+def _check_lengths(patients: tuple[str, ...], **arrays: np.ndarray) -> None:
+    if told := [f"{len(array)} {name}" for name, array in arrays.items() if len(array) != len(patients)]:
+        raise InputError(f"{' and '.join(told)} are given for {len(patients)} patients. Give one of each a patient.")

@@ -9,7 +9,7 @@ def checked_outcome(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np
     """Time as float64 and event as it is, both of one length.
 
     Raises:
-        MetricError: There are no patients, lengths differ, a time is not finite, or events are not booleans.
+        MetricError: Nobody is there, lengths differ, a time is negative or not finite, or events are not booleans.
     """
     time, event = np.asarray(time, dtype=np.float64), np.asarray(event)
     if event.dtype != np.bool_:
@@ -22,6 +22,8 @@ def checked_outcome(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np
         raise MetricError("There are no patients, so nothing can be measured.")
     if not np.isfinite(time).all():
         raise MetricError(f"The times at positions {some(np.flatnonzero(~np.isfinite(time)))} are not finite.")
+    if (time < 0).any():
+        raise MetricError(f"The times at positions {some(np.flatnonzero(time < 0))} are negative.")
     return time, event
 
 
@@ -38,6 +40,18 @@ def checked_values(values: np.ndarray, patients: int, what: str) -> np.ndarray:
     if len(bad):
         raise MetricError(f"The {what} of {len(bad)} patients is not finite (positions {some(bad)}).")
     return values
+
+
+def checked_risk(risk: np.ndarray, patients: int) -> np.ndarray:
+    """Risks as float64, one a patient, all of them finite.
+
+    Raises:
+        MetricError: Another number or shape of them, or one that is not finite.
+    """
+    risk = checked_values(risk, patients, "risk")
+    if risk.ndim != 1:
+        raise MetricError(f"Risks of shape {risk.shape} are not one number a patient. Flatten them.")
+    return risk
 
 
 def checked_horizons(times: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome
-from prognoscope.evaluation.checks import checked_outcome, checked_values
+from prognoscope.evaluation.checks import checked_outcome, checked_risk
 from prognoscope.evaluation.curves import censoring_curve
 
 TIED_TOL = 1e-8  # risks no farther apart than this, ends included, are tied
@@ -125,7 +125,7 @@ def pairs_of_events(
         MetricError: No event was observed, or no pair is comparable.
     """
     time, event = checked_outcome(time, event)
-    risk = checked_values(risk, len(time), "risk")
+    risk = checked_risk(risk, len(time))
     if not event.any():
         raise MetricError(f"None of the {len(time)} patients had an event, so no pair of patients is comparable.")
     order = np.lexsort((~event, time))  # by time; at equal times events come first

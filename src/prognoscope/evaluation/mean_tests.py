@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from prognoscope.core.errors import MetricError
-from prognoscope.evaluation.checks import checked_values
+from prognoscope.evaluation.checks import checked_risk, checked_values
 from prognoscope.evaluation.group_tests import TestResult
 
 
@@ -37,7 +37,7 @@ def t_test_risk_by_time(
     Raises:
         MetricError: A group has fewer than two patients, or all risks within the groups are equal.
     """
-    risk = checked_values(risk, len(time), "risk")
+    risk = checked_risk(risk, len(time))
     is_early = time < np.percentile(time, 50)
     return _t_test(risk[is_early], risk[~is_early], welch, "short and long times")
 

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from prognoscope.core.errors import MetricError
-from prognoscope.evaluation.checks import checked_values
+from prognoscope.evaluation.checks import checked_risk
 
 
 def split_by_risk(
@@ -18,7 +18,7 @@ def split_by_risk(
     Raises:
         MetricError: One of the groups is empty, for example because all risks are equal.
     """
-    risk = checked_values(risk, len(risk), "risk")
+    risk = checked_risk(risk, len(risk))
     cut = median_risk(risk) if cut is None else cut
     cuts = np.unique(cut)
     told = f"the cut {cuts[0]:g}" if len(cuts) == 1 else f"cuts from {_range(cuts)}"
