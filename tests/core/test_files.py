@@ -46,7 +46,7 @@ def test_json_has_no_nan_and_sorted_keys(tmp_path):
 
 
 def test_errors_name_the_file_and_the_cure(tmp_path):
-    with pytest.raises(MissingFileError, match=r"The table .*nowhere.csv does not exist. Correct the path"):
+    with pytest.raises(MissingFileError, match=r"The table .*nowhere.csv does not exist. Correct the path; those in a"):
         need_file(tmp_path / "nowhere.csv", "The table")
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(InputError, match="is not JSON"):

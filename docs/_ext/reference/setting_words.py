@@ -22,7 +22,7 @@ WORDS = {
     "a run of its own on the same folds, and methods are compared by endpoint.",
     "cohort.clinical.endpoint": "Of several endpoints, the only one to run.",
     "cohort.clinical.competing_values": "Words of `event` that mean that another event came first.",
-    "cohort.clinical.covariates": "Columns that `coxph` may use.",
+    "cohort.clinical.covariates": "Columns that `coxph`, `coxnet`, `late` and `gpcox` may use.",
     "cohort.clinical.categories": "Those of them that are categories, though some words are numbers: 1, 2, 3, X.",
     "cohort.clinical.not_outcomes": "Covariates and genes that seem to tell the outcome, but were known before.",
     "cohort.clinical.site": "The column of hospitals, for `splits.group: site`.",

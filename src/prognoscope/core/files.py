@@ -172,7 +172,7 @@ def _plain(name: str) -> str:
 
 
 def need_file(
-    path: Path | str, what: str, cure: str = "Correct the path, which is relative to the study file."
+    path: Path | str, what: str, cure: str = "Correct the path; those in a study file are relative to it."
 ) -> Path:
     """The path, if it is a file.
 

@@ -35,7 +35,7 @@ class SlidesSpec:
     slide: str | None = None  # the table's column of slides; by default one that is named like it
     patient: str | None = None  # its column of patients; likewise
     mpp: Mpp | None = None  # um per pixel of level 0, where the files do not say it
-    sample_types: Names | None = None  # of TCGA barcodes, such as 01Z; None keeps all
+    sample_types: Names | None = None  # of TCGA barcodes, such as 01Z; by default all
     most_bad: Annotated[float, Interval(ge=0, le=1)] = 0.5  # share of slides that may be left out as unusable
 
 
@@ -49,7 +49,7 @@ class EmbeddingsSpec:
     slide: str | None = None  # the table's column of slides; by default one that is named like it
     patient: str = "patient_id"
     mpp: Mpp | None = None  # um per pixel of level 0, where the files do not say it
-    sample_types: Names | None = None  # of TCGA barcodes, such as 01Z; None keeps all
+    sample_types: Names | None = None  # of TCGA barcodes, such as 01Z; by default all
     most_bad: Annotated[float, Interval(ge=0, le=1)] = 0.5  # share of slides that may be left out as unusable
 
     def __post_init__(self):
@@ -66,10 +66,10 @@ class OmicsSpec:
     patient: str | None = None  # the column of patients; by default one that is named like it
     groups: FilePath | None = None  # a table with a column of genes for each group; by default all are one group
     min_coverage: Annotated[float, Interval(ge=0, le=1)] = 0.0  # of its genes, or a group is left out; SurvPath: 0.9
-    kinds: Names | None = None  # of rnaseq, cnv, mut; None keeps all
+    kinds: Names | None = None  # of rnaseq, cnv, mut; by default all
     unsuffixed: Unsuffixed = "ignore"  # what columns of an MCAT table are that name no kind
     clip: Annotated[float, Gt(0)] | None = None  # values are cut at plus and minus this
-    scale: Scale = "zscore"  # none leaves values as they are, but for clipping and filling
+    scale: Scale = "zscore"  # "none" leaves values as they are, but for clipping and filling
 
     def __post_init__(self):
         if self.min_coverage and self.groups is None:
@@ -107,7 +107,7 @@ class EvaluationSpec:
 
     draws: Annotated[int, Interval(ge=10, le=100_000)] = 1000  # of the bootstrap
     split: Literal["risk", "survival"] = "risk"  # risk groups by the predicted risk, or by survival at the middle time
-    cut_from: Literal["train", "pooled"] | None = None  # None: train, and pooled under the paper protocol, as papers do
+    cut_from: Literal["train", "pooled"] | None = None  # by default train; under the paper protocol pooled
     surgery: bool = True  # where there are slides and genes: what each is worth to every method
 
 
@@ -211,7 +211,7 @@ class TrainingSettings(TrainingBasics, RecipeChanges):
     n_bins: Annotated[int, Interval(ge=2, le=50)] = 4  # of time
     bins_from: BinsFrom = "train"
     choose: Literal["validation_loss", "last"] | None = "validation_loss"  # the epoch; None: as a paper's protocol says
-    precision: AskedPrecision | None = None  # None: float32 on a CPU, auto on a GPU
+    precision: AskedPrecision | None = None  # by default float32 on a CPU, auto on a GPU
     device: str = "auto"
     search: SearchSettings | None = None
 

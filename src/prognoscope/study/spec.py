@@ -42,7 +42,7 @@ class StudySpec(BaseModel):
     protocol: Protocol = "honest"
     methods: tuple[MethodSection, ...] = Field(min_length=1)
     seeds: Annotated[int, Interval(ge=1, le=100)] = 1  # trainings of everything: training.seed and what follows it
-    keep_models: bool = True  # false: weights of folds are removed once the run is done with them, so nothing predicts
+    keep_models: bool = True  # weights of folds; else they go once the run is done with them, and nothing predicts
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSpec = EvaluationSpec()
 

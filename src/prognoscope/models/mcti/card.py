@@ -42,7 +42,8 @@ def profile(options: Mapping[str, Any]) -> Profile:
 
 
 CARD = Card(
-    paper="MCTI, Multimodal cross-task interaction for survival analysis in whole slide images, MICCAI 2024",
+    paper="Jiang et al., Multimodal cross-task interaction for survival analysis in whole slide pathological images "
+    "(MCTI), MICCAI 2024",
     parameters=9_093_912,
     profile=profile,
     as_published={"preset": "paper"},

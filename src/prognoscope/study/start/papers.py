@@ -209,7 +209,8 @@ evaluation:
 """,
 )
 MCTI = PaperStudies(
-    title="MCTI: Multimodal cross-task interaction for survival analysis in whole slide images, MICCAI 2024",
+    title="MCTI: Jiang et al., Multimodal cross-task interaction for survival analysis in whole slide pathological "
+    "images, MICCAI 2024",
     cohorts={
         "brca": {"patients": "968", "cancer": "lobular and ductal breast carcinoma", "dropped": "one negative time"},
         "esca": {"patients": "184", "cancer": "oesophageal adenocarcinoma and squamous cell carcinoma"},
