@@ -11,6 +11,7 @@ from prognoscope.analysis.told_data import told_data_of
 from prognoscope.core.errors import CohortError, ModelError
 from prognoscope.evaluation.metrics import c_index
 from prognoscope.runs.manifest import seal_also
+from prognoscope.runs.read import Run
 from prognoscope.study.apply.predict import predict_patients
 from prognoscope.study.explain import explain_run
 from prognoscope.study.gene_lengths import lengths_of
@@ -45,7 +46,9 @@ def test_the_run_keeps_which_genes_were_chosen_and_how_well_they_are_told(finish
         assert sizes == kept.groupby("group", sort=False).size().tolist()
     notes = json.loads((finished.folder / "provenance.json").read_text())["notes"]
     assert sum("chosen by Welch's t-test" in note for note in notes) == 1
-    assert "Genes told from slides" in finished.report.read_text()
+    page = finished.report.read_text()
+    assert "Genes told from slides" in page and "Honest protocol: every patient" in page
+    assert finished.run.provenance == Run(finished.folder).provenance
     figure = pd.read_csv(finished.folder / "figures" / "reconstruction_ghanet.csv")
     assert set(figure["folds"]) <= {1, 2} and figure["group"].nunique() == 6
     lengths = pd.read_csv(finished.folder / "gene_lengths.csv")

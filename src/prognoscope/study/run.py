@@ -223,9 +223,9 @@ def _measure(
         seed=study.spec.training.seed,
         ddof=0 if rule is None else rule.ddof,
     )
-    run = Run(folder)
-    notes = (*plan.notes, *_changed_meanwhile(plan, inputs), *write_tables(run, asked))
+    notes = (*plan.notes, *_changed_meanwhile(plan, inputs), *write_tables(Run(folder), asked))
     end(folder, inputs, provenance(plan, folder, inputs, methods, notes, failures))
+    run = Run(folder)  # read anew, for a table may have looked for the provenance before it was there
     write_report(run)
     return run, [note for note in notes if "bootstrap draws" not in note]  # those few are in the report's provenance
 
