@@ -27,7 +27,7 @@ OURS = re.compile(  # all that `prognoscope export` writes
 )
 HOLDS = (
     "The folder holds no patient's row and no id. It does hold the names of its study, genes and covariates, means, "
-    "SDs, the lowest and highest value of each covariate, and numbers of patients."
+    "SDs, the lowest and highest value of each covariate, quantiles, and numbers of patients."
 )
 
 

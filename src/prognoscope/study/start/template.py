@@ -23,7 +23,7 @@ cohort:
     # endpoints: {OS: {time: OS.time, event: OS}, PFI: {time: PFI.time, event: PFI}}
     # event_values: [Dead]       # what means "observed", if it is not 1 or true
     # competing_values: [2]      # what means that another event came first, which this one cannot follow
-    # covariates: [age, is_female]   # for coxph
+    # covariates: [age, is_female]   # for coxph, coxnet, late and gpcox
     # site: site                 # the hospital; for splits.group: site
     # bad_time: drop             # leave out patients without usable follow-up, instead of stopping
 
