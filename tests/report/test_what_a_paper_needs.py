@@ -55,6 +55,30 @@ def test_the_methods_paragraph_says_how_and_whom_to_cite(run):
     assert "mcti: Some et al., A title, 2025" in text and "Harrell, Lee, Mark" in text
 
 
+def test_paragraph_and_checklist_say_what_the_run_did(run_copy):
+    def told():
+        answers = {item.number: item.answer for item in tripod_items(Run(run_copy))}
+        return text_of(html_of(Run(run_copy), "paper")), answers, model_card(Run(run_copy))
+
+    paper, answers, card = told()
+    assert "of the training patients of the fold; a risk is minus the sum of S." in paper
+    assert answers["22"].endswith("weights were not kept.") and "; weights were not kept." in card
+    for path in run_copy.glob("*/fold_*/model.json"):
+        (path.parent / "model.safetensors").touch()
+        path.write_text(json.dumps({**json.loads(path.read_text()), "bins": [0.0, 5.0, 10.0, 20.0, 90.0]}))
+    for path in run_copy.glob("mcti/fold_*/predictions.csv"):
+        table = pd.read_csv(path)
+        table.assign(risk=np.log(-np.log(table["S_0"]))).to_csv(path, index=False)
+    (run_copy / "provenance.json").write_text((run_copy / "provenance.json").read_text().replace("honest", "paper"))
+    splits = pd.read_csv(run_copy / "splits.csv")
+    splits[splits["part"] != "validation"].to_csv(run_copy / "splits.csv", index=False)
+    paper, answers, card = told()
+    assert "events of all patients; a risk is" in paper and "a log hazard ratio (mcti)" in paper
+    assert "minus the sum of S (" in paper and answers["12b"].endswith("time bins were fitted to all patients.")
+    assert answers["12a"].endswith("paper protocol: training, and a held-out part.")
+    assert "predict` applies them" in answers["22"] and "weights (safetensors) and a card" in card
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [

@@ -65,6 +65,8 @@ def test_the_report_shows_incidence_and_no_survival_of_two_states(run):
     assert 'id="incidence"' in page and "In 20 (25 %) another event came first." in page
     for section in ("survival", "means", "decisions", "added"):
         assert f'id="{section}"' not in page
+    assert "with an event and 20 with another one first" in page and "Wolbers' C-index" in page.replace("&#39;", "'")
+    assert "Harrell" not in page and "D-calibration: Haider" not in page
     data = pd.read_csv(run.files.figures / "incidence_snn.csv")
     assert data.groupby("group")["incidence"].is_monotonic_increasing.all()
 

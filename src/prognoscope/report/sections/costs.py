@@ -15,7 +15,8 @@ HEADER = (
     "TFLOP, training",
 )
 MEANING = (
-    "Means over the folds. Operations of products only, of the patient with the median bag of those trained on; "
+    "Means over the folds. Parameters are those of networks: what is solved at once has a dash. Operations of products "
+    "only, of the patient with the median bag of those trained on; "
     "training is forward and backward. The last column is of all patients and epochs of a fold, a teacher's too. A "
     "method that is taught counts its teacher's parameters beside its own. Seconds and memory differ between equal "
     "runs, so they are in costs.csv and not on this page."
@@ -31,7 +32,7 @@ def cost_content(run: Run) -> dict[str, Any]:
 
 def _cells(row: Any) -> tuple[str, ...]:
     own, taught = row["parameters"], row["teacher_parameters"]
-    learned = f"{own:,.0f}" + (f" + {taught:,.0f}" if taught else "")
+    learned = (f"{own:,.0f}" if own else DASH) + (f" + {taught:,.0f}" if taught else "")
     numbers = (row["gflop_inference"], row["gflop_training"], row["tflop_training_total"])
     return (learned, *(f"{value:.3g}" if value > 0 else DASH for value in numbers))
 

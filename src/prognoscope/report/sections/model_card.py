@@ -15,7 +15,7 @@ from prognoscope.report.learning_words import learning_sentences
 from prognoscope.report.markdown_text import escaped, table_lines
 from prognoscope.report.sections.characteristics import table_one_content
 from prognoscope.report.sections.measures_over_time import said_of_null
-from prognoscope.report.sections.paper_words import paper_content
+from prognoscope.report.sections.paper_words import has_weights, paper_content
 from prognoscope.report.sections.tripod import NOT_TOLD
 from prognoscope.report.sections.verdict import protocol_sentence, verdict
 from prognoscope.report.table_text import method_rows
@@ -41,8 +41,9 @@ def card_parts(run: Run) -> list[CardPart]:
     known, table = run.provenance, table_one_content(run)
     version = known.versions.get("prognoscope", "")
     made = (
-        f"Each has {count(len(run.fold_numbers), 'fold')} with weights (safetensors) and a card (model.json)"
-        f"{f', by Prognoscope {version}' if version else ''}. Licence of the weights: {NOT_TOLD.lower()}"
+        f"Each has {count(len(run.fold_numbers), 'fold')} with {'weights (safetensors) and ' * has_weights(run)}a card "
+        f"(model.json){f', by Prognoscope {version}' if version else ''}"
+        f"{'' if has_weights(run) else '; weights were not kept'}. Licence of the weights: {NOT_TOLD.lower()}"
     )
     use = (
         f"Research on survival. Whoever is meant to use them, and where: {NOT_TOLD.lower()} They were evaluated inside "
@@ -61,7 +62,8 @@ def card_parts(run: Run) -> list[CardPart]:
         "There is no evaluation on patients of another cohort.",
     ]
     groups = [str(name) for name in run.covariates]
-    by_group = f"Hazard ratios by {listed(groups, 20)} are in the report, exploratory." if groups else NOT_TOLD
+    told = groups and not run.has_competing  # else the page has no subgroups
+    by_group = f"Hazard ratios by {listed(groups, 20)} are in the report, exploratory." if told else NOT_TOLD
     papers = [f"{name}: {known.papers.get(name, NOT_TOLD)}" for name in run.methods]
     return [
         CardPart("Models", points=papers, below=[made]),

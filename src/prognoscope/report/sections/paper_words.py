@@ -13,6 +13,7 @@ from prognoscope.report.number_words import DASH, number
 from prognoscope.report.page_section import Section
 from prognoscope.runs.card import ModelCard
 from prognoscope.runs.read import Run
+from prognoscope.runs.tables import numbered_columns
 
 HEADER = ("Method", "Optimiser", "Rate", "Decay", "Schedule", "Epochs", "Patients a step", "Epoch chosen by", "Options")
 CHOICES = {
@@ -22,20 +23,35 @@ CHOICES = {
     "test_c_index": "C-index of the held-out fold",
     "latest_test_c_index": "C-index of the held-out fold, the latest best",
 }
-STATISTICS = (
+MEASURED = (
     "Discrimination was measured by Harrell's C-index, Uno's C-index and the time-dependent AUC, the error of "
     "predicted survival by the integrated Brier score, weighted for censoring by the training patients, and "
-    "calibration by D-calibration. Values are means of the folds on held-out patients; intervals (95 %) are "
-    "percentiles over {draws}bootstrap draws of patients within folds. Methods were compared in pairs on the same "
-    "draws, and by a t-test over folds corrected for their overlap."
+    "calibration by D-calibration. "
+)
+OF_CAUSES = (  # where other events compete
+    "Predicted was the cumulative incidence of the event of interest; S is one minus it. Discrimination was measured "
+    "by Wolbers' C-index, for which whoever had another event is free of the event ever after, and the error of what "
+    "was predicted by the integrated Brier score for competing risks, weighted for censoring by the training patients. "
+)
+COMPARED = (
+    "Values are means of the folds on held-out patients; intervals (95 %) are percentiles over {draws}bootstrap draws "
+    "of patients within folds. Methods were compared in pairs on the same draws, and by a t-test over folds corrected "
+    "for their overlap."
 )
 SOURCES = (
     "C-index: Harrell, Lee, Mark, Statistics in Medicine 1996; Uno et al., Statistics in Medicine 2011",
     "Time-dependent AUC: Uno et al., JASA 2007",
     "Brier score: Graf et al., Statistics in Medicine 1999",
     "D-calibration: Haider et al., JMLR 2020",
-    "t-test over folds: Nadeau, Bengio, Machine Learning 2003",
     "Decision curve: Vickers et al., BMC Medical Informatics and Decision Making 2008",
+)
+SOURCES_OF_CAUSES = (
+    "C-index: Wolbers et al., Epidemiology 2009",
+    "Brier score: Graf et al., Statistics in Medicine 1999; Schoop et al., Biometrical Journal 2011",
+    "Cumulative incidence of groups: Gray, Annals of Statistics 1988; Fine, Gray, JASA 1999",
+)
+OF_ALL = (
+    "t-test over folds: Nadeau, Bengio, Machine Learning 2003",
     "Reporting: Collins et al., TRIPOD+AI statement, BMJ 2024",
 )
 
@@ -47,19 +63,21 @@ def paper_content(run: Run) -> dict[str, Any]:
         _patients(run),
         _slides(run, cards),
         _genes(cards),
-        _times(cards),
+        _times(run, cards),
         _folds(run),
-        STATISTICS.format(draws="" if run.provenance.draws is None else f"{run.draws:,} "),
+        (OF_CAUSES if run.has_competing else MEASURED)
+        + COMPARED.format(draws="" if run.provenance.draws is None else f"{run.draws:,} "),
         _software(run),
     ]
     rows = [_recipe(name, card) for name, card in cards.items()]
     cited = [f"{name}: {paper}" for name, paper in run.provenance.papers.items()]
+    sources = SOURCES_OF_CAUSES if run.has_competing else SOURCES
     encoder, left = _encoder_citation(cards)
     unknown = [] if cited else ["The run does not tell the papers of its methods; `prognoscope methods` lists them."]
     return {
         "paragraphs": [each for each in paragraphs if each],
         "recipes": [HEADER, *rows] if rows else [],
-        "cited": [*cited, *([encoder] if encoder else []), *SOURCES],
+        "cited": [*cited, *([encoder] if encoder else []), *sources, *OF_ALL],
         "unknown": " ".join([*unknown, *([left] if left else [])]),
     }
 
@@ -73,6 +91,11 @@ def _encoder_citation(cards: Mapping[str, ModelCard]) -> tuple[str, str]:
 def cards_of(run: Run) -> dict[str, ModelCard]:
     """Method -> the card of its first fold, of methods that have one."""
     return {name: next(iter(method.cards.values())) for name, method in run.methods.items() if method.cards}
+
+
+def has_weights(run: Run) -> bool:
+    """Whether the folds still have them; with `keep_models: false` they go before the page is drawn."""
+    return any(each.weights.is_file() for method in run.methods.values() for each in method.files)
 
 
 def encoder_words(run: Run, cards: Mapping[str, ModelCard]) -> str:
@@ -97,9 +120,10 @@ def _patients(run: Run) -> str:
     median = f"{number(seen['median_months'], 1)} months" if np.isfinite(seen["median_months"]) else "not reached"
     known = [spoken(str(name)) for name in run.covariates]
     covariates = f" Clinical covariates were {listed(known, 30)}." if known else ""
+    other = f" and {seen['competing']:.0f} with another one first" if seen["competing"] else ""
     return (
-        f"{seen['patients']:.0f} patients were studied, {seen['events']:.0f} of them with an event; median follow-up "
-        f"by the reverse Kaplan-Meier method was {median}.{covariates}"
+        f"{seen['patients']:.0f} patients were studied, {seen['events']:.0f} of them with an event{other}; median "
+        f"follow-up by the reverse Kaplan-Meier method was {median}.{covariates}"
     )
 
 
@@ -121,19 +145,47 @@ def _genes(cards: Mapping[str, ModelCard]) -> str:
     if not sizes:
         return ""
     groups = f"{count(len(sizes), 'group')} ({listed([str(n) for n in sizes], 12)} genes)"
-    return f"Genes entered in {groups}, each gene standardised by the training patients of the fold."
+    how = (
+        "their values as they are"
+        if keeps_genes(cards)
+        else "each gene standardised by the training patients of the fold"
+    )
+    return f"Genes entered in {groups}, {how}."
 
 
-def _times(cards: Mapping[str, ModelCard]) -> str:
+def keeps_genes(cards: Mapping[str, ModelCard]) -> bool:
+    """Whether genes enter unscaled, as `omics: {scale: none}` has it."""
+    return any((card.preparation.get("omics") or {}).get("scale") == "none" for card in cards.values())
+
+
+def binned_by(cards: Mapping[str, ModelCard]) -> str:
+    """Whose follow-up the time bins are fitted to; their outer edges are open but for bins of everybody."""
+    closed = any(card.bins[0] is not None for card in cards.values())
+    return "all patients" if closed else "the training patients of the fold"
+
+
+def _times(run: Run, cards: Mapping[str, ModelCard]) -> str:
     bins = sorted({len(card.bins) - 1 for card in cards.values()})
     if not bins:
         return ""
     many = " or ".join(map(str, bins))
-    where = {card.preparation.get("bins_from") for card in cards.values()}
-    of = "all patients" if "cohort" in where else "the training patients of the fold"
     return (
-        f"Time was divided into {many} bins at quantiles of the times of events of {of}; a risk is minus the sum of S."
+        f"Time was divided into {many} bins at quantiles of the times of events of {binned_by(cards)}; a risk is "
+        f"{_risks(run, cards)}."
     )
+
+
+def _risks(run: Run, cards: Mapping[str, ModelCard]) -> str:
+    """What a risk is, method by method where they differ."""
+    told = run.predictions
+    survival = told[numbered_columns(told, "S_")].sum(axis=1)
+    own = set(told["method"][~np.isclose(told["risk"], -survival, atol=1e-4)])
+    ratio = f"a log {'subdistribution ' * run.has_competing}hazard ratio"
+    kinds: dict[str, list[str]] = {}
+    for name, card in cards.items():
+        of_ranks = "the mean of its members' ranks" if card.options.get("fusion") == "ranks" else ratio
+        kinds.setdefault(of_ranks if name in own else "minus the sum of S", []).append(name)
+    return listed([kind if len(kinds) == 1 else f"{kind} ({listed(names, 40)})" for kind, names in kinds.items()])
 
 
 def _folds(run: Run) -> str:

@@ -12,7 +12,14 @@ from prognoscope.core.words import count, listed
 from prognoscope.report.learning_words import learning_sentences
 from prognoscope.report.markdown_text import escaped
 from prognoscope.report.number_words import interval, number
-from prognoscope.report.sections.paper_words import cards_of, encoder_words, patch_words
+from prognoscope.report.sections.paper_words import (
+    binned_by,
+    cards_of,
+    encoder_words,
+    has_weights,
+    keeps_genes,
+    patch_words,
+)
 from prognoscope.runs.read import Run
 
 NOT_TOLD = "Not told by the run."
@@ -118,6 +125,7 @@ def _answers(run: Run) -> dict[str, str]:
     seen += [f"clinical covariates: {listed(covariates, 20)}"] if covariates else []
     cuts = {cut_from(run, name) for name in run.methods}
     folds, searched = len(run.fold_numbers), not run.settings.empty
+    grouped, kept = sites > 1 and not run.has_competing, has_weights(run)
     left = run.account[run.account["dropped"] > 0]
     dropped = [f"{row['dropped']:.0f} at \u201c{row['step']}\u201d" for row in left.to_dict("records")]
     gaps = [f"{row['covariate']} of {row['missing']}" for row in known.covariates if row.get("missing", "0") != "0"]
@@ -135,17 +143,23 @@ def _answers(run: Run) -> dict[str, str]:
         "11": f"Missing were {listed(gaps, 20)}; filled with what the training patients of a fold have."
         if gaps
         else "No covariate was missing." * bool(covariates),
-        "12a": f"{count(folds, 'fold')}, {run.protocol or 'unknown'} protocol: training, an inner validation part, and "
-        "a held-out part that is predicted once.",
-        "12b": "Numbers and genes were standardised, gaps filled and time bins fitted by each fold's training part.",
+        "12a": f"{count(folds, 'fold')}, {run.protocol or 'unknown'} protocol: training, "
+        + "an inner validation part, " * ("validation" in set(run.splits["part"]))
+        + f"and a held-out part{' that is predicted once' * (run.protocol == 'honest')}.",
+        "12b": f"Numbers{'' if keeps_genes(cards) else ' and genes'} were standardised and gaps filled by each fold's "
+        f"training part; time bins were fitted to {binned_by(cards)}.",
         "12c": f"{listed(list(run.methods), 40)}; settings were {settings}. Recipes are in the report (For a paper).",
-        "12d": "Performance by site is in the report's subgroups, which are exploratory." if sites > 1 else "",
-        "12e": "Harrell's and Uno's C-index, time-dependent AUC, integrated Brier score, calibration, decision curves, "
+        "12d": "Performance by site is in the report's subgroups, which are exploratory." if grouped else "",
+        "12e": "Wolbers' C-index, integrated Brier score, calibration, cumulative incidence of groups; paired "
+        "bootstrap and corrected t-test."
+        if run.has_competing
+        else "Harrell's and Uno's C-index, time-dependent AUC, integrated Brier score, calibration, decision curves, "
         "what is added to covariates; paired bootstrap and corrected t-test.",
         "12f": "No.",
-        "12g": "By the model of the fold that did not see the patient; its weights lie in the run folder.",
+        "12g": f"By the model of the fold that did not see the patient{'; its weights lie in the run folder' * kept}.",
         "13": "The likelihood takes censoring into account; how patients were drawn is in each model's card.",
-        "14": "Nothing was done in training; hazard ratios by each covariate and site are in the report's subgroups.",
+        "14": "Nothing was done in training"
+        + ("." if run.has_competing else "; hazard ratios by each covariate and site are in the report's subgroups."),
         "15": "Survival at the ends of time bins, and a risk, higher being worse. Groups of high and low risk are cut "
         + ("at the median of a fold's training part." if cuts == {"train"} else "at the median of predicted risks."),
         "16": "Both are parts of one cohort; the sizes of the parts of each fold are in the report (Patients).",
@@ -154,9 +168,11 @@ def _answers(run: Run) -> dict[str, str]:
         "20b": "Table 1 of the report.",
         "20c": "Patients and events of each part of each fold are in the report (Patients).",
         "21": f"{people}, of whom each fold trains on those that it does not hold out.",
-        "22": "Weights and cards of every fold lie in the run folder; `prognoscope predict` applies them.",
+        "22": "Weights and cards of every fold lie in the run folder; `prognoscope predict` applies them."
+        if kept
+        else "Cards of every fold lie in the run folder; weights were not kept.",
         "23a": _performance(run),
-        "23b": "In the report's subgroups by site." if sites > 1 else "",
+        "23b": "In the report's subgroups by site." if grouped else "",
         "24": "Not updated.",
         "26": " ".join(
             [
