@@ -12,7 +12,7 @@ from prognoscope.runs.provenance import Provenance, write_provenance
 from prognoscope.runs.read import Run
 from prognoscope.runs.tables import METRICS, OUTCOMES, PREDICTIONS, SPLITS
 
-KINDS = {"best": "mcti", "good": "snn", "poor": "meanmil", "told": "ghanet", "clinical": "coxph"}
+KINDS = {"best": "mcti", "good": "snn", "poor": "meanmil", "told": "ghanet", "clinical": "coxph", "sum": "gpcox"}
 
 
 def write_run(
@@ -58,7 +58,10 @@ def write_run(
             table = {"patient_id": ids[here], "fold": k, "risk": risk[here], "time": time[here], "event": event[here]}
             table |= {f"S_{i}": survival[:, i] for i in range(4)}
             PREDICTIONS.write(at.predictions, pd.DataFrame(table))
-            name_of, sizes = KINDS.get(method.split("-")[0], method), {"group_sizes": genes, "n_clinical": 2}
+            name_of, sizes = (
+                KINDS.get(method.split("-")[0], method),
+                {"group_sizes": genes, "n_clinical": 2, "embedding_dim": 8},
+            )
             bins = (None, 10.0, 20.0, 40.0, None)
             card = ModelCard(name_of, method, {}, sizes, k, bins, {}, recipe={"epochs": epochs}, choose="last")
             write_card(at.card, card)

@@ -211,6 +211,9 @@ def test_a_yardstick_stands_with_what_it_was_given(tmp_path):
     both = compare_runs([write_run(tmp_path / "both", knows={"clinical": 0.3}, genes=(4, 5))])
     assert ours(both, "blca").loc["clinical", "group"] == "genes"
     assert both.notes == ("clinical has the clinical covariates beside the genes.",)
+    all_three = compare_runs([write_run(tmp_path / "all", knows={"sum": 0.3}, genes=(4, 5))])
+    assert ours(all_three, "blca").loc["sum", "group"] == "both"
+    assert all_three.notes == ("sum has the clinical covariates beside the slides and genes.",)
 
 
 def test_groups_follow_what_a_method_predicts_from():

@@ -26,7 +26,7 @@ class Uses:
 
     needs: frozenset[str]  # to predict
     learns_from: frozenset[str]  # besides, in training
-    takes_what_there_is: bool = False  # covariates, genes, or both
+    takes: frozenset[str] = frozenset()  # to predict, too, where there is any
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,13 @@ def read_entries(
         card = run.method(method).cards[folds[0].fold]
         uses = uses_of(card)
         group = group_of(uses.needs, uses.learns_from)
-        if uses.takes_what_there_is:
-            given = _given(card)
-            group = "genes" if "genes" in given else "clinical"
-            notes += [f"{method} has the clinical covariates beside the genes."] * (len(given) > 1)
+        if uses.takes:
+            given = _given(card, uses)
+            group = group_of(given - {"clinical"}, ()) if given != {"clinical"} else "clinical"
+            beside = {"both": "slides and genes"}.get(group, group)
+            notes += [f"{method} has the clinical covariates beside the {beside}."] * (
+                "clinical" in given and len(given) > 1
+            )
         if at is not None:
             known[method] = at_epoch(run.method(method), folds, at)
             folds, values = known[method].folds, known[method].values
@@ -173,11 +176,12 @@ def group_of(needs: Iterable[str], learns_from: Iterable[str]) -> str:
     return "distilled" if "omics" in learns_from else "slides"
 
 
-def _given(card: ModelCard) -> list[str]:
-    """What a yardstick that takes covariates, genes or both was given."""
-    there = {"clinical": bool(card.sizes.get("n_clinical")), "genes": bool(card.sizes.get("group_sizes"))}
-    only = {"clinical": "clinical", "omics": "genes"}.get(card.options.get("covariates", "auto"))
-    return [only] if only else [what for what, is_there in there.items() if is_there]
+def _given(card: ModelCard, uses: Uses) -> set[str]:
+    """What a method that takes what there is was given."""
+    sizes = {"bag": "embedding_dim", "omics": "group_sizes", "clinical": "n_clinical"}
+    there = {what for what, size in sizes.items() if card.sizes.get(size)} & (uses.needs | uses.takes)
+    only = card.options.get("covariates", "auto")
+    return {only} if only in there else there
 
 
 def columns_of(entries: Sequence[Entry], *, mixed: bool) -> list[Column]:

@@ -30,4 +30,4 @@ def compare_runs(runs: Sequence[Path | str], part: Part | None = None, **how: An
 
 def _uses_of(card: ModelCard) -> Uses:
     profile = profile_of(card.name, card.options)
-    return Uses(profile.needs, profile.learns_from, takes_what_there_is=bool(profile.takes))
+    return Uses(profile.needs, profile.learns_from, profile.takes)
