@@ -164,6 +164,45 @@ def test_workers_end_with_a_parent_that_is_killed_or_asked_to_end(tmp_path, numb
     assert number == signal.SIGKILL or "Traceback" not in (tmp_path / "said").read_text()
 
 
+IMPORTED = """
+import os, time
+from pathlib import Path
+Path(__file__).with_name(f"{os.getpid()}.pid").touch()
+time.sleep(1)
+
+def measure(item, seconds):
+    time.sleep(seconds)
+"""
+USER = """
+import sys
+from functools import partial
+import imported
+from prognoscope.core.parallel import run_many
+from prognoscope.core.stopping import stopping_when_asked
+
+if __name__ == "__main__":
+    items = [bytes(1_000_000)] * 2  # more than a pipe takes
+    measure = partial(imported.measure, seconds=int(sys.argv[1]))
+    with stopping_when_asked():
+        list(run_many(measure, items, workers=2, threads=int(sys.argv[2])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each worker imports for itself")
+@pytest.mark.parametrize(("seconds", "threads", "code"), [(0, 1, 0), (60, 1, 143), (60, 2, 143)])
+def test_what_workers_need_is_imported_once_and_a_stop_meanwhile_is_silent(tmp_path, seconds, threads, code):
+    (tmp_path / "imported.py").write_text(IMPORTED)
+    (tmp_path / "user.py").write_text(USER)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, tmp_path / "user.py", str(seconds), str(threads)]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path}, stderr=subprocess.PIPE) as user:
+        wait_for(lambda: list(tmp_path.glob("*.pid")), 2)  # this process, and the one that workers are forked from
+        if code:
+            user.terminate()
+        assert (user.wait(60), user.communicate()[1]) == (code, b"")  # once all who could have told are gone
+    assert len(list(tmp_path.glob("*.pid"))) == 2 or threads > 1
+
+
 def wait_for(found, many: int, seconds: float = 60.0) -> list:
     """What is found as soon as there is so much of it, or after so long."""
     deadline = time.monotonic() + seconds

@@ -81,7 +81,7 @@ def run_many(
         left = [suspects.pop(0)] if is_alone else waiting
         busy: dict[Future, int] = {}
         try:
-            with _pool(function.__module__, min(workers, len(left)), threads) as pool:
+            with _pool(_module_of(function), min(workers, len(left)), threads) as pool:
                 while left or busy:
                     while left and len(busy) < workers:
                         busy[pool.submit(_worked, function, items[left[0]])] = left[0]
@@ -113,17 +113,29 @@ def _pool(module: str, workers: int, threads: int) -> Iterator[ProcessPoolExecut
     is_forked = threads == 1 and sys.platform == "linux"  # elsewhere the system's own libraries do not bear it
     context = multiprocessing.get_context("forkserver" if is_forked else "spawn")
     context.set_forkserver_preload([module])
+    if is_forked:  # whoever is asked for before the server has imported may find this process gone, and would tell
+        begun = multiprocessing.get_context("forkserver").Process(target=os.getpid)
+        begun.start()
+        begun.join()
     others = set(multiprocessing.active_children())
     with (
         _threads_of_children(threads),
         ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool,
     ):
+        sending: Any = getattr(pool, "_call_queue")  # noqa: B009 - which typeshed does not know
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             _end([each for each in multiprocessing.active_children() if each not in others])
+            if sys.version_info < (3, 11, 5):  # there, this process would for ever wait for an ended one to read
+                sending._reader.close()
             raise
+
+
+def _module_of(function: Callable[..., object]) -> str:
+    """Where a function is from; also one with some of its arguments given."""
+    return getattr(function, "func", function).__module__
 
 
 def _end(children: Sequence[BaseProcess]) -> None:
