@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from prognoscope.cli import main
 from prognoscope.core.claims import ClaimedError
 from prognoscope.core.errors import StudyError
 from prognoscope.runs.layout import RunFiles
@@ -94,6 +95,15 @@ def test_processes_with_other_methods_may_not_share_a_run(simulated, tmp_path):
         run_module.need_same_study(more.plan(), tmp_path / "run")  # nobody else is there
 
 
+def test_no_script_for_slurm_is_written_for_a_folder_that_its_tasks_would_refuse(simulated, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine.txt").write_text("mine")
+    with pytest.raises(SystemExit, match="2"):
+        main(["slurm", str(simulated / "study.yaml"), "--out", str(tmp_path / "run"), *OF_SETTINGS])
+    assert "is neither empty nor a run. Choose another folder with --out." in capsys.readouterr().err
+    assert not (tmp_path / "run.sbatch").exists()
+
+
 @pytest.mark.processes
 def test_the_script_for_slurm_runs_as_an_array(simulated, tmp_path):
     """By a stand-in for sbatch, which starts a process for each task of the array."""
@@ -112,6 +122,16 @@ def test_the_script_for_slurm_runs_as_an_array(simulated, tmp_path):
     assert len(begun) == 10 and set(begun.values()) == {1} and (tmp_path / "run" / "report.html").is_file()
 
 
+@pytest.mark.parametrize("name", ["run", "my run", "it's #1", 'of "all"', "50%j"])
+def test_a_script_for_slurm_names_any_folder(tmp_path, name):
+    """Slurm reads its lines in the manner of a shell, to which # begins a comment, and % has a meaning to it."""
+    folder = tmp_path / name
+    path = write_script(tmp_path / "new.sh", tmp_path / "study.yaml", folder, SlurmSpec())
+    read = [shlex.split(line.removeprefix("#SBATCH"), comments=True) for line in path.read_text().splitlines()]
+    output = str(folder).replace("%", "%%") + ".slurm-%A_%a.txt"
+    assert [f"--output={output}"] in read and [f"--job-name=prognoscope-{name}"] in read
+
+
 def test_a_script_for_slurm_asks_for_what_is_asked_and_nothing_is_written_over(tmp_path):
     spec = SlurmSpec(tasks=4, cpus=2, gpus=1, memory="16G", partition="gpu", account="lab")
     path = write_script(tmp_path / "a b.sh", tmp_path / "my study.yaml", tmp_path / "run", spec, ["--set", "seeds=2"])
@@ -124,5 +144,3 @@ def test_a_script_for_slurm_asks_for_what_is_asked_and_nothing_is_written_over(t
     (tmp_path / "mine.sh").write_text("echo mine")
     with pytest.raises(Exception, match="is there already and is not of this command"):
         write_script(tmp_path / "mine.sh", tmp_path / "study.yaml", tmp_path / "run", spec)
-    with pytest.raises(StudyError, match="Slurm takes no blanks in --output"):
-        write_script(tmp_path / "new.sh", tmp_path / "study.yaml", tmp_path / "a b" / "run", spec)

@@ -259,6 +259,7 @@ def slurm(
 
     Example: `prognoscope slurm study.yaml --tasks 16 --memory 16G --time 12:00:00`, then `sbatch run.sbatch`.
     """
+    from prognoscope.study.endpoints import plans_by_run
     from prognoscope.study.plan import plans
     from prognoscope.study.slurm import SlurmSpec, write_script
     from prognoscope.study.study_file import StudyFile
@@ -266,6 +267,8 @@ def slurm(
     planned = plans(StudyFile.load(study, overrides), elsewhere=True)
     audit_and_tell(planned)
     folder = folder or study.parent / "run"
+    for name, plan in planned.items():
+        plans_by_run(plan, folder / f"endpoint_{name}" if name else folder)
     options = [word for each in overrides for word in ("--set", each)] + ["--final"] * final
     spec = SlurmSpec(tasks, jobs, gpus, memory, time, partition, account)
     path = write_script(script or folder.with_name(f"{folder.name}.sbatch"), study, folder, spec, options)

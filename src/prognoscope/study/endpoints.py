@@ -25,16 +25,20 @@ def run_endpoints(plans: Mapping[str, Plan], folder: Path, run: DoPlan) -> dict[
         PrognoscopeError: As `run` does, or the folder cannot take the runs; then nothing was begun.
     """
     need_several_or_room(folder, ENDPOINT, "endpoints")
-    placed = {name: _placed(of_endpoint, folder / f"endpoint_{name}") for name, of_endpoint in plans.items()}
+    placed = {name: plans_by_run(of_endpoint, folder / f"endpoint_{name}") for name, of_endpoint in plans.items()}
     finished = iter(run_several({at: each for found in placed.values() for at, each in found.items()}, "run", run))
     return {name: [next(finished) for _ in found] for name, found in placed.items()}
 
 
-def _placed(of_endpoint: Plan, at: Path) -> dict[Path, Plan]:
-    """Where each run of an endpoint goes: into a folder of its own, with several seeds into one for each inside."""
-    spec = of_endpoint.study.spec
+def plans_by_run(plan: Plan, at: Path) -> dict[Path, Plan]:
+    """Each run folder of a plan -> what is done in it: one, or with several seeds one for each inside.
+
+    Raises:
+        StudyError: A folder cannot take the run.
+    """
+    spec = plan.study.spec
     if spec.seeds > 1:
-        return plans_by_seed(of_endpoint, at)
+        return plans_by_seed(plan, at)
     check_folder(spec, at)
-    check_place(of_endpoint.study, at)
-    return {at: of_endpoint}
+    check_place(plan.study, at)
+    return {at: plan}

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from prognoscope.core.errors import StudyError
 from prognoscope.core.files import need_ours, write_text
 
 OURS = "# Written by prognoscope slurm"
@@ -36,7 +35,6 @@ def write_script(path: Path, study: Path, folder: Path, spec: SlurmSpec, options
         options: More options of `prognoscope run`.
 
     Raises:
-        StudyError: What Slurm is told has blanks.
         InputError: The path holds something else.
         UnwritableError: It cannot be written.
     """
@@ -50,7 +48,7 @@ def write_script(path: Path, study: Path, folder: Path, spec: SlurmSpec, options
         "time": spec.time,
         "partition": spec.partition,
         "account": spec.account,
-        "output": str(folder.absolute().parent / f"{folder.name}.slurm-%A_%a.txt"),
+        "output": str(folder.absolute()).replace("%", "%%") + ".slurm-%A_%a.txt",
         "open-mode": "append",
         "signal": f"B:TERM@{TERM_BEFORE_S}",
     }
@@ -59,7 +57,7 @@ def write_script(path: Path, study: Path, folder: Path, spec: SlurmSpec, options
     lines = [
         "#!/bin/bash",
         f"{OURS}: the tasks share the slides and folds of one run. Submitted again, it goes on.",
-        *(f"#SBATCH --{name}={_word(name, value)}" for name, value in told.items() if value),
+        *(f"#SBATCH --{name}={_quoted(value)}" for name, value in told.items() if value),
         "#SBATCH --requeue",
         f"exec {shlex.join(command)}",
     ]
@@ -67,7 +65,6 @@ def write_script(path: Path, study: Path, folder: Path, spec: SlurmSpec, options
     return path
 
 
-def _word(name: str, value: str) -> str:
-    if any(character.isspace() for character in value):
-        raise StudyError(f"Slurm takes no blanks in --{name}, which would be {value!r}. Choose others without.")
-    return value
+def _quoted(value: str) -> str:
+    """As `sbatch` reads its lines: like a shell, but a backslash counts inside single quotes, too."""
+    return shlex.quote(value.replace("\\", "\\\\"))
