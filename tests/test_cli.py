@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -147,6 +148,13 @@ def test_the_version_the_short_help_and_the_module_itself(ask):
     assert ask("-h") == ask("--help") and ask("run", "-h") == ask("run", "--help")
     found = subprocess.run([sys.executable, "-m", "prognoscope", "--version"], capture_output=True, text=True)
     assert (found.returncode, found.stdout) == (0, f"prognoscope {prognoscope.__version__}\n")
+
+
+@pytest.mark.processes
+def test_a_process_that_was_given_no_outputs_does_its_work(tmp_path):
+    command = f"{shlex.quote(sys.executable)} -m prognoscope schema . <&- >&- 2>&-"  # as a daemon may start it
+    assert subprocess.run(command, shell=True, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "study.schema.json").is_file()
 
 
 @pytest.mark.processes

@@ -10,6 +10,7 @@ import pytest
 
 from prognoscope.core.claims import ClaimedError
 from prognoscope.core.errors import StudyError, UnwritableError
+from prognoscope.features.encoders.weights import weights_home
 from prognoscope.models.snn.network import SNN
 from prognoscope.study import places
 from prognoscope.study.gather import gather
@@ -73,6 +74,13 @@ def test_a_link_to_the_study_and_home_are_no_run_folders(study, tmp_path, monkey
     for folder in (tmp_path / "link", tmp_path / "home", Path("/")):
         with pytest.raises(StudyError, match="holds more than a run"):
             check_place(study, folder)
+
+
+def test_a_user_without_a_home_runs_studies(study, monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as in a container, started for a user it does not know
+    check_place(study, study.folder / "run")
+    assert weights_home().name == "prognoscope"
 
 
 def test_a_study_whose_slides_lie_beside_it_has_its_run_there_too(study):

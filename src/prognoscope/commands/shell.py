@@ -21,7 +21,8 @@ PIPED = 160  # columns where nobody looks at a screen
 STOPPED = 130  # the exit code after Ctrl-C
 # what Typer raises for wrong arguments; its module depends on Typer's version
 Misuse: type[Exception] = typer.BadParameter.__mro__[2]
-out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
+is_seen = sys.stdout is not None and sys.stdout.isatty()  # a process without a terminal may have been given no output
+out = Console(width=None if is_seen or "COLUMNS" in os.environ else PIPED)
 err = Console(stderr=True)
 is_debugging: ContextVar[bool] = ContextVar("is_debugging", default=False)
 

@@ -23,7 +23,7 @@ ENDINGS = (".safetensors", ".bin", ".pth", ".pt")
 
 def weights_home() -> Path:
     """The folder where weights are looked for: $PROGNOSCOPE_WEIGHTS, else ~/.cache/prognoscope."""
-    return Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "prognoscope")
+    return Path(os.environ.get(FOLDER) or os.path.expanduser("~/.cache/prognoscope"))  # a user may have no home
 
 
 def place_of(told: Description) -> Path:
