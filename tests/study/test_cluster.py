@@ -12,6 +12,7 @@ import pytest
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.parallel import Cluster, _room, run_many
+from prognoscope.core.stopping import Stopped, stopping_when_asked
 from prognoscope.features.extract import extract_slides
 from prognoscope.study.explain import explain_run
 from prognoscope.study.folder_extraction import extract_folder
@@ -43,6 +44,16 @@ def nodes():
 def place_of(item):
     time.sleep(0.3)
     return ray.get_runtime_context().get_node_id(), os.getpid()
+
+
+def test_a_stop_while_ray_begins_ends_as_any_stop(monkeypatch, tmp_path):
+    def init(**_):
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray answers it
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(Stopped, match="143"), stopping_when_asked():
+        list(run_many(place_of, [0], cluster=Cluster("local", tmp_path)))
 
 
 def test_items_go_to_other_nodes_and_what_stops_one_is_raised_here(nodes, tmp_path):

@@ -269,6 +269,8 @@ def _joined(cluster: Cluster) -> Iterator[Any]:
         ray.init(address=cluster.address, log_to_driver=False, configure_logging=False, **own)
     except (ConnectionError, RuntimeError, ValueError) as cause:
         raise _unanswered(cluster.address, cause) from None
+    except SystemExit as ended:  # Ray's own answer to SIGTERM, meanwhile
+        raise Stopped(128 + signal.SIGTERM) from ended
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, answer)
     try:
