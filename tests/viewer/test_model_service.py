@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from starlette.testclient import TestClient
 
-from prognoscope.core.errors import InputError, MissingFileError
+from prognoscope.core.errors import MissingFileError
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.apply.export import export_model
 from prognoscope.study.apply.given import Given
@@ -133,7 +133,7 @@ def test_what_is_no_json_or_too_large_or_by_another_name_is_refused(client, mode
     guarded = TestClient(ModelService(model, "secret").app(), base_url="http://10.0.0.1:8765")
     assert guarded.get("/").status_code == 401
     assert guarded.get("/", headers={"authorization": "Bearer secret"}).status_code == 200
-    with pytest.raises((InputError, MissingFileError)):
+    with pytest.raises(MissingFileError, match="Name a folder that `prognoscope export` wrote"):
         ModelService(model / "coxph")
 
 

@@ -170,7 +170,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         InputError: It is damaged, or of a later version.
     """
     cure = "Copy the whole folder again."
-    about = read_json(checked(folder / ABOUT), "The model", cure)
+    about = read_json(checked(folder / ABOUT), "The model", "Name a folder that `prognoscope export` wrote, all of it.")
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise InputError(f"{folder / ABOUT} is no model of Prognoscope. {cure}")
     if BEGUN in about:
