@@ -90,6 +90,14 @@ def test_coefficients_and_survival_equal_those_of_lifelines():
     )
 
 
+def test_a_single_event_among_those_it_learns_from_is_enough():
+    inputs, target, edges = cohort(40)
+    one = Target(target.bin, torch.arange(40) == 3, target.time)  # so that parts of the inner choice have none
+    model = CoxPH((), 2, 4)
+    model.fit(one, edges, lambda _: inputs)
+    assert torch.isfinite(model(inputs).log_hazard_ratio).all()
+
+
 def test_a_constant_covariate_and_more_genes_than_patients_do_not_stop_it():
     inputs, target, edges = cohort(60)
     genes = torch.randn(60, 200, generator=torch.Generator().manual_seed(1))

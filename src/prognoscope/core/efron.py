@@ -28,7 +28,7 @@ class EfronLikelihood:
         values, time, event = values[order], time[order], event[order]
         deaths = np.flatnonzero(event)
         last = np.searchsorted(-time, -time[deaths], "right") - 1
-        size = np.array([(event & (time == each)).sum() for each in time[deaths]])
+        size = np.array([(event & (time == each)).sum() for each in time[deaths]], dtype=np.int64)
         first = last - size + 1
         return cls(values, last, deaths, (deaths - first) / size, first)
 
