@@ -146,6 +146,11 @@ def test_decision_curves_are_between_those_who_know_all_and_none(run):
     assert (stretch["strong"] > stretch[[ALL, NONE]].max(axis=1)).all() and high - low > 0.2
 
 
+def test_beyond_the_follow_up_there_is_a_sentence_in_place_of_decision_curves(run):
+    data, absent = decision_data(run, ["strong"], 1e4)
+    assert data.empty and absent[-1].startswith("No decision curve. Nobody was followed until 10000 months")
+
+
 def test_the_null_model_is_the_kaplan_meier_curve_of_training_patients(run):
     told = brier_over_time(run, NULL)
     times = told["time"].to_numpy()

@@ -49,6 +49,10 @@ def test_what_comes_after_the_horizon_is_not_seen_by_it():
     assert table.loc["observed_expected", "value"] == 0
 
 
-def test_nothing_is_said_of_a_horizon_until_which_nobody_was_followed():
-    table, notes = measured(cohort(time=np.linspace(0.1, 0.9, N)))
-    assert "observed_expected" not in table.index and "Nobody was followed until 1 months" in notes
+@pytest.mark.parametrize("last", [0.9, 11.6])
+def test_the_horizon_is_within_follow_up_however_short_that_is(last):
+    time = last * np.linspace(0.9, 1, N)
+    external = cohort(time=time, event=time == last)
+    assert external.horizon == last
+    table, _ = measured(external)
+    assert table.loc["observed_expected", "value"] > 0

@@ -10,13 +10,14 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from prognoscope.analysis.risk_cuts import high_risk
-from prognoscope.report.figures import FIGURES, render
+from prognoscope.report.figures import FIGURES, height_of, render
 from prognoscope.report.page_section import Plate
 from prognoscope.report.sections import SECTIONS
 from prognoscope.report.style import GRID, IN_THE_DARK, figure_style, inline_svg, method_colours
 from prognoscope.runs.read import Run
 
 NASTY = "<b>&$x_1$"
+LONG = "late_fusion-of_a_Cox_model_and_an-attention.network_with_all_of_the_genes-2026"
 MINIMAL = {
     "c_index": {"method": "m", "label": NASTY, "kind": "method", "optimistic": True, "value": 0.6, "low": np.nan}
     | {"high": np.nan, "fold_0": 0.6},
@@ -108,6 +109,37 @@ def test_a_figure_draws_from_one_row_with_a_nasty_name(name):
     text = "".join(root.itertext())
     assert NASTY in text
     assert "<b>" not in svg
+
+
+def long_named(name: str) -> pd.DataFrame:
+    """Two rows whose names are as long as somebody may choose them, and as a run by the papers' protocol has them."""
+    row = {key: LONG if value in (NASTY, "age and sex") else value for key, value in MINIMAL[name].items()}
+    row |= {key: True for key in row if key == "optimistic"}
+    return pd.DataFrame([row, {**row, **{key: f"{LONG}-2" for key in ("label", "method_b", "name") if key in row}}])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_long_names_neither_leave_a_figure_nor_lie_on_each_other(name):
+    data = long_named(name)
+    drawing = FIGURES[name]
+    with figure_style():
+        size = (drawing.width_in, height_of(drawing, data))
+        figure = Figure(figsize=size, layout="constrained")
+        drawing.draw(data, axes := figure.add_subplot(), {LONG: "#0072b2"})
+        figure.draw_without_rendering()
+    box, whole = axes.get_tightbbox(), figure.bbox
+    assert box.x0 > -1 and box.y0 > -1 and box.x1 < whole.x1 + 1 and box.y1 < whole.y1 + 1
+    labels = [each.get_window_extent() for each in axes.get_yticklabels() if LONG[:4] in each.get_text()]
+    assert not [(a, b) for i, a in enumerate(labels) for b in labels[:i] if a.overlaps(b)]
+
+
+def test_lines_of_one_colour_are_told_apart_by_their_dashes():
+    names = [f"method_{i}" for i in range(20)]
+    data = pd.DataFrame([MINIMAL["auc_over_time"] | {"method": name} for name in names])
+    with figure_style():
+        FIGURES["auc_over_time"].draw(data, axes := Figure().add_subplot(), method_colours(names))
+    looks = [(to_hex(line.get_color()), str(line.get_linestyle()), line._unscaled_dash_pattern) for line in axes.lines]
+    assert len(set(looks[:20])) == 20
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from prognoscope.core.errors import InputError, MissingFileError
 from prognoscope.report.page import write_report
-from prognoscope.report.page_section import Section, draw_section
+from prognoscope.report.page_section import Plate, Section, draw_section
 from prognoscope.report.sections import SECTIONS
 from prognoscope.runs.layout import RunFiles
 from prognoscope.runs.read import Run
@@ -248,3 +248,11 @@ def test_slides_are_shown_without_other_files_and_with_names_escaped(run_copy):
     assert "&lt;b&gt;P1&lt;/b&gt;/HE of P1<br><strong>Left out:</strong> no tissue was found: it is even" in section
     assert re.findall(r'src="([^"]{0,23})', section) == ["data:image/jpeg;base64,"]
     assert "<b>" not in section
+
+
+def test_groups_that_a_calibration_cannot_draw_are_counted(run, monkeypatch):
+    late = run.held_out.time.max()  # so that only the group of the last patient is seen until then
+    monkeypatch.setattr("prognoscope.report.sections.calibration_plots.calibration_horizon", lambda _: float(late))
+    plate = next(each for each in section_called("calibration").plates(run) if isinstance(each, Plate))
+    unseen = int(plate.data["observed"].isna().sum())
+    assert unseen and f"Not drawn: {unseen} group" in plate.caption

@@ -11,7 +11,7 @@ from prognoscope.analysis.figure_data import incidence_by_group, survival_by_gro
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome, Prediction, TimeBins
 from prognoscope.core.subdistribution import fit_subdistribution
-from prognoscope.evaluation.calibration import calibration_table
+from prognoscope.evaluation.calibration import calibration_table, middle_of_events
 from prognoscope.evaluation.competing import event_free, incidence_difference
 from prognoscope.evaluation.cox import fit_cox
 from prognoscope.evaluation.fold import Fold
@@ -55,11 +55,11 @@ class ExternalCohort:
 
     @property
     def horizon(self) -> float:
-        """Where calibration is looked at: the median time of the events that models can know of, in whole months."""
+        """Where calibration is looked at: the middle of the events that models can know of."""
         seen = self.seen.outcome
         if not seen.event.any():
             raise MetricError("No event was observed.")
-        return float(np.clip(np.round(np.median(seen.time[seen.event])), 1.0, np.floor(self.months[-1])))
+        return middle_of_events(seen)
 
 
 def external_table(cohorts: Sequence[ExternalCohort], *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -189,8 +189,6 @@ def _slope(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
 
 def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     seen, month = cohort.seen, cohort.horizon
-    if month > seen.outcome.time.max():
-        raise MetricError(f"Nobody was followed until {month:g} months.")
     curve = event_free(seen.outcome)
     at = int(np.searchsorted(curve.time, month, "right"))  # 0: nobody's follow-up has ended yet
     expected = 1 - float(seen.survival_at(np.array([month]))[:, 0].mean())

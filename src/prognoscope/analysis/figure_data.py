@@ -10,7 +10,7 @@ from prognoscope.analysis.risk_cuts import high_risk, need_two_states
 from prognoscope.analysis.standings import MAIN, difference_table, method_table, ranking
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome
-from prognoscope.evaluation.calibration import calibration_table
+from prognoscope.evaluation.calibration import calibration_table, middle_of_events
 from prognoscope.evaluation.competing import aalen_johansen, incidence_difference
 from prognoscope.evaluation.curves import kaplan_meier, median_survival
 from prognoscope.evaluation.fold import pool
@@ -139,9 +139,9 @@ def history_data(method: MethodRun, columns: tuple[str, str]) -> pd.DataFrame:
 
 
 def calibration_horizon(run: Run) -> float:
-    """Where calibration is looked at: the median time of the events, in whole months, the same for all methods."""
+    """Where calibration is looked at, the same for all methods; NaN without events."""
     outcome = run.held_out
-    return float(max(1.0, np.round(np.median(outcome.time[outcome.event])))) if outcome.event.any() else float("nan")
+    return middle_of_events(outcome) if outcome.event.any() else float("nan")
 
 
 def calibration_data(run: Run, method: str, horizon: float) -> pd.DataFrame:

@@ -56,6 +56,12 @@ def d_calibration(
     return DCalibration(counts, statistic, chi2_tail(statistic, bins - 1))
 
 
+def middle_of_events(outcome: Outcome) -> float:
+    """The median time of the events, in whole months where it is one or more and follow-up does not end before it."""
+    median = float(np.median(outcome.time[outcome.event]))
+    return min(float(np.round(median)), float(outcome.time.max())) if median >= 1 else median
+
+
 def calibration_table(
     survival_at_horizon: Float[np.ndarray, " P"],
     *,

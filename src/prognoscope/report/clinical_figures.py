@@ -1,5 +1,7 @@
 """Figures that a clinic asks for: what risk is worth beside covariates, in subgroups, for decisions, and over time."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -8,9 +10,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from prognoscope.analysis.added_value import EVERYBODY
 from prognoscope.analysis.decision_data import ALL, CLINICAL, NONE
 from prognoscope.analysis.over_time import NULL
-from prognoscope.report.axes import Colours, beside, label_rows, show_months, show_ratios
+from prognoscope.report.axes import Colours, beside, in_lines, label_rows, show_months, show_ratios, show_title
 from prognoscope.report.number_words import interval, is_number, number, optimistic_name, p_text
-from prognoscope.report.style import INK, QUIET
+from prognoscope.report.style import INK, QUIET, method_dashes
 
 GAP = "\u00a0\u00a0\u00a0"  # a page would draw blanks as one
 # lines that are of no method
@@ -32,7 +34,8 @@ def draw_hazard_ratios(data: pd.DataFrame, axes: Axes, colours: Colours) -> None
     adjusted = data["covariates"].iloc[0]
     axes.set_title("Hazard ratio of one standard deviation of the risk")
     by = f"adjusted for {adjusted}" if adjusted else "not adjusted: the run has no covariates"
-    axes.set_xlabel(f"Hazard ratio, {by}; dashed line: none\np: likelihood-ratio test. Filled: interval leaves 1 out.")
+    ratio = textwrap.fill(f"Hazard ratio, {by}", 64, max_lines=3, placeholder=" ...")
+    axes.set_xlabel(f"{ratio}\nDashed line: none. p: likelihood-ratio test. Filled: interval leaves 1 out.")
 
 
 def draw_added_value(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
@@ -50,7 +53,7 @@ def draw_added_value(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     label_rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.set_title("C-index added to that of clinical covariates alone")
+    show_title(axes, "C-index added to that of clinical covariates alone")
     axes.set_xlabel("Paired difference with its 95 % interval; dashed line: nothing\nFilled: the interval leaves 0 out")
 
 
@@ -77,7 +80,7 @@ def draw_subgroups(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         beside(axes, y, text)
     label_rows(axes, labels)
     show_ratios(axes, data[["low", "high"]].to_numpy(float))
-    axes.set_title(f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: subgroups, exploratory")
+    show_title(axes, f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: subgroups, exploratory")
     axes.set_xlabel(
         "Hazard ratio of one standard deviation of the risk, not adjusted; dashed line: none\n"
         "Events/patients, ratio (95 % interval), and p of interaction, not corrected for their number"
@@ -95,7 +98,7 @@ def draw_decision_curve(data: pd.DataFrame, axes: Axes, colours: Colours) -> Non
     top = max(float(np.nanmax(shown.to_numpy(float))), 0.02)
     axes.set_ylim(-0.25 * top, 1.12 * max(top, float(data["net_benefit"].max())))
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    axes.set_title(f"Decision curve at {data['horizon'].iloc[0]:.0f} months")
+    axes.set_title(f"Decision curve at {data['horizon'].iloc[0]:.4g} months")
     axes.set_xlabel("Threshold: the chance of an event from which on one would act")
     axes.set_ylabel("Net benefit")
 
@@ -133,9 +136,11 @@ def _whisker(axes: Axes, y: int, row: dict, colour: str) -> None:
 
 
 def _lines(axes: Axes, data: pd.DataFrame, x: str, y: str, colours: Colours) -> None:
+    dashes_of = method_dashes(colours)
     for name, rows in data.groupby("method", sort=False):
-        colour, dashes = REFERENCES.get(str(name), (colours.get(str(name), INK), "-"))
-        label = optimistic_name(str(name), bool(rows["optimistic"].iloc[0]))
+        own = (colours.get(str(name), INK), dashes_of.get(str(name), "-"))
+        colour, dashes = REFERENCES.get(str(name), own)
+        label = in_lines(optimistic_name(str(name), bool(rows["optimistic"].iloc[0])))
         axes.plot(rows[x], rows[y], color=colour, ls=dashes, label=label, lw=1.6)
     axes.grid()
     axes.set_axisbelow(True)

@@ -1,6 +1,6 @@
 """The figures of a report: each takes its data, which is also its CSV file, and Axes."""
 
-import textwrap
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
-from prognoscope.report.axes import Colours, label_rows, numbers_at_risk, show_months
+from prognoscope.report.axes import Colours, label_rows, numbers_at_risk, show_months, show_title
 from prognoscope.report.clinical_figures import (
     draw_added_value,
     draw_auc_over_time,
@@ -50,7 +50,7 @@ def draw_c_index(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     label_rows(axes, labels)
     axes.axvline(0.5, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     numbers = data[["value", "low", "high", *rings]].to_numpy(float)
-    axes.set_xlim(min(0.45, np.nanmin(numbers) - 0.02), min(1.0, max(0.7, np.nanmax(numbers) + 0.02)))
+    axes.set_xlim(min(0.45, np.nanmin(numbers) - 0.02), max(0.7, np.nanmax(numbers) + 0.02))
     axes.set_title("C-index on held-out patients")
     axes.set_xlabel(
         "C-index; dashed line: chance\nDiamond: mean of the folds with its 95 % interval. Rings: single folds."
@@ -75,7 +75,7 @@ def draw_differences(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     label_rows(axes, [optimistic_name(f"against {name}", flag) for name, flag in names])
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.set_title(f"C-index of {data['method_a'].iloc[0]} minus that of the others")
+    show_title(axes, f"C-index of {data['method_a'].iloc[0]} minus that of the others")
     axes.set_xlabel(
         "Paired difference with its 95 % interval; dashed line: no difference\nFilled: the interval leaves 0 out"
     )
@@ -106,7 +106,7 @@ def draw_survival(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.grid(axis="y")
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, handlelength=2.2)
     name = optimistic_name(data["method"].iloc[0], bool(data["optimistic"].iloc[0]))
-    axes.set_title(f"{name}: survival by predicted risk\nLog-rank {p_text(data['log_rank_p'].iloc[0])}", pad=34)
+    show_title(axes, f"{name}: survival by predicted risk\nLog-rank {p_text(data['log_rank_p'].iloc[0])}", pad=34)
     numbers_at_risk(axes, data, groups)
 
 
@@ -119,7 +119,7 @@ def draw_loss(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     colour = colours.get(data["method"].iloc[0], INK)
     _epochs(axes, data, "train_loss", QUIET, "Training", dots=False)
     _epochs(axes, data, "validation_loss", colour, "Validation", dots=True)
-    axes.set_title(f"{data['method'].iloc[0]}: loss by epoch")
+    show_title(axes, f"{data['method'].iloc[0]}: loss by epoch")
     axes.set_ylabel("Loss per patient")
 
 
@@ -133,7 +133,7 @@ def draw_epoch_c_index(data: pd.DataFrame, axes: Axes, colours: Colours) -> None
     _epochs(axes, data, "validation_c_index", QUIET, "Validation", dots=False)
     _epochs(axes, data, "test_c_index", colour, "Held-out fold", dots=True)
     axes.axhline(0.5, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
-    axes.set_title(f"{data['method'].iloc[0]}: C-index by epoch")
+    show_title(axes, f"{data['method'].iloc[0]}: C-index by epoch")
     axes.set_ylabel("C-index; dashed line: chance")
 
 
@@ -151,13 +151,13 @@ def draw_calibration(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.errorbar(
         data["predicted"], data["observed"], yerr=reach, fmt="o-", color=colour, ms=5.5, lw=1.2, elinewidth=1.4
     )
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", anchor="W")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
         axis.set_major_locator(MultipleLocator(0.25))
     axes.grid()
-    title = f"calibration at {data['horizon'].iloc[0]:.0f} months"
-    axes.set_title(f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: {title}")
+    title = f"calibration at {data['horizon'].iloc[0]:.4g} months"
+    show_title(axes, f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: {title}")
     axes.set_xlabel("Predicted to have had no event")
     axes.set_ylabel("Observed to have had none")
 
@@ -188,7 +188,7 @@ def draw_comparison(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
     label = metric_words(data["metric"].iloc[0]).label
-    axes.set_title(textwrap.fill(f"{data['column'].iloc[0]}: {label} minus that of {data['method'].iloc[0]}", 64))
+    show_title(axes, f"{data['column'].iloc[0]}: {label} minus that of {data['method'].iloc[0]}")
     axes.set_xlabel(
         f"Paired difference to the {'best' if reference == 'the highest' else 'first'} with its 95 % interval; "
         "dashed line: no difference\n"
@@ -217,10 +217,10 @@ def draw_optimism(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     label_rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
-    axes.set_title("What choosing the best epoch on the reported fold adds")
+    show_title(axes, "What choosing the best epoch on the reported fold adds")
     axes.set_xlabel(
         "Added to the C-index. Diamond: mean of the folds. Rings: single folds.\n"
-        "Hollow square: the same for risks that know nothing; bar: 95 % of their best epochs."
+        "Hollow square: the same for risks that know nothing.\nBar: 95 % of their best epochs."
     )
 
 
@@ -267,7 +267,8 @@ def render(name: str, data: pd.DataFrame, colours: Colours | None = None) -> str
         colours: Of the methods; without them, by their order in the data.
     """
     drawing = FIGURES[name]
-    with figure_style():
+    with figure_style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # that matplotlib's font lacks: a page's fonts may have it
         figure = Figure(figsize=(drawing.width_in, height_of(drawing, data)), layout="constrained")
         drawing.draw(data, figure.add_subplot(), colours_of(data) if colours is None else colours)
         return to_svg(figure)

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 
-from prognoscope.report.axes import Colours, beside, label_rows
+from prognoscope.report.axes import Colours, beside, label_rows, show_title
 from prognoscope.report.number_words import number, optimistic_name, p_text
 from prognoscope.report.style import INK, RISK_COLOURS
 
@@ -72,5 +72,5 @@ def draw_components(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.spines[["left", "bottom"]].set_visible(False)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handletextpad=0.3)
     name = optimistic_name(str(data["method"].iloc[0]), bool(data["optimistic"].iloc[0]))
-    axes.set_title(f"{name}: components of the held-out patients of fold {data['fold'].iloc[0]}")
+    show_title(axes, f"{name}: components of the held-out patients of fold {data['fold'].iloc[0]}")
     axes.set_xlabel("t-SNE: who is near is told, how far apart groups lie is not")

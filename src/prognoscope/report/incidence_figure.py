@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from prognoscope.report.axes import Colours, numbers_at_risk, show_months
+from prognoscope.report.axes import Colours, numbers_at_risk, show_months, show_title
 from prognoscope.report.number_words import optimistic_name, p_text
 from prognoscope.report.style import INK, RISK_COLOURS
 
@@ -31,5 +31,5 @@ def draw_incidence(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.grid(axis="y")
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, handlelength=2.2)
     name = optimistic_name(data["method"].iloc[0], bool(data["optimistic"].iloc[0]))
-    axes.set_title(f"{name}: incidence by predicted risk\nGray's test {p_text(data['gray_p'].iloc[0])}", pad=34)
+    show_title(axes, f"{name}: incidence by predicted risk\nGray's test {p_text(data['gray_p'].iloc[0])}", pad=34)
     numbers_at_risk(axes, data, groups)

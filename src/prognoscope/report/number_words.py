@@ -27,7 +27,9 @@ METRIC_WORDS = {
         "AUC over time", "how well risk tells who has the event by a time from who has not, averaged over times"
     ),
     "d_calibration_p": MetricWords(
-        "D-calibration p", "of all patients together; small where predicted survival does not fit what was seen", 2
+        "D-calibration p",
+        "of all patients together; small where predicted survival does not fit what was seen",
+        is_p=True,
     ),
     "log_rank_p": MetricWords(
         "Log-rank p", "two-sided, between the groups at high and at low predicted risk of all patients", is_p=True

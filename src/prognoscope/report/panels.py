@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from prognoscope.core.errors import InputError, nearest, some
 from prognoscope.core.files import need_ours, write_table, written_whole
+from prognoscope.report.axes import show_title
 from prognoscope.report.figures import FIGURES, height_of
 from prognoscope.report.page_section import Plate
 from prognoscope.report.sections import SECTIONS
@@ -21,7 +23,7 @@ ENDINGS = ("svg", "pdf", "png")
 ACROSS = 3  # cohorts in a row
 LIST = "figures.csv"
 DPI = 300  # of a PNG
-PADS = {"survival": 34, "group_means": 20}  # points above the axes, for a legend there
+PADS = {"survival": 34, "group_means": 20, "sweep": 18}  # points above the axes, for a legend there
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ def _draw(name: str, shown: Sequence[_Shown], path: Path) -> None:
             axes = whole.add_subplot(rows, columns, place)
             drawing.draw(each.plate.data, axes, each.colours)
             title = axes.get_title(loc="left")
-            axes.set_title(f"{each.cohort}. {title}", loc="left", pad=PADS.get(name))
+            show_title(axes, f"{each.cohort}. {title}", pad=PADS.get(name))
+        if path.suffix != ".svg":
+            rcParams["font.sans-serif"] = rcParams["font.sans-serif"][:1]  # matplotlib's own; others are a page's
         with written_whole(path) as beside, beside.open("wb") as file:
             metadata = NO_METADATA if path.suffix == ".svg" else None
             whole.savefig(file, format=path.suffix[1:], dpi=DPI, metadata=metadata)

@@ -1,15 +1,18 @@
 """The figures of one patient's page."""
 
+import textwrap
 from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from prognoscope.report.axes import label_rows, show_title
 from prognoscope.report.number_words import number
-from prognoscope.report.style import INK, QUIET, RISK_COLOURS
+from prognoscope.report.style import INK, QUIET, RISK_COLOURS, method_dashes
 
 RAISES, LOWERS = RISK_COLOURS["High risk"], RISK_COLOURS["Low risk"]
+LEGEND_WIDTH, HANDLE_WIDTH = 66, 6  # letters
 BEHIND = "#d0d0d0"
 
 
@@ -21,10 +24,20 @@ def draw_patient_survival(data: pd.DataFrame, axes: Axes, colours: Mapping[str, 
     """
     for _, rows in data[data["patient_id"] != ""].groupby("patient_id", sort=False):
         axes.plot(rows["months"], rows["survival"], color=BEHIND, lw=0.6, zorder=1)
-    own = data[data["patient_id"] == ""]
+    own, dashes, labels = data[data["patient_id"] == ""], method_dashes(colours), []
     for method, rows in own.groupby("method", sort=False):
-        colour = colours.get(str(method), INK)
-        axes.plot(rows["months"], rows["survival"], "o-", ms=4, color=colour, label=method, zorder=3)
+        colour, label = colours.get(str(method), INK), textwrap.fill(str(method), LEGEND_WIDTH - HANDLE_WIDTH)
+        labels.append(label)
+        axes.plot(
+            rows["months"],
+            rows["survival"],
+            "o",
+            ls=dashes.get(str(method), "-"),
+            ms=4,
+            color=colour,
+            label=label,
+            zorder=3,
+        )
     axes.set_xlim(0)
     axes.set_ylim(0, 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
@@ -32,9 +45,9 @@ def draw_patient_survival(data: pd.DataFrame, axes: Axes, colours: Mapping[str, 
     axes.set_xlabel("Months")
     axes.set_ylabel("Predicted chance to have had no event")
     axes.grid(axis="y")
-    count = own["method"].nunique()
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, ncols=3)
-    axes.set_title("Predicted survival", pad=6 + 13 * -(-count // 3))
+    ncols = max(1, min(3, LEGEND_WIDTH // (max(map(len, labels)) + HANDLE_WIDTH)))
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, ncols=ncols)
+    axes.set_title("Predicted survival", pad=6 + 13 * -(-"\n".join(labels).count("\n") // ncols + 1))
 
 
 def draw_contributions(data: pd.DataFrame, axes: Axes, colours: Mapping[str, str]) -> None:
@@ -45,8 +58,7 @@ def draw_contributions(data: pd.DataFrame, axes: Axes, colours: Mapping[str, str
     """
     values = data["value"].to_numpy(float)
     axes.barh(range(len(data)), values, color=[RAISES if value > 0 else LOWERS for value in values], height=0.7)
-    axes.set_yticks(range(len(data)), data["name"].tolist())
-    axes.set_ylim(len(data) - 0.4, -0.6)
+    label_rows(axes, data["name"].tolist())
     axes.axvline(0, color=QUIET, lw=1)
     widest = max(abs(values).max(), 1e-9)
     for y, value in enumerate(values):
@@ -62,7 +74,5 @@ def draw_contributions(data: pd.DataFrame, axes: Axes, colours: Mapping[str, str
         )
     axes.set_xlim(-widest * 1.35, widest * 1.35)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.set_title(str(data["method"].iloc[0]))
-    axes.set_xlabel("Added to the log risk; red raises it, blue lowers it")
+    show_title(axes, str(data["method"].iloc[0]))
+    axes.set_xlabel("Added to the log risk\nRed raises it, blue lowers it")

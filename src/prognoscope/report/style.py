@@ -1,7 +1,7 @@
 """How all figures look, and how one becomes an SVG file whose bytes depend on its data alone."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
 from io import StringIO
 
@@ -14,6 +14,8 @@ PALETTE = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"),
     *("#332288", "#882255", "#117733", "#999933", "#aa4499", "#6699cc", "#661100"),
 )
+Dashes = str | tuple[float, tuple[float, ...]]
+DASHES: tuple[Dashes, ...] = ("-", (0, (7, 1.5)), (0, (7, 1.5, 1.5, 1.5)))
 RISK_COLOURS = {"High risk": "#a50f15", "Low risk": "#3182bd"}
 ORACLE_COLOUR, QUIET, INK, GRID = "#6b6b6b", "#767676", "#1a1a1a", "#e3e3e3"
 IN_THE_DARK = {  # colour of a figure -> what stands for it on a page read in the dark; others can be seen on both
@@ -67,6 +69,12 @@ NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 def method_colours(methods: Iterable[str]) -> dict[str, str]:
     """A colour for each method, by its place, the same in every figure of a page."""
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(methods)}
+
+
+def method_dashes(colours: Mapping[str, str]) -> dict[str, Dashes]:
+    """How the line of each method is dashed: those of one colour are told apart by it."""
+    names, of = list(colours), list(colours.values())
+    return {name: DASHES[of[:i].count(of[i]) % len(DASHES)] for i, name in enumerate(names)}
 
 
 @contextmanager

@@ -1,12 +1,10 @@
 """The figure of a sweep: how far a method at each value of a setting is from its own value."""
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from prognoscope.report.axes import Colours
+from prognoscope.report.axes import Colours, in_lines, show_title
 from prognoscope.report.number_words import metric_words, number, optimistic_name
 from prognoscope.report.style import INK, PALETTE, QUIET
 
@@ -29,7 +27,7 @@ def draw_sweep(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         named = ", ".join(part for part in (column, line) if part)
         dashes = "-" if is_scale else "none"  # between words there is nothing to follow
         axes.plot(x, rows["difference"], ls=dashes, color=colour, lw=1.3)
-        axes.plot([], [], "-", color=colour, lw=2, label=named or None)
+        axes.plot([], [], "-", color=colour, lw=2, label=in_lines(named) or None)
         for at, row in zip(x, rows.to_dict("records"), strict=True):
             axes.plot([at, at], [row["low"], row["high"]], "-", color=colour, lw=2, solid_capstyle="butt")
             filled = colour if row["low"] > 0 or row["high"] < 0 else "white"
@@ -44,8 +42,8 @@ def draw_sweep(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
     axes.set_axisbelow(True)
     label = metric_words(data["metric"].iloc[0]).label
     name = optimistic_name(method, bool(data["optimistic"].any()))
-    title = textwrap.fill(f"{name}: {label} by {data['setting'].iloc[0]}, minus that of its own value", 62)
-    axes.set_title(title, pad=18 if len(lines) == 1 else 8)
+    title = f"{name}: {label} by {data['setting'].iloc[0]}, minus that of its own value"
+    show_title(axes, title, pad=18 if len(lines) == 1 else 8)
     axes.set_ylabel("Paired difference, 95 % interval")
     above = f" Above: {label}." if len(lines) == 1 else ""
     axes.set_xlabel(f"{data['setting'].iloc[0]}\nDiamond: its own value. Filled: the interval leaves 0 out.{above}")

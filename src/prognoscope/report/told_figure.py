@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from prognoscope.report.axes import Colours, beside, label_rows
+from prognoscope.report.axes import Colours, beside, label_rows, show_title
 from prognoscope.report.number_words import number, optimistic_name
 from prognoscope.report.style import INK, QUIET, method_colours
 
@@ -34,7 +34,7 @@ def draw_reconstruction(data: pd.DataFrame, axes: Axes, colours: Colours) -> Non
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)
     each = "patient" if "patient_id" in data else "gene"
     over = "over the genes of the group" if each == "patient" else "over patients"
-    axes.set_title(f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: genes told from slides, by {each}")
+    show_title(axes, f"{optimistic_name(name, bool(data['optimistic'].iloc[0]))}: genes told from slides, by {each}")
     axes.set_xlabel(
         f"Spearman correlation of each {each} {over}, on held-out patients\n"
         "Dashed line: none. Diamond and bar: mean and SD (ddof 0)."

@@ -109,7 +109,7 @@ def write_validation(
             lead += f"{count(int(cohort.outcome.competing.sum()), 'other event')} that came first, "
         lead += f"followed for up to {cohort.outcome.time.max():.1f} months"
         if "observed_expected" in own.index:
-            lead += f"; the horizon is {cohort.horizon:.0f} months, the median time of the events"
+            lead += f"; the horizon is {cohort.horizon:.4g} months, the median time of the events"
         sections.append({"id": stem, "title": cohort.name, "lead": lead, "pictures": pictures, "absent": absent})
         sections[-1]["again"] = _again(own)
     values: dict[str, Any] = {

@@ -35,11 +35,13 @@ def _calibration(run: Run, name: str, stem: str, horizon: float) -> Plate | Abse
         return Absence(f"{name}: no calibration. {cause}")
     worst = (data["predicted"] - data["observed"]).abs().max()
     caption = f"{count(len(data), 'group')}, furthest from the diagonal by {number(worst, 2)}."
+    if unseen := int(data["observed"].isna().sum()):
+        caption += f" Not drawn: {count(unseen, 'group')} of which nobody was followed until then."
     if often := misfits(run, name):
         caption += f" D-calibration p: {often}."
     pairs = data[["predicted", "observed"]].to_numpy().tolist()
     points = [f"{number(predicted, 2)} predicted, {number(observed, 2)} observed" for predicted, observed in pairs]
-    alt = f"Calibration of {name} at {horizon:.0f} months. {caption} {'; '.join(points)}."
+    alt = f"Calibration of {name} at {horizon:.4g} months. {caption} {'; '.join(points)}."
     return Plate("calibration", f"calibration_{stem}", data, caption, alt)
 
 

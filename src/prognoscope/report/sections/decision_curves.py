@@ -35,10 +35,10 @@ def decision_plates(run: Run) -> list[Plate | Absence]:
     if data.empty:
         return found
     said = [_useful(name, useful_range(data, name)) for name in order[:SHOWN] if name in set(data["method"])]
-    caption = f"Chance of an event within {horizon:.0f} months, the median time of the events. {' '.join(said)}"
+    caption = f"Chance of an event within {horizon:.4g} months, the median time of the events. {' '.join(said)}"
     if len(order) > SHOWN:
         caption += f" The {SHOWN} methods with the highest C-index are shown."
-    alt = f"Decision curve at {horizon:.0f} months. {' '.join(said)}"
+    alt = f"Decision curve at {horizon:.4g} months. {' '.join(said)}"
     return [Plate("decision_curve", "decision_curve", data, caption, alt), *found]
 
 

@@ -85,8 +85,8 @@ def _together(
 
 def _ends(data: pd.DataFrame, column: str) -> str:
     told = [
-        f"{name} from {number(rows[column].iloc[0])} at {rows['time'].iloc[0]:.0f} months to "
-        f"{number(rows[column].iloc[-1])} at {rows['time'].iloc[-1]:.0f}"
+        f"{name} from {number(rows[column].iloc[0])} at {rows['time'].iloc[0]:.3g} months to "
+        f"{number(rows[column].iloc[-1])} at {rows['time'].iloc[-1]:.3g}"
         for name, rows in data.groupby("method", sort=False)
     ]
     return "; ".join(told)
