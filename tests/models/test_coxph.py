@@ -108,6 +108,16 @@ def test_a_constant_covariate_and_more_genes_than_patients_do_not_stop_it():
     assert torch.isfinite(model(Inputs(inputs.bags, (genes,), clinical)).logits).all()
 
 
+def test_genes_that_tell_no_two_training_patients_apart_tell_nothing_of_new_ones():
+    inputs, target, edges = cohort(
+        8
+    )  # eight patients lie along seven axes, fewer than the ten that may stand for genes
+    few, new = torch.randn(2, 8, 200, generator=torch.Generator().manual_seed(1))
+    model = CoxPH((200,), 2, 4)
+    model.fit(target, edges, lambda _: Inputs(inputs.bags, (few,), inputs.clinical))
+    assert model(Inputs(inputs.bags, (new,), inputs.clinical)).log_hazard_ratio.abs().max() < 50
+
+
 def test_without_covariates_it_says_what_to_give():
     with pytest.raises(ModelError, match="Name columns in cohort.clinical.covariates"):
         CoxPH((), 0, 4)

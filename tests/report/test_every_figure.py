@@ -130,6 +130,8 @@ def test_long_names_neither_leave_a_figure_nor_lie_on_each_other(name):
     box, whole = axes.get_tightbbox(), figure.bbox
     assert box.x0 > -1 and box.y0 > -1 and box.x1 < whole.x1 + 1 and box.y1 < whole.y1 + 1
     labels = [each.get_window_extent() for each in axes.get_yticklabels() if LONG[:4] in each.get_text()]
+    title = next(each for each in axes.get_children() if getattr(each, "get_text", str)() == axes.get_title(loc="left"))
+    labels += [title.get_window_extent(), *([axes.get_legend().get_window_extent()] if axes.get_legend() else [])]
     assert not [(a, b) for i, a in enumerate(labels) for b in labels[:i] if a.overlaps(b)]
 
 

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator, PercentFormatter
 
 from prognoscope.report.axes import Colours, label_rows, numbers_at_risk, show_months, show_title
 from prognoscope.report.clinical_figures import (
+    GAP,
     draw_added_value,
     draw_auc_over_time,
     draw_brier_over_time,
@@ -181,8 +182,8 @@ def draw_comparison(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:
         filled = colour if not y or row["low"] > 0 or row["high"] < 0 else "white"
         axes.plot([row["difference"]], [y], "s" if y else "D", ms=6.5, mec=colour, mfc=filled, mew=1.4)
         spread = interval(row["low"], row["high"], sign=True)
-        apart = f"  {number(row['difference'], sign=True)} ({spread})" if spread else ""
-        text = number(row["value"]) + (apart if y else f"  {reference}")
+        apart = f"{GAP}{number(row['difference'], sign=True)} ({spread})" if spread else ""
+        text = number(row["value"]) + (apart if y else f"{GAP}{reference}")
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
     label_rows(axes, [optimistic_name(n, flag) for n, flag in zip(data["method"], data["optimistic"], strict=True)])
     axes.axvline(0, color=QUIET, lw=1, ls=(0, (4, 3)), zorder=0)

@@ -47,7 +47,7 @@ def draw_patient_survival(data: pd.DataFrame, axes: Axes, colours: Mapping[str, 
     axes.grid(axis="y")
     ncols = max(1, min(3, LEGEND_WIDTH // (max(map(len, labels)) + HANDLE_WIDTH)))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0, ncols=ncols)
-    axes.set_title("Predicted survival", pad=6 + 13 * -(-"\n".join(labels).count("\n") // ncols + 1))
+    axes.set_title("Predicted survival", pad=6 + 13 * -(-len("\n".join(labels).split("\n")) // ncols))
 
 
 def draw_contributions(data: pd.DataFrame, axes: Axes, colours: Mapping[str, str]) -> None:

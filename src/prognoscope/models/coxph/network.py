@@ -29,6 +29,8 @@ from prognoscope.models.layers.cox_head import (
 )
 from prognoscope.models.options import check_choices
 
+SMALLEST_AXIS = 1e-6  # of the genes' longest principal axis: what is shorter is the rounding of single precision
+
 
 class CoxPH(SurvivalModel):
     """Ridge-penalised proportional hazards; the penalty is chosen by likelihood in an inner cross-validation.
@@ -114,7 +116,8 @@ class CoxPH(SurvivalModel):
         if self.uses_omics:
             genes = torch.cat(inputs.omics, dim=1).double()
             self.gene_mean.copy_(genes.mean(dim=0))
-            axes = torch.linalg.svd(genes - genes.mean(dim=0), full_matrices=False).Vh
+            _, lengths, axes = torch.linalg.svd(genes - genes.mean(dim=0), full_matrices=False)
+            axes = axes[lengths > SMALLEST_AXIS * lengths.max()]  # along the others new patients differ, these do not
             n_axes = min(self.components.shape[1], len(axes))
             self.components[:, :n_axes] = axes[:n_axes].T.float()
         table = pd.DataFrame(self._covariates(inputs).double().numpy())
