@@ -1,5 +1,7 @@
 """A study in which other events compete: what is read, learned, measured, drawn, and refused."""
 
+import html
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from prognoscope.study.comparing import compare_runs
 from prognoscope.study.plan import plan
 from prognoscope.study.study import Study
 from prognoscope.study.study_file import StudyFile
+from prognoscope.viewer.patients import Patients
 from tests.study.conftest import COXPH
 
 pytestmark = pytest.mark.usefixtures("sketched")
@@ -162,3 +165,22 @@ def test_words_of_competing_events_are_checked(cohort):
     changed = settings["cohort"] | {"clinical": clinical | {"table": "words.csv", **told}}
     found = plan(Study.of(settings | {"cohort": changed}, cohort)).cohort.outcome
     assert found.competing.sum() == 20 and found.event.sum() == (table["event"] == 1).sum()
+
+
+def test_no_page_says_of_competing_events_what_holds_of_censoring_alone(run):
+    text = run.files.report.read_text()
+    assert "Another event first" in text and "Aalen-Johansen curve of the training patients" in text
+    assert "Kaplan-Meier curve of" not in text and "Wolbers' C-index" in html.unescape(text)
+    for told in (text, run.files.tripod.read_text()):
+        assert not [
+            word
+            for word in ("Uno's", "Uno et al.", "D-calibration", "report's subgroups")
+            if word in html.unescape(told)
+        ]
+    patients = Patients(run)
+    ended = {row["patient"]: (row["event"], row["other"]) for row in patients.rows}
+    outcome = run.held_out
+    of_run = zip(outcome.patients, outcome.event.tolist(), outcome.competing.tolist(), strict=True)
+    assert ended == {patient: (event, other) for patient, event, other in of_run}
+    figure = patients.survival_figure(outcome.patients[int(outcome.competing.argmax())])
+    assert "another event first at" in figure and "Everybody (Aalen-Johansen)" in figure

@@ -14,16 +14,19 @@ UNKNOWN = "not known"
 
 
 def characteristics(run: Run) -> pd.DataFrame:
-    """The patients whom at least one method was tested on: all of them, those with an event, and those censored.
+    """The patients whom at least one method was tested on: all, those with an event, with another one, the censored.
 
     Returns:
-        variable, level ("" for a number), group (all, event, censored), kind and value, low, high: of `count` the
-        patients and their share of the group; of `quartiles` the median and the quartiles; of `median` a median time
-        by Kaplan-Meier with its 95 % interval, infinite where it is not reached; of `total` a sum.
+        variable, level ("" for a number), group (all, event, other where other events compete, censored), kind and
+        value, low, high: of `count` the patients and their share of the group; of `quartiles` the median and the
+        quartiles; of `median` a median time by Kaplan-Meier with its 95 % interval, infinite where it is not reached;
+        of `total` a sum.
     """
     outcome = run.held_out
     patients = list(outcome.patients)
-    groups = {"all": np.ones(len(patients), bool), "event": outcome.event, "censored": ~outcome.any_event}
+    groups = {"all": np.ones(len(patients), bool), "event": outcome.event}
+    groups |= {} if outcome.competing is None else {"other": outcome.competing}  # they came first
+    groups |= {"censored": ~outcome.any_event}
     rows: list[tuple] = []
     for group, members in groups.items():
         rows.append(("patients", "", group, "count", int(members.sum()), members.mean(), np.nan))

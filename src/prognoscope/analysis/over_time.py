@@ -12,12 +12,12 @@ from prognoscope.core.errors import InputError, MetricError
 from prognoscope.evaluation.auc import cumulative_dynamic_auc
 from prognoscope.evaluation.bootstrap import draw_counts, percentile_interval
 from prognoscope.evaluation.brier import brier_terms, integrate
-from prognoscope.evaluation.competing import event_free
+from prognoscope.evaluation.competing import event_free, event_free_name
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.metrics import default_times
 from prognoscope.runs.read import Run
 
-NULL = "Kaplan-Meier"  # of the training patients: the same survival for everybody; with competing events Aalen-Johansen
+NULL, NULL_OF_CAUSES = "Kaplan-Meier", "Aalen-Johansen"  # of the training patients: the same survival for everybody
 STEPS = 25
 
 
@@ -48,7 +48,7 @@ def brier_over_time(run: Run, method: str) -> pd.DataFrame:
     """The Brier score of a method's predicted survival, the mean of its folds, at times that all folds share.
 
     Args:
-        method: A method, or `NULL` beside the first one of the run that has folds.
+        method: A method, or `NULL` beside the first one of the run that has folds; see `null_name`.
 
     Returns:
         method, optimistic, time, brier.
@@ -60,12 +60,18 @@ def brier_over_time(run: Run, method: str) -> pd.DataFrame:
     folds = _folds(run, next(iter(run.methods)) if method == NULL else method)
     times = _shared(folds)
     values = [_terms(fold, times, is_null=method == NULL).mean(axis=0) for fold in folds]
-    return _told(run, method, times, brier=np.mean(values, axis=0))
+    name = null_name(run) if method == NULL else method
+    return _told(run, name, times, brier=np.mean(values, axis=0))
+
+
+def null_name(run: Run) -> str:
+    """Whose curve the null model of a run is."""
+    return event_free_name(run.held_out)
 
 
 @lru_cache(maxsize=1)  # a figure and the card ask for it
 def brier_table(run: Run) -> pd.DataFrame:
-    """The integrated Brier score of each method beside that of the Kaplan-Meier curve of its training patients.
+    """The integrated Brier score of each method beside that of the null model.
 
     Returns:
         method, brier, null, difference, low, high (paired bootstrap over patients within folds), gained (1 - brier /

@@ -83,6 +83,11 @@ def event_free(outcome: Outcome) -> SurvivalCurve:
     return SurvivalCurve(curve.time, survival, low, high, curve.at_risk, curve.events, censored)
 
 
+def event_free_name(outcome: Outcome) -> str:
+    """Whose estimate that is."""
+    return "Kaplan-Meier" if outcome.competing is None else "Aalen-Johansen"
+
+
 def _variance(incidence, before, own, either, at_risk) -> np.ndarray:
     """At each time t the sum over earlier ones of what each adds, given how far the incidence is yet to go until t."""
     left = np.where(at_risk > either, at_risk - either, np.inf)  # nobody left: nothing more can come

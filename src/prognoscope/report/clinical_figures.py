@@ -9,14 +9,15 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from prognoscope.analysis.added_value import EVERYBODY
 from prognoscope.analysis.decision_data import ALL, CLINICAL, NONE
-from prognoscope.analysis.over_time import NULL
+from prognoscope.analysis.over_time import NULL, NULL_OF_CAUSES
 from prognoscope.report.axes import Colours, beside, in_lines, label_rows, show_months, show_ratios, show_title
 from prognoscope.report.number_words import interval, is_number, number, optimistic_name, p_text
 from prognoscope.report.style import INK, QUIET, method_dashes
 
 GAP = "\u00a0\u00a0\u00a0"  # a page would draw blanks as one
 # lines that are of no method
-REFERENCES = {ALL: (QUIET, (0, (4, 2))), NONE: (QUIET, "-"), CLINICAL: (INK, (0, (1, 1))), NULL: (INK, (0, (4, 2)))}
+REFERENCES = {ALL: (QUIET, (0, (4, 2))), NONE: (QUIET, "-"), CLINICAL: (INK, (0, (1, 1)))}
+REFERENCES |= dict.fromkeys((NULL, NULL_OF_CAUSES), (INK, (0, (4, 2))))
 
 
 def draw_hazard_ratios(data: pd.DataFrame, axes: Axes, colours: Colours) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from prognoscope.core.errors import InputError
-from prognoscope.evaluation.competing import event_free
+from prognoscope.evaluation.competing import event_free, event_free_name
 from prognoscope.report.style import INK, QUIET, figure_style, method_colours, to_svg
 from prognoscope.runs.read import Run
 
@@ -36,8 +36,9 @@ class Patients:
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
-        """One a patient: id, months, event, and by method the fold, the risk and its rank among all (0 to 100)."""
+        """One a patient: id, months, event, whether another came first, and by method fold, risk, percentile."""
         outcome = self.run.outcomes
+        other = set() if outcome.competing is None else set(np.array(outcome.patients)[outcome.competing].tolist())
         rows = []
         for patient, time, event in zip(outcome.patients, outcome.time.tolist(), outcome.event.tolist(), strict=True):
             told = {name: by_patient[patient] for name, by_patient in self.predictions.items() if patient in by_patient}
@@ -46,7 +47,8 @@ class Patients:
                     name: {"fold": int(row["fold"]), "risk": float(row["risk"]), "rank": float(row["rank"])}
                     for name, row in told.items()
                 }
-                rows.append({"patient": patient, "time": time, "event": bool(event), "by_method": by_method})
+                ended = {"time": time, "event": bool(event), "other": patient in other}
+                rows.append({"patient": patient, **ended, "by_method": by_method})
         return rows
 
     @cached_property
@@ -55,7 +57,7 @@ class Patients:
         return frozenset(row["patient"] for row in self.rows)
 
     def survival_figure(self, patient: str) -> str:
-        """An SVG: what each method predicts for a patient, the cohort's Kaplan-Meier curve behind it.
+        """An SVG: what each method predicts for a patient, the curve of the whole cohort behind it.
 
         Raises:
             InputError: The run has no such patient.
@@ -70,9 +72,8 @@ class Patients:
             outcome = self.run.held_out
             curve = event_free(outcome)
             times, survival = np.append(0.0, curve.time), np.append(1.0, curve.survival)
-            axes.step(
-                times, survival, where="post", color=QUIET, lw=1.2, ls=(0, (4, 2)), label="Everybody (Kaplan-Meier)"
-            )
+            everybody = f"Everybody ({event_free_name(outcome)})"
+            axes.step(times, survival, where="post", color=QUIET, lw=1.2, ls=(0, (4, 2)), label=everybody)
             longest = float(times[-1])
             for name, by_patient in self.predictions.items():
                 for other in list(by_patient.values())[:: max(1, len(by_patient) // MOST_BEHIND)]:
@@ -82,9 +83,9 @@ class Patients:
                     months, predicted = _curve(by_patient[patient])
                     axes.plot(months, predicted, color=colours[name], lw=2.2, label=f"{name}, this patient")
                     longest = max(longest, float(months[-1]))
-            word = "event" if row["event"] else "last seen alive"
+            word = "event" if row["event"] else "another event first" if row["other"] else "last seen without event"
             axes.axvline(row["time"], color=INK, lw=1, ls=":", label=f"{word} at {row['time']:.1f} months")
-            axes.set(xlim=(0, longest * 1.02), ylim=(0, 1.03), xlabel="Months", ylabel="Surviving")
+            axes.set(xlim=(0, longest * 1.02), ylim=(0, 1.03), xlabel="Months", ylabel="Without event")
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
             axes.grid(axis="y")
             figure.legend(loc="outside lower left", ncols=2, handlelength=1.8)  # over the curves it would hide some

@@ -9,17 +9,16 @@ from prognoscope.report.number_words import DASH, is_number, number
 from prognoscope.report.page_section import Section
 from prognoscope.runs.read import Run
 
-GROUPS = {"all": "All patients", "event": "With an event", "censored": "Censored"}
+GROUPS = {"all": "All patients", "event": "With an event", "other": "Another event first", "censored": "Censored"}
 WAYS = {"count": "n (%)", "quartiles": "median (quartiles)", "median": "median (95 % interval)", "total": "in all"}
-NOTE = (
-    "Patients whom at least one method was tested on. Follow-up is the median by the reverse Kaplan-Meier method, "
-    "survival the Kaplan-Meier median."
-)
+NOTE = "Patients whom at least one method was tested on. Follow-up is the median by the reverse Kaplan-Meier method"
+SURVIVAL = ", survival the Kaplan-Meier median"
 
 
 def table_one_content(run: Run) -> dict[str, Any]:
     """Rows as text, each with whether it begins a variable, and a note."""
     table, rows = characteristics(run), []
+    heads = {group: head for group, head in GROUPS.items() if group in set(table["group"])}
     for (variable, level), cells in table.groupby(["variable", "level"], sort=False):
         shown = {row["group"]: _cell(row) for row in cells.to_dict("records")}
         is_first = not rows or rows[-1]["variable"] != variable
@@ -31,10 +30,10 @@ def table_one_content(run: Run) -> dict[str, Any]:
                 "label": str(variable)[:1].upper() + str(variable)[1:],
                 "way": way,
                 "level": level,
-                "cells": [shown.get(group, "") for group in GROUPS],
+                "cells": [shown.get(group, "") for group in heads],
             }
         )
-    return {"header": list(GROUPS.values()), "rows": rows, "note": NOTE}
+    return {"header": list(heads.values()), "rows": rows, "note": NOTE + SURVIVAL * (not run.has_competing) + "."}
 
 
 def _cell(row: dict) -> str:

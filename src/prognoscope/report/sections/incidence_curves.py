@@ -15,7 +15,8 @@ HOW = (
     "log(-log). One minus a Kaplan-Meier curve with the other events as censored would be above them, and is nobody's "
     "chance. Gray's test: that both groups have the same incidence at all times. Ratio and its p: subdistribution "
     "hazards of the two groups, after Fine and Gray, with a robust interval. "
-    "Left out, as they know no competing events: what risks add to covariates, t-tests of groups, decision curves."
+    "Left out, as they know no competing events: what risks add to covariates, t-tests of groups, AUC over "
+    "time, decision curves."
 )
 
 

@@ -5,19 +5,18 @@ from typing import Any
 
 import pandas as pd
 
-from prognoscope.analysis.over_time import NULL, auc_over_time, brier_over_time, brier_table
+from prognoscope.analysis.over_time import NULL, auc_over_time, brier_over_time, brier_table, null_name
 from prognoscope.core.errors import InputError, MetricError
 from prognoscope.core.words import listed
 from prognoscope.report.number_words import interval, number, optimistic_name
 from prognoscope.report.page_section import Absence, Plate, Section
 from prognoscope.runs.read import Run
 
-HEADER = ("Method", "Integrated Brier", "Kaplan-Meier", "Difference (95 % interval)", "Error removed")
+AUC = "how well the risk parts those who had the event by then from those who had not (AUC), and "
 NOTE = (
-    "At each time, how well the risk parts those who had the event by then from those who had not (AUC), and how far "
-    "predicted survival is from what happened (Brier score, 0 is perfect). The dashed line is the Kaplan-Meier curve "
-    "of the training patients, the same for everybody: whoever is above it predicts worse than without knowing the "
-    "patient."
+    "At each time, {auc}how far predicted survival is from what happened (Brier score, 0 is perfect). The dashed line "
+    "is the {null} curve of the training patients, the same for everybody: whoever is above it predicts worse than "
+    "without knowing the patient."
 )
 
 
@@ -33,10 +32,13 @@ def over_time_content(run: Run) -> dict[str, Any]:
         )
         for row in table.to_dict("records")
     ]
-    return {"note": NOTE, "rows": [HEADER, *rows] if rows else [], "said": said_of_null(table)}
+    null = null_name(run)
+    header = ("Method", "Integrated Brier", null, "Difference (95 % interval)", "Error removed")
+    note = NOTE.format(auc="" if run.has_competing else AUC, null=null)
+    return {"note": note, "null": null, "rows": [header, *rows] if rows else [], "said": said_of_null(table, null)}
 
 
-def said_of_null(table: pd.DataFrame) -> str:
+def said_of_null(table: pd.DataFrame, null: str = NULL) -> str:
     """Which methods predict survival worse than a curve that knows nothing, and which better; "" without methods."""
     worse = table.loc[table["low"] > 0, "method"].tolist()
     above = table.loc[(table["difference"] > 0) & ~(table["low"] > 0), "method"].tolist()
@@ -44,21 +46,21 @@ def said_of_null(table: pd.DataFrame) -> str:
     said = []
     if worse:
         said.append(
-            f"The Brier score of {listed(worse, 30)} is above that of Kaplan-Meier and its interval leaves 0 out: such "
+            f"The Brier score of {listed(worse, 30)} is above that of {null} and its interval leaves 0 out: such "
             "predicted survival is worse than none, though its order may still be right."
         )
     if above:
-        said.append(f"The Brier score of {listed(above, 30)} is above that of Kaplan-Meier, within the interval.")
+        said.append(f"The Brier score of {listed(above, 30)} is above that of {null}, within the interval.")
     if better:
-        said.append(f"Better than Kaplan-Meier, the interval leaving 0 out: {listed(better, 30)}.")
+        said.append(f"Better than {null}, the interval leaving 0 out: {listed(better, 30)}.")
     elif len(table):
-        said.append("No method is shown to predict survival better than Kaplan-Meier does.")
+        said.append(f"No method is shown to predict survival better than {null} does.")
     return " ".join(said)
 
 
 def over_time_plates(run: Run) -> list[Plate | Absence]:
     """One figure of each measure."""
-    auc, without = _together(run, auc_over_time, list(run.methods))
+    auc, without = _together(run, auc_over_time, [] if run.has_competing else list(run.methods))
     found: list[Plate | Absence] = []
     if len(auc):
         alt = f"Time-dependent AUC: {_ends(auc, 'auc')}."

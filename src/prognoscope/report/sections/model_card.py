@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 
-from prognoscope.analysis.over_time import brier_table
+from prognoscope.analysis.over_time import brier_table, null_name
 from prognoscope.core.words import count, listed
 from prognoscope.report.gaps import gaps_of
 from prognoscope.report.learning_words import learning_sentences
@@ -56,7 +56,7 @@ def card_parts(run: Run) -> list[CardPart]:
     limits = [
         *(f"Optimistic: {name}. {reason}." for name, reason in run.optimistic.items()),
         *learning_sentences(run),
-        said_of_null(brier_table(run)),
+        said_of_null(brier_table(run), null_name(run)),
         *gaps_of(run),
         *known.warnings,
         "There is no evaluation on patients of another cohort.",

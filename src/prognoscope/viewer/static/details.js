@@ -8,16 +8,16 @@ const pairs = (rows) => make("dl", {}, ...rows.flatMap(([name, value]) => [make(
 export function showPatient(row, methods) {
   byId("patient-title").textContent = `Patient ${row.patient}`;
   const risks = Object.entries(row.by_method).map(([name, each]) => [
-    `Risk, ${name}`, `${told(each.risk)} (rank ${Math.round(each.rank)} of 100)`]);
-  const facts = [["Follow-up", `${row.time.toFixed(1)} months, ${row.event ? "event" : "censored"}`]];
+    `Risk, ${name}`, `${told(each.risk)} (percentile ${Math.round(each.rank)})`]);
+  const facts = [["Follow-up", `${row.time.toFixed(1)} months, ${row.event ? "event" : row.other ? "another event first" : "censored"}`]];
   if (row.subtype) facts.push(["Subtype", row.subtype]);
   const folds = [...new Set(Object.values(row.by_method).map((each) => each.fold))];
   if (folds.length) facts.push(["Tested in", `fold ${folds.join(", ")}`]);
   const notes = Object.entries(methods).flatMap(([name, each]) => each.notes.map((note) => make("p", { class: "quiet" }, `${name}: ${note}`)));
   byId("patient-facts").replaceChildren(pairs([...facts, ...risks]), ...notes);
   const curve = byId("curve");
-  const ranks = Object.entries(row.by_method).map(([name, each]) => `${name}: rank ${Math.round(each.rank)} of 100`);
-  curve.alt = `Predicted survival of ${row.patient} by method over months, with the cohort's Kaplan-Meier curve. ${ranks.join("; ")}.`;
+  const ranks = Object.entries(row.by_method).map(([name, each]) => `${name}: percentile ${Math.round(each.rank)}`);
+  curve.alt = `Predicted survival of ${row.patient} by method over months, with the curve of the whole cohort. ${ranks.join("; ")}.`;
   curve.src = address("/curve.svg", { patient: row.patient });
   curve.hidden = false;
 }

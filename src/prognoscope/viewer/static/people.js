@@ -6,10 +6,11 @@ const COLUMNS = [
   { key: "patient", title: "Patient", of: (p) => p.patient },
   { key: "risk", title: "Risk", number: true, of: (p) => risk(p)?.rank ?? null },
   { key: "time", title: "Months", number: true, of: (p) => p.time },
-  { key: "event", title: "Event", of: (p) => (p.event ? 1 : 0) },
+  { key: "event", title: "Event", of: (p) => status(p) },
   { key: "subtype", title: "Subtype", of: (p) => p.subtype ?? "" },
   { key: "fold", title: "Fold", number: true, of: (p) => risk(p)?.fold ?? null },
 ];
+const status = (p) => (p.event ? 1 : p.other ? 2 : 0); // 2: another event came first
 const THIRDS = { high: [200 / 3, 100], middle: [100 / 3, 200 / 3], low: [-1, 100 / 3] };
 
 let people = [];
@@ -25,6 +26,7 @@ export function setUp(run, onChoose) {
   choose = onChoose;
   method = fill(byId("risk-method"), run.methods.map((each) => [each.title, each.optimistic ? `${each.title} (optimistic)` : each.title]));
   byId("risk-method").addEventListener("change", (event) => { method = event.target.value; foldsAnew(); draw(); });
+  byId("filter-event").options[3].hidden = !people.some((each) => each.other);
   byId("filters").addEventListener("input", draw);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("filter-clear").addEventListener("click", () => { byId("filters").reset(); byId("risk-method").value = method; draw(); });
@@ -73,7 +75,7 @@ function isAsked(patient) {
   const rank = risk(patient)?.rank;
   return (!text || patient.patient.toLowerCase().includes(text))
     && (!third || (rank !== undefined && rank > third[0] && rank <= third[1]))
-    && (!value("filter-event") || Number(value("filter-event")) === (patient.event ? 1 : 0))
+    && (!value("filter-event") || Number(value("filter-event")) === status(patient))
     && (!value("filter-subtype") || patient.subtype === value("filter-subtype"))
     && (!value("filter-fold") || String(risk(patient)?.fold) === value("filter-fold"))
     && (value("filter-from") === "" || patient.time >= Number(value("filter-from")))
@@ -122,9 +124,9 @@ function row(patient) {
   const dots = make("span", { class: "mark", "aria-hidden": "true" }, patient.notes ? " ✎" : "", patient.explained.length ? "" : " ○");
   const cells = [
     make("td", {}, link, dots),
-    make("td", { class: "number", title: own ? `rank ${Math.round(own.rank)} of 100` : false }, told(own?.risk), bar),
+    make("td", { class: "number", title: own ? `percentile ${Math.round(own.rank)}` : false }, told(own?.risk), bar),
     make("td", { class: "number" }, patient.time.toFixed(1)),
-    make("td", {}, patient.event ? "yes" : "no"),
+    make("td", {}, ["no", "yes", "other"][status(patient)]),
     make("td", { class: "cut", title: patient.subtype ?? false }, patient.subtype ?? ""),
     make("td", { class: "number" }, own ? String(own.fold) : "–"),
   ];
