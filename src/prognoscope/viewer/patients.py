@@ -11,6 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from prognoscope.core.errors import InputError
 from prognoscope.evaluation.competing import event_free, event_free_name
+from prognoscope.report.axes import in_lines
 from prognoscope.report.style import INK, QUIET, figure_style, method_colours, to_svg
 from prognoscope.runs.read import Run
 
@@ -81,10 +82,10 @@ class Patients:
             for name, by_patient in self.predictions.items():
                 if patient in by_patient:
                     months, predicted = _curve(by_patient[patient])
-                    axes.plot(months, predicted, color=colours[name], lw=2.2, label=f"{name}, this patient")
+                    axes.plot(months, predicted, color=colours[name], lw=2.2, label=in_lines(f"{name}, this patient"))
                     longest = max(longest, float(months[-1]))
             word = "event" if row["event"] else "another event first" if row["other"] else "last seen without event"
-            axes.axvline(row["time"], color=INK, lw=1, ls=":", label=f"{word} at {row['time']:.1f} months")
+            axes.axvline(row["time"], color=INK, lw=1, ls=":", label=in_lines(f"{word} at {row['time']:.1f} months"))
             axes.set(xlim=(0, longest * 1.02), ylim=(0, 1.03), xlabel="Months", ylabel="Without event")
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
             axes.grid(axis="y")
