@@ -11,6 +11,7 @@ from prognoscope.models.registry import card_of, list_models, profile_of
 from prognoscope.runs.provenance import write_provenance
 from prognoscope.runs.read import Run
 from prognoscope.runs.tables import TRAINING_RISKS
+from prognoscope.study.comparing import compare_runs
 from tests.analysis.fake_runs import write_run
 
 BRANCHES = ("snn", "meanmil")
@@ -74,3 +75,13 @@ def test_every_method_of_slides_and_genes_names_a_branch_for_each():
             assert [profile_of(each).uses & {"bag", "omics"} for each in branches] == [{"omics"}, {"bag"}], name
         else:
             assert not branches
+
+
+def test_a_comparison_says_of_which_cohort_it_speaks(tmp_path):
+    folders = [tmp_path / name / "run" for name in ("blca", "luad")]
+    for number, folder in enumerate(folders):
+        write_run(folder, knows={"mcti": 0.9, "abmil": 0.5}, name=folder.parent.name, cohort=number)
+        run = Run(folder)
+        write_provenance(run.files.provenance, replace(run.provenance, branches={"mcti": BRANCHES}))
+    notes = compare_runs(folders, draws=20).notes
+    assert {note.split(": ")[0] for note in notes if "Nothing shows whether mcti" in note} == {"blca", "luad"}

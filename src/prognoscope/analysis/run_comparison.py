@@ -1,6 +1,6 @@
 """Finished runs -> the table a paper prints: methods by cohorts, and what paired intervals say of their order."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def set_side_by_side(
         notes += _seed_notes(column, trainings)
         notes += _endpoint_notes(column)
     if metric == "c_index" and at is None:
-        notes += [f"{run.name}: {each.sentence}" for run in runs for each in beside_late(Run(run))]
+        notes += [note for column in columns for note in _late_notes(column)]
     table = pd.DataFrame(cells, columns=CELL_COLUMNS)
     if published:
         table = pd.concat([table, *_published_cells(columns, cohort, metric)], ignore_index=True)
@@ -128,6 +128,12 @@ def set_side_by_side(
         titles=titles,
         measured=everything,
     )
+
+
+def _late_notes(column: Column) -> Iterator[str]:
+    for run in column.runs:
+        of = column.title if len(column.runs) == 1 else f"{column.title}, {run.name}"
+        yield from (f"{of}: {each.sentence}" for each in beside_late(Run(run)))
 
 
 def _measured(
