@@ -26,6 +26,7 @@ def label_rows(axes: Axes, labels: list[str]) -> None:
     """A row a label, the first one on top; the figure grows where labels take more lines than a row has room for."""
     axes.set_yticks(range(len(labels)), told := [in_lines(label) for label in labels])
     most, figure = max(label.count("\n") + 1 for label in told), axes.get_figure(root=True)
+    assert figure is not None
     figure.set_figheight(max(figure.get_figheight(), BESIDE_ROWS_IN + LINE_IN * most * len(told)))
     axes.set_ylim(len(labels) - 0.35, -0.65)
     axes.tick_params(axis="y", length=0)
@@ -41,10 +42,11 @@ def in_lines(name: str) -> str:
 
 def show_title(axes: Axes, words: str, *, pad: float | None = None) -> None:
     """The title, broken into lines where it would leave the figure; after the labels of rows, which take from it."""
-    figure, grid = axes.get_figure(root=True), axes.get_subplotspec().get_gridspec()
+    figure, place = axes.get_figure(root=True), axes.get_subplotspec()
+    assert figure is not None and place is not None
     labels = [line for label in axes.get_yticklabels() for line in label.get_text().split("\n")]
     left = max(LEFT_PT, max(map(_width_pt, labels), default=0) + GAP_PT)
-    room, lines = 72 * figure.get_figwidth() / grid.ncols - left, []
+    room, lines = 72 * figure.get_figwidth() / place.get_gridspec().ncols - left, []
     for line in words.split("\n"):
         letters = len(line)
         while letters > LABEL_WIDTH // 2 and any(
