@@ -334,7 +334,7 @@ def test_what_the_template_leaves_to_choose_is_valid_too():
 def test_simulate_says_what_comes_next(tmp_path, monkeypatch, ask):
     monkeypatch.chdir(tmp_path)
     code, shown, _ = ask("simulate", "[new]", "--features-only", "--patients", 20, "--bags", 2, 4)
-    assert (code, shown.strip()) == (0, "Wrote [new]. Next: prognoscope run [new]/study.yaml")
+    assert (code, shown.strip()) == (0, "Wrote [new]. Next: prognoscope run '[new]/study.yaml'")
     assert ask("check", "[new]/study.yaml", "--set", "splits.folds=3")[0] == 0
     code, _, said = ask("simulate", "[new]", "--features-only")
     assert code == 2 and "[new] exists" in said and "\n" not in said

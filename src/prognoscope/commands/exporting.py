@@ -1,6 +1,7 @@
 """The commands that give what a run found to other programs, and fetch a model from the hub."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -68,7 +69,7 @@ def export(
         from prognoscope.study.apply.export import export_model
 
         folder, what = export_model(run, out, method=method, licence=licence)
-        say(f"Wrote {folder}. {what} Next: prognoscope predict {folder} --study new.yaml")
+        say(f"Wrote {folder}. {what} Next: prognoscope predict {quote(str(folder))} --study new.yaml")
     elif to == "anndata" and not patient:
         from prognoscope.study.export.patient_table import export_patients
 
@@ -104,7 +105,7 @@ def pull(
 
     name, _, revision = repo.partition("@")
     folder, commit = fetch(name, out, revision=revision or None)
-    say(f"Wrote {folder}, of commit {commit}. Next: prognoscope predict {folder} --study new.yaml")
+    say(f"Wrote {folder}, of commit {commit}. Next: prognoscope predict {quote(str(folder))} --study new.yaml")
 
 
 def _send(folder: Path, out: Path | None, method: str | None, repo: str, *, is_private: bool, is_meant: bool) -> None:

@@ -1,6 +1,7 @@
 """The commands on the way to a finished run."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -81,7 +82,7 @@ def simulate(
             workers=jobs,
             progress=advance,
         )
-    say(f"Wrote {folder}. Next: prognoscope run {study_file}")
+    say(f"Wrote {folder}. Next: prognoscope run {quote(str(study_file))}")
 
 
 def init(
@@ -104,7 +105,7 @@ def init(
         say(f"  ? {question}")
     todo = "Fill in where your files are" if data is None else "Read it through"
     todo = f"{todo}, answer {count(len(questions), 'question')} in it" if questions else todo
-    say(f"Wrote {path}. {todo}, then: prognoscope check {path}")
+    say(f"Wrote {path}. {todo}, then: prognoscope check {quote(str(path))}")
 
 
 def import_(
@@ -158,7 +159,7 @@ def import_(
         say(f"  {count(n, 'disagreement')} between or within sources: {to / 'conflicts.csv'}.")
     for question in questions:
         say(f"  ? {question}")
-    say(f"Wrote {to}; its account is {to / 'account.md'}. Next: prognoscope check {to / 'study.yaml'}")
+    say(f"Wrote {to}; its account is {to / 'account.md'}. Next: prognoscope check {quote(str(to / 'study.yaml'))}")
 
 
 def gene_sets(
