@@ -46,6 +46,8 @@ def test_a_run_of_an_older_version_has_a_shorter_table(run_copy):
     table = characteristics(Run(run_copy))
     assert table["variable"].unique().tolist() == ["patients", "follow-up in months", "survival in months"]
     assert "has no clinical covariates" in html_of(run_copy, "added")
+    fairness = next(item.answer for item in tripod_items(Run(run_copy)) if item.number == "14")
+    assert fairness == "Nothing was done in training."  # for there are no subgroups
 
 
 def test_the_methods_paragraph_says_how_and_whom_to_cite(run):

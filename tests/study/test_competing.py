@@ -171,7 +171,9 @@ def test_no_page_says_of_competing_events_what_holds_of_censoring_alone(run):
     text = run.files.report.read_text()
     assert "Another event first" in text and "Aalen-Johansen curve of the training patients" in text
     assert "Kaplan-Meier curve of" not in text and "Wolbers' C-index" in html.unescape(text)
-    for told in (text, run.files.tripod.read_text()):
+    checklist = run.files.tripod.read_text()
+    assert "with an event and 20 with another one first" in checklist and "| One minus the cumulative" in checklist
+    for told in (text, checklist):
         assert not [
             word
             for word in ("Uno's", "Uno et al.", "D-calibration", "report's subgroups")

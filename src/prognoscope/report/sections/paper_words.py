@@ -182,9 +182,8 @@ def _risks(run: Run, cards: Mapping[str, ModelCard]) -> str:
     own = set(told["method"][~np.isclose(told["risk"], -survival, atol=1e-4)])
     ratio = f"a log {'subdistribution ' * run.has_competing}hazard ratio"
     kinds: dict[str, list[str]] = {}
-    for name, card in cards.items():
-        of_ranks = "the mean of its members' ranks" if card.options.get("fusion") == "ranks" else ratio
-        kinds.setdefault(of_ranks if name in own else "minus the sum of S", []).append(name)
+    for name in cards:
+        kinds.setdefault(ratio if name in own else "minus the sum of S", []).append(name)
     return listed([kind if len(kinds) == 1 else f"{kind} ({listed(names, 40)})" for kind, names in kinds.items()])
 
 

@@ -115,6 +115,7 @@ def _answers(run: Run) -> dict[str, str]:
     cards, known, outcome = cards_of(run), run.provenance, run.held_out
     events = int(outcome.event.sum())
     people = f"{count(len(outcome), 'patient')}, {events} with an event"
+    people += "" if outcome.competing is None else f" and {outcome.competing.sum()} with another one first"
     sites = run.patients["site"][run.patients["site"] != ""].nunique()
     encoder, patches = encoder_words(run, cards), patch_words(cards)
     covariates = [spoken(str(name)) for name in run.covariates]
@@ -126,6 +127,7 @@ def _answers(run: Run) -> dict[str, str]:
     cuts = {cut_from(run, name) for name in run.methods}
     folds, searched = len(run.fold_numbers), not run.settings.empty
     grouped, kept = sites > 1 and not run.has_competing, has_weights(run)
+    has_subgroups = grouped or bool(covariates and not run.has_competing)
     left = run.account[run.account["dropped"] > 0]
     dropped = [f"{row['dropped']:.0f} at \u201c{row['step']}\u201d" for row in left.to_dict("records")]
     gaps = [f"{row['covariate']} of {row['missing']}" for row in known.covariates if row.get("missing", "0") != "0"]
@@ -159,8 +161,9 @@ def _answers(run: Run) -> dict[str, str]:
         "12g": f"By the model of the fold that did not see the patient{'; its weights lie in the run folder' * kept}.",
         "13": "The likelihood takes censoring into account; how patients were drawn is in each model's card.",
         "14": "Nothing was done in training"
-        + ("." if run.has_competing else "; hazard ratios by each covariate and site are in the report's subgroups."),
-        "15": "Survival at the ends of time bins, and a risk, higher being worse. Groups of high and low risk are cut "
+        + ("; hazard ratios by each covariate and site are in the report's subgroups." if has_subgroups else "."),
+        "15": ("One minus the cumulative incidence" if run.has_competing else "Survival")
+        + " at the ends of time bins, and a risk, higher being worse. Groups of high and low risk are cut "
         + ("at the median of a fold's training part." if cuts == {"train"} else "at the median of predicted risks."),
         "16": "Both are parts of one cohort; the sizes of the parts of each fold are in the report (Patients).",
         "18f": f"Prognoscope {known.versions['prognoscope']}" if "prognoscope" in known.versions else "",
