@@ -151,6 +151,7 @@ def test_the_version_the_short_help_and_the_module_itself(ask):
 
 
 @pytest.mark.processes
+@pytest.mark.skipif(os.name == "nt", reason="there a shell closes no outputs")
 def test_a_process_that_was_given_no_outputs_does_its_work(tmp_path):
     command = f"{shlex.quote(sys.executable)} -m prognoscope schema . <&- >&- 2>&-"  # as a daemon may start it
     assert subprocess.run(command, shell=True, cwd=tmp_path).returncode == 0
@@ -334,7 +335,8 @@ def test_what_the_template_leaves_to_choose_is_valid_too():
 def test_simulate_says_what_comes_next(tmp_path, monkeypatch, ask):
     monkeypatch.chdir(tmp_path)
     code, shown, _ = ask("simulate", "[new]", "--features-only", "--patients", 20, "--bags", 2, 4)
-    assert (code, shown.strip()) == (0, "Wrote [new]. Next: prognoscope run '[new]/study.yaml'")
+    asked = "'[new]/study.yaml'" if os.name == "posix" else r"[new]\study.yaml"  # in quotes where a shell needs them
+    assert (code, shown.strip()) == (0, f"Wrote [new]. Next: prognoscope run {asked}")
     assert ask("check", "[new]/study.yaml", "--set", "splits.folds=3")[0] == 0
     code, _, said = ask("simulate", "[new]", "--features-only")
     assert code == 2 and "[new] exists" in said and "\n" not in said

@@ -76,6 +76,7 @@ def test_a_link_to_the_study_and_home_are_no_run_folders(study, tmp_path, monkey
             check_place(study, folder)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there everybody has one")
 def test_a_user_without_a_home_runs_studies(study, monkeypatch):
     monkeypatch.delenv("HOME")
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)  # as in a container, started for a user it does not know

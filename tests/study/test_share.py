@@ -122,6 +122,7 @@ def test_the_script_for_slurm_runs_as_an_array(simulated, tmp_path):
     assert len(begun) == 10 and set(begun.values()) == {1} and (tmp_path / "run" / "report.html").is_file()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Slurm is of Unix")
 @pytest.mark.parametrize("name", ["run", "my run", "it's #1", 'of "all"', "50%j"])
 def test_a_script_for_slurm_names_any_folder(tmp_path, name):
     """Slurm reads its lines in the manner of a shell, to which # begins a comment, and % has a meaning to it."""

@@ -1,14 +1,13 @@
 """The commands that give what a run found to other programs, and fetch a model from the hub."""
 
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
 
 from prognoscope.commands.telling import say
 from prognoscope.core.errors import InputError
-from prognoscope.core.words import count, listed
+from prognoscope.core.words import count, listed, typed
 
 TAKES = {  # what each destination may be asked besides --out and --method
     "model": ("--licence",),
@@ -69,7 +68,7 @@ def export(
         from prognoscope.study.apply.export import export_model
 
         folder, what = export_model(run, out, method=method, licence=licence)
-        say(f"Wrote {folder}. {what} Next: prognoscope predict {quote(str(folder))} --study new.yaml")
+        say(f"Wrote {folder}. {what} Next: prognoscope predict {typed(folder)} --study new.yaml")
     elif to == "anndata" and not patient:
         from prognoscope.study.export.patient_table import export_patients
 
@@ -85,7 +84,7 @@ def export(
         from prognoscope.study.export.events import export_events
 
         export_events(run, out, method=method)
-        say(f"Wrote {out}. Next: tensorboard --logdir {out}")
+        say(f"Wrote {out}. Next: tensorboard --logdir {typed(out)}")
     else:
         from prognoscope.study.export.map_files import export_maps
 
@@ -105,7 +104,7 @@ def pull(
 
     name, _, revision = repo.partition("@")
     folder, commit = fetch(name, out, revision=revision or None)
-    say(f"Wrote {folder}, of commit {commit}. Next: prognoscope predict {quote(str(folder))} --study new.yaml")
+    say(f"Wrote {folder}, of commit {commit}. Next: prognoscope predict {typed(folder)} --study new.yaml")
 
 
 def _send(folder: Path, out: Path | None, method: str | None, repo: str, *, is_private: bool, is_meant: bool) -> None:

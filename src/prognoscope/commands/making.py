@@ -1,7 +1,6 @@
 """The commands on the way to a finished run."""
 
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -16,7 +15,7 @@ from prognoscope.commands.telling import (
     show_table,
 )
 from prognoscope.commands.terminal import bar
-from prognoscope.core.words import count
+from prognoscope.core.words import count, typed
 
 
 def demo(
@@ -82,7 +81,7 @@ def simulate(
             workers=jobs,
             progress=advance,
         )
-    say(f"Wrote {folder}. Next: prognoscope run {quote(str(study_file))}")
+    say(f"Wrote {folder}. Next: prognoscope run {typed(study_file)}")
 
 
 def init(
@@ -105,7 +104,7 @@ def init(
         say(f"  ? {question}")
     todo = "Fill in where your files are" if data is None else "Read it through"
     todo = f"{todo}, answer {count(len(questions), 'question')} in it" if questions else todo
-    say(f"Wrote {path}. {todo}, then: prognoscope check {quote(str(path))}")
+    say(f"Wrote {path}. {todo}, then: prognoscope check {typed(path)}")
 
 
 def import_(
@@ -159,7 +158,7 @@ def import_(
         say(f"  {count(n, 'disagreement')} between or within sources: {to / 'conflicts.csv'}.")
     for question in questions:
         say(f"  ? {question}")
-    say(f"Wrote {to}; its account is {to / 'account.md'}. Next: prognoscope check {quote(str(to / 'study.yaml'))}")
+    say(f"Wrote {to}; its account is {to / 'account.md'}. Next: prognoscope check {typed(to / 'study.yaml')}")
 
 
 def gene_sets(
@@ -274,4 +273,4 @@ def slurm(
     spec = SlurmSpec(tasks, jobs, gpus, memory, time, partition, account)
     path = write_script(script or folder.with_name(f"{folder.name}.sbatch"), study, folder, spec, options)
     trainings = sum(len(each.methods) * len(each.splits) * each.study.spec.seeds for each in planned.values())
-    say(f"Wrote {path}: {count(tasks, 'task')} for {count(trainings, 'training')}. Next: sbatch {path}")
+    say(f"Wrote {path}: {count(tasks, 'task')} for {count(trainings, 'training')}. Next: sbatch {typed(path)}")

@@ -9,7 +9,7 @@ from prognoscope.analysis.epoch_words import WORDS, At
 from prognoscope.commands.arguments import Cluster, Jobs, RunFolder, RunOrSeeds
 from prognoscope.commands.telling import explain_and_tell, say, show_rows, show_table, tell_genes
 from prognoscope.core.errors import InputError
-from prognoscope.core.words import listed
+from prognoscope.core.words import listed, typed
 
 
 def compare(
@@ -172,7 +172,7 @@ def view(
     serving = open_viewer(shown, host=host, port=port, slides=slides)
     if others:
         names = listed([other.relative_to(run).as_posix() for other in others])
-        this = f"This is {shown.relative_to(run)}; {names}: `prognoscope view {others[0]}`."
+        this = f"This is {shown.relative_to(run)}; {names}: `prognoscope view {typed(others[0])}`."
         say(f"{run} holds runs {several_of(run)}. {this}")
     say(f"Open {serving.url} in a browser. Ctrl-C ends it.")
     serving.run(in_browser=not no_browser)

@@ -1,5 +1,8 @@
-"""Numbers and lists in sentences."""
+"""Numbers, lists and commands in sentences."""
 
+import os
+import shlex
+import subprocess
 from collections.abc import Sequence
 
 WITH_FOLLOW_UP = "with usable follow-up"  # the step of an account at which patients without it are left out
@@ -15,3 +18,8 @@ def listed(items: Sequence[str], most: int = 5) -> str:
     if len(items) > most:
         items = [*items[: most - 1], f"{len(items) - most + 1} more"]
     return f"{', '.join(items[:-1])} and {items[-1]}" if len(items) > 1 else "".join(items)
+
+
+def typed(word: object) -> str:
+    """A path or a name as it is typed into a shell: in quotes where it needs them."""
+    return subprocess.list2cmdline([str(word)]) if os.name == "nt" else shlex.quote(str(word))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from prognoscope.core.errors import InputError, PrognoscopeError, SlideError
+from prognoscope.core.words import typed
 from prognoscope.runs.explanations import KeptExplanation, ToldMap, ToldSlide
 from prognoscope.runs.manifest import read_manifest
 from prognoscope.runs.read import Run
@@ -105,7 +106,7 @@ class Facts:
             "patient": patient,
             "slides": self._slides_of(patient),
             "methods": methods,
-            "cure": "" if methods else EXPLAIN.format(run=self.run.folder, patient=patient),
+            "cure": "" if methods else EXPLAIN.format(run=typed(self.run.folder), patient=typed(patient)),
         }
 
     def about_slide(self, slide: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prognoscope.core.errors import InputError, nearest, some
+from prognoscope.core.words import typed
 from prognoscope.report.heatmap.patch_map import PatchMap
 from prognoscope.runs.explanations import KeptExplanation, ToldSlide
 from prognoscope.runs.read import Run
@@ -45,11 +46,12 @@ def kept_maps(
     chosen = {title: kept.get(title, {}) for title in ([method] if method else kept)}
     absent = [patient for patient in patients if not any(patient in each for each in chosen.values())]
     if absent or not any(chosen.values()):
-        asked = "".join(f" --patient {each}" for each in absent[:5]) or " --most 10"
+        asked = "".join(f" --patient {typed(each)}" for each in absent[:5]) or " --most 10"
         by = f" by {method}" if method else ""
+        asked += f" --method {typed(method)}" if method else ""
         raise InputError(
             f"The run {run.folder} keeps no explanation of {some(absent) or 'any patient'}{by}, from which maps are "
-            f"taken. Make it with `prognoscope explain {run.folder}{asked}{f' --method {method}' if method else ''}`."
+            f"taken. Make it with `prognoscope explain {typed(run.folder)}{asked}`."
         )
     found = [
         slide
