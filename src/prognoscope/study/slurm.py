@@ -57,14 +57,9 @@ def write_script(path: Path, study: Path, folder: Path, spec: SlurmSpec, options
     lines = [
         "#!/bin/bash",
         f"{OURS}: the tasks share the slides and folds of one run. Submitted again, it goes on.",
-        *(f"#SBATCH --{name}={_quoted(value)}" for name, value in told.items() if value),
+        *(f"#SBATCH --{name}={shlex.quote(value)}" for name, value in told.items() if value),  # read as by a shell
         "#SBATCH --requeue",
         f"exec {shlex.join(command)}",
     ]
     write_text(path, "\n".join([*lines, ""]))
     return path
-
-
-def _quoted(value: str) -> str:
-    """As `sbatch` reads its lines: like a shell, but a backslash counts inside single quotes, too."""
-    return shlex.quote(value.replace("\\", "\\\\"))

@@ -21,7 +21,7 @@ class TrainingBasics:
     seed: Seed = 0
     patience: Annotated[int, Ge(1)] | None = None  # epochs without a better one before stopping; None runs all
     threads: Annotated[int, Interval(ge=1, le=1024)] = 1  # of a CPU training; fixed, because sums depend on it
-    patches_per_pass: Annotated[int, Ge(1)] | None = None  # of a step, which is cut into such; suits the device
+    patches_per_pass: Annotated[int, Ge(1)] | None = None  # a longer step takes several; by default to suit the device
     save_every_s: Annotated[float, Ge(0)] = 30.0  # seconds between the states that an interrupted training goes on from
 
     def __post_init__(self):
