@@ -124,6 +124,7 @@ def _answers(run: Run) -> dict[str, str]:
     genes = next((c.sizes.get("group_sizes") for c in cards.values() if c.preparation.get("omics")), None)
     seen += [f"{sum(genes)} genes in {count(len(genes), 'group')}"] if genes else []
     seen += [f"clinical covariates: {listed(covariates, 20)}"] if covariates else []
+    scaled = ["numeric covariates"] * bool(covariates) + ["genes"] * bool(genes and not keeps_genes(cards))
     cuts = {cut_from(run, name) for name in run.methods}
     folds, searched = len(run.fold_numbers), not run.settings.empty
     grouped, kept = sites > 1 and not run.has_competing, has_weights(run)
@@ -148,8 +149,9 @@ def _answers(run: Run) -> dict[str, str]:
         "12a": f"{count(folds, 'fold')}, {run.protocol or 'unknown'} protocol: training, "
         + "an inner validation part, " * ("validation" in set(run.splits["part"]))
         + f"and a held-out part{' that is predicted once' * (run.protocol == 'honest')}.",
-        "12b": f"Numbers{'' if keeps_genes(cards) else ' and genes'} were standardised and gaps filled by each fold's "
-        f"training part; time bins were fitted to {binned_by(cards)}.",
+        "12b": f"{listed(scaled).capitalize()} were standardised and gaps filled by each fold's training part. "
+        * bool(scaled)
+        + f"Time bins were fitted to {binned_by(cards)}.",
         "12c": f"{listed(list(run.methods), 40)}; settings were {settings}. Recipes are in the report (For a paper).",
         "12d": "Performance by site is in the report's subgroups, which are exploratory." if grouped else "",
         "12e": "Wolbers' C-index, integrated Brier score, calibration, cumulative incidence of groups; paired "
