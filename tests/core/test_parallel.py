@@ -210,7 +210,9 @@ def test_what_workers_need_is_imported_once_and_a_stop_meanwhile_is_silent(tmp_p
         elif number:
             user.send_signal(number)
         code = 128 + number if number else 0
-        assert (user.wait(60), user.communicate()[1]) == (code, b"")  # once all who could have told are gone
+        assert user.wait(60) == code
+        told = user.communicate()[1]  # once all who could have told are gone
+    assert told == b"" or threads > 1  # a worker that is not forked may still tell that nobody gives it work
     assert len(list(tmp_path.glob("*.pid"))) == 2 or threads > 1
 
 
