@@ -18,6 +18,7 @@ def test_every_figure_is_a_function_that_says_what_it_takes(name):
     axes = Figure().add_subplot()
     assert draw(data, axes) is axes and (axes.get_title(loc="left") or axes.get_title())
     assert draw(data).figure is not axes.figure
+    assert draw(data, Figure().add_axes((0.2, 0.2, 0.7, 0.7))).has_data()  # which is in no grid
     told = inspect.getdoc(draw)
     assert "data: " in told and "axes: " in told and draw.__name__ == name
 

@@ -43,10 +43,11 @@ def in_lines(name: str) -> str:
 def show_title(axes: Axes, words: str, *, pad: float | None = None) -> None:
     """The title, broken into lines where it would leave the figure; after the labels of rows, which take from it."""
     figure, place = axes.get_figure(root=True), axes.get_subplotspec()
-    assert figure is not None and place is not None
+    assert figure is not None
+    columns = 1 if place is None else place.get_gridspec().ncols
     labels = [line for label in axes.get_yticklabels() for line in label.get_text().split("\n")]
     left = max(LEFT_PT, max(map(_width_pt, labels), default=0) + GAP_PT)
-    room, lines = 72 * figure.get_figwidth() / place.get_gridspec().ncols - left, []
+    room, lines = 72 * figure.get_figwidth() / columns - left, []
     for line in words.split("\n"):
         letters = len(line)
         while letters > LABEL_WIDTH // 2 and any(
@@ -57,7 +58,7 @@ def show_title(axes: Axes, words: str, *, pad: float | None = None) -> None:
     axes.set_title("\n".join(lines), pad=pad)
 
 
-def _width_pt(words: str, size: float = 9.0, weight: str = "normal") -> float:
+def _width_pt(words: str, size: float | str = 9.0, weight: str = "normal") -> float:
     font = FontProperties(family=rcParams["font.sans-serif"][:1], size=size, weight=weight)
     return text_to_path.get_text_width_height_descent(words, font, ismath=False)[0]
 
