@@ -113,14 +113,16 @@ def _pool(module: str, workers: int, threads: int) -> Iterator[ProcessPoolExecut
     is_forked = threads == 1 and sys.platform == "linux"  # elsewhere the system's own libraries do not bear it
     context = multiprocessing.get_context("forkserver" if is_forked else "spawn")
     context.set_forkserver_preload([module])
-    if is_forked:
-        _begin_server()
+    if is_forked:  # whoever is asked for before the server has imported may find this process gone, and would tell
+        begun = multiprocessing.get_context("forkserver").Process(target=os.getpid)
+        begun.start()
+        begun.join()
     others = set(multiprocessing.active_children())
     with (
         _threads_of_children(threads),
         ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool,
     ):
-        sending: Any = getattr(pool, "_call_queue", None)  # of the executor alone, and gone once it is shut down
+        sending: Any = getattr(pool, "_call_queue")  # noqa: B009 - which typeshed does not know
         try:
             yield pool
         except BaseException:
@@ -129,24 +131,6 @@ def _pool(module: str, workers: int, threads: int) -> Iterator[ProcessPoolExecut
             if sys.version_info < (3, 11, 5):  # there, this process would for ever wait for an ended one to read
                 sending._reader.close()
             raise
-
-
-def _begin_server() -> None:
-    """Start what workers are forked from, and wait until it has imported.
-
-    Whoever is asked for before may find this process gone, and would tell. Ctrl-C is for this process alone.
-    """
-    from multiprocessing import forkserver, resource_tracker  # of Unix
-
-    resource_tracker.ensure_running()  # first, for it lets Ctrl-C through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        forkserver.ensure_running()  # which inherits that
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    first = multiprocessing.get_context("forkserver").Process(target=os.getpid)
-    first.start()
-    first.join()
 
 
 def _module_of(function: Callable[..., object]) -> str:
