@@ -10,7 +10,7 @@ from prognoscope.evaluation.decision_curve import net_benefit
 from prognoscope.runs.read import Run
 
 ALL, NONE, CLINICAL = "Treat all", "Treat none", "Clinical alone"
-NO_CURVES = pd.DataFrame(columns=["method", "optimistic", "horizon", "threshold", "net_benefit"])
+COLUMNS = ["method", "optimistic", "horizon", "threshold", "net_benefit"]
 THRESHOLDS = np.arange(1, 100) / 100
 
 
@@ -35,7 +35,7 @@ def decision_data(run: Run, methods: list[str], horizon: float) -> tuple[pd.Data
         except (InputError, MetricError) as cause:
             absent.append(f"{name}: no decision curve. {cause}")
     if not chances:
-        return NO_CURVES, absent
+        return pd.DataFrame(columns=COLUMNS), absent
     if len(run.covariates.columns):
         try:
             held_out = HeldOut.of(run, next(iter(chances)))
@@ -46,7 +46,7 @@ def decision_data(run: Run, methods: list[str], horizon: float) -> tuple[pd.Data
     try:
         everybody = _worth(np.ones(len(outcome)), THRESHOLDS, outcome, horizon)
     except MetricError as cause:  # those whom all methods were tested on may have been followed for less than others
-        return NO_CURVES, [*absent, f"No decision curve. {cause}"]
+        return pd.DataFrame(columns=COLUMNS), [*absent, f"No decision curve. {cause}"]
     thresholds = THRESHOLDS[everybody > -2 * everybody[0]]
     lines = {name: _worth(chance, thresholds, of, horizon) for name, (chance, of) in chances.items()}
     lines |= {ALL: everybody[: len(thresholds)], NONE: np.zeros(len(thresholds))}
@@ -56,7 +56,7 @@ def decision_data(run: Run, methods: list[str], horizon: float) -> tuple[pd.Data
         )
         for name, worth in lines.items()
     ]
-    return pd.concat(parts, ignore_index=True)[list(NO_CURVES)], absent
+    return pd.concat(parts, ignore_index=True)[COLUMNS], absent
 
 
 def useful_range(data: pd.DataFrame, method: str) -> tuple[float, float] | None:

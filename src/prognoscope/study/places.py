@@ -54,7 +54,8 @@ def check_place(study: StudyFile, folder: Path) -> None:
     """
     at, own = folder.resolve(), study.folder.resolve()
     is_its_own = at == own and RunFiles(at).manifest.is_file()  # the study file that a run keeps, run again
-    if not is_its_own and at in (own, Path(os.path.expanduser("~")).resolve(), Path(at.anchor)):
+    home = Path(os.path.expanduser("~")).resolve()  # a user may have none, which Path.home refuses
+    if not is_its_own and at in (own, home, Path(at.anchor)):
         raise StudyError(f"{folder} holds more than a run. Give the run a folder of its own with --out.")
     inputs = [Path(each) for spec in (study.where, study.features, study.splits) for each in paths_of(spec)]
     if inside := [each for each in inputs if at in (each.resolve(), *each.resolve().parents)]:
