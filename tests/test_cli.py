@@ -202,6 +202,7 @@ FAULTS = [
     (MemoryError(), 1, ["not enough memory", "--jobs"]),
     (OutOfMemoryError("CUDA out of memory.\nTried"), 1, ["not enough memory (CUDA out of memory)"]),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you"), 1, ["not enough memory", "patches_per_pass"]),
+    (ImportError("x.so: failed to map segment from shared object"), 1, ["not enough memory (x.so", "`ulimit -v`"]),
     (BrokenProcessPool("died"), 1, ["A worker process died", "fewer --jobs"]),
     (PermissionError(13, "Permission denied", "/data/x.csv"), 1, ["/data/x.csv could not be", "permission denied"]),
     (OSError(30, "Read-only file system", "/data/x"), 1, ["/data/x could not be", "read-only", "another place"]),

@@ -84,6 +84,11 @@ def test_another_machine_is_believed_until_it_has_given_no_sign_of_life_for_long
     assert holder_of(path) is None and not path.exists()
 
 
+def test_a_sign_of_life_from_a_time_to_come_is_none_for_the_clock_was_set_back(path, left):
+    left(of_another_machine(), age_s=-LONG_AGO)
+    assert holder_of(path) is None and not path.exists()
+
+
 def test_whoever_works_gives_signs_of_life(path, monkeypatch):
     monkeypatch.setattr(claims, "BEAT_S", 0.01)
     with claimed(path, "x"):

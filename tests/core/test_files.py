@@ -81,6 +81,22 @@ def test_a_path_that_leads_nowhere_says_what_may_be_wrong_with_it(tmp_path, path
         need_file(tmp_path / path, "The table")
 
 
+def test_a_link_to_nowhere_or_to_itself_says_where_it_leads(tmp_path):
+    (tmp_path / "table.csv").symlink_to("gone.csv")
+    (tmp_path / "round").symlink_to("round")
+    with pytest.raises(MissingFileError, match=r"does not exist\. .*table\.csv is a link to gone\.csv, which is not there"):
+        need_file(tmp_path / "table.csv", "The table")
+    with pytest.raises(MissingFileError, match=r"round is a link to round, which is not there\. Correct the path"):
+        need_file(tmp_path / "round" / "table.csv", "The table")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_a_pipe_is_not_said_to_be_absent(tmp_path):
+    os.mkfifo(tmp_path / "table.csv")
+    with pytest.raises(MissingFileError, match=r"table.csv is a pipe or a device\. Write it into a file"):
+        need_file(tmp_path / "table.csv", "The table")
+
+
 def test_a_field_of_a_million_letters_is_cut_in_a_message():
     told = str(InputError(f"a.csv has {'x' * 1_000_000!r} in row 2. Correct it."))
     assert told.startswith("a.csv has 'xxx")
@@ -101,6 +117,7 @@ def test_a_disk_that_cannot_be_asked_to_flush_keeps_files_too(tmp_path, monkeypa
     [
         (errno.ENOSPC, DiskFullError, "Make room and start again."),
         (errno.EDQUOT, DiskFullError, "Make room and start again."),
+        (errno.EFBIG, DiskFullError, "allows no file as large, and nothing half written is left. Raise its limit"),
         (errno.EROFS, UnwritableError, "name another place"),
         (errno.EIO, UnwritableError, "See whether its disk is there and whole"),
         (errno.ESTALE, UnwritableError, "start the same command again"),

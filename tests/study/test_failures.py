@@ -63,7 +63,7 @@ FAULTS = [
     (MemoryError(), "abmil, fold 0: There was not enough memory"),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "There was not enough memory"),
     (RuntimeError("CUDA error: out of memory"), "There was not enough memory (CUDA error: out of memory)"),
-    (OSError(errno.ENOMEM, "Cannot allocate memory"), "or lower training.patches_per_pass"),
+    (OSError(errno.ENOMEM, "Cannot allocate memory"), "lower training.patches_per_pass"),
     (OSError(errno.EMFILE, "Too many open files"), "raise its limits with `ulimit -n`"),
     (TypeError("too few arguments"), "not foreseen: TypeError: too few arguments"),
     (TrainingError("The loss is not a finite number."), "abmil, fold 0: The loss is not a finite number."),

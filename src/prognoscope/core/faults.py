@@ -17,6 +17,7 @@ NO_MEMORY = (  # in lower case
     "alloc_failed",  # its libraries
     "memory allocation failed",  # HDF5
     "bad_alloc",
+    "failed to map segment",  # of a library that is loaded
 )
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
@@ -36,8 +37,8 @@ def describe(error: BaseException) -> tuple[str, int]:
         ), FAILURE
     if is_out_of_memory(error):
         return (
-            f"There was not enough memory ({_first_line(error)}). Use fewer --jobs, or lower "
-            "training.patches_per_pass; what was finished is kept."
+            f"There was not enough memory ({_first_line(error)}). Use fewer --jobs, lower training.patches_per_pass, "
+            "or see whether `ulimit -v` limits it; what was finished is kept."
         ), FAILURE
     if getattr(error, "errno", None) in TOO_MANY:
         return (
@@ -72,7 +73,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     said = str(error).lower()
-    return isinstance(error, RuntimeError | OSError | ValueError) and any(words in said for words in NO_MEMORY)
+    return isinstance(error, RuntimeError | OSError | ValueError | ImportError) and any(words in said for words in NO_MEMORY)
 
 
 def _first_line(error: BaseException) -> str:

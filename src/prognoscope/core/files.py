@@ -57,6 +57,11 @@ def _flush(descriptor: int) -> None:
 
 def write_fault(path: Path, cause: OSError) -> DiskFullError | UnwritableError:
     """Why a file could not be written, in a sentence."""
+    if cause.errno == errno.EFBIG:
+        return DiskFullError(
+            f"{path} was not written, for the system allows no file as large, and nothing half written is left. Raise "
+            "its limit with `ulimit -f`, or take another disk, and start again."
+        )
     if cause.errno in NO_ROOM:
         return DiskFullError(
             f"The disk is full: {path} was not written, and nothing half written is left. Make room and start again."
@@ -156,6 +161,8 @@ def why_not_there(path: Path | str) -> str:
     if "\\" in text and os.sep == "/":
         return "Here folders are separated by /, not by a backslash. "
     path = Path(text)
+    if link := next((each for each in (path, *path.parents) if each.is_symlink() and not each.exists()), None):
+        return f"{link} is a link to {os.readlink(link)}, which is not there. "
     there = next((above for above in path.parents if above.is_dir()), None)
     if there is None or there == Path(path.anchor):
         return ""
@@ -180,11 +187,13 @@ def need_file(
         cure: What to do when it is not there.
 
     Raises:
-        MissingFileError: It is not there, or it is a folder.
+        MissingFileError: It is not there, or it is a folder, or a pipe, which could be read only once.
     """
     path = Path(path)
     if path.is_dir():
         raise MissingFileError(f"{what} {path} is a folder. Name the file itself.")
+    if path.exists() and not path.is_file():
+        raise MissingFileError(f"{what} {path} is a pipe or a device. Write it into a file, and name that.")
     if not path.is_file():
         raise MissingFileError(f"{what} {path} does not exist. {why_not_there(path)}{cure}")
     return path

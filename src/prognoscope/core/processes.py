@@ -52,7 +52,10 @@ def is_gone(mark: str, path: Path) -> bool:
 
 
 def age_s(path: Path) -> float:
-    """Seconds since the file was changed by the clock of its own disk, which may be another machine's; 0 if gone."""
+    """Seconds since the file was changed by the clock of its own disk, which may be another machine's; 0 if gone.
+
+    Of a file from a time to come, which that clock was set back from, the seconds until then: nobody changes it now.
+    """
     probe = part_beside(path)
     try:
         probe.touch()
@@ -63,7 +66,7 @@ def age_s(path: Path) -> float:
         with suppress(OSError):
             probe.unlink()
     try:
-        return now - path.stat().st_mtime
+        return abs(now - path.stat().st_mtime)
     except OSError:
         return 0.0
 
