@@ -1,5 +1,7 @@
 """Many items, several processes, and processes that die."""
 
+import errno
+import multiprocessing.synchronize
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from prognoscope.core.errors import UnwritableError
 from prognoscope.core.parallel import run_many
 
 pytestmark = pytest.mark.processes
@@ -93,6 +96,16 @@ def test_an_error_arrives_as_itself(workers):
         list(run_many(fail, [3], workers=workers))
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.ENOSYS])
+def test_processes_that_can_share_no_memory_are_told_of_it(monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(multiprocessing.synchronize.SemLock, "__init__", refuse)
+    with pytest.raises(UnwritableError, match=r"can share no memory \(.*\)\. Make room in /dev/shm .* leave --jobs out"):
+        list(run_many(square, [1, 2], workers=2))
+
+
 def test_threads_of_workers_are_set_and_restored():
     before = os.environ.get("OMP_NUM_THREADS")
     assert [result for _, result in run_many(os.getenv, ["OMP_NUM_THREADS"] * 2, workers=2, threads=3)] == ["3", "3"]
@@ -102,6 +115,7 @@ def test_threads_of_workers_are_set_and_restored():
 PARENT = """
 import sys
 from pathlib import Path
+from prognoscope.core.errors import UnwritableError
 from prognoscope.core.parallel import run_many
 from prognoscope.core.stopping import stopping_when_asked
 from tests.core.test_parallel import SlowToLoad, note_and_wait
@@ -177,6 +191,7 @@ USER = """
 import sys
 from functools import partial
 import imported
+from prognoscope.core.errors import UnwritableError
 from prognoscope.core.parallel import run_many
 from prognoscope.core.stopping import stopping_when_asked
 

@@ -37,7 +37,8 @@ REFUSED = {
     "a tag": ("a: 1\nb: !!python/object/apply:os.system ['true']", 2, "the tag !!python/object/apply:os.system"),
     "a tag of a number": ("a: 1\nb: !!int x", 2, "the tag !!int"),
     "a key twice": ("a: 1\nb: 2\na: 3", 3, "'a' is there already in line 1"),
-    "a tab": ("a:\n\tb: 1", 2, "begins with a tab"),
+    "a tab before a value": ("a:\tb: 1\nc:\td", 1, "a tab stands where"),
+    "a tab": ("a:\n\tb: 1", 2, "a tab stands where"),
 }
 
 

@@ -146,7 +146,7 @@ STUDY_FILE = {
         ["'epochs'", "entry 1"],
     ),
     "not YAML": (lambda f: f.write("study.yaml", "name: [a\ncohort: {"), ["study.yaml, line 2, is not YAML"]),
-    "a tab": (lambda f: f.write("study.yaml", "name: a\n\tcohort: b"), ["line 2", "begins with a tab"]),
+    "a tab": (lambda f: f.write("study.yaml", "name: a\n\tcohort: b"), ["line 2", "a tab stands where"]),
     "a picture": (lambda f: f.write("study.yaml", bytes(range(256))), ["study.yaml is not UTF-8 text"]),
     "an empty file": (lambda f: f.write("study.yaml", ""), ["study.yaml is empty", "prognoscope init"]),
     "a list": (lambda f: f.write("study.yaml", "- a"), ["holds a list", "prognoscope init"]),

@@ -143,6 +143,14 @@ def test_patients_become_anndata_with_what_was_predicted_and_their_genes(run, si
     one = pd.read_csv(first / "predictions.csv", dtype={"patient_id": str}).set_index("patient_id")["risk"]
     np.testing.assert_allclose(read.obs.loc[one.index, "coxph_risk_fold_0"], one, rtol=1e-12)
     np.testing.assert_allclose(read.obs.loc[one.index, "coxph_risk_fold_1"], one, rtol=1e-12)
+    changed = pd.read_csv(simulated / "genes.csv", dtype=str)
+    changed.iloc[0, 1] = "1234.5"
+    changed.to_csv(again.parent / "genes.csv", index=False)
+    with pytest.raises(InputError, match=r"Changed: the genes of 1 patient \(.*\)\. Put it back"):
+        export_patients(again, tmp_path / "other.h5ad")
+    moved = again.rename(tmp_path / "moved")
+    with pytest.raises(MissingFileError, match=r"moved was made of .*, which is not there\. .*put it where it was"):
+        export_patients(moved, tmp_path / "other.h5ad")
     with pytest.raises(InputError, match="not written over"):
         export_patients(run, path)
     with pytest.raises(InputError, match="end with .h5ad"):

@@ -374,7 +374,7 @@ def test_numbers_that_yaml_takes_for_words_are_numbers():
 
 FILES = {
     "name: [a\ncohort: {": "line 2, is not YAML: expected ',' or ']'",
-    "name: a\n\tcohort: b": "line 2, is not YAML: a line begins with a tab",
+    "name: a\n\tcohort: b": "line 2, is not YAML: a tab stands where",
     "name: a: b": "line 1, is not YAML: a colon where none may be",
     "name: a\ncohort:\n  x: 1\n  x: 2": "line 4, is not YAML: the key 'x' is there already in line 3",
     "": "is empty, so it is no study. Begin with `prognoscope init`.",

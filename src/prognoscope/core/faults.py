@@ -56,7 +56,10 @@ def describe(error: BaseException) -> tuple[str, int]:
 def _describe_os_error(error: OSError) -> tuple[str, int]:
     path = "a file" if error.filename is None else str(error.filename)
     if error.errno in NO_ROOM:
-        return f"The disk is full, or a file as large as {path} is not allowed. Make room and start again.", FAILURE
+        return (
+            f"The disk is full, or {path} became larger than `ulimit -f` allows. Make room, or raise that limit, and start "
+            "again."
+        ), FAILURE
     if error.errno in NOT_ALLOWED:
         reason = (error.strerror or "not allowed").lower()
         return (

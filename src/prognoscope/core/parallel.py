@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prognoscope.core.errors import InputError
+from prognoscope.core.errors import InputError, UnwritableError
+from prognoscope.core.faults import TOO_MANY
 from prognoscope.core.stopping import Stopped, leave_when_asked, stopping_when_asked
 
 Item = TypeVar("Item")
@@ -118,10 +120,7 @@ def _pool(module: str, workers: int, threads: int) -> Iterator[ProcessPoolExecut
         begun.start()
         begun.join()
     others = set(multiprocessing.active_children())
-    with (
-        _threads_of_children(threads),
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool,
-    ):
+    with _threads_of_children(threads), _executor(workers, context) as pool:
         sending: Any = getattr(pool, "_call_queue")  # noqa: B009 - which typeshed does not know
         try:
             yield pool
@@ -131,6 +130,19 @@ def _pool(module: str, workers: int, threads: int) -> Iterator[ProcessPoolExecut
             if sys.version_info < (3, 11, 5):  # there, this process would for ever wait for an ended one to read
                 sending._reader.close()
             raise
+
+
+def _executor(workers: int, context: BaseContext) -> ProcessPoolExecutor:
+    try:
+        return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+    except OSError as cause:  # of a semaphore, which is a file in /dev/shm on Linux
+        if cause.errno in TOO_MANY:
+            raise
+        reason = (cause.strerror or str(cause)).lower()
+        raise UnwritableError(
+            f"Processes cannot be started side by side, for they can share no memory ({reason}). Make room in /dev/shm "
+            "and let it be written to, or leave --jobs out."
+        ) from cause
 
 
 def _module_of(function: Callable[..., object]) -> str:

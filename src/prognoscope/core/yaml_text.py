@@ -124,7 +124,7 @@ def problem_of(cause: yaml.YAMLError) -> str:
     """What is wrong, as a clause, without the line."""
     problem = str(getattr(cause, "problem", None) or getattr(cause, "reason", None) or "it cannot be read")
     if "'\\t'" in problem:
-        return "a line begins with a tab, where YAML wants blanks"
+        return "a tab stands where YAML wants blanks"
     if "mapping values are not allowed" in problem:
         return "a colon where none may be; put text with a colon in quotes, and check the indentation"
     if "escape" in problem:

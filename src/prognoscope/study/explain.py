@@ -34,8 +34,8 @@ from prognoscope.runs.read import Run, open_finished
 from prognoscope.slides.readers import find_slides, open_slide
 from prognoscope.slides.readers.base import stated_bounds
 from prognoscope.study.devices import device_of
-from prognoscope.study.inputs import Bags, bag_loaders, embedding_files, embedding_sums, packed, read_cohort, slide_mpp
-from prognoscope.study.kept_study import study_of
+from prognoscope.study.inputs import Bags, bag_loaders, embedding_files, embedding_sums, packed, slide_mpp
+from prognoscope.study.kept_study import cohort_of, study_of
 from prognoscope.study.places import stored
 from prognoscope.study.study_file import StudyFile
 from prognoscope.study.true_patches import truth_of
@@ -180,7 +180,7 @@ def _world(folder: Path) -> _World:
     run = open_finished(folder)
     study = stored(study_of(run), run.files.embeddings)
     patients = run.outcomes.patients
-    cohort = read_cohort(study.spec.name, study.where)
+    cohort = cohort_of(run, study)
     here = set(cohort.patients)
     if gone := [patient for patient in patients if patient not in here]:
         raise StudyError(

@@ -9,14 +9,17 @@ from pandas.api.types import is_numeric_dtype
 
 from prognoscope.core.errors import InputError
 from prognoscope.core.files import written_whole
+from prognoscope.core.words import listed
+from prognoscope.runs.manifest import read_manifest
 from prognoscope.runs.read import Run, open_finished
 from prognoscope.runs.tables import numbered_columns
+from prognoscope.study.content import content_of
 from prognoscope.study.export.map_files import need_new
-from prognoscope.study.inputs import read_cohort
-from prognoscope.study.kept_study import study_of
+from prognoscope.study.kept_study import cohort_of, study_of
 
 if TYPE_CHECKING:
     from anndata import AnnData
+OF_GENES = ("genes", "gene groups")  # parts of what a run was made of
 
 
 def export_patients(run: Path, to: Path, *, method: str | None = None) -> tuple[Path, str]:
@@ -34,7 +37,7 @@ def export_patients(run: Path, to: Path, *, method: str | None = None) -> tuple[
         The file, and what is in it, in a sentence.
 
     Raises:
-        InputError: The place is taken, or the extra `anndata` is not installed.
+        InputError: The place is taken, the extra `anndata` is not installed, or the genes are not the run's any more.
     """
     need_anndata()
     if to.suffix != ".h5ad":
@@ -113,8 +116,15 @@ def _genes(run: Run, patients: list[str]) -> tuple[np.ndarray | None, pd.DataFra
     study = study_of(run)
     omics = groups = None
     if study.where.omics is not None:
-        cohort = read_cohort(study.spec.name, study.where)
+        cohort = cohort_of(run, study)
         omics, groups = cohort.omics, cohort.groups
+        here, manifest = set(cohort.patients), read_manifest(run.folder)
+        now = content_of(cohort.take([each for each in patients if each in here]), None).only(OF_GENES)
+        if manifest is not None and (changed := now.differences(manifest.made_of)):
+            raise InputError(
+                f"{run.folder} was made of something else than is there now. Changed: {listed(changed)}. Put it back, "
+                "or run the study again."
+            )
     if omics is None:
         return None, None, pd.DataFrame()
     table = omics.values.reindex(patients)
