@@ -50,9 +50,12 @@ def print_table(console: Console, title: str, table) -> None:
     while len(least) > 2 and _total(least.values()) > console.width:
         left_out.insert(0, least.popitem()[0])
     shown = Table(header_style="bold", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    is_cramped = _total(least.values()) > console.width  # so that text folds wherever it must
     for name, width in least.items():
-        justify, is_whole = "right" if name in numbers else "left", widths[name] <= width
-        shown.add_column(escape(headers[name]), justify=justify, no_wrap=is_whole, min_width=width, overflow="fold")
+        justify = "right" if name in numbers else "left"
+        floor = None if is_cramped and name not in numbers else width
+        is_whole = floor is not None and widths[name] <= floor
+        shown.add_column(escape(headers[name]), justify=justify, no_wrap=is_whole, min_width=floor, overflow="fold")
     for row in zip(*(columns[name] for name in least), strict=True):
         shown.add_row(*map(escape, row))
     console.print(f"\n[bold]{escape(title)}[/]", highlight=False)
