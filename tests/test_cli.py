@@ -232,6 +232,18 @@ def test_what_nobody_raised_on_purpose_is_a_sentence_too_and_hides_no_cause(faul
     assert "Traceback" in said and "ZeroDivisionError: the cause" in said and words[0] in said.splitlines()[-1]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there may a path be any bytes")
+def test_a_path_that_is_no_text_is_refused_before_anything_is_done(ask, tmp_path, monkeypatch):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    code, _, said = ask("run", f"{odd}/study.yaml")
+    assert code == 2 and r"caf\xe9/study.yaml' is not UTF-8 text. Rename it" in said
+    os.mkdir(odd)
+    monkeypatch.chdir(odd)
+    assert ask("doctor")[0] == 2
+    os.rmdir(odd)
+    assert ask("--version")[0] == 0
+
+
 def test_ctrl_c_ends_with_a_sentence(ask, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -396,6 +408,14 @@ def test_a_column_that_finds_no_room_is_named(ask, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "[Title]" in shown and "0.123 " in shown
     assert "Too narrow to show: delta." in shown
+
+
+def test_two_columns_without_room_fold_and_are_not_cut_off(monkeypatch, capsys):
+    monkeypatch.setattr(telling, "out", Console(width=30))
+    telling.show_table("Title", pd.DataFrame({"Method": ["Oracle: slides alone"], "C": ["0.672 (0.467 to 0.820)"]}))
+    telling.show_table("Title", pd.DataFrame({"what": ["months: least, median, most"], "of": ["0.79, 15.94, 48.64"]}))
+    shown = capsys.readouterr().out
+    assert "0.672 (0.467 to 0.820)" in shown and all(word in shown for word in ("slides", "alone", "most", "48.64"))
 
 
 def test_compare_prints_methods_and_pairs(cohort, ask, tmp_path):

@@ -84,7 +84,7 @@ def test_a_path_that_leads_nowhere_says_what_may_be_wrong_with_it(tmp_path, path
 def test_a_link_to_nowhere_or_to_itself_says_where_it_leads(tmp_path):
     (tmp_path / "table.csv").symlink_to("gone.csv")
     (tmp_path / "round").symlink_to("round")
-    with pytest.raises(MissingFileError, match=r"does not exist\. .*table\.csv is a link to gone\.csv, which is not there"):
+    with pytest.raises(MissingFileError, match=r"does not exist\. .*table\.csv is a link to gone\.csv, which is not"):
         need_file(tmp_path / "table.csv", "The table")
     with pytest.raises(MissingFileError, match=r"round is a link to round, which is not there\. Correct the path"):
         need_file(tmp_path / "round" / "table.csv", "The table")

@@ -1,11 +1,13 @@
 """One name for a slide, wherever it is named, and which entries of a table are which slides."""
 
+import os
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prognoscope.core.errors import InputError
 from prognoscope.core.slide_names import SUFFIXES, distinct_names, match_entries, name_parts, slide_name
 
 
@@ -72,3 +74,8 @@ def test_an_entry_that_may_be_either_of_two_slides_is_unclear():
 
 def test_an_entry_may_name_a_file_in_the_folder_of_a_slide():
     assert matched(["a/0001.dcm", "scans/b/7.dcm"], ["a", "b"])[0] == {"a/0001.dcm": "a", "scans/b/7.dcm": "b"}
+
+
+def test_a_file_whose_name_is_no_text_is_refused_by_its_bytes():
+    with pytest.raises(InputError, match=r"The path 'P001/caf\\xe9\.svs' is not UTF-8 text\. Rename it"):
+        slide_name(os.fsdecode(b"P001/caf\xe9.svs"))

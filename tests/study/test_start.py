@@ -1,5 +1,7 @@
 """`prognoscope init`: studies that repeat a paper's table, and studies that fit what lies in a folder."""
 
+import os
+import sys
 from pathlib import Path
 
 import h5py
@@ -18,6 +20,7 @@ from prognoscope.study.sections import changes
 from prognoscope.study.spec import parse_study
 from prognoscope.study.start.endpoints import find_endpoints
 from prognoscope.study.start.from_folder import folder_study
+from prognoscope.study.start.look import look_into
 from prognoscope.study.start.papers import PAPERS, paper_study
 from prognoscope.study.start.write import write_study_for
 from prognoscope.study.study_file import StudyFile
@@ -220,3 +223,10 @@ def test_what_yaml_would_read_otherwise_is_in_quotes(tmp_path):
     table.to_csv(data / "it's, a [table].csv", index=False)
     study = parse_study(parse_yaml(folder_study(data, tmp_path)[0]))
     assert study.cohort.clinical.table == ("12: yes/it's, a [table].csv",) and study.name == "12-yes"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there may a name be any bytes")
+def test_a_file_whose_name_is_no_text_is_told_before_a_study_is_written(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.csv")).write_text("patient_id,time,event\n")
+    with pytest.raises(InputError, match=r"caf\\xe9\.csv' is not UTF-8 text\. Rename it"):
+        look_into(tmp_path)

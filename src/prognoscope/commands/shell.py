@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from io import TextIOWrapper
 
@@ -15,6 +16,7 @@ from rich.markup import escape
 from prognoscope.commands.terminal import log_shown, misuse_sentence
 from prognoscope.core.errors import PrognoscopeError
 from prognoscope.core.faults import BAD_INPUT, describe
+from prognoscope.core.file_names import need_utf8
 from prognoscope.core.stopping import Stopped, stopping_when_asked
 
 PIPED = 160  # columns where nobody looks at a screen
@@ -47,6 +49,8 @@ def run_command(app: typer.Typer, arguments: Sequence[str] | None) -> None:
     level = logging.DEBUG if debugs else logging.INFO if is_verbose else logging.WARNING
     try:
         with log_shown(level), stopping_when_asked():
+            for each in (*arguments, _here()):
+                need_utf8(each)
             code = app(arguments, prog_name="prognoscope", standalone_mode=False)
     except Misuse as error:
         code = _complain(misuse_sentence(error), BAD_INPUT)
@@ -63,6 +67,12 @@ def run_command(app: typer.Typer, arguments: Sequence[str] | None) -> None:
     if code == STOPPED or by:
         err.print(f"Stopped{by}. What was finished is kept; the same command continues.", soft_wrap=True)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _here() -> str:
+    with suppress(OSError):  # it was removed
+        return os.getcwd()
+    return ""
 
 
 def _complain(sentence: str, code: int) -> int:

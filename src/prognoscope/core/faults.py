@@ -57,8 +57,8 @@ def _describe_os_error(error: OSError) -> tuple[str, int]:
     path = "a file" if error.filename is None else str(error.filename)
     if error.errno in NO_ROOM:
         return (
-            f"The disk is full, or {path} became larger than `ulimit -f` allows. Make room, or raise that limit, and start "
-            "again."
+            f"The disk is full, or {path} became larger than `ulimit -f` allows. Make room, or raise that limit, and "
+            "start again."
         ), FAILURE
     if error.errno in NOT_ALLOWED:
         reason = (error.strerror or "not allowed").lower()
@@ -76,7 +76,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     said = str(error).lower()
-    return isinstance(error, RuntimeError | OSError | ValueError | ImportError) and any(words in said for words in NO_MEMORY)
+    return isinstance(error, RuntimeError | OSError | ValueError | ImportError) and any(
+        words in said for words in NO_MEMORY
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -10,6 +10,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from prognoscope.core.file_names import need_utf8
+
 SUFFIXES = (
     *(".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".svslide", ".czi", ".vms", ".vmu", ".zvi", ".dcm", ".dicom"),
     *(
@@ -43,7 +45,12 @@ def slide_name(text: str) -> str:
 
 
 def name_parts(text: str) -> Parts:
-    """The folders that a path names, and the slide's name last."""
+    """The folders that a path names, and the slide's name last.
+
+    Raises:
+        InputError: The path is no text.
+    """
+    need_utf8(text)
     parts = [each.strip() for each in unicodedata.normalize("NFC", text).replace("\\", "/").split("/")]
     *folders, name = [each for each in parts if each not in ("", ".")] or [text.strip()]
     while (shorter := _without_suffix(name)) != name:

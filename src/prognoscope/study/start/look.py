@@ -13,6 +13,7 @@ from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES
 from prognoscope.cohort.split_files import FOLD_COLUMN, read_fold_table, read_split_files
 from prognoscope.core.column_names import is_unnamed, plain_name
 from prognoscope.core.errors import InputError, some
+from prognoscope.core.file_names import need_utf8
 from prognoscope.core.genes import KIND, gene_of
 from prognoscope.core.slide_names import slide_name
 from prognoscope.core.tables import as_text, read_table
@@ -78,7 +79,7 @@ def look_into(folder: Path) -> Content:
     """What a folder and the folders in it hold. Runs of ours and hidden files are passed over.
 
     Raises:
-        InputError: There is no such folder.
+        InputError: There is no such folder, or the name of a file in it is no text.
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder} to look into. Correct the path behind --from.")
@@ -92,6 +93,8 @@ def look_into(folder: Path) -> Content:
             skipped.append(place)
             continue
         paths = [place / name for name in names]
+        for path in paths:
+            need_utf8(str(path))
         kinds = {path: _kind(path) for path in paths}
         pictures += [path for path in paths if kinds[path] == "slide"]
         stores += [path for path in paths if kinds[path] == "embeddings"]
