@@ -56,3 +56,28 @@ def test_the_horizon_is_within_follow_up_however_short_that_is(last):
     assert external.horizon == last
     table, _ = measured(external)
     assert table.loc["observed_expected", "value"] > 0
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_too_few_patients_tell_is_said_not_divided():
+    # two patients whose scores leave no variance; and a column that parts the events from all others
+    names, risk = ("a", "b"), np.array([1.0, 0.0])
+    survival = np.array([[0.2], [0.8]])
+    outcome = Outcome(names, np.array([1.0, 2.0]), np.array([True, True]), np.array([False, False]))
+    external = ExternalCohort("there", "model", Prediction(names, risk, survival), np.array([3.0]), outcome, risk > 0)
+    table, notes = measured(external)
+    assert not {"subdistribution_ratio", "fine_gray_p", "calibration_slope"} & set(table.index)
+    assert "tell no finite ratio of subdistribution hazards" in notes
+
+
+@pytest.mark.filterwarnings("error")
+def test_predictions_that_differ_by_rounding_have_no_slope():
+    survival = np.full((N, 2), [0.7, 0.4]) * (1 + 1e-15 * np.arange(N)[:, None])
+    table, notes = measured(cohort(survival))
+    assert "calibration_slope" not in table.index and "A covariate is the same for everybody" in notes
+
+
+def test_where_nobody_has_the_event_by_the_horizon_no_interval_is_told():
+    table, _ = measured(cohort(time=np.full(N, 12.4), event=np.arange(N) < 30))
+    assert table.loc["observed_expected", "value"] == 0
+    assert np.isnan(table.loc["observed_expected", ["low", "high"]].to_numpy(float)).all()

@@ -10,9 +10,8 @@ from jaxtyping import Bool, Float
 from prognoscope.analysis.figure_data import incidence_by_group, survival_by_group
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome, Prediction, TimeBins
-from prognoscope.core.subdistribution import fit_subdistribution
 from prognoscope.evaluation.calibration import calibration_table, middle_of_events
-from prognoscope.evaluation.competing import event_free, incidence_difference
+from prognoscope.evaluation.competing import event_free, fit_fine_gray, incidence_difference
 from prognoscope.evaluation.cox import fit_cox
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.gray import gray_test
@@ -182,7 +181,7 @@ def _slope(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     if seen.competing is None:
         fit = fit_cox(values, time=seen.time, event=seen.event)
     else:
-        fit = fit_subdistribution(values, time=seen.time, event=seen.event, competing=seen.competing)
+        fit = fit_fine_gray(values, time=seen.time, event=seen.event, competing=seen.competing)
     half = 1.959964 * np.sqrt(fit.covariance[0, 0])
     return [("calibration_slope", float(fit.beta[0]), float(fit.beta[0] - half), float(fit.beta[0] + half))]
 
@@ -196,6 +195,8 @@ def _observed_expected(cohort: ExternalCohort) -> list[tuple[str, float, float, 
         raise MetricError(f"Nobody is predicted to have the event by {month:g} months.")
     observed = (1 - float(np.append(1.0, each)[at]) for each in (curve.survival, curve.high, curve.low))
     value, low, high = (each / expected for each in observed)
+    if low == high:  # as everybody's or nobody's survival, of which a band tells nothing
+        low = high = np.nan
     return [("observed_expected", value, low, high)]
 
 

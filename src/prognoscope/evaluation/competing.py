@@ -8,10 +8,12 @@ from jaxtyping import Bool, Float, Int
 from prognoscope.core.distributions import normal_quantile, two_sided_normal
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome
-from prognoscope.core.subdistribution import fit_subdistribution
+from prognoscope.core.subdistribution import SubdistributionFit, fit_subdistribution
 from prognoscope.evaluation.checks import checked_outcome
 from prognoscope.evaluation.curves import SurvivalCurve, kaplan_meier
 from prognoscope.evaluation.group_tests import HazardRatio
+
+LEAST_VARIANCE = 1e-12  # of a log ratio; below, it is what rounding left of 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,28 @@ def _variance(incidence, before, own, either, at_risk) -> np.ndarray:
     return np.maximum(first + np.cumsum(b) - 2 * third, 0.0)
 
 
+def fit_fine_gray(
+    values: Float[np.ndarray, "P 1"],
+    *,
+    time: Float[np.ndarray, " P"],
+    event: Bool[np.ndarray, " P"],
+    competing: Bool[np.ndarray, " P"],
+) -> SubdistributionFit:
+    """The regression on the subdistribution hazard by one column, with an error that says something.
+
+    Raises:
+        MetricError: The ratio is 0 or infinite, or nothing is known of how sure it is.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # on the way to infinity
+        fit = fit_subdistribution(values, time=time, event=event, competing=competing)
+    if not fit.is_converged or not fit.covariance[0, 0] > LEAST_VARIANCE:
+        raise MetricError(
+            f"{event.sum()} events and {competing.sum()} competing ones of {len(time)} patients tell no finite ratio "
+            "of subdistribution hazards, or not how sure it is."
+        )
+    return fit
+
+
 @dataclass(frozen=True, slots=True)
 class GroupDifference:
     """How the cumulative incidence of one group is to that of another."""
@@ -119,7 +143,7 @@ def incidence_difference(
     """The subdistribution hazard ratio of two groups with its robust Wald interval and test.
 
     Raises:
-        MetricError: There is one group only, or one of them has no event.
+        MetricError: There is one group only, one of them has no event, or the ratio cannot be told.
 
     Source: Fine, Gray: A proportional hazards model for the subdistribution of a competing risk. JASA 1999.
     """
@@ -128,7 +152,7 @@ def incidence_difference(
         raise MetricError(f"All {len(is_high)} patients are in one group, so there is nothing to compare.")
     if not (event & is_high).any() or not (event & ~is_high).any():
         raise MetricError("One of the groups has no event, so the ratio of their hazards is 0 or infinite.")
-    fit = fit_subdistribution(is_high[:, None].astype(np.float64), time=time, event=event, competing=competing)
+    fit = fit_fine_gray(is_high[:, None].astype(np.float64), time=time, event=event, competing=competing)
     beta, sd = float(fit.beta[0]), float(np.sqrt(fit.covariance[0, 0]))
     half = normal_quantile(0.5 + confidence / 2) * sd
     ratio = HazardRatio(*(float(np.exp(each)) for each in (beta, beta - half, beta + half)))

@@ -12,6 +12,7 @@ from prognoscope.evaluation.checks import checked_outcome, checked_values
 from prognoscope.evaluation.group_tests import HazardRatio, TestResult
 
 MOST_STEPS = 60  # Newton's method takes five, unless a column parts the events from all others
+LEAST_SPREAD = 1e-9  # of a column's largest value; what is less is rounding
 MOST_LOG_RATIO = 12.0  # a log hazard ratio of a standardised column beyond this is on its way to infinity
 
 
@@ -56,6 +57,8 @@ def fit_cox(
     values = checked_values(values, len(time), "covariates")
     if not event.any():
         raise MetricError(f"None of the {len(time)} patients had an event, so there is no hazard to tell.")
+    if (np.ptp(values, axis=0) <= LEAST_SPREAD * np.abs(values).max(axis=0)).any():
+        raise MetricError("A covariate is the same for everybody, so there is no hazard ratio of it.")
     parts = EfronLikelihood.of(values - values.mean(axis=0), time, event)
     beta, reached = np.zeros(values.shape[1]), -np.inf
     for _ in range(MOST_STEPS):
