@@ -162,6 +162,14 @@ def test_genes_whose_ids_are_written_otherwise_are_given_to_their_patients_with_
     assert "1 ids are barcodes of normal tissue" in warnings and "2 ids match only after" in warnings
 
 
+def test_a_table_of_nobody_here_is_told_with_the_ids_of_both_sides():
+    cohort = make_cohort("c", CLINICAL, omics=genes("X1", "X2"))
+    said = "The genes are of none of the 4 patients: the outcomes have P1, P2 and 2 more, the genes X1, X2. "
+    assert any(each.startswith(said) for each in cohort.account.warnings)
+    some = make_cohort("c", CLINICAL, omics=genes("X1", "P2"))
+    assert not any("of none of the" in each for each in some.account.warnings)
+
+
 def test_two_tumours_of_one_patient_are_refused():
     table = parse_clinical(clinical_table(patient_id=["TCGA-AA-0001", "b", "c", "d"]), SPEC_WITHOUT, "c.csv")
     with pytest.raises(CohortError, match=r"genes.csv has several ids of 1 patients: TCGA-AA-0001 \(.*-01A, .*-06A\)"):

@@ -89,6 +89,13 @@ def test_rows_without_a_slide_are_told_and_rows_without_a_patient_refused(tmp_pa
         table_of(tmp_path, "slide_id,patient_id\nx,\n")
 
 
+def test_ids_of_the_table_that_are_written_otherwise_are_matched_and_told():
+    table = pd.DataFrame({"slide_id": ["a", "b", "c"], "patient_id": ["p 1", "P-2", "TCGA-05-4244-11A"]})
+    found = assign_slides(["a", "b", "c"], ["P-1", "P-2", "TCGA-05-4244"], table=table)
+    assert found.slides == {"P-1": ("a",), "P-2": ("b",)}  # and normal tissue is nobody's
+    assert len(found.warnings) == 1 and "p 1 to P-1" in found.warnings[0]
+
+
 def test_slides_of_one_name_go_by_their_folders():
     files = ["P001/HE.tif", "P002/HE.tif", "P002/IHC.tif", "P003.svs.tif"]
     owners = {"P001": ("P001/HE",), "P002": ("IHC", "P002/HE"), "P003": ("P003",)}

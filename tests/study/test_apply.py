@@ -12,6 +12,8 @@ import yaml
 from prognoscope.core.errors import CohortError, InputError, MissingFileError, ModelError, StudyError
 from prognoscope.evaluation.concordance import concordance
 from prognoscope.report.validation_page import need_own_validation
+from prognoscope.runs.fingerprint import Fingerprint
+from prognoscope.runs.manifest import seal
 from prognoscope.runs.read import Run
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.apply import export
@@ -20,6 +22,7 @@ from prognoscope.study.apply.given import Given
 from prognoscope.study.apply.predict import predict_cohorts, predict_patients
 from prognoscope.study.apply.validate import validate
 from prognoscope.study.study import Study
+from prognoscope.training.spec import TrainingSpec
 from prognoscope.viewer.model_service import ModelService
 
 pytestmark = pytest.mark.usefixtures("sketched")
@@ -102,6 +105,13 @@ def test_a_risk_group_is_what_most_models_say_each_by_the_median_of_those_it_lea
     assert (table["risk_group"] == np.where(table["high_risk_share"] > 0.5, "high", "low")).all()
     ordered = table.sort_values("risk")["high_risk_share"].to_numpy()
     assert ordered[0] == 0 and ordered[-1] == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_survival_in_every_month_is_told_without_a_murmur(run, new):
+    times = [0.25 * (k + 1) for k in range(60)]
+    table = predict_patients(run, new / "study.yaml", method="coxph", times=times)
+    assert [name for name in table if name.endswith("_months_low")] == [f"survival_{t:g}_months_low" for t in times]
 
 
 def test_what_training_never_saw_is_flagged(run, spoilt):
@@ -251,6 +261,8 @@ def test_the_model_of_all_patients_speaks_where_it_is_asked_to_and_the_folds_say
     assert set(final["high_risk_share"]) <= {0.0, 1.0}
     np.testing.assert_allclose(final["risk_sd"], folds["risk_sd"])
     assert (final["survival_12_months_low"] <= final["survival_12_months"]).all()
+    assert any("(risk at or above the median of training patients)." in each for each in final.attrs["summary"])
+    assert any("training patients, by most of the models)." in each for each in folds.attrs["summary"])
 
 
 def test_several_cohorts_are_told_apart_in_one_table(run, new, spoilt, tmp_path):
@@ -299,11 +311,30 @@ def test_a_model_that_is_not_whole_or_is_asked_for_another_method_is_refused(mod
     with pytest.raises(InputError, match="model.json is not what .* Copy a shipped model again"):
         predict_patients(changed, new / "study.yaml")
     (changed / "manifest.json").unlink()
+    with pytest.raises(InputError, match="has lost its manifest.json"):
+        predict_patients(changed, new / "study.yaml")
     for name, value in (("cuts", {"final": "x", **dict.fromkeys(("fold_0", "fold_1", "fold_2"), 0.0)}), ("reading", 1)):
         about = json.loads((model / "model.json").read_text())
         (changed / "model.json").write_text(json.dumps(about | {name: value}))
+        seal(changed, [changed / "model.json"], Fingerprint())
         with pytest.raises(InputError, match="model.json cannot be read .* Copy the whole folder again"):
             predict_patients(changed, new / "study.yaml")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "training_summary.safetensors", "model.json", "manifest.json"])
+def test_a_model_that_lost_a_file_of_a_fold_is_to_be_copied_again(model, tmp_path, name):
+    lost = shutil.copytree(model, tmp_path / "lost")
+    (lost / "abmil" / "final" / name).unlink()
+    with pytest.raises((InputError, ModelError), match=r"lost .*Copy the whole folder again\.$"):
+        export.open_model(lost, None, TrainingSpec())
+
+
+def test_a_fold_in_the_place_of_another_is_refused(model, tmp_path):
+    mixed = shutil.copytree(model, tmp_path / "mixed")
+    shutil.rmtree(mixed / "abmil" / "fold_0")
+    shutil.copytree(mixed / "abmil" / "fold_1", mixed / "abmil" / "fold_0")
+    with pytest.raises(InputError, match="fold_0 holds fold 1 of abmil, so it was copied or renamed"):
+        export.open_model(mixed, None, TrainingSpec())
 
 
 def test_an_export_writes_over_nothing_but_its_own(run, model, tmp_path):

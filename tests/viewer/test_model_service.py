@@ -86,6 +86,9 @@ def test_a_risk_assessment_tells_chances_of_the_event(client, patients):
     chances = [each["probabilityDecimal"] for each in told["prediction"] if "probabilityDecimal" in each]
     in_percent = [100 * (1 - plain[f"survival_{month}_months"]) for month in (12, 24)]
     np.testing.assert_allclose(chances, in_percent)
+    ends = told["prediction"][0]["whenRange"]
+    assert [each["value"] for each in (ends["low"], ends["high"])] == [0, 12]
+    assert all("system" in each for each in ends.values() if "code" in each)  # as FHIR wants it
     assert told.get("note") != []
 
 

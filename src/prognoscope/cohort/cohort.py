@@ -189,10 +189,12 @@ def make_cohort(
     if omics is not None:
         omics, odd = _omics_of(omics, everyone)
         step = _joined("genes", patients, set(omics.values.index))
+        odd = (*odd, *_of_nobody("genes", outcome.patients, list(omics.values.index)))
         account = account.then(step, outcome, notes=omics.notes, warnings=odd)
     if subtypes is not None:
         subtypes, odd = subtypes.of(everyone)
         notes = (*subtypes.notes, *check_follow_up(outcome, subtypes, some(clinical.sources)))
+        odd = (*odd, *_of_nobody("subtypes", outcome.patients, list(subtypes.labels)))
         account = account.then(_joined("subtypes", patients, set(subtypes.labels)), outcome, notes=notes, warnings=odd)
     return Cohort(
         name=name,
@@ -232,6 +234,16 @@ def _joined(what: str, here: set[str], there: set[str]) -> str:
         f"{what}: {len(here & there)} patients have them, {len(here - there)} do not (kept so far), "
         f"{len(there - here)} are not in the clinical tables"
     )
+
+
+def _of_nobody(what: str, patients: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """A warning where a table is of none of these patients."""
+    if not patients or not ids or not set(patients).isdisjoint(ids):
+        return []
+    return [
+        f"The {what} are of none of the {len(patients)} patients: the outcomes have {some(patients, 2)}, the {what} "
+        f"{some(ids, 2)}. If these are the same patients, write their ids alike."
+    ]
 
 
 def _with_values(table: pd.DataFrame) -> set[str]:

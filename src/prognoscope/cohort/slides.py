@@ -8,7 +8,7 @@ import pandas as pd
 
 from prognoscope.cohort.columns import PATIENT_NAMES, SLIDE_NAMES, need_column
 from prognoscope.core.errors import CohortError, some
-from prognoscope.core.ids import BARCODE
+from prognoscope.core.ids import BARCODE, is_normal, match_ids
 from prognoscope.core.resolution import LARGEST_MPP, LEAST_MPP, is_plausible
 from prognoscope.core.slide_names import Matches, Parts, distinct_names, match_entries, name_parts, slide_name
 from prognoscope.core.tables import as_text, notes_of, plain_name, read_table, row_of
@@ -92,15 +92,18 @@ def assign_slides(
     places = dict(sorted((slides if isinstance(slides, Mapping) else _places_of(slides)).items()))
     known = set(patients)
     by_name = _Beginnings(known)
-    absent, notes = [], []
+    absent, notes, warnings = [], [], ()
     if table is None:
         owner = {slide: by_name.owner_of(place) for slide, place in places.items()}
         _need_one_of_a_name(places, by_name)
     else:
         told = _slide_table(table, "The slide table", None, None) if isinstance(table, pd.DataFrame) else table
-        matches = match_entries(told.owners, places)
-        owner = _listed(told.owners, matches, places, by_name)
-        absent = sorted({slide_name(entry) for entry in matches.absent if told.owners[entry] in known})
+        listed = [patient for patient in told.owners.values() if patient is not None and not is_normal(patient)]
+        found = match_ids(patients, listed, "The slide table")
+        owners = {entry: found.patient_of.get(str(patient), patient) for entry, patient in told.owners.items()}
+        matches, warnings = match_entries(owners, places), found.warnings
+        owner = _listed(owners, matches, places, by_name)
+        absent = sorted({slide_name(entry) for entry in matches.absent if owners[entry] in known})
         notes = [*told.notes]
     bags: dict[str, list[str]] = {}
     unassigned, filtered = [], []
@@ -122,7 +125,7 @@ def assign_slides(
         if which
     ]
     ordered = {patient: tuple(bags[patient]) for patient in patients if patient in bags}
-    return SlideAssignment(ordered, tuple(unassigned), tuple(absent), tuple(filtered), tuple(notes))
+    return SlideAssignment(ordered, tuple(unassigned), tuple(absent), tuple(filtered), tuple(notes), warnings)
 
 
 def _places_of(slides: Iterable[str]) -> dict[str, Parts]:

@@ -35,6 +35,11 @@ def assign_columns(
     return {name: columns_of for name, columns_of in found.items() if columns_of}
 
 
+def grouped_columns(columns: Sequence[str], groups: Groups | None) -> list[str]:
+    """The columns that any group has, by name."""
+    return sorted(columns if groups is None else {c for each in _members(columns, groups).values() for c in each})
+
+
 def groups_without_genes(columns: Sequence[str], groups: Groups | None) -> list[str]:
     """A sentence on the groups that `assign_columns` leaves out; none without such groups."""
     if groups is None:

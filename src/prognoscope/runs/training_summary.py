@@ -93,9 +93,9 @@ def read_summary(path: Path) -> TrainingSummary:
         MissingFileError: There is none.
         InputError: The file is damaged.
     """
-    need_file(path, "The summary of training patients", "Train again, with the command that made it.")
+    path = checked(need_file(path, "The summary of training patients", "Train again, with the command that made it."))
     try:
-        with safe_open(checked(path), "numpy") as file:
+        with safe_open(path, "numpy") as file:
             about = json.loads(file.metadata()["about"])
             tensors: Mapping[str, np.ndarray] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         bags = None

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,10 @@ from pandas.api.types import is_numeric_dtype
 
 from prognoscope.cohort.cohort import Cohort
 from prognoscope.features.store import PackedEmbeddings
+from prognoscope.omics.groups import grouped_columns
 from prognoscope.runs.fingerprint import PEOPLE, Fingerprint, sum_of
+
+BY_NAME = "genes by name"  # that may be learned from, in whatever order and among whatever others a table has them
 
 
 def content_of(cohort: Cohort, pack: PackedEmbeddings | None) -> Fingerprint:
@@ -23,7 +26,9 @@ def content_of(cohort: Cohort, pack: PackedEmbeddings | None) -> Fingerprint:
     if cohort.covariates is not None:
         parts["covariates"] = _by_patient(cohort.covariates, patients)
     if cohort.omics is not None:
-        parts["genes"] = _by_patient(cohort.omics.values, patients)
+        values = cohort.omics.values
+        parts["genes"] = _by_patient(values, patients)
+        parts[BY_NAME] = genes_by_name(values, grouped_columns(list(values.columns), cohort.groups), patients)
         groups = None if cohort.groups is None else {name: list(genes) for name, genes in cohort.groups.items()}
         parts["gene groups"] = sum_of(list(groups.items()) if groups else None)
     if cohort.subtype:
@@ -32,6 +37,11 @@ def content_of(cohort: Cohort, pack: PackedEmbeddings | None) -> Fingerprint:
         parts["embeddings"] = {patient: pack.sums.get(patient, "") for patient in patients}
         parts["encoder"] = str(pack.origin)
     return Fingerprint(parts)
+
+
+def genes_by_name(values: pd.DataFrame, columns: Iterable[str], patients: Sequence[str]) -> dict[str, str]:
+    """Patient -> what stands for these of their genes."""
+    return _by_patient(values[sorted(columns)], patients)
 
 
 def _by_patient(table: pd.DataFrame, patients: Sequence[str]) -> dict[str, str]:

@@ -78,7 +78,7 @@ def predict(model: SurvivalModel, dataset: PatientDataset, *, spec: TrainingSpec
     if bad := [patient for patient, value in zip(dataset.patients, risk, strict=True) if not np.isfinite(value)]:
         raise ModelError(
             f"The risk of {len(bad)} of {len(dataset)} patients is not a finite number: {some(bad)}. "
-            "Check their embeddings and genes for missing and extreme values."
+            "Check their embeddings, genes and covariates for missing and extreme values."
         )
     genes = {group: _gathered(parts) for group, parts in told.items()}
     parts = _gathered(split) if split else np.empty((0, 0, 0))

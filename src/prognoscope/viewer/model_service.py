@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 * 2**20  # of a request
 TOLD = ("title", "name", "study", "endpoint", "licence", "paper", "is_final", "patients", "events")
 TOLD += ("last_month", "c_index")
+MONTHS = {"unit": "months", "system": "http://unitsofmeasure.org", "code": "mo"}  # FHIR: no code without its system
 log = logging.getLogger(__name__)
 
 
@@ -114,7 +115,7 @@ class ModelService:
         for name, value in row.items():
             if name.startswith("survival_") and name.endswith("_months"):
                 month = float(name.removeprefix("survival_").removesuffix("_months"))
-                within = {"low": {"value": 0}, "high": {"value": month, "unit": "months", "code": "mo"}}
+                within = {end: {"value": at, **MONTHS} for end, at in (("low", 0), ("high", month))}
                 outcome = {"text": f"{event} within {month:g} months"}
                 # FHIR has percentages here
                 predictions.append({"outcome": outcome, "probabilityDecimal": 100 * (1 - value), "whenRange": within})

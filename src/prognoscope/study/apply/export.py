@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from prognoscope.core.errors import InputError, ModelError
+from prognoscope.core.errors import InputError, ModelError, some
 from prognoscope.core.files import need_ours, need_writable, read_json, remove_leftovers, write_json, write_text
 from prognoscope.core.words import count
 from prognoscope.models.base import SurvivalModel
+from prognoscope.runs.card import need_own_card
 from prognoscope.runs.fingerprint import Fingerprint
 from prognoscope.runs.layout import FINAL, FOLD, MANIFEST, FoldFiles, RunFiles
-from prognoscope.runs.manifest import checked, seal
+from prognoscope.runs.manifest import checked, damage, seal
 from prognoscope.runs.read import Run, open_finished
 from prognoscope.runs.training_summary import read_summary, write_summary
 from prognoscope.study.apply.ensemble import ERROR, Ensemble, Member, method_of, open_ensemble
@@ -150,6 +151,10 @@ def open_model(folder: Path, method: str | None, spec: TrainingSpec) -> Ensemble
     places = [*folds, *([files.final(title)] if about["is_final"] else [])]
     if {each.folder.name for each in places} != set(about["cuts"]):
         raise ModelError(f"{folder} has lost models of {title}. Copy the whole folder again.")
+    if bad := [path.relative_to(folder).as_posix() for place in places for path in _not_whole(place)]:
+        raise InputError(
+            f"{some(bad)} of the model {folder} was changed, cut off or lost. Copy the whole folder again."
+        )
     try:
         cuts = {name: float(cut) for name, cut in about["cuts"].items()}
         level = None if about["level"] is None else float(about["level"])
@@ -175,6 +180,8 @@ def read_about(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder / ABOUT} is no model of Prognoscope. {cure}")
     if BEGUN in about:
         raise InputError(f"The export into {folder} was begun and did not end, so it is no model yet. Export it again.")
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder} has lost its {MANIFEST}, so nothing says whether it is whole. {cure}")
     if about.get("version") != VERSION:
         found = about.get("version")
         raise InputError(f"{folder} is a model of form {found}, and this program reads {VERSION}. Update it.")
@@ -184,7 +191,13 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
+def _not_whole(files: FoldFiles) -> list[Path]:
+    """What is not as it was exported; without a manifest nothing says how that was."""
+    return [files.folder / name for name in damage(files.folder)] if files.is_done else [files.manifest]
+
+
 def _read_member(files: FoldFiles, spec: TrainingSpec, cuts: Mapping[str, float]) -> Member:
+    need_own_card(files)
     trained, summary = Trained.load(files, spec), read_summary(files.summary)
     return Member(trained, summary.last_month, cuts[files.folder.name], summary)
 

@@ -245,10 +245,10 @@ def predicted_table(ensemble: Ensemble, new: NewPatients, times: Sequence[float]
     if len(times):
         asked = at(np.array(times, dtype=np.float64))
         centre = asked[:n].mean(axis=0)
-        low, high = jackknife_interval(asked[-len(ensemble.folds) :], centre)
-        for k, time in enumerate(times):
-            name = f"survival_{time:g}_months"
-            table[name], table[f"{name}_low"], table[f"{name}_high"] = centre[:, k], low[:, k], high[:, k]
+        ends = jackknife_interval(asked[-len(ensemble.folds) :], centre)
+        told = {"": centre, "_low": ends[0], "_high": ends[1]}
+        columns = {f"survival_{t:g}_months{end}": each[:, k] for k, t in enumerate(times) for end, each in told.items()}
+        table = pd.concat([table, pd.DataFrame(columns)], axis=1)
     if ensemble.level is not None:
         table[f"outlives_{1 - ERROR:.0%}".removesuffix("%") + "_months"] = lower_bounds(
             survival, months, ensemble.level
@@ -287,7 +287,9 @@ def _summary(ensemble: Ensemble, table: pd.DataFrame, times: Sequence[float]) ->
         said.append("Survival is the chance that the event has not come before any other: one minus its incidence.")
     groups = Counter(table["risk_group"])
     if "" not in groups:
-        how = "at or above the median risk of its training patients, by most of the models"
+        what = "minus survival at the middle time" if ensemble.by_survival else "risk"
+        by = ", by most of the models" if len(ensemble.voices) > 1 else ""
+        how = f"{what} at or above the median of training patients{by}"
         said.append(f"{groups['high']} at high and {groups['low']} at low risk ({how}).")
     if len(times) and len(ensemble.folds) > 1:
         said.append(
@@ -316,7 +318,7 @@ def _without_overlap(
     """The cohort, those of it whom the models learned from and who stay in it, and what is to be told."""
     if ensemble.run is None:
         return cohort, {}, ["The model tells of none of its training patients, so nobody was compared with them."]
-    found = find_overlap(ensemble.run, ensemble.title, cohort, embeddings)
+    found = find_overlap(ensemble, ensemble.run, cohort, embeddings)
     if overlap == "refuse":
         refuse_overlap(found, ensemble.title, len(cohort))
     if not found or overlap == "keep":
