@@ -110,6 +110,11 @@ def test_models_of_an_endpoint_predict_everybody_and_are_measured_on_it(simulate
     study.write_text(yaml.safe_dump(settings))
     (neither,) = predict_cohorts(folder / "endpoint_PFI", [study], **asked)
     assert neither.outcome is None and "Choose one with --set" in neither.table.attrs["summary"][-1]
+    del settings["cohort"]["clinical"]["endpoints"]
+    settings["cohort"]["clinical"] |= ends["OS"] | {"time_unit": "months"}
+    study.write_text(yaml.safe_dump(settings))
+    (unnamed,) = predict_cohorts(folder / "endpoint_PFI", [study], **asked)
+    assert "is of PFI, which the models predict; it counts as such." in " ".join(unnamed.table.attrs["summary"])
     model, _ = export_model(folder / "endpoint_PFI", tmp_path / "model", method="coxph")
     assert open_model(model, None, TrainingSpec()).endpoint == "PFI"
     assert "trained on simulated, PFI" in (model / "README.md").read_text()
@@ -118,6 +123,7 @@ def test_models_of_an_endpoint_predict_everybody_and_are_measured_on_it(simulate
     files = Given(genes=simulated / "genes.csv", clinical=tmp_path / "those.csv")
     (alone,) = predict_cohorts(folder / "endpoint_PFI", [files], **asked)
     assert alone.outcome is not None and alone.outcome.event.sum() == found.outcome.event.sum()
+    assert "it counts as such" not in " ".join(alone.table.attrs["summary"])
 
 
 def test_endpoints_with_seeds_have_a_folder_of_seeds_each(simulated):

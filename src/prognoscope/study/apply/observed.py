@@ -22,11 +22,12 @@ class FollowUp:
     said: str = ""  # a sentence on which is measured, or why none
 
     @classmethod
-    def read(cls, study: StudyFile, predicted: str) -> "FollowUp":
+    def read(cls, study: StudyFile, predicted: str, *, is_named: bool = False) -> "FollowUp":
         """That of a study; of its endpoints the one that is chosen counts, else that of the models' name.
 
         Args:
             predicted: The endpoint that the models predict; "" of a study with one follow-up.
+            is_named: A follow-up without a name has the columns of that endpoint.
 
         Raises:
             CohortError: The follow-up cannot be used.
@@ -41,8 +42,11 @@ class FollowUp:
             first = next(iter(clinical.endpoints))
             return cls(name, said=f"{said}Choose one with --set cohort.clinical.endpoint={first}.")
         asked = clinical if chosen is None else clinical.of(chosen)
-        other = f"; the models were trained on {predicted}" if chosen and predicted not in ("", chosen) else ""
-        return cls(name, read_clinical(asked, needs_event=False, may_lack=True), chosen, other)
+        said = f"; the models were trained on {predicted}" if predicted not in ("", chosen) else ""
+        if said and chosen is None:
+            said = f"Nothing says that the follow-up of {name} is of {predicted}, which the models predict; it counts "
+            said = "" if is_named else f"{said}as such."
+        return cls(name, read_clinical(asked, needs_event=False, may_lack=True), chosen, said)
 
     def of(self, cohort: Cohort, *, competes: bool = False) -> tuple[Outcome | None, list[str]]:
         """That of those of a cohort who have any, and sentences on it; None where nothing is measured.
@@ -80,6 +84,6 @@ class FollowUp:
             return None, f"{self.name} is not measured on {what}, which {whose}. {self.table.one_sided}"
         if self.endpoint is None:
             told = f"{self.name} is measured on {count(len(outcome), 'patient')} with follow-up, which {whose}."
-            return outcome, told * bool(lacking)
+            return outcome, " ".join([*[told] * bool(lacking), *[self.said] * bool(self.said)])
         told = f"{self.name} is measured on {what}" + f", which {whose}" * bool(lacking)
         return outcome, f"{told}{self.said}."

@@ -135,7 +135,7 @@ def predict_cohorts(
         _need_names([study.spec.name for study, _ in asked])
         found = []
         for study, read in asked:
-            follow_up = FollowUp.read(study, ensemble.endpoint)
+            follow_up = FollowUp.read(study, ensemble.endpoint, is_named=read is not None)
             new = patients_of(ensemble, study, overlap=overlap, read=read)
             outcome, said = follow_up.of(new.cohort, competes=ensemble.competes)
             table = predicted_table(ensemble, new, times)
