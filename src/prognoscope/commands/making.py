@@ -1,5 +1,6 @@
 """The commands on the way to a finished run."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from prognoscope.commands.telling import (
 from prognoscope.commands.terminal import bar
 from prognoscope.core.words import count, typed
 
-WORLD = {"censoring": 0.2, "multi_slide": 0.1}  # more events teach more, and second slides take as long to paint
+CENSORED, SEVERAL = 0.2, 0.1  # of the demo's patients: more events teach more, second slides take as long to paint
 
 
 def demo(
@@ -42,7 +43,8 @@ def demo(
         say(f"Continuing in {folder}, which holds a simulated cohort already.")
     else:
         with bar(err, "Painting slides") as advance:
-            simulate_cohort(folder, patients=patients, seed=seed, workers=jobs, progress=advance, **WORLD)
+            world = partial(simulate_cohort, censoring=CENSORED, multi_slide=SEVERAL)
+            world(folder, patients=patients, seed=seed, workers=jobs, progress=advance)
     study = Study.load(study_file, [f"training.epochs={epochs}", f"training.seed={seed}"])
     run_and_tell({"": study.plan(jobs=jobs)}, folder / "run")
     explain_and_tell(folder / "run", most=2, jobs=jobs)
