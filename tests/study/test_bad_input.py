@@ -500,7 +500,7 @@ QUICK = ("--set", "splits.folds=2", "--set", "evaluation.draws=10")
 
 @contextmanager
 def full_disk(bytes_left: int):
-    """No file may grow beyond this: what a disk that is full does to every write, without one."""
+    """No file may grow beyond this: a limit of the system, which stops every write as a full disk does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, before[1]))
     try:
@@ -531,7 +531,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(arguments, file, fo
     with full_disk(room), whole_pages() if file == "report.html" else nullcontext():
         code, said = told(*arguments, *quick)
     assert code == 1
-    assert "The disk is full" in said and f"{file} was not written" in said and "Make room" in said
+    assert f"{file} was not written" in said and "`ulimit -f`" in said and "nothing half written is left" in said
     after = contents(folder.at)
     assert {name: after[name] for name in before} == before
     assert not [name for name in after if name.endswith((".part", file)) and name not in before]
