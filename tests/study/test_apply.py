@@ -337,6 +337,17 @@ def test_a_fold_in_the_place_of_another_is_refused(model, tmp_path):
         export.open_model(mixed, None, TrainingSpec())
 
 
+def test_a_final_model_that_is_not_there_is_not_replaced_by_the_folds(model, new, tmp_path):
+    folds = shutil.copytree(model, tmp_path / "folds")
+    about = json.loads((folds / "model.json").read_text())
+    cuts = {name: cut for name, cut in about["cuts"].items() if name != "final"}
+    (folds / "model.json").write_text(json.dumps(about | {"is_final": False, "cuts": cuts}))
+    seal(folds, [folds / "model.json"], Fingerprint())
+    assert len(predict_patients(folds, new / "study.yaml"))
+    with pytest.raises(ModelError, match="has no model of abmil that was trained on all patients. Leave out --final"):
+        predict_patients(folds, new / "study.yaml", final=True)
+
+
 def test_an_export_writes_over_nothing_but_its_own(run, model, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")

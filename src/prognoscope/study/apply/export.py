@@ -135,17 +135,23 @@ def is_model(folder: Path) -> bool:
     return (Path(folder) / ABOUT).is_file() and not RunFiles(Path(folder)).provenance.is_file()
 
 
-def open_model(folder: Path, method: str | None, spec: TrainingSpec) -> Ensemble:
-    """What `export_model` wrote, ready for new patients.
+def open_model(folder: Path, method: str | None, spec: TrainingSpec, *, final: bool = False) -> Ensemble:
+    """What `export_model` wrote, ready for new patients; where it has a model of all patients, that speaks.
 
     Raises:
-        ModelError: It is of another method than is asked for, or a part of it is lost.
+        ModelError: It is of another method than is asked for, a part of it is lost, or it has no final model, which is
+            asked for.
         InputError: It is damaged, or of a later version.
     """
     about = read_about(folder)
     title = str(about["title"])
     if method not in (None, title):
         raise ModelError(f"{folder} is a model of {title}, not of {method}. Leave out --method.")
+    if final and not about["is_final"]:
+        raise ModelError(
+            f"{folder} has no model of {title} that was trained on all patients. Leave out --final, or ask for one: "
+            "`prognoscope run --final` trains it, and the model is exported again."
+        )
     files = RunFiles(folder)
     folds = [each for each in files.folds(title) if each.card.is_file()]
     places = [*folds, *([files.final(title)] if about["is_final"] else [])]

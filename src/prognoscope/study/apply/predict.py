@@ -120,7 +120,7 @@ def predict_cohorts(
         of_training = [each for each in overrides if each.strip().startswith("training")]  # the rest is of tables
         how = spec_of(next(iter(studies.values()), None) or Given().study(Reading(), Path(apart), of_training))
         run = Path(run)
-        ensemble = open_model(run, method, how) if is_model(run) else open_ensemble(run, method, how, final=final)
+        ensemble = (open_model if is_model(run) else open_ensemble)(run, method, how, final=final)
         ensemble.check_times(times)
         for each in cohorts:
             if isinstance(each, Given):
