@@ -170,8 +170,8 @@ def open_model(folder: Path, method: str | None, spec: TrainingSpec, *, final: b
     members = {each.folder.name: _read_member(each, spec, cuts) for each in places}
     told = {"by_survival": bool(about["by_survival"]), "level": level, "reading": reading}
     told["endpoint"] = str(about.get("endpoint", ""))  # which models of earlier versions do not tell
-    final = members.pop(files.final(title).folder.name, None)
-    return Ensemble(folder, title, tuple(members.values()), final=final, **told)
+    of_all = members.pop(files.final(title).folder.name, None)
+    return Ensemble(folder, title, tuple(members.values()), final=of_all, **told)
 
 
 def read_about(folder: Path) -> dict[str, Any]:
