@@ -348,6 +348,15 @@ def test_a_final_model_that_is_not_there_is_not_replaced_by_the_folds(model, new
         predict_patients(folds, new / "study.yaml", final=True)
 
 
+def test_groups_by_survival_are_told_as_such(model, new, tmp_path):
+    by_survival = shutil.copytree(model, tmp_path / "by_survival")
+    about = json.loads((by_survival / "model.json").read_text())
+    (by_survival / "model.json").write_text(json.dumps(about | {"by_survival": True}))
+    seal(by_survival, [by_survival / "model.json"], Fingerprint())
+    told = predict_patients(by_survival, new / "study.yaml").attrs["summary"]
+    assert any("(minus survival at the middle time at or above the median of training patients" in each for each in told)
+
+
 def test_an_export_writes_over_nothing_but_its_own(run, model, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
