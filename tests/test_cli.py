@@ -23,6 +23,7 @@ import prognoscope
 from prognoscope import cli
 from prognoscope.commands import making, telling, terminal
 from prognoscope.commands.terminal import RunBar, bar
+from prognoscope.core.errors import InputError
 from prognoscope.models.registry import list_models
 from prognoscope.simulation.cohort import simulate_cohort
 from prognoscope.study.clock import Standing
@@ -647,6 +648,20 @@ def test_runs_on_other_folds_are_not_compared(spoiled, ask):
     assert ask("run", "study.yaml", "--set", "splits.seed=5", "--set", "methods=snn", "--out", "other")[0] == 0
     code, _, said = ask("compare", "run", "other")
     assert code == 2 and "Fold 0 has other patients" in said and "\n" not in said
+
+
+def test_demo_simulates_the_world_that_its_help_tells(spoiled, ask, monkeypatch):
+    asked = {}
+
+    def ends_there(folder, **how):
+        asked.update(how)
+        raise InputError("No more.")
+
+    monkeypatch.setattr("prognoscope.simulation.cohort.simulate_cohort", ends_there)
+    assert ask("demo", "new", "--jobs", 1)[0] == 2
+    assert (asked["patients"], asked["censoring"], asked["multi_slide"]) == (240, 0.2, 0.1)
+    shown = " ".join(ask("demo", "--help")[1].split())
+    assert "A fifth of the patients is censored, a tenth has several slides." in shown
 
 
 def test_demo_continues_with_the_cohort_that_is_there(spoiled, ask, monkeypatch):

@@ -11,7 +11,7 @@ from prognoscope.analysis.figure_data import incidence_by_group, survival_by_gro
 from prognoscope.core.errors import MetricError
 from prognoscope.core.outcome import Outcome, Prediction, TimeBins
 from prognoscope.evaluation.calibration import calibration_table, middle_of_events
-from prognoscope.evaluation.competing import event_free, fit_fine_gray, incidence_difference
+from prognoscope.evaluation.competing import event_free, fit_subdistribution_ratio, incidence_difference
 from prognoscope.evaluation.cox import fit_cox
 from prognoscope.evaluation.fold import Fold
 from prognoscope.evaluation.gray import gray_test
@@ -181,7 +181,7 @@ def _slope(cohort: ExternalCohort) -> list[tuple[str, float, float, float]]:
     if seen.competing is None:
         fit = fit_cox(values, time=seen.time, event=seen.event)
     else:
-        fit = fit_fine_gray(values, time=seen.time, event=seen.event, competing=seen.competing)
+        fit = fit_subdistribution_ratio(values, time=seen.time, event=seen.event, competing=seen.competing)
     half = 1.959964 * np.sqrt(fit.covariance[0, 0])
     return [("calibration_slope", float(fit.beta[0]), float(fit.beta[0] - half), float(fit.beta[0] + half))]
 

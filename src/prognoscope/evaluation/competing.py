@@ -102,7 +102,7 @@ def _variance(incidence, before, own, either, at_risk) -> np.ndarray:
     return np.maximum(first + np.cumsum(b) - 2 * third, 0.0)
 
 
-def fit_fine_gray(
+def fit_subdistribution_ratio(
     values: Float[np.ndarray, "P 1"],
     *,
     time: Float[np.ndarray, " P"],
@@ -152,7 +152,7 @@ def incidence_difference(
         raise MetricError(f"All {len(is_high)} patients are in one group, so there is nothing to compare.")
     if not (event & is_high).any() or not (event & ~is_high).any():
         raise MetricError("One of the groups has no event, so the ratio of their hazards is 0 or infinite.")
-    fit = fit_fine_gray(is_high[:, None].astype(np.float64), time=time, event=event, competing=competing)
+    fit = fit_subdistribution_ratio(is_high[:, None].astype(np.float64), time=time, event=event, competing=competing)
     beta, sd = float(fit.beta[0]), float(np.sqrt(fit.covariance[0, 0]))
     half = normal_quantile(0.5 + confidence / 2) * sd
     ratio = HazardRatio(*(float(np.exp(each)) for each in (beta, beta - half, beta + half)))
